@@ -1,0 +1,3 @@
+package ssz
+
+//go:generate go run ./internal/gen

@@ -1,0 +1,134 @@
+// Command gen writes the containers of package ssz and of the packages below it from the
+// definitions in ssz/definitions: Go types, their shapes, and through fastssz's generator the code
+// that encodes, decodes and hashes them.
+//
+// It runs in the directory of package ssz:
+//
+//	go generate ./ssz
+//
+// To add a container, write it into the file of its fork and generate. A fork that has no file yet
+// is added to forks in this file.
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"path/filepath"
+
+	"github.com/ferranbt/fastssz/sszgen/generator"
+)
+
+// forks are the forks that change containers, oldest first.
+var forks = []string{"phase0", "altair", "bellatrix", "capella", "deneb", "electra"}
+
+// presets are the presets in the order in which sizes hold their values.
+var presets = [...]string{"mainnet", "minimal"}
+
+func main() {
+	log.SetOutput(io.Discard) // fastssz's generator logs what it skips
+	if err := run("definitions", "."); err != nil {
+		fmt.Fprintln(os.Stderr, "gen:", err)
+		os.Exit(1)
+	}
+}
+
+func run(definitions, out string) error {
+	consts, err := readConstants(definitions)
+	if err != nil {
+		return err
+	}
+	messages, err := resolveForks(definitions, []string{"messages"}, consts)
+	if err != nil {
+		return err
+	}
+	blocks, err := resolveForks(definitions, forks, consts)
+	if err != nil {
+		return err
+	}
+	for _, p := range targets {
+		of := blocks
+		if p.name == "ssz" {
+			of = messages
+		}
+		if err := p.write(out, of); err != nil {
+			return fmt.Errorf("package %s: %w", p.name, err)
+		}
+	}
+	return writeShapes(filepath.Join(out, "shapes_generated.go"), append(messages, blocks...))
+}
+
+// A target is a package to be written.
+type target struct {
+	name   string // the package
+	dir    string // relative to package ssz
+	preset int    // whose sizes the package has
+	shared bool   // the package has the containers that do not depend on the preset
+}
+
+var targets = []target{
+	{name: "ssz", dir: ".", shared: true},
+	{name: "containers", dir: "containers", shared: true},
+	{name: "mainnet", dir: "mainnet", preset: 0},
+	{name: "minimal", dir: "minimal", preset: 1},
+}
+
+func (p target) has(c *container) bool { return p.shared != c.varies }
+
+// write writes the package's types, and fastssz's code for them.
+func (p target) write(out string, all []*container) error {
+	dir := filepath.Join(out, p.dir)
+	if err := removeGenerated(dir); err != nil {
+		return err
+	}
+	encoding := filepath.Join(dir, "encoding_generated.go")
+	if p.name == "ssz" {
+		types := filepath.Join(dir, "messages_generated.go")
+		if err := p.writeTypes(types, all); err != nil {
+			return err
+		}
+		return encode(types, encoding, filepath.Join(dir, "types.go"))
+	}
+	byFork := map[string][]*container{}
+	for _, c := range all {
+		if p.has(c) {
+			byFork[c.fork] = append(byFork[c.fork], c)
+		}
+	}
+	for fork, containers := range byFork {
+		if err := p.writeTypes(filepath.Join(dir, fork+"_generated.go"), containers); err != nil {
+			return err
+		}
+	}
+	var include []string
+	if !p.shared {
+		include = []string{filepath.Join(out, "containers")}
+	}
+	return encode(dir, encoding, include...)
+}
+
+// encode runs fastssz's generator, and parts the comment that it begins its file with from the
+// package clause: it is not the package's documentation.
+func encode(source, path string, include ...string) error {
+	if err := generator.Encode(source, nil, path, include, nil, ""); err != nil {
+		return err
+	}
+	code, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	code = bytes.Replace(code, []byte("\npackage "), []byte("\n\npackage "), 1)
+	return os.WriteFile(path, code, 0o644)
+}
+
+func removeGenerated(dir string) error {
+	old, err := filepath.Glob(filepath.Join(dir, "*_generated.go"))
+	for _, path := range old {
+		if err := os.Remove(path); err != nil {
+			return err
+		}
+	}
+	return err
+}

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// A definition is a container as a file has it: its field's types are not resolved yet.
+type definition struct {
+	name   string
+	doc    []string
+	fields []fieldDefinition
+}
+
+type fieldDefinition struct {
+	name string
+	doc  []string
+	typ  ast.Expr
+}
+
+// A file is the content of a .containers file in its order.
+type file struct {
+	aliases    map[string]ast.Expr
+	containers []*definition
+}
+
+// parseFile reads a .containers file.
+func parseFile(path string) (*file, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	f := &file{aliases: map[string]ast.Expr{}}
+	var doc []string
+	lines := bufio.NewScanner(bytes.NewReader(text))
+	for n := 1; lines.Scan(); n++ {
+		line := strings.TrimSpace(lines.Text())
+		if comment, ok := strings.CutPrefix(line, "#"); ok {
+			doc = append(doc, strings.TrimSpace(comment))
+			continue
+		}
+		if err := f.add(line, doc); err != nil {
+			return nil, fmt.Errorf("%s:%d: %w", path, n, err)
+		}
+		doc = nil
+	}
+	return f, lines.Err()
+}
+
+// add takes in one line, which is not a comment.
+func (f *file) add(line string, doc []string) error {
+	if line == "" {
+		return nil
+	}
+	if name, ok := strings.CutPrefix(line, "container "); ok {
+		f.containers = append(f.containers, &definition{name: name, doc: doc})
+		return nil
+	}
+	if name, text, ok := strings.Cut(line, " = "); ok {
+		typ, err := parseType(text)
+		f.aliases[name] = typ
+		return err
+	}
+	name, text, ok := strings.Cut(line, ": ")
+	if !ok || len(f.containers) == 0 {
+		return fmt.Errorf("%q is neither a container nor a field nor a name for a type", line)
+	}
+	typ, err := parseType(text)
+	c := f.containers[len(f.containers)-1]
+	c.fields = append(c.fields, fieldDefinition{name, doc, typ})
+	return err
+}
+
+// parseType lets Go's parser read a type: written with round brackets, it is a Go expression.
+func parseType(text string) (ast.Expr, error) {
+	return parser.ParseExpr(strings.NewReplacer("[", "(", "]", ")").Replace(text))
+}
+
+// sizes are the values of a number in each preset.
+type sizes [len(presets)]uint64
+
+// readConstants reads the .preset files.
+func readConstants(dir string) (map[string]sizes, error) {
+	consts := map[string]sizes{}
+	for i, name := range append([]string{"common"}, presets[:]...) {
+		values, err := readPreset(filepath.Join(dir, name+".preset"))
+		if err != nil {
+			return nil, err
+		}
+		for key, value := range values {
+			s := consts[key]
+			if i == 0 {
+				for p := range s {
+					s[p] = value
+				}
+			} else {
+				s[i-1] = value
+			}
+			consts[key] = s
+		}
+	}
+	return consts, nil
+}
+
+func readPreset(path string) (map[string]uint64, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	values := map[string]uint64{}
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSpace(line)
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		key, number, _ := strings.Cut(line, ": ")
+		value, err := strconv.ParseUint(number, 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		values[key] = value
+	}
+	return values, nil
+}

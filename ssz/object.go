@@ -1,0 +1,33 @@
+package ssz
+
+import fastssz "github.com/ferranbt/fastssz"
+
+// An Object is a decoded value that encodes and decodes itself with fastssz. Its UnmarshalSSZ is
+// for bytes that its shape has checked, and for zero objects only: use [Decode].
+type Object interface {
+	fastssz.Marshaler
+	fastssz.Unmarshaler
+	fastssz.HashRoot
+}
+
+// A Message is an object whose type is the same in every network, such as [StatusV1] and [Ping].
+type Message interface {
+	Object
+	Shape() *Shape
+}
+
+// Decode checks b against the shape of T and decodes it into a new T. The error is a
+// [*CheckError] if b is not the encoding of a T. The result shares no memory with b.
+func Decode[T any, P interface {
+	*T
+	Message
+}](b []byte) (*T, error) {
+	message := P(new(T))
+	if err := message.Shape().Check(b); err != nil {
+		return nil, err
+	}
+	if err := message.UnmarshalSSZ(b); err != nil {
+		return nil, err
+	}
+	return (*T)(message), nil
+}
