@@ -47,13 +47,11 @@ type Config struct {
 	CustodyRequirement               uint64 // CUSTODY_REQUIREMENT, custody groups
 }
 
-// DefaultConfig returns the configuration that the consensus specs publish for a preset:
-// mainnet.yaml or minimal.yaml. The first is Ethereum's main network; the second schedules no
-// fork after phase0.
+// DefaultConfig returns a preset's configuration as the consensus specs publish it, but without
+// a name, a fork after phase0 and a blob schedule: those are a network's own.
 func DefaultConfig(p Preset) Config {
 	cfg := Config{
 		Preset:                                 p,
-		Name:                                   p.String(),
 		SlotDuration:                           12 * time.Second,
 		MaxPayloadSize:                         10 << 20,
 		MaxRequestBlocks:                       1024,
@@ -78,13 +76,6 @@ func DefaultConfig(p Preset) Config {
 		}
 		return cfg
 	}
-	cfg.Forks[Altair].Epoch = 74240
-	cfg.Forks[Bellatrix].Epoch = 144896
-	cfg.Forks[Capella].Epoch = 194048
-	cfg.Forks[Deneb].Epoch = 269568
-	cfg.Forks[Electra].Epoch = 364032
-	cfg.Forks[Fulu].Epoch = 411392
-	cfg.BlobSchedule = []BlobParameters{{412672, 15}, {419072, 21}}
 	return cfg
 }
 

@@ -13,7 +13,7 @@ import (
 func TestParseConfigOfChain(t *testing.T) {
 	t.Parallel()
 	n := chainNetwork(t)
-	want := ssz.DefaultConfig(ssz.MainnetPreset)
+	want := ssz.Mainnet().Config()
 	want.SlotDuration = 2 * time.Second
 	for f := ssz.Phase0; f <= ssz.Electra; f++ {
 		want.Forks[f].Epoch = 0
@@ -26,15 +26,6 @@ func TestParseConfigOfChain(t *testing.T) {
 
 func TestParseConfig(t *testing.T) {
 	t.Parallel()
-	unscheduled := func(preset ssz.Preset) ssz.Config {
-		cfg := ssz.DefaultConfig(preset)
-		cfg.Name = ""
-		cfg.BlobSchedule = nil
-		for f := ssz.Altair; f <= ssz.Heze; f++ {
-			cfg.Forks[f].Epoch = ssz.FarFutureEpoch
-		}
-		return cfg
-	}
 	for _, test := range []struct {
 		name, file string
 		preset     ssz.Preset
@@ -82,7 +73,7 @@ func TestParseConfig(t *testing.T) {
 			c.Name, c.MaxRequestBlocks = "mine", 9
 		}},
 	} {
-		want := unscheduled(test.preset)
+		want := ssz.DefaultConfig(test.preset)
 		if test.change != nil {
 			test.change(&want)
 		}

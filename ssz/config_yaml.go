@@ -13,9 +13,8 @@ import (
 // ParseConfig reads a configuration file in the format of the consensus specs. Numbers may be
 // quoted or hexadecimal. Keys that it does not know are ignored: real files have many.
 //
-// A key that is missing has its value in the preset's own file, as [DefaultConfig] returns it,
-// but for what schedules something: a fork whose epoch is missing is not scheduled, and a missing
-// blob schedule is empty. A missing PRESET_BASE means mainnet.
+// A key that is missing has its value in [DefaultConfig]: a fork whose epoch is missing is not
+// scheduled, and a missing blob schedule is empty. A missing PRESET_BASE means mainnet.
 //
 // The error wraps [ErrConfig] and names the key, its value and what is allowed.
 func ParseConfig(file []byte) (*Config, error) {
@@ -30,11 +29,6 @@ func ParseConfig(file []byte) (*Config, error) {
 		}
 	}
 	cfg := DefaultConfig(preset)
-	cfg.Name = ""
-	cfg.BlobSchedule = nil
-	for f := Altair; f <= Heze; f++ {
-		cfg.Forks[f].Epoch = FarFutureEpoch
-	}
 	for _, k := range cfg.keys() {
 		if node, ok := values[k.name]; ok {
 			if want := k.set(node); want != "" {

@@ -76,7 +76,7 @@ func TestBlobParameters(t *testing.T) {
 // A blob schedule may reach back before Fulu; it counts from Fulu on.
 func TestBlobScheduleBeforeFulu(t *testing.T) {
 	t.Parallel()
-	cfg := ssz.DefaultConfig(ssz.MainnetPreset)
+	cfg := ssz.Mainnet().Config()
 	cfg.BlobSchedule = []ssz.BlobParameters{{1, 7}, {364032, 12}, {411392, 14}, {ssz.FarFutureEpoch, 20}}
 	n, err := ssz.NewNetwork(cfg, time.Unix(0, 0), ssz.Root{})
 	if err != nil {
@@ -106,7 +106,7 @@ func TestForksAtGenesis(t *testing.T) {
 
 func TestNetworkKeepsItsConfig(t *testing.T) {
 	t.Parallel()
-	cfg := ssz.DefaultConfig(ssz.MainnetPreset)
+	cfg := ssz.Mainnet().Config()
 	n, err := ssz.NewNetwork(cfg, time.Unix(7, 0), ssz.Root{9})
 	if err != nil {
 		t.Fatal(err)
@@ -197,7 +197,7 @@ func TestRequestLimits(t *testing.T) {
 	if got := networkOf(t, ssz.MinimalPreset).MinEpochsForBlockRequests(); got != 272 {
 		t.Errorf("minimal: blocks for %d epochs, want 272", got)
 	}
-	cfg := ssz.DefaultConfig(ssz.MainnetPreset)
+	cfg := ssz.Mainnet().Config()
 	cfg.MinValidatorWithdrawabilityDelay = math.MaxUint64
 	n, err := ssz.NewNetwork(cfg, time.Unix(0, 0), ssz.Root{})
 	if err != nil || n.MinEpochsForBlockRequests() != math.MaxUint64 {
@@ -224,13 +224,13 @@ func TestNewNetworkRefuses(t *testing.T) {
 		"blobs in Electra":      func(c *ssz.Config) { c.MaxBlobsPerBlockElectra = 5000 },
 		"everything":            func(c *ssz.Config) { *c = ssz.Config{} },
 	} {
-		cfg := ssz.DefaultConfig(ssz.MainnetPreset)
+		cfg := ssz.Mainnet().Config()
 		change(&cfg)
 		if _, err := ssz.NewNetwork(cfg, time.Unix(0, 0), ssz.Root{}); !errors.Is(err, ssz.ErrConfig) {
 			t.Errorf("%s: error %v, want ErrConfig", name, err)
 		}
 	}
-	if _, err := ssz.NewNetwork(ssz.DefaultConfig(ssz.MainnetPreset), time.Time{}, ssz.Root{}); !errors.Is(err, ssz.ErrConfig) {
+	if _, err := ssz.NewNetwork(ssz.Mainnet().Config(), time.Time{}, ssz.Root{}); !errors.Is(err, ssz.ErrConfig) {
 		t.Errorf("no genesis time: error %v, want ErrConfig", err)
 	}
 }
