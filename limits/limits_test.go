@@ -1,0 +1,319 @@
+package limits_test
+
+import (
+	"context"
+	"math"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/seed-2dd5877b/reqresp/limits"
+	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+)
+
+const (
+	alice = peer.ID("alice")
+	bob   = peer.ID("bob")
+)
+
+var (
+	blocks = &reqresp.Spec{Name: "blocks"}
+	status = &reqresp.Spec{Name: "status"}
+	// ample is not used up by any test.
+	ample = limits.Rate{N: 1 << 20, Burst: 1 << 30}
+)
+
+// newLimiter returns a limiter which limits one method only as q says.
+func newLimiter(t *testing.T, q limits.Quota, opts limits.Options) *limits.Limiter {
+	t.Helper()
+	opts.Default = limits.Quota{Requests: ample, Items: ample, Bytes: ample}
+	opts.Quotas = map[string]limits.Quota{blocks.Name: q}
+	limiter, err := limits.New(&opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return limiter
+}
+
+func admit(t *testing.T, l *limits.Limiter, from peer.ID, spec *reqresp.Spec) reqresp.Pace {
+	t.Helper()
+	pace, err := l.Admit(t.Context(), from, spec)
+	if err != nil {
+		t.Fatalf("Admit of %s: %v", from, err)
+	}
+	return pace
+}
+
+func reserve(t *testing.T, p reqresp.Pace, c reqresp.Cost) {
+	t.Helper()
+	if err := p.Reserve(t.Context(), c); err != nil {
+		t.Fatalf("Reserve(%+v): %v", c, err)
+	}
+}
+
+// send reserves and uses c.
+func send(t *testing.T, p reqresp.Pace, c reqresp.Cost) {
+	t.Helper()
+	reserve(t, p, c)
+	p.Settle(c)
+}
+
+// spend lets a peer use c in an exchange of its own.
+func spend(t *testing.T, l *limits.Limiter, from peer.ID, c reqresp.Cost) {
+	t.Helper()
+	pace := admit(t, l, from, blocks)
+	send(t, pace, c)
+	pace.Release()
+}
+
+func balance(t *testing.T, l *limits.Limiter, from peer.ID) limits.Balance {
+	t.Helper()
+	all := l.Balances(from)
+	i := slices.IndexFunc(all, func(b limits.Balance) bool { return b.Method == blocks.Name })
+	if i < 0 {
+		t.Fatalf("no balance of %s for %s among %v", from, blocks.Name, all)
+	}
+	return all[i]
+}
+
+// wantAt checks how much virtual time passed since start.
+func wantAt(t *testing.T, what string, start time.Time, want time.Duration) {
+	t.Helper()
+	if got := time.Since(start); got != want {
+		t.Errorf("%s after %v, want %v", what, got, want)
+	}
+}
+
+const s = time.Second
+
+// A chunk is reserved for, granted at some time, and settled.
+type chunk struct {
+	reserve, used reqresp.Cost
+	at            time.Duration
+}
+
+// exact is a chunk that takes what was reserved for it.
+func exact(items, bytes uint64, at time.Duration) chunk {
+	c := reqresp.Cost{Items: items, Bytes: bytes}
+	return chunk{c, c, at}
+}
+
+var (
+	perSecond = limits.Rate{N: 1, Burst: 2}
+	slow      = limits.Rate{N: 1, Per: 10 * s, Burst: 1}
+)
+
+var reserveCases = map[string]struct {
+	quota  limits.Quota
+	chunks []chunk
+}{
+	"burst at once, then the rate": {
+		limits.Quota{Items: perSecond},
+		[]chunk{exact(1, 0, 0), exact(1, 0, 0), exact(1, 0, s), exact(1, 0, 2*s), exact(2, 0, 4*s)},
+	},
+	"rate that is not whole": {
+		limits.Quota{Items: limits.Rate{N: 128, Per: 10 * s, Burst: 1}},
+		[]chunk{exact(1, 0, 0), exact(1, 0, 78125*time.Microsecond), exact(2, 0, 156250*time.Microsecond)},
+	},
+	"bytes apart from items": {
+		limits.Quota{Items: perSecond, Bytes: limits.Rate{N: 100}},
+		[]chunk{exact(1, 100, 0), exact(1, 50, s/2), exact(1, 50, s), exact(1, 100, 2*s)},
+	},
+	"cost over the burst is served and paid off": {
+		limits.Quota{Items: perSecond},
+		[]chunk{exact(5, 0, 0), exact(1, 0, 4*s), exact(5, 0, 6*s), exact(1, 0, 10*s)},
+	},
+	"floor of one chunk every 8 s": {
+		limits.Quota{Items: slow},
+		[]chunk{exact(1, 0, 0), exact(1, 0, 8*s), exact(1, 0, 16*s), exact(100, 0, 24*s), exact(1, 0, 32*s)},
+	},
+	"used beyond the reservation is owed": {
+		limits.Quota{Bytes: limits.Rate{N: 100}},
+		[]chunk{{reqresp.Cost{Items: 1}, reqresp.Cost{Items: 1, Bytes: 400}, 0}, exact(1, 0, 3*s), exact(1, 100, 4*s)},
+	},
+	"reserved and not used is given back": {
+		limits.Quota{Bytes: limits.Rate{N: 100}, Items: perSecond},
+		[]chunk{
+			{reqresp.Cost{Items: 2, Bytes: 100}, reqresp.Cost{Items: 1, Bytes: 20}, 0},
+			exact(1, 80, 0), exact(1, 100, s),
+		},
+	},
+	"largest costs there are": {
+		limits.Quota{Items: perSecond},
+		[]chunk{
+			exact(math.MaxUint64, math.MaxUint64, 0), exact(math.MaxUint64, math.MaxUint64, 8*s),
+			{reqresp.Cost{}, reqresp.Cost{Items: math.MaxUint64, Bytes: math.MaxUint64}, 16 * s},
+			exact(1, 1, 24*s),
+		},
+	},
+}
+
+func TestReserveWaitsAsQuotaDemands(t *testing.T) {
+	t.Parallel()
+	for name, tc := range reserveCases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				l := newLimiter(t, tc.quota, limits.Options{})
+				pace := admit(t, l, alice, blocks)
+				defer pace.Release()
+				start := time.Now()
+				for i, c := range tc.chunks {
+					reserve(t, pace, c.reserve)
+					wantAt(t, "chunk "+string(rune('0'+i)), start, c.at)
+					pace.Settle(c.used)
+				}
+			})
+		})
+	}
+}
+
+func TestFirstChunkComesWithinFourSeconds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(t, limits.Quota{Items: limits.Rate{N: 1, Per: time.Minute}}, limits.Options{})
+		spend(t, l, alice, reqresp.Cost{Items: 1})
+		first, second := admit(t, l, alice, blocks), admit(t, l, alice, blocks)
+		start := time.Now()
+		// Time that passes before the reservation counts as well.
+		time.Sleep(time.Second)
+		send(t, first, reqresp.Cost{Items: 1})
+		wantAt(t, "first chunk", start, 4*time.Second)
+		time.Sleep(time.Second)
+		send(t, second, reqresp.Cost{Items: 1})
+		wantAt(t, "overdue first chunk of the other", start, 5*time.Second)
+		// A slow write does not shorten the 8 s, which begin at its end.
+		reserve(t, first, reqresp.Cost{Items: 1})
+		wantAt(t, "second chunk", start, 12*time.Second)
+		time.Sleep(3 * time.Second)
+		first.Settle(reqresp.Cost{Items: 1})
+		send(t, first, reqresp.Cost{Items: 1})
+		wantAt(t, "third chunk", start, 23*time.Second)
+		first.Release()
+		second.Release()
+	})
+}
+
+func TestChunkThatWasNotSentDoesNotPostponeTheNext(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(t, limits.Quota{Items: limits.Rate{N: 1, Per: time.Minute}}, limits.Options{})
+		spend(t, l, alice, reqresp.Cost{Items: 1})
+		pace := admit(t, l, alice, blocks)
+		defer pace.Release()
+		start := time.Now()
+		reserve(t, pace, reqresp.Cost{Items: 1})
+		pace.Settle(reqresp.Cost{})
+		reserve(t, pace, reqresp.Cost{Items: 5}) // never settled
+		send(t, pace, reqresp.Cost{Items: 1})
+		wantAt(t, "first chunk sent", start, 4*time.Second)
+		if got := balance(t, l, alice).Items; got != -1 {
+			t.Errorf("balance is %d, want -1: only what was sent is owed", got)
+		}
+	})
+}
+
+func TestReservationsOfOnePeerTakeTurns(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(t, limits.Quota{Items: limits.Rate{N: 1, Burst: 3}}, limits.Options{})
+		first, second := admit(t, l, alice, blocks), admit(t, l, alice, blocks)
+		send(t, first, reqresp.Cost{Items: 3})
+		send(t, second, reqresp.Cost{}) // settled without items, so still due after 4 s
+		start := time.Now()
+		go func() {
+			defer first.Release()
+			send(t, first, reqresp.Cost{Items: 3})
+			wantAt(t, "the one that came first", start, 3*time.Second)
+		}()
+		synctest.Wait()
+		// There is a token after 1 s, but another waits for three.
+		send(t, second, reqresp.Cost{Items: 1})
+		wantAt(t, "the one that came second", start, 4*time.Second)
+		second.Release()
+	})
+}
+
+func TestReserveFailsWithItsContext(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(t, limits.Quota{Items: limits.Rate{N: 1, Burst: 1}}, limits.Options{})
+		pace := admit(t, l, alice, blocks)
+		defer pace.Release()
+		send(t, pace, reqresp.Cost{Items: 1})
+		start := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		defer cancel()
+		for range 2 {
+			if err := pace.Reserve(ctx, reqresp.Cost{Items: 1}); err != context.DeadlineExceeded {
+				t.Fatalf("Reserve returned %v, want %v", err, context.DeadlineExceeded)
+			}
+			wantAt(t, "failure", start, 300*time.Millisecond)
+		}
+		send(t, pace, reqresp.Cost{Items: 1})
+		wantAt(t, "chunk", start, time.Second)
+	})
+}
+
+func TestDebtIsBounded(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ reserve, used reqresp.Cost }{
+		"reserved": {reqresp.Cost{Items: math.MaxUint64}, reqresp.Cost{Items: math.MaxUint64}},
+		"used":     {reqresp.Cost{Items: 1}, reqresp.Cost{Items: math.MaxUint64}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				l := newLimiter(t, limits.Quota{Items: limits.Rate{N: 2, Burst: 5}}, limits.Options{})
+				for range 2 {
+					pace := admit(t, l, alice, blocks)
+					reserve(t, pace, c.reserve)
+					pace.Settle(c.used)
+					pace.Release()
+					if got := balance(t, l, alice).Items; got != -1200 {
+						t.Errorf("balance is %d, want -1200, ten minutes' worth", got)
+					}
+					start := time.Now()
+					admit(t, l, alice, blocks).Release()
+					wantAt(t, "admission", start, 10*time.Minute)
+				}
+			})
+		})
+	}
+}
+
+func TestGivingBackNeverRefillsWhatWasSpent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(t, limits.Quota{Items: limits.Rate{N: 1, Burst: 100}}, limits.Options{})
+		pace := admit(t, l, alice, blocks)
+		defer pace.Release()
+		send(t, pace, reqresp.Cost{Items: 100})
+		reserve(t, pace, reqresp.Cost{Items: math.MaxUint64}) // after 8 s, cut to the bound on debts
+		pace.Settle(reqresp.Cost{})
+		if got := balance(t, l, alice).Items; got != 8 {
+			t.Errorf("balance is %d, want the 8 of the 8 s that passed", got)
+		}
+	})
+}
+
+func TestBudgetsAreApart(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(t, limits.Quota{Items: limits.Rate{N: 1, Burst: 1}}, limits.Options{})
+		start := time.Now()
+		spend(t, l, alice, reqresp.Cost{Items: 3})
+		spend(t, l, bob, reqresp.Cost{Items: 1})
+		pace := admit(t, l, alice, status)
+		send(t, pace, reqresp.Cost{Items: 1})
+		pace.Release()
+		wantAt(t, "other peer and other method", start, 0)
+		// Another spec of the same name is another version, and shares the
+		// budget.
+		admit(t, l, alice, &reqresp.Spec{Name: blocks.Name}).Release()
+		wantAt(t, "other version", start, 2*time.Second)
+	})
+}

@@ -1,0 +1,164 @@
+package limits_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/seed-2dd5877b/reqresp/limits"
+	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+)
+
+// A grant is one chunk that was allowed.
+type grant struct {
+	at    time.Duration
+	items uint64
+	// beyond is what of it no bucket had to have: all of it at the floor, what
+	// is over the burst else.
+	beyond uint64
+}
+
+// A recorder runs exchanges and keeps what they were granted.
+type recorder struct {
+	limiter *limits.Limiter
+	rate    limits.Rate
+	start   time.Time
+
+	mu     sync.Mutex
+	grants []grant
+}
+
+// exchange sends some chunks, writing each for a while.
+func (r *recorder) exchange(t *testing.T, rnd *rand.Rand, maxCost uint64) {
+	pace := admit(t, r.limiter, alice, blocks)
+	defer pace.Release()
+	due := time.Now().Add(4 * time.Second)
+	for range rnd.IntN(12) {
+		time.Sleep(time.Duration(rnd.Int64N(int64(time.Second))))
+		c := reqresp.Cost{Items: 1 + rnd.Uint64N(maxCost)}
+		asked := time.Now()
+		reserve(t, pace, c)
+		now := time.Now()
+		if now.After(asked) && now.After(due) {
+			t.Errorf("chunk came %v after it was due", now.Sub(due))
+		}
+		g := grant{at: now.Sub(r.start), items: c.Items, beyond: max(c.Items, r.rate.Burst) - r.rate.Burst}
+		if !now.Before(due) {
+			g.beyond = c.Items
+		}
+		r.mu.Lock()
+		r.grants = append(r.grants, g)
+		r.mu.Unlock()
+		time.Sleep(time.Duration(rnd.Int64N(int64(time.Second))))
+		pace.Settle(c)
+		due = time.Now().Add(8 * time.Second)
+	}
+}
+
+// check looks at every window that begins and ends with a grant.
+func (r *recorder) check(t *testing.T) {
+	for i, first := range r.grants {
+		var sum, beyond uint64
+		for _, g := range r.grants[i:] {
+			sum, beyond = sum+g.items, beyond+g.beyond
+			refilled := float64(r.rate.N) * float64(g.at-first.at) / float64(r.rate.Per)
+			if float64(sum) > float64(r.rate.Burst+beyond)+refilled+1e-6 {
+				t.Fatalf("%v: %d items from %v to %v, of which %d are beyond", r.rate, sum, first.at, g.at, beyond)
+			}
+		}
+	}
+}
+
+func TestNoWindowExceedsTheQuota(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(60) {
+		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				rnd := rand.New(rand.NewPCG(seed, 1))
+				r := &recorder{start: time.Now(), rate: limits.Rate{
+					N:     1 + rnd.Uint64N(50),
+					Per:   time.Second + time.Duration(rnd.Int64N(int64(20*time.Second))),
+					Burst: 1 + rnd.Uint64N(100),
+				}}
+				r.limiter = newLimiter(t, limits.Quota{Items: r.rate}, limits.Options{})
+				maxCost := 1 + rnd.Uint64N(2*r.rate.Burst)
+				var wg sync.WaitGroup
+				for worker := range uint64(3) {
+					wg.Go(func() {
+						rnd := rand.New(rand.NewPCG(seed, 2+worker))
+						for range 10 {
+							r.exchange(t, rnd, maxCost)
+						}
+					})
+				}
+				wg.Wait()
+				if len(r.grants) == 0 {
+					t.Fatal("nothing was granted")
+				}
+				r.check(t)
+			})
+		})
+	}
+}
+
+// TestNothingLeaksUnderLoad has many exchanges begin, wait and be cancelled
+// while the quota changes, and then expects all to be as if nobody had come.
+func TestNothingLeaksUnderLoad(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(t, limits.Quota{Items: limits.Rate{N: 10, Burst: 5}}, limits.Options{})
+		var wg sync.WaitGroup
+		for worker := range uint64(100) {
+			wg.Go(func() {
+				rnd := rand.New(rand.NewPCG(3, worker))
+				for range 50 {
+					impatient(t, l, rnd)
+				}
+			})
+		}
+		wg.Go(func() {
+			for i := range uint64(100) {
+				time.Sleep(time.Second)
+				if err := l.SetQuota(blocks.Name, limits.Quota{Items: limits.Rate{N: 1 + i%20, Burst: 5}}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		wg.Wait()
+		time.Sleep(time.Hour)
+		for _, from := range crowd {
+			want := limits.Balance{Method: blocks.Name, Requests: 1 << 30, Items: 5, Bytes: 1 << 30}
+			if all := l.Balances(from); len(all) != 1 || all[0] != want {
+				t.Errorf("%s is left with %+v, want %+v", from, all, want)
+			}
+		}
+	})
+}
+
+var crowd = []peer.ID{"a", "b", "c", "d", "e"}
+
+// impatient is an exchange that is cancelled at some time or other.
+func impatient(t *testing.T, l *limits.Limiter, rnd *rand.Rand) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rnd.Int64N(int64(10*time.Second))))
+	defer cancel()
+	pace, err := l.Admit(ctx, crowd[rnd.IntN(len(crowd))], blocks)
+	if err != nil {
+		time.Sleep(time.Duration(rnd.Int64N(int64(time.Second))))
+		return
+	}
+	defer pace.Release()
+	for range rnd.IntN(10) {
+		if pace.Reserve(ctx, reqresp.Cost{Items: 1 + rnd.Uint64N(8)}) != nil {
+			return
+		}
+		time.Sleep(time.Duration(rnd.Int64N(int64(time.Second))))
+		pace.Settle(reqresp.Cost{Items: rnd.Uint64N(8)})
+	}
+}

@@ -1,0 +1,110 @@
+package limits
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Bounds of a [Rate].
+const (
+	maxTokens = 1 << 30
+	minPer    = time.Millisecond
+	maxPer    = time.Hour
+	maxBurst  = 1 << 40
+	maxFill   = 24 * time.Hour
+)
+
+// A Rate is the size and the refill of a token bucket. The zero Rate means that
+// of the quota it falls back to, see [Quota]; it never means unlimited.
+type Rate struct {
+	// N is how many tokens are refilled every Per, evenly. It is at least 1 and
+	// at most 2^30.
+	N uint64
+	// Per is the time that N is refilled in, between 1 ms and an hour. Zero
+	// means a second.
+	Per time.Duration
+	// Burst is how many tokens the bucket holds, at least 1 and at most what is
+	// refilled in 24 hours. Zero means N.
+	Burst uint64
+}
+
+// A Quota is what one peer may use of one method. A rate in it that is zero
+// means that rate of [Options].Default.
+type Quota struct {
+	// Requests limits how many exchanges are admitted.
+	Requests Rate
+	// Items limits the response chunks sent.
+	Items Rate
+	// Bytes limits the bytes written to the stream for them.
+	Bytes Rate
+}
+
+// String returns the rate as N/Per+Burst, such as "128/10s+256".
+func (r Rate) String() string {
+	return fmt.Sprintf("%d/%v+%d", r.N, r.Per, r.Burst)
+}
+
+func (r Rate) withDefaults(fallback Rate) Rate {
+	if r == (Rate{}) {
+		return fallback
+	}
+	if r.Per == 0 {
+		r.Per = time.Second
+	}
+	if r.Burst == 0 {
+		r.Burst = r.N
+	}
+	return r
+}
+
+func (r Rate) validate() error {
+	if r.N < 1 || r.N > maxTokens {
+		return fmt.Errorf("N %d is not between 1 and %d", r.N, maxTokens)
+	}
+	if r.Per < minPer || r.Per > maxPer {
+		return fmt.Errorf("Per %v is not between %v and %v", r.Per, minPer, maxPer)
+	}
+	if r.Burst < 1 || r.Burst > maxBurst {
+		return fmt.Errorf("Burst %d is not between 1 and %d", r.Burst, uint64(maxBurst))
+	}
+	compiled := r.compile()
+	if compiled.fill > maxFill {
+		return fmt.Errorf("Burst %d is not between 1 and %d, which %d per %v refill in %v",
+			r.Burst, compiled.tokens(maxFill), r.N, r.Per, maxFill)
+	}
+	return nil
+}
+
+func (q Quota) withDefaults(fallback Quota) Quota {
+	return Quota{
+		Requests: q.Requests.withDefaults(fallback.Requests),
+		Items:    q.Items.withDefaults(fallback.Items),
+		Bytes:    q.Bytes.withDefaults(fallback.Bytes),
+	}
+}
+
+func (q Quota) validate() error {
+	if err := q.Requests.validate(); err != nil {
+		return fmt.Errorf("Requests: %w", err)
+	}
+	if err := q.Items.validate(); err != nil {
+		return fmt.Errorf("Items: %w", err)
+	}
+	if err := q.Bytes.validate(); err != nil {
+		return fmt.Errorf("Bytes: %w", err)
+	}
+	return nil
+}
+
+// resolve fills in a method's quota and checks it.
+func resolve(method string, q, fallback Quota) (Quota, error) {
+	if method == "" {
+		return Quota{}, errors.New("limits: quota of a method without a name")
+	}
+	q = q.withDefaults(fallback)
+	if err := q.validate(); err != nil {
+		return Quota{}, fmt.Errorf("limits: quota of %s: %w", method, err)
+	}
+	return q, nil
+}

@@ -1,0 +1,200 @@
+package limits_test
+
+import (
+	"math"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed-2dd5877b/reqresp/limits"
+	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+)
+
+func TestInvalidOptionsAreNamed(t *testing.T) {
+	t.Parallel()
+	quota := func(q limits.Quota) limits.Options {
+		return limits.Options{Quotas: map[string]limits.Quota{"blocks": q}}
+	}
+	for want, opts := range map[string]limits.Options{
+		"limits: quota of blocks: Items: N 0 is not between 1 and 1073741824":                quota(limits.Quota{Items: limits.Rate{Burst: 1}}),
+		"limits: quota of blocks: Requests: N 1073741825 is not between 1 and 1073741824":    quota(limits.Quota{Requests: limits.Rate{N: 1<<30 + 1}}),
+		"limits: quota of blocks: Items: Per 999.999µs is not between 1ms and 1h0m0s":        quota(limits.Quota{Items: limits.Rate{N: 1, Per: time.Millisecond - 1}}),
+		"limits: quota of blocks: Items: Per -1s is not between 1ms and 1h0m0s":              quota(limits.Quota{Items: limits.Rate{N: 1, Per: -time.Second}}),
+		"limits: quota of blocks: Bytes: Per 1h0m0.000000001s is not between 1ms and 1h0m0s": quota(limits.Quota{Bytes: limits.Rate{N: 1, Per: time.Hour + 1}}),
+		"limits: quota of blocks: Bytes: Burst 18446744073709551615 is not between 1 and 1099511627776": quota(
+			limits.Quota{Bytes: limits.Rate{N: 1, Burst: math.MaxUint64}}),
+		"limits: quota of blocks: Items: Burst 86401 is not between 1 and 86400, which 1 per 1s refill in 24h0m0s": quota(
+			limits.Quota{Items: limits.Rate{N: 1, Burst: 86401}}),
+		"limits: quota of a method without a name": {Quotas: map[string]limits.Quota{"": {}}},
+		"limits: default quota: Bytes: N 0 is not between 1 and 1073741824": {
+			Default: limits.Quota{Bytes: limits.Rate{Per: time.Second}},
+		},
+		"limits: MaxConcurrent -1 is not between 1 and 1024": {MaxConcurrent: -1},
+		"limits: MaxQueue 65537 is not between 1 and 65536":  {MaxQueue: 65537},
+		"limits: MaxPeers -5 is not between 1 and 1048576":   {MaxPeers: -5},
+	} {
+		if _, err := limits.New(&opts); err == nil || err.Error() != want {
+			t.Errorf("New returned %v, want %s", err, want)
+		}
+	}
+}
+
+func TestLargestQuotaIsTaken(t *testing.T) {
+	t.Parallel()
+	for _, r := range []limits.Rate{
+		{N: 1 << 30, Per: time.Millisecond, Burst: 1 << 40},
+		{N: 1, Per: time.Hour, Burst: 24},
+		{N: 1, Burst: 86400},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			l := newLimiter(t, limits.Quota{Items: r}, limits.Options{})
+			spend(t, l, alice, reqresp.Cost{Items: r.Burst})
+			if got := balance(t, l, alice).Items; got != 0 {
+				t.Errorf("%v: balance is %d, want none left", r, got)
+			}
+			spend(t, l, alice, reqresp.Cost{Items: math.MaxUint64})
+			if got := balance(t, l, alice).Items; got >= 0 {
+				t.Errorf("%v: balance is %d, want a debt", r, got)
+			}
+		})
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	t.Parallel()
+	l, err := limits.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	type budget struct{ requests, items, bytes int64 }
+	for name, want := range map[string]budget{
+		"status":                 {10, 256, 24 << 20},
+		"goodbye":                {2, 256, 24 << 20},
+		"ping":                   {5, 256, 24 << 20},
+		"metadata":               {5, 256, 24 << 20},
+		"beacon_blocks_by_range": {20, 1024, 24 << 20},
+		"beacon_blocks_by_root":  {20, 256, 24 << 20},
+		"something_else":         {20, 256, 24 << 20},
+	} {
+		pace := admit(t, l, alice, &reqresp.Spec{Name: name})
+		b := l.Balances(alice)
+		pace.Release()
+		i := len(b) - 1
+		for ; b[i].Method != name; i-- {
+		}
+		// The admission itself took a request, which may have been refilled
+		// already.
+		got := budget{b[i].Requests, b[i].Items, b[i].Bytes}
+		if got.requests++; got != want {
+			t.Errorf("budget for %s is %+v, want %+v", name, got, want)
+		}
+	}
+}
+
+// TestDefaultsDoNotStallSync has a peer sync as fast as it may, in batches of
+// 64 blocks of the size that today's have.
+func TestDefaultsDoNotStallSync(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l, err := limits.New(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		spec := &reqresp.Spec{Name: "beacon_blocks_by_range"}
+		const blockSize, batch, batches = 75 << 10, 64, 40
+		start, last := time.Now(), time.Now()
+		var longest time.Duration
+		for range batches {
+			pace := admit(t, l, alice, spec)
+			for range batch {
+				send(t, pace, reqresp.Cost{Items: 1, Bytes: blockSize})
+				longest, last = max(longest, time.Since(last)), time.Now()
+			}
+			pace.Release()
+		}
+		perSecond := batch * batches / time.Since(start).Seconds()
+		if perSecond < 25.6 {
+			t.Errorf("served %.1f blocks per second, want twice the 12.8 of deployed servers", perSecond)
+		}
+		if longest > 100*time.Millisecond {
+			t.Errorf("a chunk was withheld for %v", longest)
+		}
+	})
+}
+
+func TestSetQuotaAppliesToThoseWhoWait(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(t, limits.Quota{Items: limits.Rate{N: 1, Burst: 10}}, limits.Options{})
+		pace := admit(t, l, alice, blocks)
+		send(t, pace, reqresp.Cost{Items: 10})
+		start := time.Now()
+		go func() {
+			time.Sleep(time.Second)
+			// One of six tokens is there. The rest comes in half a second.
+			if err := l.SetQuota(blocks.Name, limits.Quota{Items: limits.Rate{N: 10, Burst: 10}}); err != nil {
+				t.Error(err)
+			}
+		}()
+		send(t, pace, reqresp.Cost{Items: 6})
+		wantAt(t, "chunk", start, 1500*time.Millisecond)
+		send(t, pace, reqresp.Cost{Items: 30}) // when the bucket is full
+		wantAt(t, "large chunk", start, 2500*time.Millisecond)
+		pace.Release()
+
+		start = time.Now()
+		go func() {
+			time.Sleep(time.Second)
+			if err := l.SetQuota(blocks.Name, limits.Quota{Items: limits.Rate{N: 1, Burst: 10}}); err != nil {
+				t.Error(err)
+			}
+		}()
+		admit(t, l, alice, blocks).Release()
+		wantAt(t, "admission after a debt of 20, half paid at 10/s, half at 1/s", start, 11*time.Second)
+	})
+}
+
+func TestSetQuotaKeepsWhatWasUsed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(t, limits.Quota{Items: limits.Rate{N: 1, Burst: 10}}, limits.Options{})
+		spend(t, l, alice, reqresp.Cost{Items: 7})
+		spend(t, l, bob, reqresp.Cost{})
+		for _, tc := range []struct {
+			rate       limits.Rate
+			alice, bob int64
+		}{
+			{limits.Rate{N: 1, Per: time.Minute, Burst: 10}, 3, 10},
+			{limits.Rate{N: 128, Per: 10 * time.Second, Burst: 20}, 13, 20},
+			{limits.Rate{N: 5, Burst: 5}, -2, 5},
+			{limits.Rate{N: 1, Burst: 10}, 3, 10},
+		} {
+			if err := l.SetQuota(blocks.Name, limits.Quota{Items: tc.rate}); err != nil {
+				t.Fatal(err)
+			}
+			if a, b := balance(t, l, alice).Items, balance(t, l, bob).Items; a != tc.alice || b != tc.bob {
+				t.Errorf("%v: balances are %d and %d, want %d and %d", tc.rate, a, b, tc.alice, tc.bob)
+			}
+		}
+		if err := l.SetQuota(blocks.Name, limits.Quota{Items: limits.Rate{N: 1, Per: 1}}); err == nil {
+			t.Error("SetQuota took a period of a nanosecond")
+		}
+		if got := balance(t, l, alice).Items; got != 3 {
+			t.Errorf("balance is %d after a quota that was not taken, want 3", got)
+		}
+	})
+}
+
+func TestSetQuotaDoesNotProlongDebtsForever(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(t, limits.Quota{Items: limits.Rate{N: 100}}, limits.Options{})
+		spend(t, l, alice, reqresp.Cost{Items: 10_000})
+		if err := l.SetQuota(blocks.Name, limits.Quota{Items: limits.Rate{N: 1}}); err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		admit(t, l, alice, blocks).Release()
+		wantAt(t, "admission", start, 10*time.Minute)
+	})
+}

@@ -1,0 +1,247 @@
+package limits_test
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/libp2p/go-libp2p/x/simlibp2p"
+	"github.com/marcopolo/simnet"
+
+	"github.com/seed-2dd5877b/reqresp/limits"
+	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+)
+
+// number is every message of the test protocol.
+type number uint32
+
+// MaxChunks implements reqresp.BoundedRequest: a number asks for as many.
+func (n *number) MaxChunks() int { return int(*n) }
+
+// numberCodec lays out a number as four bytes, in a response after a zero byte,
+// which is the code where it is an error.
+type numberCodec struct{}
+
+func (numberCodec) Name() string { return "" }
+
+func (numberCodec) AppendRequest(dst []byte, _ protocol.ID, req any) ([]byte, error) {
+	return binary.BigEndian.AppendUint32(dst, uint32(*req.(*number))), nil
+}
+
+func (numberCodec) ReadRequest(r reqresp.Reader, _ protocol.ID, _ int, req any) error {
+	b, err := io.ReadAll(io.LimitReader(r, 5))
+	if err != nil {
+		return err
+	}
+	if len(b) != 4 {
+		return fmt.Errorf("request of %d bytes", len(b))
+	}
+	*req.(*number) = number(binary.BigEndian.Uint32(b))
+	return nil
+}
+
+func (numberCodec) AppendResponse(dst []byte, _ protocol.ID, resp any) ([]byte, error) {
+	return binary.BigEndian.AppendUint32(append(dst, 0), uint32(*resp.(*number))), nil
+}
+
+func (numberCodec) AppendError(dst []byte, _ protocol.ID, e *reqresp.Error) ([]byte, error) {
+	return append(dst, byte(e.Code), 0, 0, 0, 0), nil
+}
+
+func (numberCodec) ReadResponse(r reqresp.Reader, _ protocol.ID, _ int, resp any) error {
+	code, err := r.ReadByte()
+	if err != nil {
+		return err
+	}
+	var b [4]byte
+	if _, err := io.ReadFull(r, b[:]); err != nil {
+		return err
+	}
+	if code != 0 {
+		return &reqresp.Error{Code: reqresp.Code(code), Remote: true}
+	}
+	*resp.(*number) = number(binary.BigEndian.Uint32(b[:]))
+	return nil
+}
+
+var count = reqresp.NewStream[number, number](
+	reqresp.Family{Prefix: "/test", Codec: numberCodec{}}, "count", reqresp.Limits{}, 1)
+
+// A pair is a client and the server it calls, at 10 ms from each other.
+type pair struct {
+	client  *reqresp.Client
+	asker   peer.ID
+	to      peer.ID
+	limiter *limits.Limiter
+}
+
+// newPair is called in a bubble, where the pair ends with the test.
+func newPair(t *testing.T, q limits.Quota) pair {
+	t.Helper()
+	link := simnet.LinkSettings{BitsPerSecond: 100 * simlibp2p.OneMbps}
+	network, meta, err := simlibp2p.SimpleLibp2pNetwork([]simlibp2p.NodeLinkSettingsAndCount{{
+		LinkSettings: simnet.NodeBiDiLinkSettings{Downlink: link, Uplink: link}, Count: 2,
+	}}, simnet.StaticLatency(10*time.Millisecond), simlibp2p.NetworkSettings{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	network.Start()
+	t.Cleanup(network.Close)
+	for _, h := range meta.Nodes {
+		t.Cleanup(func() { _ = h.Close() })
+	}
+	asker, server := meta.Nodes[0], meta.Nodes[1]
+	limiter, err := limits.New(&limits.Options{Quotas: map[string]limits.Quota{count.Spec().Name: q}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	serveCount(t, server, limiter)
+	if err := asker.Connect(t.Context(), peer.AddrInfo{ID: server.ID(), Addrs: server.Addrs()}); err != nil {
+		t.Fatal(err)
+	}
+	// The client makes more calls at a time than the server admits.
+	client := reqresp.NewClient(asker, &reqresp.ClientOptions{MaxConcurrent: 8})
+	return pair{client, asker.ID(), server.ID(), limiter}
+}
+
+// serveCount serves count with handlers that send as many numbers as asked for.
+func serveCount(t *testing.T, h host.Host, limiter *limits.Limiter) {
+	t.Helper()
+	srv := reqresp.NewServer(h, &reqresp.ServerOptions{Pacer: limiter})
+	srv.Register(count.Serve(func(_ context.Context, _ peer.ID, req *number, send func(*number) error) error {
+		for i := range *req {
+			if err := send(&i); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	if err := srv.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := srv.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// call asks for n chunks and returns when each came, as time since start. It
+// must end well: with all chunks, and no error after them.
+func (p pair) call(t *testing.T, n number, start time.Time) []time.Duration {
+	var at []time.Duration
+	for _, err := range count.Call(t.Context(), p.client, p.to, &n) {
+		if err != nil {
+			t.Errorf("call failed: %v", err)
+			break
+		}
+		at = append(at, time.Since(start))
+	}
+	if len(at) != int(n) {
+		t.Errorf("%d chunks came, want %d", len(at), n)
+	}
+	return at
+}
+
+// after20ms returns the times that many seconds after a round trip: what is
+// negotiated goes along with the request.
+func after20ms(seconds ...float64) []time.Duration {
+	var d []time.Duration
+	for _, s := range seconds {
+		d = append(d, time.Duration(s*float64(time.Second))+20*time.Millisecond)
+	}
+	return d
+}
+
+func wantTimes(t *testing.T, what string, at, want []time.Duration) {
+	t.Helper()
+	if !slices.EqualFunc(at, want, func(a, b time.Duration) bool { return a.Round(time.Millisecond) == b }) {
+		t.Errorf("chunks of %s came at %v, want %v", what, at, want)
+	}
+}
+
+func TestServerWithholdsChunksOverQuota(t *testing.T) {
+	for name, tc := range map[string]struct {
+		items limits.Rate
+		want  []time.Duration
+	}{
+		"at the rate":  {limits.Rate{N: 2, Burst: 3}, after20ms(0, 0, 0, 0.5, 1, 1.5)},
+		"at the floor": {limits.Rate{N: 1, Per: time.Minute, Burst: 2}, after20ms(0, 0, 8, 16, 24, 32)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				pair := newPair(t, limits.Quota{Items: tc.items})
+				wantTimes(t, "the call", pair.call(t, number(len(tc.want)), time.Now()), tc.want)
+			})
+		})
+	}
+}
+
+func TestServerLetsTheThirdRequestWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pair := newPair(t, limits.Quota{Items: limits.Rate{N: 1, Burst: 2}})
+		start := time.Now()
+		var at [3][]time.Duration
+		var wg sync.WaitGroup
+		for i, n := range []number{4, 4, 1} {
+			wg.Go(func() { at[i] = pair.call(t, n, start) })
+			time.Sleep(100 * time.Millisecond)
+		}
+		if b := pair.limiter.Balances(pair.asker)[0]; b.Active != 2 || b.Waiting != 1 {
+			t.Errorf("%d exchanges are active and %d wait, want 2 and 1", b.Active, b.Waiting)
+		}
+		wg.Wait()
+		// The first two take turns. The third is admitted after 3 s, as the
+		// first ends, and is then served in turn with the second.
+		wantTimes(t, "the first", at[0], after20ms(0, 0, 1, 3))
+		wantTimes(t, "the second", at[1], after20ms(2, 4, 6, 7))
+		wantTimes(t, "the third", at[2], after20ms(5))
+	})
+}
+
+func TestCancelledCallFreesItsSlot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pair := newPair(t, limits.Quota{Items: limits.Rate{N: 1, Per: 2 * time.Second}})
+		start := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			n, chunks := number(9), 0
+			for _, err := range count.Call(ctx, pair.client, pair.to, &n) {
+				if err == nil {
+					chunks++
+				} else if !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("cancelled call failed with %v", err)
+				}
+			}
+			if chunks != 2 {
+				t.Errorf("%d chunks came before the call was cancelled, want 2", chunks)
+			}
+		})
+		var second, third []time.Duration
+		time.Sleep(100 * time.Millisecond)
+		wg.Go(func() { second = pair.call(t, 3, start) })
+		time.Sleep(100 * time.Millisecond)
+		wg.Go(func() { third = pair.call(t, 1, start) })
+		wg.Wait()
+		// The server learns of it as it sends the cancelled call's third chunk,
+		// after 6 s, and admits the third call in its place.
+		wantTimes(t, "the second", second, after20ms(4, 8, 12))
+		wantTimes(t, "the third", third, after20ms(10))
+		time.Sleep(time.Second)
+		if b := pair.limiter.Balances(pair.asker)[0]; b.Active != 0 || b.Waiting != 0 {
+			t.Errorf("%d exchanges are active and %d wait, want none", b.Active, b.Waiting)
+		}
+	})
+}
