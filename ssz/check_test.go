@@ -3,6 +3,7 @@ package ssz_test
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/seed-2dd5877b/reqresp/ssz"
@@ -169,7 +170,7 @@ func TestCheckBlockFindsTheField(t *testing.T) {
 		{"cut in the body", big[:bodyAt+100], "message.body", ssz.ErrSize},
 		{"cut in a list", big[:attestations+300], "message.body.deposits", ssz.ErrOffset},
 		{"cut at the end", big[:len(big)-1], "message.body.execution_requests", ssz.ErrSize},
-		{"byte too many", append(big[:len(big):len(big)], 0), "message.body.execution_requests.consolidations", ssz.ErrSize},
+		{"byte too many", append(slices.Clip(big), 0), "message.body.execution_requests.consolidations", ssz.ErrSize},
 		{"offset of message", at(big, 0, 99), "message", ssz.ErrOffset},
 		{"offset of body", at(big, 100+80, 85), "message.body", ssz.ErrOffset},
 		{"offset of 0", at(big, bodyAt+200, 0, 0, 0, 0), "message.body.proposer_slashings", ssz.ErrOffset},

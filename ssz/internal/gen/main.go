@@ -28,7 +28,7 @@ var forks = []string{"phase0", "altair", "bellatrix", "capella", "deneb", "elect
 var presets = [...]string{"mainnet", "minimal"}
 
 func main() {
-	log.SetOutput(io.Discard) // fastssz's generator logs what it skips
+	log.SetOutput(io.Discard) //nolint:forbidigo // fastssz's generator logs what it skips
 	if err := run("definitions", "."); err != nil {
 		fmt.Fprintln(os.Stderr, "gen:", err)
 		os.Exit(1)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"go/ast"
 	"go/token"
+	"maps"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -88,9 +89,7 @@ func resolveForks(dir string, forks []string, consts map[string]sizes) ([]*conta
 
 func (r *resolver) enter(fork string, f *file) {
 	r.fork, r.previous, r.current = fork, r.current, map[string]*container{}
-	for name, typ := range f.aliases {
-		r.aliases[name] = typ
-	}
+	maps.Copy(r.aliases, f.aliases)
 	for _, d := range f.containers {
 		if r.defs[d.name] == nil {
 			r.order = append(r.order, d.name)

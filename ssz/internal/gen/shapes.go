@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -47,8 +48,10 @@ func shape(t *typ, preset int) string {
 	case t.kind == "boolean":
 		return "Boolean()"
 	case strings.HasPrefix(t.kind, "uint"):
-		bits := 0
-		fmt.Sscanf(t.kind, "uint%d", &bits)
+		bits, err := strconv.Atoi(strings.TrimPrefix(t.kind, "uint"))
+		if err != nil {
+			panic(err) // the resolver lets through uint8 to uint256 only
+		}
 		return fmt.Sprintf("Uint(%d)", bits/8)
 	case t.elem != nil:
 		return fmt.Sprintf("%s(%s, %d)", t.kind, shape(t.elem, preset), n)
