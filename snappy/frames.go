@@ -93,7 +93,7 @@ func CheckFrames(frames []byte) (int, error) {
 		return 0, err
 	}
 	first := true
-	for c := range chunks(frames) {
+	for c := range chunks(frames) { //nolint:errcheck // DecodedLen has seen the error, if any
 		switch {
 		case first: // The stream identifier.
 			first = false
@@ -133,11 +133,11 @@ func AppendDecoded(dst, frames []byte, n int) ([]byte, error) {
 		return dst, io.ErrUnexpectedEOF
 	}
 	out := slices.Grow(dst, n)
-	for c := range chunks(frames) {
+	for c := range chunks(frames) { //nolint:errcheck // DecodedLen has seen the error, if any
 		if !c.isData() {
 			continue
 		}
-		m, _ := c.decodedLen() // DecodedLen has seen the error, if any.
+		m, _ := c.decodedLen()
 		out = out[:len(out)+m]
 		if err := c.decode(out[len(out)-m:]); err != nil {
 			return dst, err

@@ -1,0 +1,62 @@
+package reqresp
+
+import (
+	"io"
+
+	"github.com/libp2p/go-libp2p/core/protocol"
+)
+
+// Reader is what a codec reads from. It is buffered, so reading byte by byte
+// costs little.
+type Reader interface {
+	io.Reader
+	io.ByteReader
+}
+
+// A Codec lays the messages of a family out on a stream. It keeps no state
+// between calls and is safe for concurrent use.
+//
+// Messages are passed as the pointers that the descriptors name: a codec of a
+// Unary[Req, Resp] gets *Req and *Resp. Those to be read into are zero. The
+// protocol ID is the one negotiated, for versions that differ on the wire.
+//
+// The appending methods extend dst and return it; dst belongs to the engine,
+// which reuses it. What a reading method keeps must not alias what it read from.
+type Codec interface {
+	// Name is the last element of the protocol IDs, such as "ssz_snappy". It may be
+	// empty.
+	Name() string
+
+	// AppendRequest appends req as the only message of the request side.
+	AppendRequest(dst []byte, id protocol.ID, req any) ([]byte, error)
+
+	// ReadRequest reads one request of at most limit decoded bytes, up to the end
+	// of the stream. Bytes after the request are an error.
+	ReadRequest(r Reader, id protocol.ID, limit int, req any) error
+
+	// AppendResponse appends resp as one response chunk.
+	AppendResponse(dst []byte, id protocol.ID, resp any) ([]byte, error)
+
+	// ReadResponse reads the next chunk, of at most limit decoded bytes. It returns io.EOF
+	// only where the stream ended before the chunk's first byte, and an *Error
+	// with Remote set where the chunk is an error.
+	ReadResponse(r Reader, id protocol.ID, limit int, resp any) error
+}
+
+// An ErrorCodec is a [Codec] whose wire format can carry an error in place of a
+// response. A server whose codec cannot resets the stream instead.
+type ErrorCodec interface {
+	Codec
+
+	// AppendError appends the chunk that tells the peer e.Code and e.Message, the
+	// latter cut to what the format allows.
+	AppendError(dst []byte, id protocol.ID, e *Error) ([]byte, error)
+}
+
+// A BoundedRequest is a request which knows how many chunks may answer it. A
+// caller accepts no more than that, nor more than the protocol's
+// [Limits].MaxChunks.
+type BoundedRequest interface {
+	// MaxChunks returns the bound, zero or more.
+	MaxChunks() int
+}

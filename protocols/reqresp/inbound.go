@@ -1,0 +1,206 @@
+package reqresp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+)
+
+// Inbound is an exchange that a peer began. It belongs to the goroutine that
+// serves it, and ends when its handler returns.
+type Inbound struct {
+	spec   *Spec
+	stream network.Stream
+	from   peer.ID
+	pacer  Pacer
+
+	received bool
+	pace     Pace
+	reserved bool
+	usage    Cost
+	writeErr error
+}
+
+// Peer returns who asks.
+func (in *Inbound) Peer() peer.ID { return in.from }
+
+// Spec returns what is asked for.
+func (in *Inbound) Spec() *Spec { return in.spec }
+
+// Protocol returns the protocol ID negotiated, one of Spec().Protocols.
+func (in *Inbound) Protocol() protocol.ID { return in.stream.Protocol() }
+
+// Conn returns the connection the stream runs on.
+func (in *Inbound) Conn() network.Conn { return in.stream.Conn() }
+
+// Sent returns the chunks and bytes that were written so far.
+func (in *Inbound) Sent() Cost { return in.usage }
+
+// Receive reads the request into msg, a pointer to a zero request, and then waits
+// for the server's [Pacer] to admit the exchange. It is called once, before
+// anything is sent.
+//
+// A request that cannot be read, is malformed or has not ended in time fails
+// with an [*Error] of [CodeInvalidRequest], for the handler to return. A stream that broke,
+// a context that ended or an exchange that cannot be admitted fails with that
+// cause.
+func (in *Inbound) Receive(ctx context.Context, msg any) error {
+	if in.received {
+		return errors.New("reqresp: request was already received")
+	}
+	in.received = true
+	if err := in.read(msg); err != nil {
+		return err
+	}
+	if in.pacer == nil {
+		in.pace = unpaced{}
+		return nil
+	}
+	pace, err := in.pacer.Admit(ctx, in.from, in.spec)
+	if err != nil {
+		return fmt.Errorf("admitting %s: %w", in.spec.Name, err)
+	}
+	in.pace = pace
+	return nil
+}
+
+func (in *Inbound) read(msg any) error {
+	// Deadlines fail only on streams that are closed, which the read then tells.
+	_ = in.stream.SetReadDeadline(time.Now().Add(in.spec.Limits.Timeouts.Progress))
+	tr := &transportReader{r: in.stream}
+	br := getReader(tr)
+	defer putReader(br)
+	err := in.spec.Codec.ReadRequest(br, in.Protocol(), in.spec.Limits.MaxRequest, msg)
+	switch {
+	case err == nil:
+		return nil
+	case tr.err == nil:
+		return verdictOr(err, CodeInvalidRequest, "malformed request")
+	case isTimeout(tr.err):
+		return Errorf(CodeInvalidRequest, "request was not complete in time").WithCause(ErrTimeout)
+	}
+	return fmt.Errorf("reading request: %w", tr.err)
+}
+
+// verdictOr returns err itself if it is meant for the peer, else a verdict that
+// hides it. An error with code zero would read as a success.
+func verdictOr(err error, code Code, text string) *Error {
+	if e, ok := errors.AsType[*Error](err); ok && !e.Remote && e.Code != 0 {
+		return e
+	}
+	return Errorf(code, "%s", text).WithCause(err)
+}
+
+// Reserve waits until the next chunk, expected to cost c, may be fetched and
+// sent. Handlers that know what comes next before they fetch it call it there;
+// for others Send does. If nothing was sent since it was last called, what was
+// reserved then is given back first. It fails with the context's error.
+func (in *Inbound) Reserve(ctx context.Context, c Cost) error {
+	if in.pace == nil {
+		return errors.New("reqresp: nothing can be reserved before the request was received")
+	}
+	in.unreserve()
+	if err := in.pace.Reserve(ctx, c); err != nil {
+		return err
+	}
+	in.reserved = true
+	return nil
+}
+
+func (in *Inbound) unreserve() {
+	if in.reserved {
+		in.reserved = false
+		in.pace.Settle(Cost{})
+	}
+}
+
+// Send writes msg, a pointer to a response, as the next chunk. Any error it
+// returns but the codec's own means that the stream is broken, and that the
+// handler should return.
+func (in *Inbound) Send(ctx context.Context, msg any) error {
+	return in.SendAppend(ctx, func(dst []byte) ([]byte, error) {
+		return in.spec.Codec.AppendResponse(dst, in.Protocol(), msg)
+	})
+}
+
+// SendAppend writes the next chunk, laid out by fill exactly as the family's codec
+// would, in one write. The buffer that fill extends and returns is the engine's
+// and empty; it must not be kept. If fill fails nothing is written, and its error is
+// returned as it is.
+func (in *Inbound) SendAppend(ctx context.Context, fill func(dst []byte) ([]byte, error)) error {
+	if in.pace == nil {
+		return errors.New("reqresp: nothing can be sent before the request was received")
+	}
+	if in.writeErr != nil {
+		// Whatever followed a chunk that was cut off would be read as its rest.
+		return in.writeErr
+	}
+	if in.spec.Kind == KindUnary && in.usage.Items > 0 {
+		return fmt.Errorf("reqresp: %s is answered by one response only", in.spec.Name)
+	}
+	if !in.reserved {
+		if err := in.Reserve(ctx, Cost{Items: 1}); err != nil {
+			return err
+		}
+	}
+	in.reserved = false
+	var used Cost
+	// Settled even if fill panics: what was reserved is given back then.
+	defer func() { in.pace.Settle(used) }()
+
+	buf := getBuffer()
+	defer putBuffer(buf)
+	chunk, err := fill((*buf)[:0])
+	if err != nil {
+		return err
+	}
+	*buf = chunk
+	n, err := in.write(chunk)
+	used = Cost{Items: 1, Bytes: uint64(n)}
+	in.usage.Items++
+	in.usage.Bytes += uint64(n)
+	return err
+}
+
+// writePiece is how much of a chunk gets one write timeout.
+const writePiece = 1 << 20
+
+func (in *Inbound) write(b []byte) (int, error) {
+	n, err := writeAll(in.stream, b, in.spec.Limits.Timeouts.Write)
+	if err == nil {
+		return n, nil
+	}
+	if isTimeout(err) {
+		err = fmt.Errorf("%w: %w", ErrTimeout, err)
+	}
+	in.writeErr = fmt.Errorf("writing response: %w", err)
+	return n, in.writeErr
+}
+
+func writeAll(stream network.Stream, b []byte, timeout time.Duration) (int, error) {
+	done := 0
+	for len(b) > done {
+		_ = stream.SetWriteDeadline(time.Now().Add(timeout))
+		n, err := stream.Write(b[done:min(len(b), done+writePiece)])
+		done += n
+		if err != nil {
+			return done, err
+		}
+	}
+	return done, nil
+}
+
+// release frees what the exchange holds of the pacer's. It is the only place
+// that does.
+func (in *Inbound) release() {
+	if in.pace == nil {
+		return
+	}
+	in.unreserve()
+	in.pace.Release()
+}

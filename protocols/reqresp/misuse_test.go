@@ -1,0 +1,88 @@
+package reqresp_test
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"testing"
+
+	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+)
+
+func TestMistakesAtSetupPanic(t *testing.T) {
+	declare := func(f reqresp.Family, l reqresp.Limits, name string, versions ...int) func() {
+		return func() { reqresp.NewUnary[Text, Text](f, name, l, versions...) }
+	}
+	simulate(t, func(t *testing.T, s *simulation) {
+		srv := serve(t, s.server, nil, echo.Serve(echoed))
+		fresh := reqresp.NewServer(s.server, nil)
+		fresh.Register(echo.Serve(echoed))
+		mistakes := map[string]func(){
+			"no codec":             declare(reqresp.Family{Prefix: "/x"}, reqresp.Limits{}, "a", 1),
+			"bad prefix":           declare(reqresp.Family{Prefix: "x", Codec: textCodec{}}, reqresp.Limits{}, "a", 1),
+			"prefix with slash":    declare(reqresp.Family{Prefix: "/x/", Codec: textCodec{}}, reqresp.Limits{}, "a", 1),
+			"no name":              declare(family, reqresp.Limits{}, "", 1),
+			"no version":           declare(family, reqresp.Limits{}, "a"),
+			"negative limit":       declare(family, reqresp.Limits{MaxRequest: -1}, "a", 1),
+			"huge limit":           declare(family, reqresp.Limits{MaxResponse: math.MaxInt}, "a", 1),
+			"negative timeout":     declare(family, reqresp.Limits{Timeouts: reqresp.Timeouts{Dial: -1}}, "a", 1),
+			"negative concurrency": func() { reqresp.NewClient(s.client, &reqresp.ClientOptions{MaxConcurrent: -1}) },
+			"negative streams":     func() { reqresp.NewServer(s.client, &reqresp.ServerOptions{MaxStreams: -1}) },
+			"register after start": func() { srv.Register() },
+			"register twice":       func() { fresh.Register(echo.Serve(echoed)) },
+			"no spec":              func() { fresh.Register(reqresp.Method{Handler: received}) },
+			"no handler":           func() { fresh.Register(reqresp.Method{Spec: counter.Spec()}) },
+		}
+		for name, mistake := range mistakes {
+			wantPanic(t, name, mistake)
+		}
+	})
+}
+
+func TestErrorKeepsWhatItWraps(t *testing.T) {
+	a, b := errors.New("a"), errors.New("b")
+	one := reqresp.Errorf(reqresp.CodeServerError, "one: %w", a)
+	two := reqresp.Errorf(reqresp.CodeServerError, "two: %w, %w", a, b)
+	if !errors.Is(one, a) || !errors.Is(two, a) || !errors.Is(two, b) || errors.Unwrap(reqresp.Errorf(2, "none")) != nil {
+		t.Error("causes are lost or made up")
+	}
+	if c := two.WithCause(b); errors.Is(c, a) || !errors.Is(two, a) || c.Message != two.Message {
+		t.Error("WithCause changed its receiver, or not its copy")
+	}
+	for want, err := range map[string]error{
+		"reqresp: server error: one: a":                  one,
+		"reqresp: code 200: no (hidden)":                 reqresp.Errorf(200, "no").WithCause(errors.New("hidden")),
+		`reqresp: peer answered invalid request: "\x00"`: &reqresp.Error{Code: 1, Message: "\x00", Remote: true},
+		"reqresp: /x to 1 failed in phase dial: no":      &reqresp.Failure{Peer: "\x00", Protocol: "/x", Phase: reqresp.PhaseDial, Err: errors.New("no")},
+	} {
+		if err.Error() != want {
+			t.Errorf("got %q, want %q", err, want)
+		}
+	}
+}
+
+func TestExchangeAfterClose(t *testing.T) {
+	simulate(t, func(t *testing.T, s *simulation) {
+		serve(t, s.server, nil, echo.Serve(echoed))
+		c := reqresp.NewClient(s.client, nil)
+		out, err := c.Open(t.Context(), s.server.ID(), echo.Spec())
+		if err != nil {
+			t.Fatal(err)
+		}
+		out.Close()
+		out.Close()
+		wantFailure(t, out.Send(new(Text(""))), reqresp.PhaseResponse, reqresp.ErrClosed)
+		wantFailure(t, out.Receive(new(Text)), reqresp.PhaseResponse, reqresp.ErrClosed)
+	})
+}
+
+func TestNamesOfUnknownValues(t *testing.T) {
+	for want, got := range map[string]fmt.Stringer{
+		"phase(99)": reqresp.Phase(99), "kind(99)": reqresp.Kind(99), "code 99": reqresp.Code(99),
+		"first byte": reqresp.PhaseFirstByte, "stream": reqresp.KindStream, "resource unavailable": reqresp.CodeResourceUnavailable,
+	} {
+		if got.String() != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}

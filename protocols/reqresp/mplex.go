@@ -1,0 +1,85 @@
+package reqresp
+
+import (
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+)
+
+// drainMax bounds how long a stream is drained before it is given up. Most
+// responses end within it.
+const drainMax = 5 * time.Second
+
+// An mplexStream can be given up without harm to its connection. go-mplex has four
+// receive buffers for all streams of a connection, and a stream that is closed or reset
+// with data unread keeps those which hold it for good: two calls broken off early stall
+// everything. So what has arrived is read first. What arrives later is skipped.
+//
+// A reset reaches no mplex peer if the stream was half-closed before, and so the
+// peer of a cancelled call sends on in any case.
+type mplexStream struct {
+	network.Stream
+
+	// reader is held by whoever reads, for as long as the read takes.
+	reader chan struct{}
+
+	mu   sync.Mutex
+	over bool // from now on deadlines are those of draining
+}
+
+// wrapMplex returns the stream as it is unless it runs on mplex.
+func wrapMplex(s network.Stream) network.Stream {
+	if !strings.HasPrefix(string(s.Conn().ConnState().StreamMultiplexer), "/mplex/") {
+		return s
+	}
+	return &mplexStream{Stream: s, reader: make(chan struct{}, 1)}
+}
+
+func (s *mplexStream) Read(b []byte) (int, error) {
+	s.reader <- struct{}{}
+	defer func() { <-s.reader }()
+	return s.Stream.Read(b)
+}
+
+func (s *mplexStream) SetReadDeadline(t time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over {
+		return nil
+	}
+	return s.Stream.SetReadDeadline(t)
+}
+
+func (s *mplexStream) Close() error {
+	s.drain()
+	return s.Stream.Close()
+}
+
+func (s *mplexStream) Reset() error {
+	s.drain()
+	return s.Stream.Reset()
+}
+
+func (s *mplexStream) ResetWithError(code network.StreamErrorCode) error {
+	s.drain()
+	return s.Stream.ResetWithError(code)
+}
+
+// drain takes the place of a reader, whom it wakes, and reads to the end of the
+// stream.
+func (s *mplexStream) drain() {
+	s.mu.Lock()
+	s.over = true
+	_ = s.Stream.SetDeadline(time.Now())
+	s.mu.Unlock()
+	s.reader <- struct{}{}
+	defer func() { <-s.reader }()
+
+	_ = s.Stream.SetReadDeadline(time.Now().Add(drainMax))
+	br := getReader(s.Stream)
+	defer putReader(br)
+	_, _ = br.WriteTo(io.Discard)
+}

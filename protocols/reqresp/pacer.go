@@ -1,0 +1,45 @@
+package reqresp
+
+import (
+	"context"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+// Cost is what serving takes, in the two currencies that limits are set in.
+type Cost struct {
+	// Items counts response chunks.
+	Items uint64
+	// Bytes counts bytes as they are written to the stream.
+	Bytes uint64
+}
+
+// A Pacer decides when a peer's exchange may go on. The consensus specs let a
+// responder withhold a chunk until there is capacity for it, and forbid it to
+// answer with an error or to close the stream instead; so a Pacer makes
+// exchanges wait. It is safe for concurrent use.
+type Pacer interface {
+	// Admit waits until the exchange, whose request was read, may be worked on. It returns the
+	// context's error when ctx ends first, and an error that wraps ErrRefused when
+	// the exchange cannot even wait.
+	Admit(ctx context.Context, from peer.ID, spec *Spec) (Pace, error)
+}
+
+// A Pace paces one admitted exchange. It belongs to one goroutine.
+type Pace interface {
+	// Reserve waits until the next chunk, which is expected to cost c, may be
+	// fetched and sent. It returns the context's error when ctx ends first; nothing is reserved then.
+	Reserve(ctx context.Context, c Cost) error
+	// Settle tells what the chunk last reserved for really took, zero if nothing was
+	// sent. The difference is given back, or owed.
+	Settle(used Cost)
+	// Release ends the exchange. It is called exactly once, last.
+	Release()
+}
+
+// unpaced is the pace of servers that have no pacer.
+type unpaced struct{}
+
+func (unpaced) Reserve(ctx context.Context, _ Cost) error { return ctx.Err() }
+func (unpaced) Settle(Cost)                               {}
+func (unpaced) Release()                                  {}

@@ -1,0 +1,190 @@
+package reqresp_test
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"io"
+	"log/slog"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/peerstore"
+	"github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/libp2p/go-libp2p/x/simlibp2p"
+	"github.com/marcopolo/simnet"
+
+	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+)
+
+const (
+	oneWay    = 5 * time.Millisecond
+	roundTrip = 2 * oneWay
+)
+
+// A simulation is a pair of hosts on a simulated network, in a bubble of virtual
+// time.
+type simulation struct {
+	client, server host.Host
+	down           atomic.Bool // packets take forever
+}
+
+// simulate runs f with two hosts which know of each other, but are not
+// connected.
+func simulate(t *testing.T, f func(t *testing.T, s *simulation)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		s := new(simulation)
+		link := simnet.LinkSettings{BitsPerSecond: 1000 * simlibp2p.OneMbps}
+		nw, meta, err := simlibp2p.SimpleLibp2pNetwork(
+			[]simlibp2p.NodeLinkSettingsAndCount{{LinkSettings: simnet.NodeBiDiLinkSettings{Downlink: link, Uplink: link}, Count: 2}},
+			s.latency, simlibp2p.NetworkSettings{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		nw.Logger = slog.New(slog.DiscardHandler)
+		nw.Start()
+		s.client, s.server = meta.Nodes[0], meta.Nodes[1]
+		t.Cleanup(func() {
+			s.client.Close()
+			s.server.Close()
+			nw.Close()
+		})
+		s.client.Peerstore().AddAddrs(s.server.ID(), s.server.Addrs(), peerstore.PermanentAddrTTL)
+		f(t, s)
+	})
+}
+
+func (s *simulation) latency(*simnet.Packet) time.Duration {
+	if s.down.Load() {
+		return 24 * time.Hour
+	}
+	return oneWay
+}
+
+// connect connects the hosts and lets them identify each other.
+func (s *simulation) connect(t *testing.T) {
+	t.Helper()
+	if err := s.client.Connect(t.Context(), peer.AddrInfo{ID: s.server.ID()}); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(time.Second)
+}
+
+// serve starts a server that is stopped with the test.
+func serve(t testing.TB, h host.Host, opts *reqresp.ServerOptions, methods ...reqresp.Method) *reqresp.Server {
+	t.Helper()
+	srv := reqresp.NewServer(h, opts)
+	srv.Register(methods...)
+	if err := srv.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		_ = srv.Stop(ctx)
+	})
+	return srv
+}
+
+// serveRaw handles streams by hand. When handle returns the stream is held as it
+// is, neither closed nor read, until the test ends.
+func serveRaw(t testing.TB, h host.Host, id protocol.ID, handle func(network.Stream)) {
+	t.Helper()
+	ended := make(chan struct{})
+	h.SetStreamHandler(id, func(stream network.Stream) {
+		handle(stream)
+		<-ended
+		_ = stream.Reset()
+	})
+	t.Cleanup(func() {
+		h.RemoveStreamHandler(id)
+		close(ended)
+	})
+}
+
+// openRaw opens a stream to be used by hand.
+func openRaw(t testing.TB, from, to host.Host, id protocol.ID) network.Stream {
+	t.Helper()
+	stream, err := from.NewStream(t.Context(), to.ID(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = stream.Reset() })
+	return stream
+}
+
+func newPeerID(t testing.TB) peer.ID {
+	t.Helper()
+	key, _, err := crypto.GenerateEd25519Key(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := peer.IDFromPrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+// wantFailure checks that err is a failure of the phase which wraps all of the
+// causes.
+func wantFailure(t testing.TB, err error, phase reqresp.Phase, causes ...error) {
+	t.Helper()
+	f, ok := errors.AsType[*reqresp.Failure](err)
+	if !ok {
+		t.Fatalf("got %v (%T), want a failure in phase %v", err, err, phase)
+	}
+	if f.Phase != phase {
+		t.Errorf("failed in phase %v, want %v: %v", f.Phase, phase, err)
+	}
+	for _, c := range causes {
+		if !errors.Is(err, c) {
+			t.Errorf("got %v, want one that wraps %v", err, c)
+		}
+	}
+}
+
+func remoteReset(code network.StreamErrorCode) error {
+	return &network.StreamError{ErrorCode: code, Remote: true}
+}
+
+func drain(stream network.Stream) { _, _ = io.Copy(io.Discard, stream) }
+
+// The protocols of the tests.
+var (
+	family = reqresp.Family{Prefix: "/test", Codec: textCodec{}}
+	plain  = reqresp.Family{Prefix: "/plain", Codec: plainCodec{}}
+
+	echo    = reqresp.NewUnary[Text, Text](family, "echo", reqresp.Limits{}, 1)
+	counter = reqresp.NewStream[Count, Text](family, "count", reqresp.Limits{}, 1)
+)
+
+func echoed(_ context.Context, _ peer.ID, req *Text) (*Text, error) { return req, nil }
+
+// counted sends the text "chunk" as often as asked.
+func counted(_ context.Context, _ peer.ID, req *Count, send func(*Text) error) error {
+	for range *req {
+		if err := send(new(Text("chunk"))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// collect ranges over a call to its end.
+func collect[T any](seq func(func(*T, error) bool)) (all []T, err error) {
+	for v, err := range seq {
+		if err != nil {
+			return all, err
+		}
+		all = append(all, *v)
+	}
+	return all, nil
+}

@@ -1,0 +1,194 @@
+package reqresp
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/protocol"
+)
+
+// Kind tells how many chunks answer a request.
+type Kind uint8
+
+const (
+	// KindUnary is answered by exactly one chunk.
+	KindUnary Kind = iota + 1
+	// KindStream is answered by zero or more chunks.
+	KindStream
+)
+
+// String returns the kind's name, such as "unary".
+func (k Kind) String() string {
+	switch k {
+	case KindUnary:
+		return "unary"
+	case KindStream:
+		return "stream"
+	}
+	return fmt.Sprintf("kind(%d)", uint8(k))
+}
+
+// Defaults of [Limits].
+const (
+	DefaultMaxRequest  = 1 << 20
+	DefaultMaxResponse = 10 << 20
+	DefaultMaxChunks   = 1024
+)
+
+// Limits bounds one protocol. The zero value is ready: every field's zero means
+// its default, and none can be unlimited.
+type Limits struct {
+	// MaxRequest is the largest request, in bytes of its decoded form. Zero means
+	// DefaultMaxRequest.
+	MaxRequest int
+	// MaxResponse is the largest response chunk, in bytes of its decoded form.
+	// Zero means DefaultMaxResponse.
+	MaxResponse int
+	// MaxChunks is the largest number of chunks a caller accepts for one request.
+	// Zero means DefaultMaxChunks. It does not apply to unary protocols.
+	MaxChunks int
+	// Timeouts bounds each phase of an exchange.
+	Timeouts Timeouts
+}
+
+func (l Limits) withDefaults(kind Kind) Limits {
+	l.MaxRequest = cmp.Or(l.MaxRequest, DefaultMaxRequest)
+	l.MaxResponse = cmp.Or(l.MaxResponse, DefaultMaxResponse)
+	l.MaxChunks = cmp.Or(l.MaxChunks, DefaultMaxChunks)
+	if kind == KindUnary {
+		l.MaxChunks = 1
+	}
+	l.Timeouts = l.Timeouts.withDefaults(kind)
+	return l
+}
+
+func (l Limits) validate() error {
+	for _, n := range []int{l.MaxRequest, l.MaxResponse, l.MaxChunks} {
+		if n < 0 || n > math.MaxInt32 {
+			return fmt.Errorf("limit %d is not between 0 and %d", n, math.MaxInt32)
+		}
+	}
+	return l.Timeouts.validate()
+}
+
+// Defaults of [Timeouts].
+const (
+	DefaultDialTimeout        = 10 * time.Second
+	DefaultNegotiateTimeout   = 10 * time.Second
+	DefaultWriteTimeout       = 10 * time.Second
+	DefaultFirstByteTimeout   = 10 * time.Second
+	DefaultProgressTimeout    = 15 * time.Second
+	DefaultUnaryTotalTimeout  = 60 * time.Second
+	DefaultStreamTotalTimeout = 30 * time.Minute
+)
+
+// Timeouts bounds the phases of an exchange. Zero means the default of a field,
+// a negative value is refused: no phase is without a bound. A context given to a
+// call can only shorten them.
+type Timeouts struct {
+	// Dial bounds connecting to a peer that is not connected. Default 10 s.
+	Dial time.Duration
+	// Negotiate bounds opening the stream and agreeing on a protocol. Default 10 s.
+	Negotiate time.Duration
+	// Write bounds writing one message: the request on the client, each chunk
+	// on the server. Messages over 1 MiB get it once for every MiB. Default 10 s.
+	Write time.Duration
+	// FirstByte bounds the client's wait, from the end of the request, for the
+	// first byte of the response. Deployed clients use 5 s. Default 10 s.
+	FirstByte time.Duration
+	// Progress bounds the arrival of one message: on the server the whole request
+	// with its end, on the client each chunk since the one before it. Deployed
+	// servers which limit rates leave up to 10 s between chunks. Default 15 s.
+	Progress time.Duration
+	// Total bounds the exchange from the opened stream to its end, waits for rate
+	// limits included. Default 60 s for unary protocols and 30 minutes for streams:
+	// 128 chunks at one per 8 s are still within it.
+	Total time.Duration
+}
+
+func (t Timeouts) withDefaults(kind Kind) Timeouts {
+	total := DefaultUnaryTotalTimeout
+	if kind == KindStream {
+		total = DefaultStreamTotalTimeout
+	}
+	return Timeouts{
+		Dial:      cmp.Or(t.Dial, DefaultDialTimeout),
+		Negotiate: cmp.Or(t.Negotiate, DefaultNegotiateTimeout),
+		Write:     cmp.Or(t.Write, DefaultWriteTimeout),
+		FirstByte: cmp.Or(t.FirstByte, DefaultFirstByteTimeout),
+		Progress:  cmp.Or(t.Progress, DefaultProgressTimeout),
+		Total:     cmp.Or(t.Total, total),
+	}
+}
+
+func (t Timeouts) validate() error {
+	for _, d := range []time.Duration{t.Dial, t.Negotiate, t.Write, t.FirstByte, t.Progress, t.Total} {
+		if d < 0 {
+			return fmt.Errorf("timeout %v is negative, use zero for the default", d)
+		}
+	}
+	return nil
+}
+
+// A Family is a group of protocols that share an ID prefix and a wire format.
+// The protocol IDs are prefix/name/version/codec-name; the last element is left
+// out if the codec's name is empty.
+type Family struct {
+	// Prefix begins every protocol ID, such as "/eth2/beacon_chain/req". It begins
+	// with a slash and does not end with one.
+	Prefix string
+	// Codec lays the family's messages out on a stream.
+	Codec Codec
+}
+
+// ID returns the protocol ID of one version of a protocol of the family.
+func (f Family) ID(name string, version int) protocol.ID {
+	id := f.Prefix + "/" + name + "/" + strconv.Itoa(version)
+	if codec := f.Codec.Name(); codec != "" {
+		id += "/" + codec
+	}
+	return protocol.ID(id)
+}
+
+// A Spec describes one protocol to the engine. It is made by a descriptor's
+// constructor and must not be changed afterwards.
+type Spec struct {
+	// Name is the protocol's name in its family, such as "status". Exchanges of
+	// all versions of a protocol are counted together under it.
+	Name string
+	// Kind tells how many chunks answer a request.
+	Kind Kind
+	// Protocols are the protocol IDs of all versions, most preferred first. All
+	// of them have the same request and response types.
+	Protocols []protocol.ID
+	// Codec lays the messages out on a stream.
+	Codec Codec
+	// Limits has every default filled in.
+	Limits Limits
+}
+
+// newSpec panics on what only a programming mistake can cause, as descriptors
+// are declared once and at start.
+func newSpec(f Family, name string, kind Kind, l Limits, versions []int) *Spec {
+	if f.Codec == nil {
+		panic(fmt.Sprintf("reqresp: protocol %q has no codec", name))
+	}
+	if !strings.HasPrefix(f.Prefix, "/") || strings.HasSuffix(f.Prefix, "/") {
+		panic(fmt.Sprintf("reqresp: protocol %q: prefix %q must begin with a slash and not end with one", name, f.Prefix))
+	}
+	if name == "" || len(versions) == 0 {
+		panic(fmt.Sprintf("reqresp: protocol %q needs a name and at least one version", name))
+	}
+	if err := l.validate(); err != nil {
+		panic(fmt.Sprintf("reqresp: protocol %q: %v", name, err))
+	}
+	ids := make([]protocol.ID, len(versions))
+	for i, v := range versions {
+		ids[i] = f.ID(name, v)
+	}
+	return &Spec{Name: name, Kind: kind, Protocols: ids, Codec: f.Codec, Limits: l.withDefaults(kind)}
+}
