@@ -83,7 +83,7 @@ type BeaconBlocksByRangeRequest struct {
 	StartSlot Slot
 	// How many slots, blocks or not.
 	Count uint64
-	// Deprecated: must be 1.
+	// Must be 1, or nothing but the first block is answered: the specs have deprecated it.
 	Step uint64
 }
 

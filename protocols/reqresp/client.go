@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -55,8 +56,9 @@ func NewClient(h Host, opts *ClientOptions) *Client {
 // different types are called: the request is chosen by the [Outbound.Spec] that
 // won. All specs given belong to one protocol and share its name.
 //
-// The exchange lasts until [Outbound.Close]; ctx bounds all of it. The error is
-// a [*Failure].
+// The exchange lasts until [Outbound.Close]; ctx bounds all of it. With
+// network.WithNoDial in it, a peer that is not connected fails the call at once. The error is a
+// [*Failure].
 func (c *Client) Open(ctx context.Context, to peer.ID, specs ...*Spec) (*Outbound, error) {
 	if len(specs) == 0 {
 		panic("reqresp: Open without a protocol")
@@ -81,10 +83,8 @@ func (c *Client) Open(ctx context.Context, to peer.ID, specs ...*Spec) (*Outboun
 
 func (c *Client) connect(ctx context.Context, to peer.ID, specs []*Spec) (network.Stream, Phase, error) {
 	timeouts := specs[0].Limits.Timeouts
-	dctx, cancel := context.WithTimeoutCause(ctx, timeouts.Dial, ErrTimeout)
-	defer cancel()
-	if err := c.host.Connect(dctx, peer.AddrInfo{ID: to}); err != nil {
-		return nil, PhaseDial, cause(dctx, err)
+	if err := c.dial(ctx, to, timeouts.Dial); err != nil {
+		return nil, PhaseDial, err
 	}
 	var ids []protocol.ID
 	for _, spec := range specs {
@@ -100,6 +100,23 @@ func (c *Client) connect(ctx context.Context, to peer.ID, specs []*Spec) (networ
 		return nil, PhaseNegotiate, cause(nctx, err)
 	}
 	return stream, 0, nil
+}
+
+// dial connects to a peer, unless the context forbids to dial: then the peer has to
+// be connected.
+func (c *Client) dial(ctx context.Context, to peer.ID, timeout time.Duration) error {
+	if nodial, _ := network.GetNoDial(ctx); nodial {
+		if c.host.Network().Connectedness(to) != network.Connected {
+			return network.ErrNoConn
+		}
+		return nil
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, ErrTimeout)
+	defer cancel()
+	if err := c.host.Connect(ctx, peer.AddrInfo{ID: to}); err != nil {
+		return cause(ctx, err)
+	}
+	return nil
 }
 
 func specOf(specs []*Spec, id protocol.ID) *Spec {

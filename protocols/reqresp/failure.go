@@ -37,6 +37,9 @@ var (
 	// ErrTooManyChunks is wrapped, beside ErrViolation, by the failure of a call
 	// that was answered with more chunks than its limit.
 	ErrTooManyChunks = errors.New("reqresp: more response chunks than asked for")
+	// ErrAfterVerdict is wrapped, beside ErrViolation and the peer's [*Error], by the
+	// failure of a call that was answered with more after an error.
+	ErrAfterVerdict = errors.New("reqresp: response goes on after an error")
 	// ErrRefused is wrapped by the error of a [Pacer] that cannot admit an
 	// exchange at all. The server resets its stream with
 	// network.StreamResourceLimitExceeded.

@@ -27,7 +27,7 @@ type Outbound struct {
 	chunks    int
 	maxChunks int
 	err       error // what the exchange ended in: io.EOF, a remote *Error or a *Failure
-	ended     bool  // the response was read to the end of the stream
+	ended     bool  // the response was read to its end or to the peer's verdict
 	closed    bool
 }
 
@@ -130,8 +130,7 @@ func (o *Outbound) receiveEnd(resp any) error {
 	if resp != nil {
 		err := o.spec.Codec.ReadResponse(o.br, o.Protocol(), o.spec.Limits.MaxResponse, resp)
 		if e, ok := errors.AsType[*Error](err); ok && e.Remote {
-			o.err = e
-			return o.err
+			return o.receiveVerdict(e)
 		}
 	}
 	return o.fail(PhaseResponse, fmt.Errorf("%w: %w (%d)", ErrViolation, ErrTooManyChunks, o.maxChunks))
@@ -150,10 +149,20 @@ func (o *Outbound) readFailed(err error) error {
 		return o.err
 	}
 	if e, ok := errors.AsType[*Error](err); ok && e.Remote {
-		o.err = e
-		return o.err
+		return o.receiveVerdict(e)
 	}
 	return o.fail(PhaseResponse, fmt.Errorf("%w: %w", ErrViolation, err))
+}
+
+// receiveVerdict ends the response with the peer's verdict, after which nothing
+// may come. A peer that is slow to close did no harm.
+func (o *Outbound) receiveVerdict(e *Error) error {
+	o.setReadDeadline(min(endTimeout, o.spec.Limits.Timeouts.Progress))
+	if _, err := o.br.Peek(1); err == nil {
+		return o.fail(PhaseResponse, fmt.Errorf("%w: %w: %w", ErrViolation, ErrAfterVerdict, e))
+	}
+	o.err, o.ended = e, true
+	return o.err
 }
 
 // Reject ends the response for what it says: err tells which rule of the
@@ -185,8 +194,7 @@ func (o *Outbound) Close() {
 }
 
 func (o *Outbound) endStream() {
-	_, verdict := errors.AsType[*Error](o.err)
-	if o.ended || verdict {
+	if o.ended {
 		_ = o.stream.Close()
 		return
 	}

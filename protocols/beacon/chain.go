@@ -1,0 +1,58 @@
+package beacon
+
+import (
+	"context"
+	"errors"
+	"iter"
+
+	"github.com/seed-2dd5877b/reqresp/ssz"
+)
+
+// ErrUnavailable is what a [Chain] yields, alone and first, for a range that begins before what it
+// holds. The peer is answered with ResourceUnavailable.
+var ErrUnavailable = errors.New("beacon: blocks are not available")
+
+// A Chain is what a server is asked about. It is the only thing that a user of
+// this package has to implement, and it is safe for concurrent use.
+//
+// Blocks are asked for in two steps, so that rate limits can be reserved before
+// anything is fetched, and no database iterator is held while a peer waits.
+type Chain interface {
+	// Status returns the chain's view: head, finalized checkpoint and the earliest
+	// slot from which on it holds every block. ForkDigest is ignored, as the server derives it
+	// from its network and clock.
+	Status(ctx context.Context) (Status, error)
+
+	// BlocksByRange yields the blocks of the canonical chain with slots from start
+	// to start+count-1, which does not overflow, in ascending order. Empty slots yield nothing. A range
+	// that begins before the earliest slot held yields ErrUnavailable. Any other error is
+	// the last pair, and is logged and answered with a server error.
+	BlocksByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[BlockRef, error]
+
+	// BlocksByRoot yields those of the blocks asked for that it holds, in the order
+	// of roots. What is not held is left out.
+	BlocksByRoot(ctx context.Context, roots []ssz.Root) iter.Seq2[BlockRef, error]
+
+	// AppendFrames appends the block's SSZ encoding, as snappy frames that pass
+	// snappy.CheckFrames, to dst. A chain which holds SSZ calls
+	// snappy.AppendFrames. dst belongs to the caller.
+	AppendFrames(ctx context.Context, ref BlockRef, dst []byte) ([]byte, error)
+}
+
+// A BlockRef names a block that a [Chain] holds, without its data.
+type BlockRef struct {
+	// Slot is the block's slot. It decides the fork digest sent along.
+	Slot ssz.Slot
+	// Root is the hash tree root of the BeaconBlock (not of the signed one).
+	Root ssz.Root
+	// Size is the exact length of the SignedBeaconBlock's SSZ encoding, in bytes.
+	Size int
+	// FramesSize is about how many bytes AppendFrames appends. It is what is
+	// reserved for the block; what was really written is settled afterwards.
+	FramesSize int
+}
+
+// Status is a peer's or chain's view of the chain, as status/2 has it. It stands
+// for status/1 as well, which lacks the last field: EarliestAvailableSlot is zero
+// then.
+type Status = ssz.StatusV2

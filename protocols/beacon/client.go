@@ -1,0 +1,92 @@
+package beacon
+
+import (
+	"context"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+	"github.com/seed-2dd5877b/reqresp/ssz"
+)
+
+// A Client asks the peers of a host, and checks what it is answered. It keeps to
+// two concurrent requests per peer and protocol, MAX_CONCURRENT_REQUESTS of the
+// specs; further calls wait. It is safe for concurrent use.
+//
+// Errors are those of package reqresp: a remote *reqresp.Error for a peer's verdict, see
+// [IsRateLimited], and a *reqresp.Failure for everything else. The failure wraps
+// reqresp.ErrViolation, and one of this package's sentinels, where the peer
+// broke a rule.
+type Client struct {
+	engine *reqresp.Client
+	family *Family
+}
+
+// NewClient returns a client of h's peers on the family's network.
+func NewClient(h reqresp.Host, family *Family) *Client {
+	return &Client{engine: reqresp.NewClient(h, nil), family: family}
+}
+
+// Status tells a peer our status and returns the peer's, by status/2 or, where
+// that is not supported, status/1.
+func (c *Client) Status(ctx context.Context, to peer.ID, ours Status) (Status, error) {
+	v2, v1 := c.family.StatusV2, c.family.StatusV1
+	out, err := c.engine.Open(ctx, to, v2.Spec(), v1.Spec())
+	if err != nil {
+		return Status{}, err
+	}
+	defer out.Close()
+	if out.Spec() == v2.Spec() {
+		theirs, err := v2.Exchange(out, &ours)
+		if err != nil {
+			return Status{}, err
+		}
+		return *theirs, nil
+	}
+	theirs, err := v1.Exchange(out, toV1(&ours))
+	if err != nil {
+		return Status{}, err
+	}
+	return *fromV1(theirs), nil
+}
+
+// Goodbye tells a peer that it is being left. Many peers hang up without an
+// answer, so the error is of little interest. The connection stays open.
+func (c *Client) Goodbye(ctx context.Context, to peer.ID, reason GoodbyeReason) error {
+	req := ssz.Goodbye(reason)
+	_, err := c.family.Goodbye.Call(ctx, c.engine, to, &req)
+	return err
+}
+
+// Ping tells a peer our metadata's sequence number and returns that of the
+// peer's.
+func (c *Client) Ping(ctx context.Context, to peer.ID, seq uint64) (uint64, error) {
+	req := ssz.Ping(seq)
+	resp, err := c.family.Ping.Call(ctx, c.engine, to, &req)
+	if err != nil {
+		return 0, err
+	}
+	return uint64(*resp), nil
+}
+
+// MetaData asks for a peer's metadata, by metadata/3 or, where that is not supported,
+// metadata/2, which leaves CustodyGroupCount zero.
+func (c *Client) MetaData(ctx context.Context, to peer.ID) (*ssz.MetaDataV3, error) {
+	v3, v2 := c.family.MetaDataV3, c.family.MetaDataV2
+	out, err := c.engine.Open(ctx, to, v3.Spec(), v2.Spec())
+	if err != nil {
+		return nil, err
+	}
+	defer out.Close()
+	if out.Spec() == v3.Spec() {
+		return v3.Exchange(out, &Empty{})
+	}
+	md, err := v2.Exchange(out, &Empty{})
+	if err != nil {
+		return nil, err
+	}
+	return &ssz.MetaDataV3{SeqNumber: md.SeqNumber, Attnets: md.Attnets, Syncnets: md.Syncnets}, nil
+}
+
+// Family returns the protocols that the client speaks.
+func (c *Client) Family() *Family { return c.family }

@@ -1,0 +1,45 @@
+// Package beacon is the Req/Resp domain of the Ethereum consensus layer: the
+// protocols by which beacon nodes exchange their views of the chain and its blocks,
+// as https://github.com/ethereum/consensus-specs defines them in the p2p-interface
+// of each fork.
+//
+// A [Server] answers the peers of a libp2p host from a [Chain], which is all that a
+// user has to implement:
+//
+//	server := beacon.NewServer(host, ssz.Mainnet(), chain, nil)
+//	if err := server.Start(); err != nil {
+//		return err
+//	}
+//	defer server.Stop(ctx)
+//
+// It also keeps the manners of the domain: a peer that the host dials is sent a
+// status, a peer whose status shows another network or chain is told goodbye and
+// left, and so is everyone when the server stops.
+//
+// A [Client] asks peers, and checks what it is answered before it hands it on: that blocks are
+// well-formed, of the slots or roots asked for, in order, linked to each other and of the
+// fork digest of their epoch. What it does not check is signatures and the state
+// transition; those are the business of a beacon chain client.
+//
+//	for block, err := range client.BlocksByRange(ctx, peer, start, 64) {
+//		…
+//	}
+//
+// # Networks
+//
+// The types on the wire depend on the network: on its preset and its schedule of
+// forks. A [Family] is the set of protocols on one network; servers and clients have
+// one each. It is built on package reqresp, whose errors and limits apply.
+//
+// # Raw frames
+//
+// A block rests in a chain as the snappy frames that the wire carries, and is served
+// by copying them behind a header. A client keeps the frames it received in
+// [Block].Frames, so that a node which syncs and serves never compresses a
+// block.
+//
+// # Concurrency
+//
+// Servers, clients and families are safe for concurrent use. A server owns the
+// goroutines it starts, and [Server.Stop] waits for them.
+package beacon

@@ -1,0 +1,79 @@
+package beacon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+// A handshake is an exchange of statuses under way.
+type handshake struct {
+	done   chan struct{} // closed when the rest is set
+	theirs Status
+	err    error
+}
+
+// Handshake exchanges statuses with a peer, connecting to it if need be, and
+// returns the peer's. A peer of another network or chain is left, and the error wraps
+// ErrIrrelevant. Peers that this host dials are greeted without being asked to;
+// a handshake that is under way is waited for in place of a second one.
+func (s *Server) Handshake(ctx context.Context, id peer.ID) (Status, error) {
+	for {
+		h, first := s.joinHandshake(id)
+		if first {
+			return s.leadHandshake(ctx, id, h)
+		}
+		select {
+		case <-h.done:
+		case <-ctx.Done():
+			return Status{}, fmt.Errorf("status handshake: %w", ctx.Err())
+		}
+		// Whoever was first may have lost interest; that is not this caller's loss.
+		if !errors.Is(h.err, context.Canceled) && !errors.Is(h.err, context.DeadlineExceeded) {
+			return h.theirs, h.err
+		}
+	}
+}
+
+func (s *Server) joinHandshake(id peer.ID) (h *handshake, first bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if h := s.handshakes[id]; h != nil {
+		return h, false
+	}
+	h = &handshake{done: make(chan struct{})}
+	s.handshakes[id] = h
+	return h, true
+}
+
+func (s *Server) leadHandshake(ctx context.Context, id peer.ID, h *handshake) (Status, error) {
+	defer s.endHandshake(id, h)
+	h.theirs, h.err = s.exchange(ctx, id)
+	return h.theirs, h.err
+}
+
+func (s *Server) endHandshake(id peer.ID, h *handshake) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.handshakes, id)
+	close(h.done)
+}
+
+// exchange is one handshake.
+func (s *Server) exchange(ctx context.Context, id peer.ID) (Status, error) {
+	ours, err := s.Status(ctx)
+	if err != nil {
+		return Status{}, err
+	}
+	theirs, err := s.client.Status(ctx, id, ours)
+	if err != nil {
+		return Status{}, fmt.Errorf("status handshake: %w", err)
+	}
+	if err := s.judge(ctx, id, ours, theirs); err != nil {
+		s.leave(ctx, id, GoodbyeIrrelevantNetwork, err)
+		return theirs, err
+	}
+	return theirs, nil
+}

@@ -1,0 +1,70 @@
+package beacon
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+	"github.com/seed-2dd5877b/reqresp/snappy"
+	"github.com/seed-2dd5877b/reqresp/ssz"
+)
+
+// What the codec needs of a message. All those of ssz have it.
+type (
+	marshaler interface {
+		MarshalSSZTo(dst []byte) ([]byte, error)
+	}
+	unmarshaler interface {
+		UnmarshalSSZ(b []byte) error
+	}
+)
+
+// appendMessage appends the length and the frames of a message. Messages are
+// small and few, so the detour over a slice of their own is good enough.
+func appendMessage(dst []byte, msg marshaler) ([]byte, error) {
+	b, err := msg.MarshalSSZTo(nil)
+	if err != nil {
+		return nil, err
+	}
+	dst = snappy.AppendHeader(dst, len(b))
+	return snappy.AppendFrames(dst, b), nil
+}
+
+// readMessage reads the length and the frames of a message and decodes it, once its
+// bytes were held against the shape: fastssz alone would believe them. It returns the SSZ length.
+func readMessage(r reqresp.Reader, limit int, shape *ssz.Shape, msg unmarshaler) (int, error) {
+	least, most := shape.Bounds()
+	n, err := snappy.ReadHeader(r, snappy.Bounds{Min: least, Max: min(most, limit)})
+	if err != nil {
+		return 0, noEOF(err)
+	}
+	b, err := snappy.AppendPayload(nil, r, n)
+	if err != nil {
+		return 0, err
+	}
+	if err := shape.Check(b); err != nil {
+		return 0, err
+	}
+	return n, msg.UnmarshalSSZ(b)
+}
+
+// readRequest reads a message that is the only one on its stream.
+func readRequest(r reqresp.Reader, limit int, shape *ssz.Shape, msg unmarshaler) error {
+	n, err := readMessage(r, limit, shape, msg)
+	if err != nil {
+		return err
+	}
+	return snappy.ReadEnd(r, n)
+}
+
+// readEmpty expects the end of a stream on which no byte has to come.
+func readEmpty(r reqresp.Reader) error {
+	switch _, err := r.ReadByte(); err {
+	case nil:
+		return fmt.Errorf("request must be empty: %w", snappy.ErrTrailing)
+	case io.EOF:
+		return nil
+	default:
+		return err
+	}
+}

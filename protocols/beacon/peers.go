@@ -1,0 +1,152 @@
+package beacon
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+// PeerStatus returns the last status that a connected peer told.
+func (s *Server) PeerStatus(id peer.ID) (Status, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	status, ok := s.peers[id]
+	return status, ok
+}
+
+// PeerStatuses returns the last status of every connected peer that told one.
+func (s *Server) PeerStatuses() map[peer.ID]Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.peers)
+}
+
+// judge records a peer's status if it is relevant.
+func (s *Server) judge(ctx context.Context, id peer.ID, ours, theirs Status) error {
+	if err := relevant(ctx, s.family.network, s.chain, ours, theirs); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	// A status that arrives as the connection goes would never be forgotten.
+	if s.connected(id) {
+		s.peers[id] = theirs
+	}
+	return nil
+}
+
+func (s *Server) connected(id peer.ID) bool {
+	return s.host.Network().Connectedness(id) == network.Connected
+}
+
+func (s *Server) forget(id peer.ID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.peers, id)
+}
+
+// forgetGone forgets a peer with its last connection. That is looked up under the
+// lock, as a peer may be back and have told its status already.
+func (s *Server) forgetGone(id peer.ID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.connected(id) {
+		delete(s.peers, id)
+	}
+}
+
+// notifiee greets the peers that this host dials, as the dialer has to, and forgets
+// those that go.
+func (s *Server) notifiee() *network.NotifyBundle {
+	return &network.NotifyBundle{
+		ConnectedF:    func(_ network.Network, conn network.Conn) { s.greet(conn) },
+		DisconnectedF: func(_ network.Network, conn network.Conn) { s.forgetGone(conn.RemotePeer()) },
+	}
+}
+
+func (s *Server) watch() {
+	s.host.Network().Notify(s.notify)
+	for _, conn := range s.host.Network().Conns() {
+		s.greet(conn)
+	}
+}
+
+func (s *Server) unwatch() { s.host.Network().StopNotify(s.notify) }
+
+func (s *Server) greet(conn network.Conn) {
+	if conn.Stat().Direction != network.DirOutbound {
+		return
+	}
+	id := conn.RemotePeer()
+	s.spawn(func(ctx context.Context) {
+		if _, err := s.Handshake(ctx, id); err != nil && ctx.Err() == nil {
+			s.log.Info("status handshake failed", "peer", id, "err", err)
+		}
+	})
+}
+
+// spawn runs a task that Stop cancels and waits for.
+func (s *Server) spawn(task func(ctx context.Context)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped {
+		return
+	}
+	s.tasks.Go(func() { task(s.ctx) })
+}
+
+// goodbyeTimeout bounds how long a peer is kept for the sake of manners.
+const goodbyeTimeout = 2 * time.Second
+
+// leave says goodbye to a peer and hangs up. It does nothing if that is under way
+// already, so that a peer costs no more for each bad status it sends.
+func (s *Server) leave(ctx context.Context, id peer.ID, reason GoodbyeReason, why error) {
+	if !s.beginLeaving(id) {
+		return
+	}
+	defer s.endLeaving(id)
+	s.log.Info("leaving peer", "peer", id, "reason", reason, "err", why)
+	ctx, cancel := context.WithTimeout(ctx, goodbyeTimeout)
+	defer cancel()
+	// A peer that hung up first is not dialed for the sake of manners.
+	err := s.client.Goodbye(network.WithNoDial(ctx, "leaving"), id, reason)
+	if err != nil && !errors.Is(err, context.Canceled) {
+		s.log.Debug("goodbye was not answered", "peer", id, "err", err)
+	}
+	if err := s.host.Network().ClosePeer(id); err != nil {
+		s.log.Debug("closing connection failed", "peer", id, "err", err)
+	}
+}
+
+func (s *Server) beginLeaving(id peer.ID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.leaving[id] {
+		return false
+	}
+	s.leaving[id] = true
+	delete(s.peers, id)
+	return true
+}
+
+func (s *Server) endLeaving(id peer.ID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.leaving, id)
+}
+
+// leaveAll says goodbye to all peers at once, also where ctx has ended: manners
+// have their own, short bound.
+func (s *Server) leaveAll(ctx context.Context) {
+	ctx = context.WithoutCancel(ctx)
+	var all sync.WaitGroup
+	for id := range s.PeerStatuses() {
+		all.Go(func() { s.leave(ctx, id, GoodbyeClientShutdown, nil) })
+	}
+	all.Wait()
+}

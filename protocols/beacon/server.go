@@ -1,0 +1,229 @@
+package beacon
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+	"github.com/seed-2dd5877b/reqresp/ssz"
+)
+
+// ServerOptions are the optional settings of a [Server]. The zero value is
+// ready.
+type ServerOptions struct {
+	// Pacer paces what is served, see package limits. Nil serves as fast as peers
+	// read.
+	Pacer reqresp.Pacer
+	// Middleware wraps every exchange, the first outermost.
+	Middleware []reqresp.Middleware
+	// MetaData is what metadata and ping requests are answered from. It is called
+	// for every such request, concurrently. Nil answers with sequence number 0, no
+	// subnets and the smallest custody group count allowed.
+	MetaData func() ssz.MetaDataV3
+	// Now is the clock, from which the current fork follows. Nil means time.Now.
+	Now func() time.Time
+	// Logger gets what happens to peers. Nil discards it.
+	Logger *slog.Logger
+}
+
+// custodyRequirement is CUSTODY_REQUIREMENT: peers take a smaller custody group
+// count for an invalid one.
+const custodyRequirement = 4
+
+// A Server takes part in the Req/Resp domain of a network: it answers peers from
+// a [Chain], sends a status to every peer that this host dials, and leaves
+// peers whose status shows another network or chain. It is safe for concurrent
+// use.
+type Server struct {
+	host   host.Host
+	chain  Chain
+	family *Family
+	opts   ServerOptions
+	log    *slog.Logger
+	engine *reqresp.Server
+	client *Client
+
+	ctx      context.Context // of everything in the background
+	cancel   context.CancelFunc
+	tasks    sync.WaitGroup
+	notify   *network.NotifyBundle
+	watching sync.Once
+	done     chan struct{} // closed when nothing runs any more
+
+	mu      sync.Mutex
+	stopped bool
+	peers   map[peer.ID]Status
+	leaving map[peer.ID]bool
+	// handshakes are those under way.
+	handshakes map[peer.ID]*handshake
+}
+
+// NewServer returns a server of h's peers on a network. Nothing is served before
+// Start. The host is borrowed: Stop leaves it open. Options may be nil.
+func NewServer(h host.Host, network *ssz.Network, chain Chain, opts *ServerOptions) *Server {
+	var o ServerOptions
+	if opts != nil {
+		o = *opts
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.MetaData == nil {
+		o.MetaData = func() ssz.MetaDataV3 { return ssz.MetaDataV3{CustodyGroupCount: custodyRequirement} }
+	}
+	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
+	family := NewFamily(network)
+	s := &Server{
+		host:    h,
+		chain:   chain,
+		family:  family,
+		opts:    o,
+		log:     o.Logger,
+		engine:  reqresp.NewServer(h, &reqresp.ServerOptions{Pacer: o.Pacer, Middleware: o.Middleware, Logger: o.Logger}),
+		client:  NewClient(h, family),
+		peers:   make(map[peer.ID]Status),
+		leaving: make(map[peer.ID]bool),
+		done:    make(chan struct{}),
+
+		handshakes: make(map[peer.ID]*handshake),
+	}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.notify = s.notifiee()
+	s.register()
+	return s
+}
+
+func (s *Server) register() {
+	s.engine.Register(
+		s.family.StatusV2.Serve(s.statusV2),
+		s.family.StatusV1.Serve(s.statusV1),
+		s.family.Goodbye.Serve(s.goodbye),
+		s.family.Ping.Serve(s.ping),
+		s.family.MetaDataV3.Serve(s.metaDataV3),
+		s.family.MetaDataV2.Serve(s.metaDataV2),
+		reqresp.Method{Spec: s.family.BlocksByRange.Spec(), Handler: s.blocksByRange},
+		reqresp.Method{Spec: s.family.BlocksByRoot.Spec(), Handler: s.blocksByRoot},
+	)
+}
+
+// Start begins to serve and to greet. Peers that the host has dialed before are
+// greeted now. It fails with reqresp.ErrClosed after Stop, and does nothing if the
+// server already runs.
+func (s *Server) Start() error {
+	if err := s.engine.Start(); err != nil {
+		return err
+	}
+	s.watching.Do(s.watch)
+	return nil
+}
+
+// Stop serves what is under way until ctx ends, says goodbye to all peers that a
+// status was exchanged with, hangs up on them, and returns when nothing runs any
+// more. A goodbye may take two seconds longer than ctx. The error is the context's
+// if streams had to be reset.
+func (s *Server) Stop(ctx context.Context) error {
+	s.mu.Lock()
+	first := !s.stopped
+	s.stopped = true
+	s.mu.Unlock()
+	err := s.engine.Stop(ctx)
+	if first {
+		s.leaveAll(ctx)
+		s.unwatch()
+		s.cancel()
+		s.tasks.Wait()
+		close(s.done)
+	}
+	<-s.done
+	return err
+}
+
+// Client returns a client on the same host and network, whose bound on
+// concurrent calls is the server's own.
+func (s *Server) Client() *Client { return s.client }
+
+// Serving returns how many requests of each peer are being served.
+func (s *Server) Serving() map[peer.ID]int { return s.engine.Streams() }
+
+// Family returns the protocols served.
+func (s *Server) Family() *Family { return s.family }
+
+// Status returns what this node tells its peers: the chain's view, with the fork
+// digest in force now.
+func (s *Server) Status(ctx context.Context) (Status, error) {
+	status, err := s.chain.Status(ctx)
+	if err != nil {
+		return Status{}, fmt.Errorf("beacon: status of own chain: %w", err)
+	}
+	status.ForkDigest = s.family.network.DigestAt(s.currentEpoch())
+	return status, nil
+}
+
+func (s *Server) currentEpoch() ssz.Epoch {
+	n := s.family.network
+	return n.EpochOf(n.SlotAt(s.opts.Now()))
+}
+
+func (s *Server) statusV2(ctx context.Context, from peer.ID, theirs *Status) (*Status, error) {
+	ours, err := s.exchangeStatus(ctx, from, *theirs)
+	return &ours, err
+}
+
+func (s *Server) statusV1(ctx context.Context, from peer.ID, theirs *ssz.StatusV1) (*ssz.StatusV1, error) {
+	ours, err := s.exchangeStatus(ctx, from, *fromV1(theirs))
+	return toV1(&ours), err
+}
+
+// exchangeStatus answers every peer, also one that it is then going to leave: so
+// it learns why.
+func (s *Server) exchangeStatus(ctx context.Context, from peer.ID, theirs Status) (Status, error) {
+	ours, err := s.Status(ctx)
+	if err != nil {
+		return Status{}, err
+	}
+	if err := s.judge(ctx, from, ours, theirs); err != nil {
+		s.spawn(func(task context.Context) {
+			<-ctx.Done() // the exchange is over, its answer written
+			s.leave(task, from, GoodbyeIrrelevantNetwork, err)
+		})
+	}
+	return ours, nil
+}
+
+func (s *Server) goodbye(_ context.Context, from peer.ID, req *ssz.Goodbye) (*ssz.Goodbye, error) {
+	s.log.Info("peer said goodbye", "peer", from, "reason", GoodbyeReason(*req))
+	s.forget(from)
+	return req, nil
+}
+
+func (s *Server) ping(context.Context, peer.ID, *ssz.Ping) (*ssz.Ping, error) {
+	seq := ssz.Ping(s.opts.MetaData().SeqNumber)
+	return &seq, nil
+}
+
+func (s *Server) metaDataV3(context.Context, peer.ID, *Empty) (*ssz.MetaDataV3, error) {
+	md := s.opts.MetaData()
+	return &md, nil
+}
+
+func (s *Server) metaDataV2(context.Context, peer.ID, *Empty) (*ssz.MetaDataV2, error) {
+	md := s.opts.MetaData()
+	return &ssz.MetaDataV2{SeqNumber: md.SeqNumber, Attnets: md.Attnets, Syncnets: md.Syncnets}, nil
+}
+
+// unavailable turns a chain's error into what the peer is told.
+func unavailable(err error) error {
+	if errors.Is(err, ErrUnavailable) {
+		return reqresp.Errorf(reqresp.CodeResourceUnavailable, "blocks are not available").WithCause(err)
+	}
+	return err
+}
