@@ -44,8 +44,9 @@ func DefaultQuotas() map[string]Quota {
 		// What deployed requesters keep to is 5 in 15 s. As a budget outlives
 		// the connection, the burst leaves room for some handshakes in a row.
 		"status": {Requests: Rate{N: 5, Per: 15 * time.Second, Burst: 10}},
-		// One ends a connection.
-		"goodbye": {Requests: Rate{N: 1, Per: 10 * time.Second, Burst: 2}},
+		// One ends a connection, so it is the rate of reconnecting. Whoever leaves waits for
+		// the answer, briefly.
+		"goodbye": {Requests: Rate{N: 5, Per: 10 * time.Second, Burst: 10}},
 		// Peers ping every 15 to 30 s, and when their metadata changes.
 		"ping": {Requests: Rate{N: 2, Per: 10 * time.Second, Burst: 5}},
 		// Asked for after a ping.

@@ -69,7 +69,7 @@ func TestDefaults(t *testing.T) {
 	type budget struct{ requests, items, bytes int64 }
 	for name, want := range map[string]budget{
 		"status":                 {10, 256, 24 << 20},
-		"goodbye":                {2, 256, 24 << 20},
+		"goodbye":                {10, 256, 24 << 20},
 		"ping":                   {5, 256, 24 << 20},
 		"metadata":               {5, 256, 24 << 20},
 		"beacon_blocks_by_range": {20, 1024, 24 << 20},
