@@ -1,0 +1,171 @@
+package store
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/ethereum/go-ethereum/ethdb"
+
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+	"github.com/seed-2dd5877b/reqresp/snappy"
+	"github.com/seed-2dd5877b/reqresp/ssz"
+)
+
+// maxValueKept is the largest buffer that is kept from one Append to the next, in bytes.
+const maxValueKept = 1 << 20
+
+// Append stores blocks, in ascending order of their slots, above the head. They are written in one
+// batch, which is synced: when Append returns nil all of them are stored for good, else none of
+// them is. Larger batches cost fewer syncs; all of a batch is in memory meanwhile.
+//
+// The first block of an empty store may be any; the parent of every other has to be the block
+// before it, or the error is a [*LinkError]. A block that is stored already, by its slot and root,
+// is passed over. Other blocks that are not above the head are [ErrOrder].
+//
+// Frames that every peer can read, see snappy.CheckFrames, are stored as they are; else the SSZ is
+// framed anew. Neither roots nor the content of frames are verified: blocks come from a
+// beacon.Client, which has done so. A block that contradicts itself is [ErrBlock].
+//
+// Append keeps no reference to the blocks.
+func (s *Store) Append(ctx context.Context, blocks ...*beacon.Block) error {
+	if err := s.lock(ctx); err != nil {
+		return err
+	}
+	defer s.unlock()
+	next := *s.view.Load()
+	batch := s.db.NewBatch()
+	defer batch.Close()
+	for _, b := range blocks {
+		stored, err := s.checkPlace(&next.chain, b)
+		if err != nil {
+			return err
+		}
+		if stored {
+			continue
+		}
+		if err := s.put(batch, b); err != nil {
+			return err
+		}
+		next.Head = &position{b.Slot, b.Root}
+		if next.Earliest == nil {
+			next.Earliest = new(b.Slot)
+		}
+	}
+	if batch.ValueSize() == 0 {
+		return nil
+	}
+	return s.commit(batch, &next)
+}
+
+// checkPlace tells whether b is stored already, or else verifies that it comes next.
+func (s *Store) checkPlace(c *chain, b *beacon.Block) (stored bool, err error) {
+	switch {
+	case c.Earliest != nil && b.Slot < *c.Earliest:
+		return false, fmt.Errorf("%w: slot %d, the earliest is %d", ErrOrder, b.Slot, *c.Earliest)
+	case c.Head == nil:
+		return false, nil
+	case b.Slot > c.Head.Slot:
+		if b.ParentRoot != c.Head.Root {
+			return false, &LinkError{b.Slot, b.ParentRoot, c.Head.Slot, c.Head.Root}
+		}
+		return false, nil
+	case *c.Head == position{b.Slot, b.Root}:
+		return true, nil
+	}
+	r, ok, err := s.record(b.Slot)
+	switch {
+	case err != nil:
+		return false, err
+	case !ok:
+		return false, fmt.Errorf("%w: slot %d, the head is at slot %d", ErrOrder, b.Slot, c.Head.Slot)
+	case r.Root != b.Root:
+		return false, fmt.Errorf("%w: slot %d holds %v, not %v", ErrOrder, b.Slot, r.Root, b.Root)
+	}
+	return true, nil
+}
+
+// put adds the entries of a block to a batch.
+func (s *Store) put(w ethdb.KeyValueWriter, b *beacon.Block) error {
+	frames, err := canonicalFrames(b)
+	if err != nil {
+		return err
+	}
+	s.value = appendFramesValue(s.value[:0], b.Root, frames)
+	err = w.Put(slotKey(framesPrefix, b.Slot), s.value)
+	if cap(s.value) > maxValueKept {
+		s.value = nil
+	}
+	if err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	r := record{beacon.BlockRef{Slot: b.Slot, Root: b.Root, Size: len(b.SSZ), FramesSize: len(frames)}, b.ParentRoot}
+	if err := w.Put(slotKey(recordPrefix, b.Slot), r.appendTo(nil)); err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	slot := binary.BigEndian.AppendUint64(make([]byte, sumSize), uint64(b.Slot))
+	if err := w.Put(indexKey(b.Root), seal(slot)); err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	return nil
+}
+
+// canonicalFrames returns the frames to store for a block, after checking that its parts agree.
+func canonicalFrames(b *beacon.Block) ([]byte, error) {
+	header, err := ssz.PeekBlock(b.SSZ)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%w: slot %d: %w", ErrBlock, b.Slot, err)
+	case len(b.SSZ) > snappy.MaxPayloadSize:
+		return nil, fmt.Errorf("%w: slot %d: %d bytes of SSZ, at most %d can be sent", ErrBlock, b.Slot, len(b.SSZ), snappy.MaxPayloadSize)
+	case header.Slot != b.Slot:
+		return nil, fmt.Errorf("%w: slot %d has SSZ of slot %d", ErrBlock, b.Slot, header.Slot)
+	case header.ParentRoot != b.ParentRoot:
+		return nil, fmt.Errorf("%w: slot %d with parent %v has SSZ with parent %v", ErrBlock, b.Slot, b.ParentRoot, header.ParentRoot)
+	}
+	n, err := snappy.CheckFrames(b.Frames)
+	switch {
+	case err != nil, len(b.Frames) == 0:
+		return snappy.AppendFrames(nil, b.SSZ), nil
+	case n != len(b.SSZ):
+		return nil, fmt.Errorf("%w: slot %d: frames of %d bytes beside SSZ of %d", ErrBlock, b.Slot, n, len(b.SSZ))
+	}
+	return b.Frames, nil
+}
+
+// commit writes a batch along with the record of the chain, syncs, and then publishes next.
+func (s *Store) commit(batch ethdb.Batch, next *view) error {
+	if err := s.write(batch, &next.chain); err != nil {
+		return err
+	}
+	if err := s.sync(); err != nil {
+		return err
+	}
+	s.publish(next)
+	return nil
+}
+
+// write writes a batch along with the record of the chain.
+func (s *Store) write(batch ethdb.Batch, c *chain) error {
+	version := binary.BigEndian.AppendUint32(make([]byte, sumSize), schemaVersion)
+	if err := batch.Put([]byte{versionKey}, seal(version)); err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	if err := putJSON(batch, chainKey, c); err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	if err := batch.Write(); err != nil {
+		s.failed = err
+		return fmt.Errorf("store: %w", err)
+	}
+	return nil
+}
+
+// sync makes what has been written durable.
+func (s *Store) sync() error {
+	if err := s.db.SyncKeyValue(); err != nil {
+		s.failed = err
+		return fmt.Errorf("store: %w", err)
+	}
+	return nil
+}

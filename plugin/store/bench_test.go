@@ -1,0 +1,158 @@
+package store_test
+
+import (
+	"encoding/binary"
+	"hash/crc32"
+	"testing"
+
+	"github.com/ethereum/go-ethereum/ethdb"
+
+	"github.com/seed-2dd5877b/reqresp/plugin/store"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+	"github.com/seed-2dd5877b/reqresp/ssz"
+)
+
+// benchmarkStore returns a store of 1024 blocks of 100 KiB in Pebble, compacted, so that blocks
+// are read from tables, and the keys of the frames.
+func benchmarkStore(b *testing.B) (*store.Store, ethdb.KeyValueStore, []*beacon.Block, [][]byte) {
+	db := openPebble(b, b.TempDir())
+	b.Cleanup(func() { _ = db.Close() })
+	s := open(b, db)
+	blocks := syntheticBlocks(1, 100<<10, slotsUntil(1024)...)
+	for i := 0; i < len(blocks); i += 128 {
+		must(b, s.Append(b.Context(), blocks[i:i+128]...))
+	}
+	must(b, db.Compact(nil, nil))
+	keys := make([][]byte, len(blocks))
+	for i, block := range blocks {
+		keys[i] = binary.BigEndian.AppendUint64([]byte("f"), uint64(block.Slot))
+	}
+	return s, db, blocks, keys
+}
+
+// BenchmarkAppendFrames compares the store with the ways to read a value that the database has.
+func BenchmarkAppendFrames(b *testing.B) {
+	s, db, blocks, keys := benchmarkStore(b)
+	dst := make([]byte, 0, 128<<10)
+	size := int64(len(blocks[0].Frames))
+	b.Run("store", func(b *testing.B) {
+		b.ReportAllocs()
+		b.SetBytes(size)
+		for i := 0; b.Loop(); i++ {
+			var err error
+			if dst, err = s.AppendFrames(b.Context(), refOf(blocks[i%len(blocks)]), dst[:0]); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("iterator", func(b *testing.B) {
+		b.ReportAllocs()
+		b.SetBytes(size)
+		for i := 0; b.Loop(); i++ {
+			it := db.NewIterator(keys[i%len(keys)], nil)
+			if !it.Next() {
+				b.Fatal("no entry")
+			}
+			dst = append(dst[:0], it.Value()...)
+			it.Release()
+		}
+	})
+	b.Run("get", func(b *testing.B) {
+		b.ReportAllocs()
+		b.SetBytes(size)
+		for i := 0; b.Loop(); i++ {
+			value, err := db.Get(keys[i%len(keys)])
+			if err != nil {
+				b.Fatal(err)
+			}
+			dst = append(dst[:0], value...)
+		}
+	})
+	b.Run("long iterator", func(b *testing.B) {
+		b.ReportAllocs()
+		b.SetBytes(size)
+		it := db.NewIterator([]byte("f"), nil)
+		for b.Loop() {
+			if !it.Next() {
+				it.Release()
+				it = db.NewIterator([]byte("f"), nil)
+				it.Next()
+			}
+			dst = append(dst[:0], it.Value()...)
+		}
+		it.Release()
+	})
+	b.Run("checksum", func(b *testing.B) {
+		b.ReportAllocs()
+		b.SetBytes(size)
+		table := crc32.MakeTable(crc32.Castagnoli)
+		for i := 0; b.Loop(); i++ {
+			crc32.Checksum(blocks[i%len(blocks)].Frames, table)
+		}
+	})
+}
+
+func BenchmarkBlocksByRange(b *testing.B) {
+	s, db, _, _ := benchmarkStore(b)
+	for _, count := range []uint64{1, 64, 128, 1024} {
+		b.Run(formatCount(count), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				n := uint64(0)
+				for _, err := range s.BlocksByRange(b.Context(), 1, count) {
+					if err != nil {
+						b.Fatal(err)
+					}
+					n++
+				}
+				if n != count {
+					b.Fatalf("%d blocks, want %d", n, count)
+				}
+			}
+		})
+	}
+	b.Run("iterator/count=1024", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			it := db.NewIterator([]byte("r"), nil)
+			for it.Next() {
+				_ = it.Value()
+			}
+			it.Release()
+		}
+	})
+}
+
+func BenchmarkBlocksByRoot(b *testing.B) {
+	s, _, blocks, _ := benchmarkStore(b)
+	b.ReportAllocs()
+	roots := make([]ssz.Root, 1)
+	for i := 0; b.Loop(); i++ {
+		roots[0] = blocks[i%len(blocks)].Root
+		for _, err := range s.BlocksByRoot(b.Context(), roots) {
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+}
+
+// BenchmarkAppend measures blocks of 100 KiB, most of which is the sync unless batches are large.
+func BenchmarkAppend(b *testing.B) {
+	for _, count := range []uint64{1, 64} {
+		b.Run(formatCount(count), func(b *testing.B) {
+			db := openPebble(b, b.TempDir())
+			b.Cleanup(func() { _ = db.Close() })
+			s := open(b, db)
+			blocks := syntheticBlocks(2, 100<<10, slotsUntil(int(count))...)
+			b.ReportAllocs()
+			b.SetBytes(int64(count) * int64(len(blocks[0].Frames)))
+			for b.Loop() {
+				must(b, s.Append(b.Context(), blocks...))
+				b.StopTimer()
+				must(b, s.Truncate(b.Context(), 0))
+				b.StartTimer()
+			}
+		})
+	}
+}

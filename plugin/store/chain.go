@@ -1,0 +1,165 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"math"
+
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+	"github.com/seed-2dd5877b/reqresp/ssz"
+)
+
+// Status implements [beacon.Chain]. The head is the last block, zero if there is none. The
+// finalized checkpoint is the one that the source claims, see SetSource, if the store holds its
+// block and, where it knows its network, in the place where that epoch's has to be; else it is zero. The
+// fork digest is left zero.
+func (s *Store) Status(context.Context) (beacon.Status, error) {
+	v := s.view.Load()
+	var status beacon.Status
+	if v.Head != nil {
+		status.HeadRoot, status.HeadSlot = v.Head.Root, v.Head.Slot
+	}
+	if v.Earliest != nil {
+		status.EarliestAvailableSlot = *v.Earliest
+	}
+	if v.finalized != nil {
+		status.FinalizedRoot, status.FinalizedEpoch = v.Source.FinalizedRoot, v.Source.FinalizedEpoch
+	}
+	return status, nil
+}
+
+// BlocksByRange implements [beacon.Chain]. It reads no block data, and holds no iterator while it
+// yields. A range that overflows ends with the last slot of all. An empty store has no slots
+// available, not even empty ones.
+//
+// Where the blocks do not link, the error is a [*CorruptError], in place of the block after the
+// gap. If blocks of the range are discarded meanwhile, it is [ErrDiscarded].
+func (s *Store) BlocksByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.BlockRef, error] {
+	return func(yield func(beacon.BlockRef, error) bool) {
+		v := s.view.Load()
+		switch {
+		case count == 0:
+			return
+		case v.Head == nil:
+			yield(beacon.BlockRef{}, fmt.Errorf("%w: the store is empty", beacon.ErrUnavailable))
+			return
+		case start < *v.Earliest:
+			yield(beacon.BlockRef{}, fmt.Errorf("%w: from slot %d, the earliest is %d", beacon.ErrUnavailable, start, *v.Earliest))
+			return
+		}
+		last := start + ssz.Slot(count-1)
+		if last < start {
+			last = math.MaxUint64
+		}
+		if start > v.Head.Slot {
+			return
+		}
+		links := links{store: s, view: v, start: start}
+		// The block after the range shows whether its end is complete.
+		for r, err := range s.scan(start, v.Head.Slot, int(min(count, scanBatch-1))+1) {
+			if err == nil {
+				err = ctx.Err()
+			}
+			if err == nil {
+				err = links.check(&r)
+			}
+			if err != nil {
+				yield(beacon.BlockRef{}, s.readError(v, err))
+				return
+			}
+			if r.Slot > last || !yield(r.BlockRef, nil) {
+				return
+			}
+		}
+		if err := links.checkHead(); err != nil {
+			yield(beacon.BlockRef{}, s.readError(v, err))
+		}
+	}
+}
+
+// BlocksByRoot implements [beacon.Chain]. A root whose block cannot be found where the index has
+// it is a [*CorruptError]; its slot is zero if it is the index that is damaged.
+func (s *Store) BlocksByRoot(ctx context.Context, roots []ssz.Root) iter.Seq2[beacon.BlockRef, error] {
+	return func(yield func(beacon.BlockRef, error) bool) {
+		for _, root := range roots {
+			if err := ctx.Err(); err != nil {
+				yield(beacon.BlockRef{}, err)
+				return
+			}
+			ref, ok, err := s.blockByRoot(root)
+			if err != nil {
+				yield(beacon.BlockRef{}, err)
+				return
+			}
+			if ok && !yield(ref, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (s *Store) blockByRoot(root ssz.Root) (ref beacon.BlockRef, ok bool, err error) {
+	v := s.view.Load()
+	slot, ok, err := s.lookUp(root)
+	if err != nil || !ok || !v.holds(slot) {
+		return beacon.BlockRef{}, false, err
+	}
+	r, ok, err := s.record(slot)
+	switch {
+	case err == nil && ok && r.Root == root:
+		return r.BlockRef, true, nil
+	case s.view.Load().discards != v.discards:
+		return beacon.BlockRef{}, false, nil
+	case err != nil:
+		return beacon.BlockRef{}, false, err
+	case !ok:
+		return beacon.BlockRef{}, false, &CorruptError{slot, root, errMissing}
+	}
+	return beacon.BlockRef{}, false, &CorruptError{slot, root, fmt.Errorf("%w: %v", errPlace, r.Root)}
+}
+
+// AppendFrames implements [beacon.Chain], for a ref that the store has yielded. It verifies the
+// length and the checksum before it appends anything; upon an error it returns dst as it was. The
+// error is a [*CorruptError], or [ErrDiscarded] if the store does not hold the block any more.
+//
+// Apart from what dst needs it allocates a few small objects, and copies the frames once.
+func (s *Store) AppendFrames(_ context.Context, ref beacon.BlockRef, dst []byte) ([]byte, error) {
+	out, err := s.appendFrames(ref, dst)
+	if err == nil {
+		return out, nil
+	}
+	if !s.view.Load().holds(ref.Slot) {
+		return dst, fmt.Errorf("%w: slot %d, root %v", ErrDiscarded, ref.Slot, ref.Root)
+	}
+	if r, ok, err := s.record(ref.Slot); err == nil && ok && r.Root != ref.Root {
+		return dst, fmt.Errorf("%w: slot %d, root %v, is now %v", ErrDiscarded, ref.Slot, ref.Root, r.Root)
+	}
+	return dst, &CorruptError{ref.Slot, ref.Root, err}
+}
+
+func (s *Store) appendFrames(ref beacon.BlockRef, dst []byte) ([]byte, error) {
+	it, ok := s.seek(slotKey(framesPrefix, ref.Slot))
+	defer it.Release()
+	if !ok {
+		if err := it.Error(); err != nil {
+			return nil, err
+		}
+		return nil, errMissing
+	}
+	value := it.Value()
+	if err := it.Error(); err != nil {
+		return nil, err
+	}
+	if got, want := len(value), framesHeader+ref.FramesSize; got != want {
+		return nil, fmt.Errorf("%w: %d bytes, want %d", errLength, got, want)
+	}
+	payload, err := unseal(value)
+	if err != nil {
+		return nil, err
+	}
+	if root := ssz.Root(payload[:rootSize]); root != ref.Root {
+		return nil, fmt.Errorf("%w: %v", errPlace, root)
+	}
+	return append(dst, payload[rootSize:]...), nil
+}

@@ -1,0 +1,167 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/ethereum/go-ethereum/ethdb"
+
+	"github.com/seed-2dd5877b/reqresp/ssz"
+)
+
+// discardStep is how many slots are discarded in one batch.
+const discardStep = 1024
+
+// Truncate discards the blocks from a slot upward: when they have turned out not to lead to the
+// trusted root, or to be damaged. The block below becomes the head. If all blocks from the
+// earliest slot on are discarded, the store is as if none had ever been appended.
+//
+// Blocks are discarded from the head downward in batches; the last one is synced before Truncate
+// returns. If ctx ends meanwhile, Truncate returns its error, and what has been discarded stays
+// so. Discarding nothing is no error. If the block that would become the head is damaged, nothing
+// is discarded, and the error is the [*CorruptError] for it.
+func (s *Store) Truncate(ctx context.Context, from ssz.Slot) error {
+	if err := s.lock(ctx); err != nil {
+		return err
+	}
+	defer s.unlock()
+	v := s.view.Load()
+	if v.Head == nil || v.Head.Slot < from {
+		return nil
+	}
+	head, err := s.lastBlock(*v.Earliest, from)
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.truncate(ctx, max(from, *v.Earliest), head), s.sync())
+}
+
+// truncate discards the blocks from a slot upward, below which head is the last block.
+func (s *Store) truncate(ctx context.Context, from ssz.Slot, head *position) error {
+	top := s.view.Load().Head.Slot
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		next := *s.view.Load()
+		low := from
+		next.Head = head
+		if top-from >= discardStep {
+			low = top - discardStep + 1
+			// What is damaged here is about to be discarded as well.
+			if between, _ := s.lastBlock(from, low); between != nil {
+				next.Head = between
+			}
+		} else if head == nil && from == *next.Earliest {
+			next.Earliest = nil
+		}
+		if err := s.discard(&next, low, top); err != nil || low == from {
+			return err
+		}
+		top = low - 1
+	}
+}
+
+// Prune discards the blocks below a slot, and makes it the earliest one. The head block stays in
+// any case: a slot above it counts as its own. Pruning nothing is no error.
+//
+// Blocks are discarded from the earliest slot upward in batches; the last one is synced before
+// Prune returns. If ctx ends meanwhile, Prune returns its error, and what has been discarded stays
+// so.
+func (s *Store) Prune(ctx context.Context, before ssz.Slot) error {
+	if err := s.lock(ctx); err != nil {
+		return err
+	}
+	defer s.unlock()
+	v := s.view.Load()
+	if v.Head == nil || before <= *v.Earliest {
+		return nil
+	}
+	return errors.Join(s.prune(ctx, min(before, v.Head.Slot)), s.sync())
+}
+
+func (s *Store) prune(ctx context.Context, before ssz.Slot) error {
+	for {
+		next := *s.view.Load()
+		first := *next.Earliest
+		if first >= before {
+			return nil
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		end := first + min(before-first, discardStep)
+		next.Earliest = &end
+		if err := s.discard(&next, first, end-1); err != nil {
+			return err
+		}
+	}
+}
+
+// discard publishes next, which does not hold the slots from first to last, and then deletes what
+// is stored for them. In this order no reader takes for damage what is being deleted.
+func (s *Store) discard(next *view, first, last ssz.Slot) error {
+	next.discards++
+	s.publish(next)
+	batch := s.db.NewBatch()
+	defer batch.Close()
+	if err := s.deleteSlots(batch, first, last); err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	return s.write(batch, &next.chain)
+}
+
+// deleteSlots deletes all entries of the slots from first to last.
+func (s *Store) deleteSlots(w ethdb.Batch, first, last ssz.Slot) error {
+	for r, err := range s.scan(first, last, scanBatch) {
+		if _, corrupt := errors.AsType[*CorruptError](err); corrupt {
+			// The root may still be found beside the frames.
+			r.Root = s.rootOfFrames(r.Slot)
+		} else if err != nil {
+			return err
+		}
+		// An entry in the wrong place may name a block that stays.
+		if slot, ok, err := s.lookUp(r.Root); err == nil && (!ok || slot < first || slot > last) {
+			continue
+		}
+		if err := w.Delete(indexKey(r.Root)); err != nil {
+			return err
+		}
+	}
+	for _, prefix := range []byte{recordPrefix, framesPrefix} {
+		end := append(slotKey(prefix, last), 0)
+		if err := w.DeleteRange(slotKey(prefix, first), end); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rootOfFrames returns the root that is stored beside the frames of a slot, zero if there is none.
+func (s *Store) rootOfFrames(slot ssz.Slot) (root ssz.Root) {
+	it, ok := s.seek(slotKey(framesPrefix, slot))
+	defer it.Release()
+	if ok {
+		if value := it.Value(); len(value) >= framesHeader {
+			root = ssz.Root(value[sumSize:])
+		}
+	}
+	return root
+}
+
+// lastBlock returns the last block of the slots from first up to, but not including, end. It is
+// nil if there is none; if what is recorded of it is damaged, the error says so.
+func (s *Store) lastBlock(first, end ssz.Slot) (last *position, err error) {
+	// Databases are read upward: look at ever larger spans before the end.
+	for span := ssz.Slot(scanBatch); first < end && last == nil && err == nil; span *= 2 {
+		start := end - min(span, end-first)
+		for r, scanErr := range s.scan(start, end-1, scanBatch) {
+			if err = scanErr; err == nil {
+				last = &position{r.Slot, r.Root}
+			}
+		}
+		end = start
+	}
+	return last, err
+}

@@ -1,0 +1,92 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/seed-2dd5877b/reqresp/ssz"
+)
+
+var (
+	// ErrSchema is returned by Open for a database that this version of the package cannot use:
+	// one with another version of the schema, or with other people's data.
+	ErrSchema = errors.New("store: unusable database")
+
+	// ErrBlock is returned by Append for a block that contradicts itself: without SSZ, with
+	// frames of another length, or with a slot or parent root other than in its SSZ.
+	ErrBlock = errors.New("store: inconsistent block")
+
+	// ErrOrder is returned by Append for a block that is not above the one before it, nor stored
+	// already: below the earliest slot, in a slot known to be empty, or in the place of another.
+	ErrOrder = errors.New("store: block out of order")
+
+	// ErrNotEmpty is returned by SetEarliest when the store holds blocks.
+	ErrNotEmpty = errors.New("store: not empty")
+
+	// ErrNoNetwork is returned by Verify when no network has been set.
+	ErrNoNetwork = errors.New("store: no network is set")
+
+	// ErrDiscarded is returned to a reader for a block which the store has discarded since it
+	// named it.
+	ErrDiscarded = errors.New("store: block was discarded")
+
+	// ErrFailed is returned by all methods that write after a write has failed. It wraps the
+	// first failure. Reading goes on; to write again, open the store anew.
+	ErrFailed = errors.New("store: an earlier write failed")
+)
+
+// The causes in a CorruptError.
+var (
+	errMissing  = errors.New("entry is missing")
+	errShort    = errors.New("entry is too short")
+	errLength   = errors.New("entry has the wrong length")
+	errChecksum = errors.New("checksum mismatch")
+	errPlace    = errors.New("entry is that of another block")
+	errParent   = errors.New("parent is not the block before it")
+	errHeader   = errors.New("slot or parent root differs from the block's")
+	errRoot     = errors.New("root differs from the block's")
+	errIndex    = errors.New("root does not lead to the slot")
+)
+
+// A LinkError is returned by Append for a block whose parent is not the block stored before it.
+type LinkError struct {
+	Slot         ssz.Slot // the slot of the block that was to be appended
+	ParentRoot   ssz.Root // the parent that it names
+	PreviousSlot ssz.Slot // the slot of the block before it
+	PreviousRoot ssz.Root // the root of the block before it
+}
+
+// Error names the slots and the roots.
+func (e *LinkError) Error() string {
+	return fmt.Sprintf("store: the parent of slot %d is %v, but the block before it, of slot %d, is %v",
+		e.Slot, e.ParentRoot, e.PreviousSlot, e.PreviousRoot)
+}
+
+// A CorruptError says that what the store has of a block is missing, damaged, unreadable or in
+// the wrong place.
+type CorruptError struct {
+	Slot ssz.Slot // the slot of the block
+	Root ssz.Root // the root of the block; zero if unknown
+	Err  error    // what is wrong
+}
+
+// Error names the slot, the root if known, and what is wrong.
+func (e *CorruptError) Error() string {
+	if e.Root == (ssz.Root{}) {
+		return fmt.Sprintf("store: slot %d is corrupt: %v", e.Slot, e.Err)
+	}
+	return fmt.Sprintf("store: slot %d, root %v, is corrupt: %v", e.Slot, e.Root, e.Err)
+}
+
+// Unwrap returns what is wrong.
+func (e *CorruptError) Unwrap() error { return e.Err }
+
+// A NetworkError is returned by SetNetwork when the store's blocks are those of another network.
+type NetworkError struct {
+	Stored, Given Network
+}
+
+// Error names both networks.
+func (e *NetworkError) Error() string {
+	return fmt.Sprintf("store: the blocks are of %v, not of %v", e.Stored, e.Given)
+}

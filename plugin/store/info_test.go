@@ -1,0 +1,271 @@
+package store_test
+
+import (
+	"encoding/binary"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/ethereum/go-ethereum/ethdb"
+	"github.com/ethereum/go-ethereum/ethdb/memorydb"
+	"github.com/ethereum/go-ethereum/node"
+
+	"github.com/seed-2dd5877b/reqresp/plugin/devchain"
+	"github.com/seed-2dd5877b/reqresp/plugin/store"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+	"github.com/seed-2dd5877b/reqresp/ssz"
+)
+
+func TestStoreInTheDatabaseOfANode(t *testing.T) {
+	t.Parallel()
+	for name, dir := range map[string]string{"in memory": "", "on disk": t.TempDir()} {
+		t.Run(name, func(t *testing.T) {
+			stack, err := node.New(&node.Config{DataDir: dir})
+			must(t, err)
+			defer stack.Close()
+			db, err := stack.OpenDatabase("beaconchain", 16, 16, "", false)
+			must(t, err)
+			openWith(t, db, realBlocks()...)
+			checkServed(t, open(t, db), realBlocks())
+		})
+	}
+}
+
+func TestOpenRefusesOtherDatabases(t *testing.T) {
+	t.Parallel()
+	version := func(v uint32) []byte { return sealed(binary.BigEndian.AppendUint32(nil, v)) }
+	tests := map[string]struct{ key, value []byte }{
+		"other data":         {[]byte("LastBlock"), []byte{1}},
+		"other data below v": {[]byte("v1"), []byte{1}},
+		"a later version":    {[]byte("v"), version(2)},
+		"a damaged version":  {[]byte("v"), append(version(1)[:7], 9)},
+		"a short version":    {[]byte("v"), []byte{1}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			db := memorydb.New()
+			must(t, db.Put(tt.key, tt.value))
+			if _, err := store.Open(db); !errors.Is(err, store.ErrSchema) {
+				t.Errorf("error %v, want %v", err, store.ErrSchema)
+			}
+		})
+	}
+	db := memorydb.New()
+	must(t, db.Put([]byte("v"), version(1)))
+	open(t, db)
+}
+
+func TestOpenWritesNothing(t *testing.T) {
+	t.Parallel()
+	db := memorydb.New()
+	open(t, db)
+	if db.Len() != 0 {
+		t.Errorf("%d entries after Open, want none", db.Len())
+	}
+}
+
+func TestOpenReportsDamagedRecordsOfTheChain(t *testing.T) {
+	t.Parallel()
+	for _, key := range []string{"c", "n"} {
+		db := memorydb.New()
+		openWith(t, db, realBlocks()[:5]...)
+		damage(t, db, []byte(key), damages["middle bit"])
+		if _, err := store.Open(db); err == nil {
+			t.Errorf("damaged record %q is no error", key)
+		}
+	}
+}
+
+func TestNetworkIsKept(t *testing.T) {
+	t.Parallel()
+	eachDatabase(t, func(t *testing.T, db ethdb.KeyValueStore) {
+		s := open(t, db)
+		if n, ok := s.Network(); ok {
+			t.Errorf("a new store has network %v", n)
+		}
+		must(t, s.SetNetwork(t.Context(), realNetwork))
+		must(t, s.SetNetwork(t.Context(), realNetwork))
+		for _, s := range []*store.Store{s, open(t, db)} {
+			got, ok := s.Network()
+			if !ok || got != realNetwork {
+				t.Errorf("network %v, %t, want %v", got, ok, realNetwork)
+			}
+			n, err := got.Parse()
+			must(t, err)
+			if !reflect.DeepEqual(n.Periods(), devchain.Network().Periods()) {
+				t.Errorf("periods %v, want %v", n.Periods(), devchain.Network().Periods())
+			}
+		}
+	})
+}
+
+func TestSetNetwork(t *testing.T) {
+	t.Parallel()
+	with := func(change func(*store.Network)) store.Network {
+		n := realNetwork
+		change(&n)
+		return n
+	}
+	config := func(from, to string) store.Network {
+		return with(func(n *store.Network) { n.Config = strings.Replace(n.Config, from, to, 1) })
+	}
+	tests := map[string]struct {
+		given store.Network
+		same  bool
+	}{
+		"another comment":             {config("# ", "# The "), true},
+		"another name":                {config("CONFIG_NAME: mainnet", "CONFIG_NAME: devnet"), true},
+		"a fork to come":              {config("GLOAS_FORK_EPOCH: 18446744073709551615", "GLOAS_FORK_EPOCH: 100"), true},
+		"a fork that has been":        {config("FULU_FORK_EPOCH: 2", "FULU_FORK_EPOCH: 1"), false},
+		"a fork that has not been":    {config("FULU_FORK_EPOCH: 2", "FULU_FORK_EPOCH: 200"), false},
+		"another version":             {config("0x05000000", "0x05000001"), false},
+		"another preset":              {config("PRESET_BASE: mainnet", "PRESET_BASE: minimal"), false},
+		"another genesis time":        {with(func(n *store.Network) { n.GenesisTime++ }), false},
+		"other validators at genesis": {with(func(n *store.Network) { n.GenesisValidatorsRoot[5]++ }), false},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			db := memorydb.New()
+			s := openWith(t, db, realBlocks()...)
+			if tt.given == realNetwork {
+				t.Fatal("nothing was changed")
+			}
+			err := s.SetNetwork(t.Context(), tt.given)
+			want := tt.given
+			if !tt.same {
+				want = realNetwork
+				mismatch, ok := errors.AsType[*store.NetworkError](err)
+				if !ok || mismatch.Stored != realNetwork || mismatch.Given != tt.given {
+					t.Fatalf("error %v, want a NetworkError", err)
+				}
+				for _, n := range []store.Network{realNetwork, tt.given} {
+					if !strings.Contains(err.Error(), n.String()) {
+						t.Errorf("error %q does not name %v", err, n)
+					}
+				}
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			if got, _ := open(t, db).Network(); got != want {
+				t.Errorf("network %v, want %v", got, want)
+			}
+		})
+	}
+	s := open(t, memorydb.New())
+	for name, n := range map[string]store.Network{
+		"no configuration":  {GenesisTime: 1},
+		"bad configuration": {Config: "FULU_FORK_EPOCH: soon", GenesisTime: 1},
+		"genesis overflows": with(func(n *store.Network) { n.GenesisTime = 1 << 63 }),
+	} {
+		if err := s.SetNetwork(t.Context(), n); !errors.Is(err, ssz.ErrConfig) {
+			t.Errorf("%s: error %v, want %v", name, err, ssz.ErrConfig)
+		}
+	}
+}
+
+func TestInfo(t *testing.T) {
+	t.Parallel()
+	blocks := realBlocks()
+	source := beacon.Status{
+		ForkDigest: ssz.ForkDigest{1, 2, 3, 4}, FinalizedRoot: devchain.FinalizedRoot(), FinalizedEpoch: 2,
+		HeadRoot: devchain.HeadRoot(), HeadSlot: 142, EarliestAvailableSlot: 7,
+	}
+	anchor := func(slot ssz.Slot, origin store.Origin) store.Anchor {
+		return store.Anchor{Root: blocks[slot-1].Root, Slot: slot, Origin: origin}
+	}
+	tests := map[string]struct {
+		anchor          store.Anchor
+		held            int // blocks 1 to held are in the store
+		heldAnchor, yes bool
+	}{
+		"above the finalized block":     {anchor(100, store.Given), 142, true, true},
+		"the finalized block itself":    {anchor(64, store.Given), 142, true, true},
+		"exactly up to the anchor":      {anchor(100, store.Given), 100, true, true},
+		"not up to the anchor":          {anchor(100, store.Given), 99, false, false},
+		"below the finalized block":     {anchor(63, store.Given), 142, true, false},
+		"a peer's word":                 {anchor(64, store.FromPeer), 142, true, false},
+		"at an unknown slot":            {store.Anchor{Root: blocks[99].Root, Origin: store.Given}, 142, true, true},
+		"at another slot than expected": {store.Anchor{Root: blocks[99].Root, Slot: 101, Origin: store.Given}, 142, false, false},
+		"of another chain":              {store.Anchor{Root: ssz.Root{1}, Slot: 100, Origin: store.Given}, 142, false, false},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			db := memorydb.New()
+			s := open(t, db)
+			if got := s.Info(); got != (store.Info{}) {
+				t.Errorf("a new store has info %+v", got)
+			}
+			must(t, s.SetSource(t.Context(), beacon.Status{}))
+			must(t, s.SetSource(t.Context(), source))
+			must(t, s.SetAnchor(t.Context(), tt.anchor))
+			must(t, s.SetEarliest(t.Context(), 1))
+			must(t, s.Append(t.Context(), blocks[:tt.held]...))
+			want := store.Info{Earliest: 1, Source: &source, Anchor: &tt.anchor, AnchorHeld: tt.heldAnchor, Confirmed: tt.yes}
+			for _, s := range []*store.Store{s, open(t, db)} {
+				if got := s.Info(); !reflect.DeepEqual(got, want) {
+					t.Errorf("info %+v, want %+v", got, want)
+				}
+			}
+			must(t, s.Truncate(t.Context(), 64))
+			if got := s.Info(); got.Confirmed {
+				t.Error("confirmed without the finalized block")
+			}
+		})
+	}
+}
+
+func TestInfoBelongsToTheCaller(t *testing.T) {
+	t.Parallel()
+	s := open(t, memorydb.New())
+	must(t, s.SetSource(t.Context(), beacon.Status{HeadSlot: 1}))
+	must(t, s.SetAnchor(t.Context(), store.Anchor{Slot: 2, Origin: store.Given}))
+	info := s.Info()
+	info.Source.HeadSlot, info.Anchor.Slot = 10, 20
+	if info = s.Info(); info.Source.HeadSlot != 1 || info.Anchor.Slot != 2 {
+		t.Errorf("the store follows a change of what it returned: %+v, %+v", info.Source, info.Anchor)
+	}
+}
+
+func TestSetAnchorRejectsUnknownOrigins(t *testing.T) {
+	t.Parallel()
+	err := open(t, memorydb.New()).SetAnchor(t.Context(), store.Anchor{Origin: "hearsay"})
+	if err == nil || !strings.Contains(err.Error(), `"hearsay"`) {
+		t.Errorf("error %v, want one that names the origin", err)
+	}
+}
+
+func TestSetEarliest(t *testing.T) {
+	t.Parallel()
+	eachDatabase(t, func(t *testing.T, db ethdb.KeyValueStore) {
+		blocks := realBlocks()
+		s := open(t, db)
+		must(t, s.SetEarliest(t.Context(), 5))
+		if err := s.Append(t.Context(), blocks[3]); !errors.Is(err, store.ErrOrder) {
+			t.Errorf("append below: error %v, want %v", err, store.ErrOrder)
+		}
+		must(t, s.SetEarliest(t.Context(), 0))
+		must(t, s.Append(t.Context(), blocks[:5]...))
+		if err := s.SetEarliest(t.Context(), 1); !errors.Is(err, store.ErrNotEmpty) {
+			t.Errorf("error %v, want %v", err, store.ErrNotEmpty)
+		}
+		s = open(t, db)
+		refs, err := byRange(s, 0, 4)
+		must(t, err)
+		checkRefs(t, refs, blocks[:3])
+
+		must(t, s.Truncate(t.Context(), 1)) // Slot 0 is still known to be empty.
+		must(t, s.Append(t.Context(), blocks[0]))
+		if got := s.Info().Earliest; got != 0 {
+			t.Errorf("earliest slot %d, want 0", got)
+		}
+		must(t, s.Truncate(t.Context(), 0)) // Nothing is known any more.
+		must(t, s.Append(t.Context(), blocks[10]))
+		if got := s.Info().Earliest; got != 11 {
+			t.Errorf("earliest slot %d, want that of the first block, 11", got)
+		}
+	})
+}

@@ -1,0 +1,131 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"iter"
+
+	"github.com/ethereum/go-ethereum/ethdb"
+
+	"github.com/seed-2dd5877b/reqresp/ssz"
+)
+
+// seek returns an iterator that rests on a key of full length, or reports false if the key is
+// absent. The caller releases the iterator.
+func (s *Store) seek(key []byte) (it ethdb.Iterator, ok bool) {
+	it = s.db.NewIterator(key, nil)
+	return it, it.Next()
+}
+
+// record returns what is recorded of the block of a slot. It reports false if there is none.
+func (s *Store) record(slot ssz.Slot) (r record, ok bool, err error) {
+	it, ok := s.seek(slotKey(recordPrefix, slot))
+	defer it.Release()
+	if ok {
+		err = r.decode(slot, it.Value())
+	}
+	if dbErr := it.Error(); dbErr != nil {
+		err = dbErr
+	}
+	if err != nil {
+		return record{}, false, &CorruptError{Slot: slot, Err: err}
+	}
+	return r, ok, nil
+}
+
+// lookUp returns the slot that the index has for a root. It reports false if there is none.
+func (s *Store) lookUp(root ssz.Root) (slot ssz.Slot, ok bool, err error) {
+	it, ok := s.seek(indexKey(root))
+	defer it.Release()
+	if ok {
+		slot, err = decodeIndex(it.Value())
+	}
+	if dbErr := it.Error(); dbErr != nil {
+		err = dbErr
+	}
+	if err != nil {
+		return 0, false, &CorruptError{Root: root, Err: err}
+	}
+	return slot, ok, nil
+}
+
+// scanBatch is how many records are read through one iterator: enough to make its cost small,
+// few enough to be released soon.
+const scanBatch = 64
+
+// scan yields what is recorded of the blocks of the slots from first to last, in ascending order.
+// A damaged record is yielded as its slot along with a *CorruptError, and the scan goes on; any
+// other error is the last pair. It reads batch records at a time, at most scanBatch, and holds no
+// iterator while it yields.
+func (s *Store) scan(first, last ssz.Slot, batch int) iter.Seq2[record, error] {
+	return func(yield func(record, error) bool) {
+		var buf [scanBatch]record
+		for {
+			records, all, err := s.records(buf[:0:batch], first, last)
+			for i := range records {
+				if !yield(records[i], nil) {
+					return
+				}
+				first = records[i].Slot + 1
+			}
+			if err != nil {
+				var r record
+				corrupt, ok := errors.AsType[*CorruptError](err)
+				if ok {
+					r.Slot = corrupt.Slot
+				}
+				if !yield(r, err) || !ok {
+					return
+				}
+				first = r.Slot + 1
+			}
+			if all || first == 0 || first > last {
+				return
+			}
+		}
+	}
+}
+
+// records appends the records of the slots from first to last to dst, as far as its capacity
+// goes, and reports whether these were all. Upon an error it returns the records before it.
+func (s *Store) records(dst []record, first, last ssz.Slot) (_ []record, all bool, err error) {
+	var start [8]byte
+	binary.BigEndian.PutUint64(start[:], uint64(first))
+	it := s.db.NewIterator([]byte{recordPrefix}, start[:])
+	defer it.Release()
+	for len(dst) < cap(dst) {
+		if !it.Next() {
+			return dst, true, it.Error()
+		}
+		key := it.Key()
+		if len(key) != slotKeySize {
+			continue // No key of ours.
+		}
+		slot := ssz.Slot(binary.BigEndian.Uint64(key[1:]))
+		if slot > last {
+			return dst, true, nil
+		}
+		var r record
+		if err := r.decode(slot, it.Value()); err != nil {
+			return dst, false, &CorruptError{Slot: slot, Err: err}
+		}
+		dst = append(dst, r)
+	}
+	return dst, false, nil
+}
+
+// roots appends the roots of the index that are not below start to dst, as far as its capacity
+// goes, and reports whether these were all.
+func (s *Store) roots(dst []ssz.Root, start []byte) (_ []ssz.Root, all bool, err error) {
+	it := s.db.NewIterator([]byte{indexPrefix}, start)
+	defer it.Release()
+	for len(dst) < cap(dst) {
+		if !it.Next() {
+			return dst, true, it.Error()
+		}
+		if key := it.Key(); len(key) == indexKeySize {
+			dst = append(dst, ssz.Root(key[1:]))
+		}
+	}
+	return dst, false, nil
+}
