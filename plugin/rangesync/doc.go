@@ -1,0 +1,28 @@
+// Package rangesync downloads a chain of beacon blocks from a peer into a store,
+// by beacon_blocks_by_range, and resumes where it left off.
+//
+// Every block is checked before it is stored: its encoding, its fork digest, its
+// slot, and that its parent is the block before it. Blocks that link up are one
+// chain, but not yet the right one. That is what the trusted root is for: a root
+// known from elsewhere, such as a finalized checkpoint seen in an explorer. Once
+// the chain is found to hold it, every block up to it is beyond doubt. Without
+// one the peer's own finalized root is taken at its word, and the [Result] says
+// so.
+//
+// # What a peer can do
+//
+// A peer may answer with fewer blocks than asked for: the rest is asked for
+// again. An empty answer stands for empty slots, until a later block shows that
+// it was not so.
+//
+// If the chain was reorganised since its last blocks were stored, they are given
+// up as far as the peer's chain does not have them, once the peer has shown the
+// blocks that it has instead. Blocks up to a root that was given are never given
+// up, nor is any block for a peer that merely leaves blocks out.
+//
+// A peer that wants to be left alone for a while is asked again for as long as
+// the context lasts, with pauses that grow to half a minute. One that fails, or
+// leaves blocks out, gets six more tries in a row, one that breaks a rule none. A
+// head that is in the future is refused, and so is a peer that names a head and
+// then answers a thousand ranges in a row with nothing.
+package rangesync

@@ -1,0 +1,38 @@
+package rangesync
+
+import (
+	"errors"
+
+	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+)
+
+var (
+	// ErrDiverged is returned when the peer's chain does not lead to the blocks that
+	// the store holds, and these cannot be given up: because they are verified,
+	// because the peer does not show what it has instead, or because it does so
+	// again and again.
+	ErrDiverged = errors.New("rangesync: peer is on another chain")
+	// ErrUntrusted is returned when all was downloaded, and the trusted root is
+	// not in it. What was stored stays, unverified.
+	ErrUntrusted = errors.New("rangesync: trusted root is not in the chain")
+	// ErrGap is returned when the peer leaves blocks out: its next block does not link to
+	// the one before, which it has as well, or range after range has no block at
+	// all.
+	ErrGap = errors.New("rangesync: peer leaves out blocks")
+	// ErrFuture is returned, before anything is asked, for a peer whose status is of
+	// a chain that cannot be there yet. This host's clock may be wrong.
+	ErrFuture = errors.New("rangesync: peer's status is ahead of the clock")
+)
+
+// isTransient reports whether asking again may help: the peer did not break a
+// rule, and did not say that it cannot.
+func isTransient(err error) bool {
+	if errors.Is(err, ErrGap) {
+		return true
+	}
+	if e, ok := errors.AsType[*reqresp.Error](err); ok {
+		return e.Code == reqresp.CodeServerError
+	}
+	_, ok := errors.AsType[*reqresp.Failure](err)
+	return ok && !errors.Is(err, reqresp.ErrViolation) && !errors.Is(err, reqresp.ErrUnsupported)
+}

@@ -1,0 +1,140 @@
+package rangesync
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/seed-2dd5877b/reqresp/plugin/store"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+	"github.com/seed-2dd5877b/reqresp/ssz"
+)
+
+const (
+	// rewindSlots is how far back the peer's chain is first compared with the
+	// store's. If they have nothing in common there, each comparison goes twice as
+	// far.
+	rewindSlots = 32
+	// maxRewinds is how often blocks are given up in one run. The peer's head is
+	// fixed, so a chain has little reason to be reorganised below it.
+	maxRewinds = 8
+)
+
+// rewind gives up the stored blocks that are not in the peer's chain, whose next
+// block does not link to them. Verified blocks are never given up.
+func (r *run) rewind(ctx context.Context, why *store.LinkError) error {
+	head, _, ok := r.store.Head()
+	if !ok {
+		return why
+	}
+	r.last = head
+	floor, verified, err := r.floor(ctx)
+	if err != nil {
+		return err
+	}
+	to, err := r.forkPoint(ctx, why, floor)
+	switch {
+	case err != nil:
+		return err
+	case verified && to < floor, r.rewinds == maxRewinds:
+		return fmt.Errorf("%w: %w", ErrDiverged, why)
+	}
+	r.rewinds++
+	r.opts.Logger.Warn("chain was reorganised, going back", "peer", r.Peer, "from", head, "to", to, "err", why)
+	r.earliest = r.store.Info().Earliest
+	if err := r.store.Truncate(ctx, to+1); err != nil {
+		return err
+	}
+	r.last = to
+	return nil
+}
+
+// floor returns the slot of the first block that is compared with the peer's, and
+// whether it is verified: it is the last block that is, or else the earliest.
+func (r *run) floor(ctx context.Context) (_ ssz.Slot, verified bool, err error) {
+	slot, verified, err := r.verified(ctx)
+	if err != nil || verified {
+		return slot, verified, err
+	}
+	return max(r.store.Info().Earliest, 1), false, nil
+}
+
+// forkPoint returns the slot of the last stored block that the peer's chain has as
+// well, once the peer has shown the block that it has after it instead of the
+// store's. If all blocks down to floor are others, it is the slot before floor. A
+// fork is rarely deep, so it is looked for from the head downward.
+func (r *run) forkPoint(ctx context.Context, why *store.LinkError, floor ssz.Slot) (ssz.Slot, error) {
+	// The peer's chain may have no other block before the one that came.
+	if slot, ok, err := r.find(ctx, why.ParentRoot); err != nil || ok {
+		return slot, err
+	}
+	head := r.last
+	for depth := ssz.Slot(rewindSlots); ; depth *= 2 {
+		first := floor
+		if head-floor >= depth {
+			first = head - depth + 1
+		}
+		other, shared, err := r.compare(ctx, first, head)
+		if err != nil {
+			return 0, err
+		}
+		if other != nil {
+			if slot, ok, err := r.find(ctx, other.ParentRoot); err != nil || ok {
+				return slot, err
+			}
+		}
+		switch {
+		case shared:
+			// The peer has a block of ours, but not the next one's parent.
+			return 0, fmt.Errorf("%w: %w", ErrGap, why)
+		case first > floor:
+		case other == nil:
+			return 0, fmt.Errorf("%w: %w", ErrDiverged, why)
+		default:
+			return floor - 1, nil
+		}
+	}
+}
+
+// compare asks the peer for the slots from first to last. It returns the first
+// block that the store does not hold, nil if there is none, and whether there was
+// one before it that the store holds.
+func (r *run) compare(ctx context.Context, first, last ssz.Slot) (other *beacon.Block, shared bool, err error) {
+	for first <= last {
+		count := min(r.opts.Batch, uint64(last-first)+1)
+		other, held, err := r.firstOther(ctx, first, count)
+		if held != nil {
+			shared = true
+			first = held.Slot + 1
+		}
+		switch {
+		case other != nil:
+			return other, shared, nil
+		case err != nil:
+			if err := r.retry(ctx, err); err != nil {
+				return nil, false, err
+			}
+		case held == nil:
+			first += ssz.Slot(count)
+		}
+	}
+	return nil, shared, nil
+}
+
+// firstOther asks for one range. It returns the first block that the store does not
+// hold and the last one before it that it holds, nil where there is none.
+func (r *run) firstOther(ctx context.Context, start ssz.Slot, count uint64) (other, held *beacon.Block, err error) {
+	for block, err := range r.Client.BlocksByRange(ctx, r.Peer, start, count) {
+		if err != nil {
+			return nil, held, err
+		}
+		_, ok, err := r.find(ctx, block.Root)
+		if err != nil {
+			return nil, held, err
+		}
+		if !ok {
+			return block, held, nil
+		}
+		held = block
+	}
+	return nil, held, nil
+}
