@@ -1,0 +1,117 @@
+package plugin
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/ethereum/go-ethereum/node"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/multiformats/go-multiaddr"
+
+	"github.com/seed-2dd5877b/reqresp/limits"
+	"github.com/seed-2dd5877b/reqresp/plugin/store"
+	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+	"github.com/seed-2dd5877b/reqresp/ssz"
+)
+
+// DefaultListen are the addresses of Config.Listen: the port of deployed
+// consensus clients, on QUIC and TCP, of all interfaces.
+func DefaultListen() []string {
+	return []string{"/ip4/0.0.0.0/udp/9000/quic-v1", "/ip4/0.0.0.0/tcp/9000"}
+}
+
+// DefaultDrain is the default of Config.Drain.
+const DefaultDrain = 5 * time.Second
+
+// Config is what a service is made from. The network is required, everything
+// else has a default.
+type Config struct {
+	// Network is the network to speak on. It is required together with a chain, and
+	// must be nil without one: the embedded store knows its own.
+	Network *ssz.Network
+	// Genesis is the network of the embedded store. Nil takes the one that the
+	// store remembers; a store that is new needs it. It must be nil with a chain.
+	Genesis *store.Network
+
+	// Host is a libp2p host to run on, which the service does not close. Nil has
+	// the service make one.
+	Host host.Host
+	// Listen are the multiaddrs on which the service's own host listens. Empty
+	// means DefaultListen. It must be empty if Host is set.
+	Listen []string
+	// ShareNodeKey makes the node's key the peer identity, so that devp2p node id
+	// and peer id are one. It is refused while the node listens for devp2p or runs
+	// discovery: two discovery instances on one key publish competing records, and
+	// go-ethereum announces its devp2p port where consensus clients expect
+	// libp2p's. It must not be set if Host is.
+	ShareNodeKey bool
+
+	// Limits are the rate limits of what is served; see package limits. Nil means
+	// its defaults. They can be changed at run time by Service.Limiter.
+	Limits *limits.Options
+	// Middleware wraps every exchange that is served, the first outermost.
+	Middleware []reqresp.Middleware
+	// MetaData is what metadata and ping requests are answered from; see
+	// beacon.ServerOptions.
+	MetaData func() ssz.MetaDataV3
+	// Drain bounds how long Stop waits for exchanges under way. Zero means
+	// DefaultDrain.
+	Drain time.Duration
+	// Now is the clock from which the current fork follows. Nil means time.Now.
+	Now func() time.Time
+	// Logger gets what happens. Nil discards it.
+	Logger *slog.Logger
+}
+
+func (c Config) withDefaults() Config {
+	if c.Host == nil && len(c.Listen) == 0 {
+		c.Listen = DefaultListen()
+	}
+	c.Listen = slices.Clone(c.Listen)
+	c.Drain = cmp.Or(c.Drain, DefaultDrain)
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	c.Logger = cmp.Or(c.Logger, slog.New(slog.DiscardHandler))
+	return c
+}
+
+func (c Config) validate(stack *node.Config, embedded bool) error {
+	switch {
+	case !embedded && (c.Network == nil || c.Genesis != nil):
+		return errors.New("plugin: with a chain of your own, Config.Network is required and Config.Genesis must be nil")
+	case embedded && c.Network != nil:
+		return errors.New("plugin: Config.Network needs a chain; for the embedded store use Config.Genesis")
+	}
+	if c.Drain < 0 {
+		return fmt.Errorf("plugin: Config.Drain is %v, it must not be negative", c.Drain)
+	}
+	if c.Host != nil && (len(c.Listen) > 0 || c.ShareNodeKey) {
+		return errors.New("plugin: Config.Listen and Config.ShareNodeKey are of no effect with Config.Host, leave them unset")
+	}
+	for _, addr := range c.Listen {
+		if _, err := multiaddr.NewMultiaddr(addr); err != nil {
+			return fmt.Errorf("plugin: Config.Listen: %q is no multiaddr (like /ip4/0.0.0.0/tcp/9000): %w", addr, err)
+		}
+	}
+	if c.ShareNodeKey {
+		return validateSharedKey(stack)
+	}
+	return nil
+}
+
+// validateSharedKey refuses to share the key with a devp2p that is alive.
+func validateSharedKey(stack *node.Config) error {
+	p := stack.P2P
+	switch {
+	case p.ListenAddr != "":
+		return fmt.Errorf("plugin: Config.ShareNodeKey needs the node's devp2p listener off, but P2P.ListenAddr is %q: make it empty", p.ListenAddr)
+	case !p.NoDiscovery && (p.DiscoveryV4 || p.DiscoveryV5):
+		return errors.New("plugin: Config.ShareNodeKey needs the node's discovery off: set P2P.NoDiscovery")
+	}
+	return nil
+}

@@ -1,0 +1,19 @@
+// Package plugin runs the consensus layer's Req/Resp domain as a service of a
+// go-ethereum node.
+//
+// [New] registers a [Service] with a node.Node and opens nothing; the node's
+// Start opens everything, and its Stop says goodbye to the peers, drains what is
+// under way and leaves nothing running:
+//
+//	stack, err := node.New(&node.Config{DataDir: dir})
+//	service, err := plugin.New(stack, chain, plugin.Config{Network: ssz.Mainnet()})
+//	err = stack.Start()
+//
+// The chain is what the service answers from; see beacon.Chain. Without one, it
+// serves the embedded store, which rests in the node's own database and is filled
+// by importing or by syncing, see packages store and rangesync.
+//
+// The service makes a libp2p host with QUIC and TCP, or uses one that it is
+// given. Its peer identity is a secp256k1 key of its own, kept in the node's
+// data directory, unless [Config].ShareNodeKey says otherwise.
+package plugin

@@ -1,0 +1,61 @@
+package plugin
+
+import (
+	"crypto/ecdsa"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	gcrypto "github.com/ethereum/go-ethereum/crypto"
+	"github.com/ethereum/go-ethereum/node"
+	"github.com/libp2p/go-libp2p/core/crypto"
+)
+
+// identityFile holds the peer identity in the node's instance directory, as
+// hex, like go-ethereum's own nodekey beside it.
+const identityFile = "reqresp-nodekey"
+
+// identity returns the key of the service's own host. Deployed clients hang up
+// on keys that are not secp256k1.
+func identity(stack *node.Config, share bool) (crypto.PrivKey, error) {
+	key, err := identityKey(stack, share)
+	if err != nil {
+		return nil, err
+	}
+	return crypto.UnmarshalSecp256k1PrivateKey(gcrypto.FromECDSA(key))
+}
+
+func identityKey(stack *node.Config, share bool) (*ecdsa.PrivateKey, error) {
+	if share {
+		return stack.NodeKey(), nil
+	}
+	if stack.DataDir == "" {
+		return gcrypto.GenerateKey()
+	}
+	path := stack.ResolvePath(identityFile)
+	key, err := gcrypto.LoadECDSA(path)
+	if err == nil {
+		return key, nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		// A new key in its place would be another peer: leave the choice to the user.
+		return nil, fmt.Errorf("plugin: peer identity %s is unreadable, restore or remove it: %w", path, err)
+	}
+	return newIdentityKey(path)
+}
+
+func newIdentityKey(path string) (*ecdsa.PrivateKey, error) {
+	key, err := gcrypto.GenerateKey()
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("plugin: keeping the peer identity: %w", err)
+	}
+	if err := gcrypto.SaveECDSA(path, key); err != nil {
+		return nil, fmt.Errorf("plugin: keeping the peer identity: %w", err)
+	}
+	return key, nil
+}

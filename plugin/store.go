@@ -1,0 +1,55 @@
+package plugin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/ethereum/go-ethereum/ethdb"
+	"github.com/ethereum/go-ethereum/node"
+
+	"github.com/seed-2dd5877b/reqresp/plugin/store"
+)
+
+// The embedded store's database in the node's instance directory.
+const (
+	storeName      = "beaconchain"
+	storeCache     = 64 // MiB
+	storeHandles   = 64
+	storeNamespace = "reqresp/store/"
+)
+
+// OpenStore opens the embedded store of a node on which no service runs: to fill
+// it or to look into it. A store that is new is made. The database belongs to the caller, who
+// closes it before a service starts; closing the node closes it too.
+func OpenStore(stack *node.Node) (*store.Store, ethdb.Database, error) {
+	db, err := stack.OpenDatabase(storeName, storeCache, storeHandles, storeNamespace, false)
+	if err != nil {
+		return nil, nil, fmt.Errorf("plugin: opening the block database: %w", err)
+	}
+	s, err := store.Open(db)
+	if err != nil {
+		return nil, nil, errors.Join(err, db.Close())
+	}
+	return s, db, nil
+}
+
+// openStore opens the embedded store. Its network is the configured one, or the one
+// that it was filled with.
+func (s *Service) openStore(r *running) error {
+	var err error
+	if r.store, r.db, err = OpenStore(s.stack); err != nil {
+		return err
+	}
+	if s.cfg.Genesis != nil {
+		if err := r.store.SetNetwork(context.Background(), *s.cfg.Genesis); err != nil {
+			return err
+		}
+	}
+	stored, ok := r.store.Network()
+	if !ok {
+		return fmt.Errorf("plugin: the embedded store is new, and nothing tells its network, set Config.Genesis: %w", store.ErrNoNetwork)
+	}
+	r.network, err = stored.Parse()
+	return err
+}
