@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/seed-2dd5877b/reqresp/plugin"
+	"github.com/seed-2dd5877b/reqresp/plugin/store"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+	"github.com/seed-2dd5877b/reqresp/ssz"
+)
+
+const importDescription = `Adds blocks from files to a store. A FILE is one of
+
+  - JSON lines: one object a line with ssz_hex, a SignedBeaconBlock in SSZ, and optionally what
+    it is meant to be: slot (a number), block_root_hex and context_hex, its fork digest. All
+    hexadecimal is with or without 0x. Other fields are ignored.
+  - raw SSZ: one SignedBeaconBlock, as the beacon API has it and 'reqresp call --ssz' writes it.
+    If all files are of this kind their order does not matter.
+
+Either may be compressed with gzip; - is standard input. Blocks come in the order of their slots.
+Each has to be well-formed, what it is meant to be, and a child of the one before. Blocks that are
+stored already are passed over, so that an import can be repeated.
+
+With --finalized-root and --finalized-epoch, which go together, you vouch for a finalized
+checkpoint that the chain has to contain. It becomes the one that peers are told, and all blocks
+up to it count as verified. Without it the store has no finalized checkpoint.
+
+A new store needs to know its network, and remembers it.
+
+With --json it prints one object: blocks, bytes (of SSZ), seconds and known (blocks that were
+stored already), and what the store holds, as serve has it.`
+
+func (a *app) imports() *cli.Command {
+	return &cli.Command{
+		Name:        "import",
+		Usage:       "add blocks from files to a store",
+		ArgsUsage:   "FILE...",
+		Description: importDescription,
+		Flags: append([]cli.Flag{
+			datadirFlag(),
+			rootFlag("finalized-root", "`ROOT` of the finalized checkpoint's block"),
+			&cli.Uint64Flag{Name: "finalized-epoch", Usage: "`EPOCH` of the finalized checkpoint", HideDefault: true},
+			jsonFlag("print the outcome as one JSON object"),
+		}, networkFlags()...),
+		Action: a.runImport,
+	}
+}
+
+// importResult is the JSON of import.
+type importResult struct {
+	Blocks  uint64  `json:"blocks"`
+	Bytes   uint64  `json:"bytes"`
+	Seconds float64 `json:"seconds"`
+	Known   uint64  `json:"known"`
+	holdings
+}
+
+func (a *app) runImport(ctx context.Context, cmd *cli.Command) (err error) {
+	if !cmd.Args().Present() {
+		return usagef(cmd, "FILE is missing: want files with blocks, or - for standard input")
+	}
+	if cmd.IsSet("finalized-root") != cmd.IsSet("finalized-epoch") {
+		return usagef(cmd, "--finalized-root and --finalized-epoch go together: a checkpoint is both")
+	}
+	genesis, err := networkOf(cmd)
+	if err != nil {
+		return err
+	}
+	stack, err := newNode(cmd.String("datadir"))
+	if err != nil {
+		return fmt.Errorf("import: %w", err)
+	}
+	defer func() { err = errors.Join(err, stack.Close()) }()
+	s, _, err := plugin.OpenStore(stack)
+	if err != nil {
+		return fmt.Errorf("import: %w", err)
+	}
+	i, err := newImporter(ctx, s, genesis)
+	if err != nil {
+		return fmt.Errorf("import: %w", explainNetwork(cmd, err))
+	}
+	began := time.Now()
+	if err := a.importAll(ctx, cmd, i); err != nil {
+		return fmt.Errorf("import: %w", err)
+	}
+	return a.reportImport(cmd, i, time.Since(began))
+}
+
+func (a *app) importAll(ctx context.Context, cmd *cli.Command, i *importer) error {
+	paths, err := sortPaths(cmd.Args().Slice())
+	if err != nil {
+		return err
+	}
+	for _, path := range paths {
+		if err := i.file(ctx, path, a.stdin); err != nil {
+			return err
+		}
+	}
+	if err := i.flush(ctx); err != nil {
+		return err
+	}
+	if cmd.IsSet("finalized-root") {
+		return checkpoint(ctx, i, parseRoot(cmd, "finalized-root"), ssz.Epoch(cmd.Uint64("finalized-epoch")))
+	}
+	return nil
+}
+
+// checkpoint records a finalized checkpoint that the user vouches for.
+func checkpoint(ctx context.Context, i *importer, root ssz.Root, epoch ssz.Epoch) error {
+	slot, held := ssz.Slot(0), false
+	for ref, err := range i.store.BlocksByRoot(ctx, []ssz.Root{root}) {
+		if err != nil {
+			return err
+		}
+		slot, held = ref.Slot, true
+	}
+	start := i.network.StartSlot(epoch)
+	switch {
+	case !held:
+		return fmt.Errorf("--finalized-root %v is not that of a block in the store: the blocks stay, unverified", root)
+	case slot > start:
+		return fmt.Errorf("--finalized-epoch %d begins at slot %d, but the block of --finalized-root is of slot %d, after it",
+			epoch, start, slot)
+	}
+	headSlot, headRoot, _ := i.store.Head()
+	err := i.store.SetSource(ctx, beacon.Status{
+		ForkDigest:            i.network.DigestAt(i.network.EpochOf(headSlot)),
+		FinalizedRoot:         root,
+		FinalizedEpoch:        epoch,
+		HeadRoot:              headRoot,
+		HeadSlot:              headSlot,
+		EarliestAvailableSlot: i.store.Info().Earliest,
+	})
+	if err != nil {
+		return err
+	}
+	return i.store.SetAnchor(ctx, store.Anchor{Root: root, Slot: slot, Origin: store.Given})
+}
+
+func (a *app) reportImport(cmd *cli.Command, i *importer, elapsed time.Duration) error {
+	held := holdingsOf(i.store)
+	if cmd.Bool("json") {
+		return a.stdout.printJSON(importResult{i.blocks, i.bytes, seconds(elapsed), i.known, held})
+	}
+	a.stdout.printf("imported %d blocks, %s of SSZ, in %.1f s; %d were stored already\n",
+		i.blocks, size(i.bytes), elapsed.Seconds(), i.known)
+	a.stdout.printf("held     %v\n", &held)
+	return nil
+}

@@ -1,0 +1,203 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+
+	"github.com/seed-2dd5877b/reqresp/cmd/reqresp/internal/blockfile"
+	"github.com/seed-2dd5877b/reqresp/plugin/store"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+	"github.com/seed-2dd5877b/reqresp/ssz"
+)
+
+// maxPending bounds the SSZ bytes of blocks that wait to be stored. Storing syncs the disk, so it
+// is done for many at once.
+const maxPending = 16 << 20
+
+// An importer checks blocks and stores them.
+type importer struct {
+	store   *store.Store
+	network *ssz.Network
+
+	pending []*beacon.Block
+	places  []string // where each of the pending comes from
+	size    int      // their SSZ
+
+	blocks, bytes uint64 // stored
+	known         uint64 // stored before
+}
+
+// newImporter returns an importer into a store, which is of the network given or of the one that
+// it remembers.
+func newImporter(ctx context.Context, s *store.Store, genesis *store.Network) (*importer, error) {
+	if genesis != nil {
+		if err := s.SetNetwork(ctx, *genesis); err != nil {
+			return nil, err
+		}
+	}
+	stored, ok := s.Network()
+	if !ok {
+		return nil, store.ErrNoNetwork
+	}
+	n, err := stored.Parse()
+	if err != nil {
+		return nil, err
+	}
+	return &importer{store: s, network: n}, nil
+}
+
+// file imports the blocks of a file, the last of which may still be pending afterwards.
+func (i *importer) file(ctx context.Context, path string, stdin io.Reader) error {
+	file, name := stdin, "standard input"
+	if path != "-" {
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = f.Close() }()
+		file, name = f, path
+	}
+	for record, err := range blockfile.Read(file) {
+		place := name
+		if record.Line > 0 {
+			place = fmt.Sprintf("%s:%d", name, record.Line)
+		}
+		var block *beacon.Block
+		if err == nil {
+			block, err = i.check(&record)
+		}
+		if err != nil {
+			// What came before is as good as ever.
+			return errors.Join(i.flush(ctx), fmt.Errorf("%s: %w", place, err))
+		}
+		if err := i.add(ctx, block, place); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// check decodes a block and verifies that it is what the file claims it to be.
+func (i *importer) check(r *blockfile.Record) (*beacon.Block, error) {
+	header, err := ssz.PeekBlock(r.SSZ)
+	if err != nil {
+		return nil, err
+	}
+	if r.Slot != nil && *r.Slot != header.Slot {
+		return nil, fmt.Errorf("slot is %d, but the block's is %d", *r.Slot, header.Slot)
+	}
+	period := i.network.PeriodAt(i.network.EpochOf(header.Slot))
+	if r.Digest != nil && *r.Digest != period.Digest {
+		return nil, fmt.Errorf("context_hex is %v, but the fork digest at slot %d is %v: is the block of another network?",
+			*r.Digest, header.Slot, period.Digest)
+	}
+	signed, err := i.network.DecodeBlock(period.Fork, r.SSZ)
+	if err != nil {
+		return nil, fmt.Errorf("slot %d is no block of %v: %w", header.Slot, period.Fork, err)
+	}
+	root, err := signed.BlockRoot()
+	if err != nil {
+		return nil, err
+	}
+	if r.Root != nil && *r.Root != root {
+		return nil, fmt.Errorf("block_root_hex is %v, but the block's root is %v", *r.Root, ssz.Root(root))
+	}
+	return &beacon.Block{
+		Slot:       header.Slot,
+		Root:       root,
+		ParentRoot: header.ParentRoot,
+		Fork:       period.Fork,
+		Digest:     period.Digest,
+		SSZ:        r.SSZ,
+	}, nil
+}
+
+func (i *importer) add(ctx context.Context, b *beacon.Block, place string) error {
+	i.pending, i.places = append(i.pending, b), append(i.places, place)
+	if i.size += len(b.SSZ); i.size < maxPending {
+		return nil
+	}
+	return i.flush(ctx)
+}
+
+// flush stores what is pending.
+func (i *importer) flush(ctx context.Context) error {
+	if len(i.pending) == 0 {
+		return nil
+	}
+	defer func() { i.pending, i.places, i.size = nil, nil, 0 }()
+	if err := i.setEarliest(ctx, i.pending[0].Slot); err != nil {
+		return err
+	}
+	if i.append(ctx, i.pending...) == nil {
+		return nil
+	}
+	// None of a batch is stored if one of it cannot be. Find that.
+	for n, b := range i.pending {
+		if err := i.append(ctx, b); err != nil {
+			return fmt.Errorf("%s: %w", i.places[n], err)
+		}
+	}
+	return nil
+}
+
+// setEarliest has an empty store answer for slot 0, if no block can be missing between that
+// and its first: the genesis block, which is there, is one that nobody sends.
+func (i *importer) setEarliest(ctx context.Context, first ssz.Slot) error {
+	if _, _, ok := i.store.Head(); ok || first != 1 {
+		return nil
+	}
+	return i.store.SetEarliest(ctx, 0)
+}
+
+func (i *importer) append(ctx context.Context, blocks ...*beacon.Block) error {
+	head, _, held := i.store.Head()
+	if err := i.store.Append(ctx, blocks...); err != nil {
+		return err
+	}
+	for _, b := range blocks {
+		if held && b.Slot <= head {
+			i.known++
+			continue
+		}
+		i.blocks++
+		i.bytes += uint64(len(b.SSZ))
+	}
+	return nil
+}
+
+// sortPaths puts files of raw SSZ, one block each, in the order of their slots. If any of the
+// files is of another kind they stay as they are.
+func sortPaths(paths []string) ([]string, error) {
+	slots := make(map[string]ssz.Slot, len(paths))
+	for _, path := range paths {
+		if path == "-" {
+			return paths, nil
+		}
+		slot, raw, err := peekSlot(path)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		if !raw {
+			return paths, nil
+		}
+		slots[path] = slot
+	}
+	return slices.SortedStableFunc(slices.Values(paths), func(a, b string) int {
+		return cmp.Compare(slots[a], slots[b])
+	}), nil
+}
+
+func peekSlot(path string) (slot ssz.Slot, raw bool, err error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return 0, false, err
+	}
+	defer func() { _ = file.Close() }()
+	return blockfile.PeekSlot(file)
+}

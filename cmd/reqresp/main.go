@@ -1,0 +1,23 @@
+// Command reqresp serves, downloads and inspects beacon chain blocks over the consensus layer's
+// Req/Resp domain. Its help tells how:
+//
+//	go run github.com/seed-2dd5877b/reqresp/cmd/reqresp@latest --help
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	// A reader of our output that goes away is an error like any other, not the end: a node
+	// says goodbye to its peers.
+	signal.Ignore(syscall.SIGPIPE)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// The first signal ends what is under way in good order. From then on signals do again what
+	// they do by default: the second one ends the process at once.
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args, os.Stdin, os.Stdout, os.Stderr))
+}

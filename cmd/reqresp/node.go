@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	gethlog "github.com/ethereum/go-ethereum/log"
+	"github.com/ethereum/go-ethereum/node"
+	"github.com/ethereum/go-ethereum/p2p"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/peerstore"
+	"github.com/multiformats/go-multiaddr"
+	"github.com/urfave/cli/v3"
+
+	"github.com/seed-2dd5877b/reqresp/plugin"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+)
+
+// nodeConfig is that of a go-ethereum node which does nothing but run the service.
+func nodeConfig(datadir string) *node.Config {
+	return &node.Config{
+		Name:    "reqresp",
+		DataDir: datadir,
+		P2P:     p2p.Config{NoDiscovery: true, NoDial: true},
+		Logger:  gethlog.NewLogger(slog.DiscardHandler),
+	}
+}
+
+// newNode makes a node. Its Close releases the datadir.
+func newNode(datadir string) (*node.Node, error) {
+	stack, err := node.New(nodeConfig(datadir))
+	if errors.Is(err, node.ErrDatadirUsed) {
+		return nil, fmt.Errorf("%s is in use by another process: stop that, or choose another --datadir", datadir)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("datadir: %w", err)
+	}
+	return stack, nil
+}
+
+// An instance is a node that runs the service.
+type instance struct {
+	*plugin.Service
+	stack *node.Node
+}
+
+// start starts a node with the service on it. With an empty datadir nothing of it is kept.
+func start(datadir string, chain beacon.Chain, cfg plugin.Config) (*instance, error) {
+	stack, err := newNode(datadir)
+	if err != nil {
+		return nil, err
+	}
+	service, err := plugin.New(stack, chain, cfg)
+	if err != nil {
+		return nil, errors.Join(err, stack.Close())
+	}
+	if err := stack.Start(); err != nil {
+		return nil, err // The node has closed itself.
+	}
+	return &instance{service, stack}, nil
+}
+
+// close says goodbye to the peers and stops the node. What it fails with is joined to err.
+func (i *instance) close(err *error) {
+	if closing := i.stack.Close(); closing != nil {
+		*err = errors.Join(*err, fmt.Errorf("stopping: %w", closing))
+	}
+}
+
+// addrs returns the multiaddrs on which a host can be dialed.
+func addrs(h host.Host) ([]string, error) {
+	all, err := peer.AddrInfoToP2pAddrs(host.InfoFromHost(h))
+	if err != nil {
+		return nil, err
+	}
+	texts := make([]string, len(all))
+	for i, addr := range all {
+		texts[i] = addr.String()
+	}
+	return texts, nil
+}
+
+// localListen are the addresses of a node that only asks: peers that it has dialed reach it over
+// the connection, others have no business with it.
+func localListen() []string {
+	return []string{"/ip4/127.0.0.1/udp/0/quic-v1", "/ip4/127.0.0.1/tcp/0"}
+}
+
+// parsePeer reads the PEER argument.
+func parsePeer(cmd *cli.Command, text string) (peer.AddrInfo, error) {
+	const want = "want a multiaddr with the peer's id, like /ip4/203.0.113.7/udp/9000/quic-v1/p2p/16Uiu2HA…"
+	if text == "" {
+		return peer.AddrInfo{}, usagef(cmd, "PEER is missing: %s", want)
+	}
+	addr, err := multiaddr.NewMultiaddr(text)
+	if err != nil {
+		return peer.AddrInfo{}, usagef(cmd, "PEER %q: %w: %s", text, err, want)
+	}
+	info, err := peer.AddrInfoFromP2pAddr(addr)
+	if err != nil || len(info.Addrs) == 0 {
+		return peer.AddrInfo{}, usagef(cmd, "PEER %q is incomplete: %s", text, want)
+	}
+	return *info, nil
+}
+
+const dialTimeout = 15 * time.Second
+
+// handshake connects to a peer and exchanges statuses. If the peer turns out to be irrelevant,
+// its status is returned beside the error.
+func (i *instance) handshake(ctx context.Context, to peer.AddrInfo) (beacon.Status, error) {
+	// Calls that come later have to find the peer again, however late.
+	i.Host().Peerstore().AddAddrs(to.ID, to.Addrs, peerstore.PermanentAddrTTL)
+	if err := i.connect(ctx, to); err != nil {
+		return beacon.Status{}, err
+	}
+	return i.Server().Handshake(ctx, to.ID)
+}
+
+func (i *instance) connect(ctx context.Context, to peer.AddrInfo) error {
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	if err := i.Host().Connect(ctx, to); err != nil {
+		return fmt.Errorf("no connection to the peer: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/urfave/cli/v3"
+
+	"github.com/seed-2dd5877b/reqresp/plugin"
+	"github.com/seed-2dd5877b/reqresp/ssz"
+)
+
+const serveDescription = `Serves the blocks of a store to peers, and prints the multiaddrs at which they can dial, one a
+line, as soon as they can. What happens is logged to standard error.
+
+The network is told once, at the latest here, and remembered by the store. A store that is empty
+is served too, which says so.
+
+An interrupt or SIGTERM ends it in good order, with exit code 0: peers are told goodbye, and
+what is being served gets five seconds. A second one ends it at once.
+
+With --json it prints one object in place of the multiaddrs: peer_id, addrs, network,
+fork_digest, what the store holds (earliest_slot, head_slot, head_root, finalized_epoch,
+finalized_root), and whether the chain is verified (verified, trusted_root, trusted_slot).`
+
+func (a *app) serve() *cli.Command {
+	return &cli.Command{
+		Name:        "serve",
+		Usage:       "serve the blocks of a store to peers",
+		Description: serveDescription,
+		Flags: append([]cli.Flag{
+			datadirFlag(),
+			listenFlag(plugin.DefaultListen()),
+			jsonFlag("print peer id, addresses and what is held as one JSON object"),
+			verbosityFlag(slog.LevelInfo),
+		}, networkFlags()...),
+		Action: a.runServe,
+	}
+}
+
+// serveResult is the JSON of serve.
+type serveResult struct {
+	PeerID     peer.ID        `json:"peer_id"`
+	Addrs      []string       `json:"addrs"`
+	Network    string         `json:"network"` // its name, empty if it has none
+	ForkDigest ssz.ForkDigest `json:"fork_digest"`
+	holdings
+}
+
+func (a *app) runServe(ctx context.Context, cmd *cli.Command) (err error) {
+	if cmd.Args().Present() {
+		return usagef(cmd, "serve takes no arguments, not %q", cmd.Args().First())
+	}
+	genesis, err := networkOf(cmd)
+	if err != nil {
+		return err
+	}
+	if err := checkStoreExists(cmd.String("datadir")); err != nil {
+		return fmt.Errorf("serve: %w", err)
+	}
+	logger := a.logger(cmd)
+	i, err := start(cmd.String("datadir"), nil, plugin.Config{
+		Genesis: genesis,
+		Listen:  cmd.StringSlice("listen"),
+		Logger:  logger,
+	})
+	if err != nil {
+		return fmt.Errorf("serve: %w", explainNetwork(cmd, err))
+	}
+	defer i.close(&err)
+	if err := a.announce(ctx, cmd, i, logger); err != nil {
+		return fmt.Errorf("serve: %w", err)
+	}
+	<-ctx.Done()
+	logger.Info("stopping", "cause", context.Cause(ctx))
+	return nil
+}
+
+// checkStoreExists keeps a mistyped datadir from becoming an empty store.
+func checkStoreExists(datadir string) error {
+	_, err := os.Stat(nodeConfig(datadir).ResolvePath(""))
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("there is no store in %s: fill one by 'reqresp import' or 'reqresp sync'", datadir)
+	}
+	return err
+}
+
+// announce tells where the node can be dialed and what it serves.
+func (a *app) announce(ctx context.Context, cmd *cli.Command, i *instance, logger *slog.Logger) error {
+	status, err := i.Server().Status(ctx)
+	if err != nil {
+		return err
+	}
+	dialable, err := addrs(i.Host())
+	if err != nil {
+		return err
+	}
+	result := serveResult{
+		PeerID:     i.Host().ID(),
+		Addrs:      dialable,
+		Network:    i.Server().Family().Network().Config().Name,
+		ForkDigest: status.ForkDigest,
+		holdings:   holdingsOf(i.Store()),
+	}
+	level := slog.LevelInfo
+	if !result.Verified {
+		level = slog.LevelWarn
+	}
+	logger.Log(ctx, level, "serving", "network", result.Network, "chain", result.holdings.String())
+	if cmd.Bool("json") {
+		return a.stdout.printJSON(result)
+	}
+	for _, addr := range dialable {
+		a.stdout.printf("%s\n", addr)
+	}
+	return a.stdout.err
+}

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/urfave/cli/v3"
+
+	"github.com/seed-2dd5877b/reqresp/plugin"
+	"github.com/seed-2dd5877b/reqresp/plugin/rangesync"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+	"github.com/seed-2dd5877b/reqresp/ssz"
+)
+
+const syncDescription = `Downloads the blocks between the store's head and the peer's, checks them and stores them. What
+is stored stays: interrupted, or when the peer has moved on, the same command goes on from there.
+Meanwhile it answers the peer, as peers demand: status, ping, metadata, and blocks it has.
+
+Blocks are checked to be well-formed, of their slot's fork, and each the parent of the next. That
+makes them a chain, but not yet the right one. For this, give --trusted-root: the root of a block
+that you know from elsewhere, such as a finalized checkpoint that several explorers or your own
+node agree on. All blocks up to it are then beyond doubt. Without one, the peer's own finalized
+root is taken at its word, and the outcome says so.
+
+A new store needs to know its network, and remembers it.
+
+With --json it prints one object: blocks, bytes (of SSZ) and seconds of this run, earliest_slot,
+head_slot, head_root of the store, and trusted_root, trusted_slot, trust, where trust is one of
+"given", "peer's finalized root" and "peer's head root".`
+
+func (a *app) sync() *cli.Command {
+	return &cli.Command{
+		Name:        "sync",
+		Usage:       "download blocks from a peer into a store",
+		ArgsUsage:   "PEER",
+		Description: syncDescription,
+		Flags: append([]cli.Flag{
+			datadirFlag(),
+			rootFlag("trusted-root", "`ROOT` of a block that the chain has to contain"),
+			&cli.Uint64Flag{Name: "from", Usage: "`SLOT` to begin at in an empty store (default: the peer's earliest)", HideDefault: true},
+			&cli.Uint64Flag{Name: "batch", Usage: "`SLOTS` to ask for at a time (default: 64)", HideDefault: true},
+			jsonFlag("print the outcome as one JSON object"),
+			verbosityFlag(quiet),
+		}, networkFlags()...),
+		Action: a.runSync,
+	}
+}
+
+// syncResult is the JSON of sync.
+type syncResult struct {
+	Blocks       uint64          `json:"blocks"`
+	Bytes        uint64          `json:"bytes"`
+	Seconds      float64         `json:"seconds"`
+	EarliestSlot ssz.Slot        `json:"earliest_slot"`
+	HeadSlot     ssz.Slot        `json:"head_slot"`
+	HeadRoot     ssz.Root        `json:"head_root"`
+	TrustedRoot  ssz.Root        `json:"trusted_root"`
+	TrustedSlot  ssz.Slot        `json:"trusted_slot"`
+	Trust        rangesync.Trust `json:"trust"`
+}
+
+func (a *app) runSync(ctx context.Context, cmd *cli.Command) (err error) {
+	if cmd.Args().Len() > 1 {
+		return usagef(cmd, "sync takes one PEER, not %q beside it", cmd.Args().Get(1))
+	}
+	to, err := parsePeer(cmd, cmd.Args().First())
+	if err != nil {
+		return err
+	}
+	genesis, err := networkOf(cmd)
+	if err != nil {
+		return err
+	}
+	i, err := start(cmd.String("datadir"), nil, plugin.Config{
+		Genesis: genesis,
+		Listen:  localListen(),
+		Logger:  a.logger(cmd),
+	})
+	if err != nil {
+		return fmt.Errorf("sync: %w", explainNetwork(cmd, err))
+	}
+	defer i.close(&err)
+	if err := checkBatch(cmd, i.Server().Family().Network()); err != nil {
+		return err
+	}
+	began := time.Now()
+	result, err := a.syncFrom(ctx, cmd, i, to)
+	if err != nil {
+		return fmt.Errorf("sync: %w", explainSync(ctx, err, result))
+	}
+	return a.reportSync(cmd, result, time.Since(began))
+}
+
+// checkBatch finds a batch that no peer would serve, before anything is dialed.
+func checkBatch(cmd *cli.Command, n *ssz.Network) error {
+	batch, most := cmd.Uint64("batch"), maxRequestBlocks(n)
+	if cmd.IsSet("batch") && (batch == 0 || batch > most) {
+		return usagef(cmd, "--batch %d: the network allows 1 to %d slots", batch, most)
+	}
+	return nil
+}
+
+// maxRequestBlocks is how many blocks may be asked for at once today.
+func maxRequestBlocks(n *ssz.Network) uint64 {
+	return n.MaxRequestBlocks(n.EpochOf(n.SlotAt(time.Now())))
+}
+
+func (a *app) syncFrom(ctx context.Context, cmd *cli.Command, i *instance, to peer.AddrInfo) (rangesync.Result, error) {
+	status, err := i.handshake(ctx, to)
+	if err != nil {
+		return rangesync.Result{}, err
+	}
+	return rangesync.Run(ctx,
+		rangesync.Source{Client: i.Server().Client(), Peer: to.ID, Status: status},
+		i.Store(),
+		&rangesync.Options{
+			TrustedRoot: parseRoot(cmd, "trusted-root"),
+			From:        ssz.Slot(cmd.Uint64("from")),
+			Batch:       cmd.Uint64("batch"),
+			Progress:    a.progress(),
+			Logger:      a.logger(cmd),
+		})
+}
+
+// explainSync tells what to do about a failure.
+func explainSync(ctx context.Context, err error, result rangesync.Result) error {
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("interrupted after %d blocks, which are stored: the same command goes on from there", result.Blocks)
+	case errors.Is(err, beacon.ErrIrrelevant):
+		return fmt.Errorf("%w: the peer is of another network or chain than the store", err)
+	case errors.Is(err, rangesync.ErrUntrusted):
+		return fmt.Errorf("%w: the peer is on another chain, or the root is not one of a block in these slots", err)
+	case errors.Is(err, rangesync.ErrGap):
+		return fmt.Errorf("%w: try another peer", err)
+	case errors.Is(err, rangesync.ErrFuture):
+		return fmt.Errorf("%w: try another peer, and check this machine's clock", err)
+	case errors.Is(err, rangesync.ErrDiverged):
+		return fmt.Errorf("%w: try another peer, or another --datadir", err)
+	}
+	return err
+}
+
+func (a *app) reportSync(cmd *cli.Command, r rangesync.Result, elapsed time.Duration) error {
+	if cmd.Bool("json") {
+		return a.stdout.printJSON(syncResult{
+			Blocks: r.Blocks, Bytes: r.Bytes, Seconds: seconds(elapsed),
+			EarliestSlot: r.Earliest, HeadSlot: r.Last, HeadRoot: r.Head,
+			TrustedRoot: r.Trusted, TrustedSlot: r.TrustedSlot, Trust: r.Trust,
+		})
+	}
+	o := a.stdout
+	o.printf("synced   %d blocks, %s of SSZ, in %.1f s: %.0f blocks/s\n",
+		r.Blocks, size(r.Bytes), elapsed.Seconds(), perSecond(r.Blocks, elapsed))
+	o.printf("held     slots %d to %d, head %v\n", r.Earliest, r.Last, r.Head)
+	if r.Trust == rangesync.TrustGiven {
+		o.printf("trusted  %v at slot %d, the root that was given\n", r.Trusted, r.TrustedSlot)
+		o.printf("Blocks up to slot %d are verified.\n", r.TrustedSlot)
+		return nil
+	}
+	o.printf("trusted  %v at slot %d, the %s\n", r.Trusted, r.TrustedSlot, r.Trust)
+	o.printf("NOT verified: no --trusted-root was given, so the peer was taken at its word. To verify the chain,\n")
+	o.printf("run the command again with a --trusted-root that you know from elsewhere.\n")
+	return nil
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+const somebody = "/ip4/127.0.0.1/tcp/1/p2p/16Uiu2HAkvyhTnmT2f5TQYkoqyyKh9NqtT7pPTajSQSH5vccF4gUq"
+
+func TestMistakesInTheArguments(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	root := strings.Repeat("00", 32)
+	for _, test := range []struct {
+		args string
+		want string
+		help string // whose
+	}{
+		{"snyc", `no command "snyc"`, "reqresp"},
+		{"--what", "-what", "reqresp"},
+		{"sync --what", "-what", "reqresp sync"},
+		{"demo now", `"now"`, "reqresp demo"},
+		{"demo --verbosity loud", "want debug, info, warn or error", "reqresp demo"},
+		{"serve", `"datadir"`, "reqresp serve"},
+		{"serve --datadir DIR now", `"now"`, "reqresp serve"},
+		{"serve --datadir DIR --listen 127.0.0.1", "is no multiaddr", "reqresp serve"},
+		{"serve --datadir DIR --network other", `network "other"`, "reqresp serve"},
+		{"serve --datadir DIR --config x", "go together", "reqresp serve"},
+		{"serve --datadir DIR --genesis-time 1", "go together", "reqresp serve"},
+		{"serve --datadir DIR --genesis-time now", "-genesis-time", "reqresp serve"},
+		{"serve --datadir DIR --genesis-validators-root 12", "64 hexadecimal digits", "reqresp serve"},
+		{"serve --datadir DIR --network mainnet --config x", "exclude each other", "reqresp serve"},
+		{"import --datadir DIR", "FILE is missing", "reqresp import"},
+		{"import --datadir DIR -", "is new: tell its network", "reqresp import"},
+		{"import --datadir DIR - --finalized-epoch 1", "go together", "reqresp import"},
+		{"sync --datadir DIR", "PEER is missing", "reqresp sync"},
+		{"sync --datadir DIR 127.0.0.1:9000", "multiaddr", "reqresp sync"},
+		{"sync --datadir DIR /ip4/127.0.0.1/tcp/1", "is incomplete", "reqresp sync"},
+		{"sync --datadir DIR PEER PEER", "one PEER", "reqresp sync"},
+		{"sync --datadir DIR PEER", "is new: tell its network", "reqresp sync"},
+		{"sync --datadir DIR PEER --network mainnet --batch 129", "1 to 128 slots", "reqresp sync"},
+		{"sync --datadir DIR PEER --network mainnet --batch 0", "1 to 128 slots", "reqresp sync"},
+		{"sync --datadir DIR PEER --trusted-root 0x12", "64 hexadecimal digits", "reqresp sync"},
+		{"call", "PEER is missing", "reqresp call"},
+		{"call PEER", "METHOD is missing: want one of blocks-by-range, ", "reqresp call"},
+		{"call PEER what", `METHOD "what": want one of`, "reqresp call"},
+		{"call PEER ping pong", `"pong"`, "reqresp call"},
+		{"call PEER ping --count 2", "--count is of no effect with ping", "reqresp call"},
+		{"call PEER status --out x", "--out is of no effect with status", "reqresp call"},
+		{"call PEER blocks-by-range", "--start-slot", "reqresp call"},
+		{"call PEER blocks-by-range --start-slot 1 --count 0", "at least 1", "reqresp call"},
+		{"call PEER blocks-by-range --start-slot 1 --count 129", "allows at most 128", "reqresp call"},
+		{"call PEER blocks-by-range --start-slot 1 --root " + root, "of no effect", "reqresp call"},
+		{"call PEER blocks-by-range --start-slot 1 --out x", "--out needs --ssz", "reqresp call"},
+		{"call PEER blocks-by-range --start-slot 1 --count 2 --ssz", "needs --out", "reqresp call"},
+		{"call PEER blocks-by-root", "at least one --root", "reqresp call"},
+		{"call PEER blocks-by-root --root 12", "64 hexadecimal digits", "reqresp call"},
+	} {
+		t.Run(test.args, func(t *testing.T) {
+			t.Parallel()
+			text := strings.NewReplacer("DIR", dir, "PEER", somebody).Replace(test.args)
+			if strings.Contains(test.want, "is new") || strings.Contains(test.want, "slots") {
+				text = strings.ReplaceAll(text, dir, t.TempDir()) // These get as far as opening it.
+			}
+			o := runCLI(t, strings.Fields(text)...)
+			if o.code != exitUsage || !strings.Contains(o.stderr, test.want) || o.stdout != "" {
+				t.Errorf("exit code %d: %q and %q, want %q", o.code, o.stderr, o.stdout, test.want)
+			}
+			if hint := "reqresp: see '" + test.help + " --help'\n"; !strings.HasSuffix(o.stderr, hint) {
+				t.Errorf("%q, want %q at the end", o.stderr, hint)
+			}
+		})
+	}
+}
+
+func TestFailures(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ args, want string }{
+		{"call " + somebody + " status", "no connection to the peer"},
+		{"call " + somebody + " status --config /none --genesis-time 1 --genesis-validators-root " + strings.Repeat("00", 32), "/none"},
+		{"sync --network mainnet --datadir " + t.TempDir() + " " + somebody, "no connection to the peer"},
+		{"serve --datadir /none", "there is no store in /none: fill one"},
+	} {
+		fail(t, exitFailed, test.want, strings.Fields(test.args)...)
+	}
+}
+
+func TestHelpTeaches(t *testing.T) {
+	t.Parallel()
+	for command, wants := range map[string][]string{
+		"":       {"reqresp demo", "exit code", "PEER"},
+		"demo":   {`{"blocks":142,"bytes":342653,"mismatches":0,"seconds":0.25}`},
+		"import": {"ssz_hex", "context_hex", "--finalized-root"},
+		"serve":  {"SIGTERM", "--listen", "--genesis-time"},
+		"sync":   {"--trusted-root", "--batch", "taken at its word", "--from"},
+		"call":   {"blocks-by-range", "metadata", "--ssz", "SLOT.ssz"},
+	} {
+		stdout := succeed(t, append(strings.Fields(command), "--help")...)
+		for _, want := range wants {
+			if !strings.Contains(stdout, want) {
+				t.Errorf("%s: no %q in\n%s", command, want, stdout)
+			}
+		}
+		for line := range strings.Lines(stdout) {
+			if len(line) > 160 {
+				t.Errorf("%s: long line %q", command, line)
+			}
+		}
+	}
+	if got, want := succeed(t), succeed(t, "--help"); got != want {
+		t.Errorf("without arguments:\n%s", got)
+	}
+	if got := succeed(t, "--version"); !strings.HasPrefix(got, "reqresp version ") || !strings.Contains(got, "go1.") {
+		t.Errorf("version %q", got)
+	}
+	if o := runCLI(t, "help", "what"); o.code != exitUsage {
+		t.Errorf("help of no command: exit code %d: %s", o.code, o.stderr)
+	}
+}
