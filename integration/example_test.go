@@ -1,0 +1,41 @@
+package integration_test
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/seed-2dd5877b/reqresp/limits"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+	"github.com/seed-2dd5877b/reqresp/ssz"
+)
+
+// What the README shows: compiled, not run.
+var _, _ = serveChain, printBlocks
+
+func serveChain(ctx context.Context, h host.Host, chain beacon.Chain) error {
+	limiter, err := limits.New(nil)
+	if err != nil {
+		return err
+	}
+	server := beacon.NewServer(h, ssz.Mainnet(), chain, &beacon.ServerOptions{Pacer: limiter})
+	if err := server.Start(); err != nil {
+		return err
+	}
+	defer server.Stop(context.Background())
+	<-ctx.Done()
+	return nil
+}
+
+func printBlocks(ctx context.Context, h host.Host, to peer.ID, start ssz.Slot) error {
+	client := beacon.NewClient(h, beacon.NewFamily(ssz.Mainnet()))
+	for block, err := range client.BlocksByRange(ctx, to, start, 64) {
+		if err != nil {
+			return err
+		}
+		fmt.Println(block.Slot, block.Root)
+	}
+	return nil
+}

@@ -1,0 +1,234 @@
+package integration_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p"
+	mplex "github.com/libp2p/go-libp2p-mplex"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
+	"github.com/libp2p/go-libp2p/p2p/security/noise"
+	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
+	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
+
+	"github.com/seed-2dd5877b/reqresp/plugin/devchain"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+	"github.com/seed-2dd5877b/reqresp/snappy"
+	"github.com/seed-2dd5877b/reqresp/ssz"
+)
+
+// benchServer is set in the environment of the process that serves, to the
+// address to listen on. Client and server are processes of their own so that the
+// server's CPU and allocations can be told from the client's.
+const benchServer = "REQRESP_BENCH_SERVER"
+
+func TestMain(m *testing.M) {
+	if addr := os.Getenv(benchServer); addr != "" {
+		if err := serveBench(addr); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// BenchmarkServe asks for blocks of 100 KiB that compress to about 0.6, 128 at a
+// time, in turn from the plugin's service, out of its Pebble store and with rate limits on,
+// and from a bare stream handler on the same host that writes the same bytes from memory. One
+// operation is one request of each.
+//
+// It reports for both the blocks per second and the server's CPU time, heap
+// allocations and heap bytes per block, and the ratios of rate (higher is better)
+// and of CPU time (lower is better).
+func BenchmarkServe(b *testing.B) {
+	for _, bench := range []struct{ name, listen string }{
+		{"tcp", "/ip4/127.0.0.1/tcp/0"},
+		{"quic", "/ip4/127.0.0.1/udp/0/quic-v1"},
+	} {
+		b.Run(bench.name, func(b *testing.B) { benchmarkServe(b, bench.listen) })
+	}
+}
+
+func benchmarkServe(b *testing.B, listen string) {
+	server := startServer(b, listen)
+	client := newHost(b)
+	if err := client.Connect(b.Context(), server.info); err != nil {
+		b.Fatal(err)
+	}
+	store := &contender{name: "store", id: storeProtocol, request: rangeRequest()}
+	plain := &contender{name: "plain", id: plainProtocol, request: rangeRequest()}
+	for _, c := range []*contender{plain, store} {
+		c.run(b, client, server) // warm up
+		*c = contender{name: c.name, id: c.id, request: c.request, size: c.size}
+	}
+	if store.size != plain.size {
+		b.Fatalf("store served %d bytes, plain streams %d", store.size, plain.size)
+	}
+	for b.Loop() {
+		plain.run(b, client, server)
+		store.run(b, client, server)
+	}
+	plain.report(b)
+	store.report(b)
+	b.ReportMetric(store.rate()/plain.rate(), "rate-ratio")
+	b.ReportMetric(float64(store.used.CPU)/float64(plain.used.CPU), "cpu-ratio")
+	b.ReportMetric(store.perBlock(store.used.Mallocs)-plain.perBlock(plain.used.Mallocs), "extra-allocs/block")
+	b.ReportMetric(store.perBlock(store.used.Bytes)-plain.perBlock(plain.used.Bytes), "extra-B/block")
+	b.ReportMetric(0, "ns/op") // of both together, it says nothing
+}
+
+// contender is one of the two ways to serve.
+type contender struct {
+	name    string
+	id      protocol.ID
+	request []byte
+	size    int64
+
+	blocks  int
+	elapsed time.Duration
+	used    usage
+}
+
+// run makes one request and reads the answer to its end.
+func (c *contender) run(b *testing.B, client host.Host, server *benchProcess) {
+	before := server.usage(b)
+	start := time.Now()
+	stream, err := client.NewStream(b.Context(), server.info.ID, c.id)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer stream.Close()
+	if _, err := stream.Write(c.request); err != nil {
+		b.Fatal(err)
+	}
+	if err := stream.CloseWrite(); err != nil {
+		b.Fatal(err)
+	}
+	n, err := io.Copy(discard{}, stream)
+	if err != nil {
+		b.Fatalf("%s: after %d bytes: %v", c.name, n, err)
+	}
+	if c.size != 0 && c.size != n {
+		b.Fatalf("%s: %d bytes, want %d", c.name, n, c.size)
+	}
+	c.size = n
+	c.elapsed += time.Since(start)
+	c.blocks += benchBatch
+	c.used.add(server.usage(b), before)
+}
+
+// discard hides io.Discard's ReadFrom, whose buffer is small.
+type discard struct{}
+
+func (discard) Write(b []byte) (int, error) { return len(b), nil }
+
+func (c *contender) rate() float64 { return float64(c.blocks) / c.elapsed.Seconds() }
+
+func (c *contender) perBlock(n uint64) float64 { return float64(n) / float64(c.blocks) }
+
+func (c *contender) report(b *testing.B) {
+	b.ReportMetric(c.rate(), c.name+"-blocks/s")
+	b.ReportMetric(float64(c.used.CPU.Microseconds())/float64(c.blocks), c.name+"-cpu-µs/block")
+}
+
+// usage is what a process has used so far, or between two moments.
+type usage struct {
+	CPU     time.Duration
+	Mallocs uint64
+	Bytes   uint64
+}
+
+func (u *usage) add(to, from usage) {
+	u.CPU += to.CPU - from.CPU
+	u.Mallocs += to.Mallocs - from.Mallocs
+	u.Bytes += to.Bytes - from.Bytes
+}
+
+// rangeRequest is the wire form of a request for a full batch.
+func rangeRequest() []byte {
+	req := ssz.BeaconBlocksByRangeRequest{StartSlot: benchFirst, Count: benchBatch, Step: 1}
+	b, err := req.MarshalSSZ()
+	if err != nil {
+		panic(err)
+	}
+	return snappy.AppendFrames(snappy.AppendHeader(nil, len(b)), b)
+}
+
+var storeProtocol = beacon.NewFamily(devchain.Network()).BlocksByRange.Spec().Protocols[0]
+
+func newHost(b *testing.B) host.Host {
+	h, err := libp2p.New(
+		libp2p.NoListenAddrs,
+		libp2p.Transport(quic.NewTransport),
+		libp2p.Transport(tcp.NewTCPTransport),
+		libp2p.Security(noise.ID, noise.New),
+		libp2p.Muxer(yamux.ID, yamux.DefaultTransport),
+		libp2p.Muxer(mplex.ID, mplex.DefaultTransport),
+		libp2p.DisableRelay(),
+	)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { h.Close() })
+	return h
+}
+
+// benchProcess is the process that serves.
+type benchProcess struct {
+	info   peer.AddrInfo
+	ask    io.Writer
+	answer *json.Decoder
+}
+
+func startServer(b *testing.B, listen string) *benchProcess {
+	ctx, cancel := context.WithCancel(context.Background())
+	cmd := exec.CommandContext(ctx, os.Args[0])
+	cmd.Env = append(os.Environ(), benchServer+"="+listen)
+	cmd.Stderr = os.Stderr
+	ask, err := cmd.StdinPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	answer, err := cmd.StdoutPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	p := &benchProcess{ask: ask, answer: json.NewDecoder(bufio.NewReader(answer))}
+	b.Cleanup(func() {
+		ask.Close() // the server ends with its input
+		if err := cmd.Wait(); err != nil {
+			b.Errorf("server: %v", err)
+		}
+		cancel()
+	})
+	if err := p.answer.Decode(&p.info); err != nil {
+		b.Fatal(err)
+	}
+	return p
+}
+
+// usage asks the process what it has used.
+func (p *benchProcess) usage(b *testing.B) usage {
+	if _, err := io.WriteString(p.ask, "\n"); err != nil {
+		b.Fatal(err)
+	}
+	var u usage
+	if err := p.answer.Decode(&u); err != nil {
+		b.Fatal(err)
+	}
+	return u
+}

@@ -1,0 +1,165 @@
+package integration_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"github.com/ethereum/go-ethereum/node"
+	"github.com/ethereum/go-ethereum/p2p"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/seed-2dd5877b/reqresp/limits"
+	"github.com/seed-2dd5877b/reqresp/plugin"
+	"github.com/seed-2dd5877b/reqresp/plugin/devchain"
+	"github.com/seed-2dd5877b/reqresp/plugin/store"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+	"github.com/seed-2dd5877b/reqresp/snappy"
+	"github.com/seed-2dd5877b/reqresp/ssz"
+)
+
+const (
+	benchBatch          = 128 // MAX_REQUEST_BLOCKS_DENEB
+	benchSize           = 100 << 10
+	benchFirst ssz.Slot = 1000
+	// plainProtocol is served by a stream handler that does nothing else.
+	plainProtocol = "/reqresp-bench/plain/1"
+)
+
+// serveBench is the process that serves: it tells its address, and then, for
+// each line it is sent, what it has used.
+func serveBench(listen string) error {
+	dir, err := os.MkdirTemp("", "reqresp-bench")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	stack, service, err := benchNode(dir, listen)
+	if err != nil {
+		return err
+	}
+	defer stack.Close()
+	blocks := benchBlocks()
+	if err := service.Store().Append(context.Background(), blocks...); err != nil {
+		return err
+	}
+	service.Host().SetStreamHandler(plainProtocol, plainHandler(blocks))
+	return tell(service.Host())
+}
+
+func benchNode(dir, listen string) (*node.Node, *plugin.Service, error) {
+	stack, err := node.New(&node.Config{Name: "bench", DataDir: dir, P2P: p2p.Config{NoDiscovery: true, NoDial: true}})
+	if err != nil {
+		return nil, nil, err
+	}
+	plenty := limits.Rate{N: 1 << 30, Burst: 1 << 40}
+	service, err := plugin.New(stack, nil, plugin.Config{
+		Genesis: &store.Network{
+			Config:                devchain.Config(),
+			GenesisTime:           devchain.GenesisTime,
+			GenesisValidatorsRoot: devchain.GenesisValidatorsRoot(),
+		},
+		Listen: []string{listen},
+		Limits: &limits.Options{Default: limits.Quota{Requests: plenty, Items: plenty, Bytes: plenty}, Quotas: map[string]limits.Quota{}},
+		Now:    func() time.Time { return devchain.Network().TimeAt(benchFirst + 2*benchBatch) },
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return stack, service, stack.Start()
+}
+
+func tell(h host.Host) error {
+	answer := json.NewEncoder(os.Stdout)
+	if err := answer.Encode(peer.AddrInfo{ID: h.ID(), Addrs: h.Addrs()}); err != nil {
+		return err
+	}
+	for questions := bufio.NewScanner(os.Stdin); questions.Scan(); {
+		if err := answer.Encode(currentUsage()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func currentUsage() usage {
+	var ru syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &ru); err != nil {
+		panic(err)
+	}
+	var mem runtime.MemStats
+	runtime.ReadMemStats(&mem)
+	return usage{
+		CPU:     time.Duration(ru.Utime.Nano() + ru.Stime.Nano()),
+		Mallocs: mem.Mallocs,
+		Bytes:   mem.TotalAlloc,
+	}
+}
+
+// plainHandler writes the same chunks from memory, one write each.
+func plainHandler(blocks []*beacon.Block) network.StreamHandler {
+	chunks := make([][]byte, len(blocks))
+	for i, b := range blocks {
+		chunk := append([]byte{0}, b.Digest[:]...)
+		chunks[i] = append(snappy.AppendHeader(chunk, len(b.SSZ)), b.Frames...)
+	}
+	return func(stream network.Stream) {
+		request := make([]byte, 64)
+		for {
+			if _, err := stream.Read(request); err != nil {
+				break
+			}
+		}
+		for _, chunk := range chunks {
+			if _, err := stream.Write(chunk); err != nil {
+				_ = stream.Reset()
+				return
+			}
+		}
+		_ = stream.CloseWrite()
+		_ = stream.Close()
+	}
+}
+
+// benchBlocks makes a chain of blocks that nobody could verify, of a size and compressibility like
+// mainnet's.
+func benchBlocks() []*beacon.Block {
+	random := rand.New(rand.NewChaCha8([32]byte{1}))
+	n := devchain.Network()
+	blocks := make([]*beacon.Block, benchBatch)
+	var parent ssz.Root
+	for i := range blocks {
+		slot := benchFirst + ssz.Slot(i)
+		b := &beacon.Block{Slot: slot, ParentRoot: parent, Digest: n.DigestAt(n.EpochOf(slot)), SSZ: make([]byte, benchSize)}
+		b.Fork = n.ForkAt(n.EpochOf(slot))
+		binary.BigEndian.PutUint64(b.Root[:], uint64(slot))
+		fillBlock(b, random)
+		b.Frames = snappy.AppendFrames(nil, b.SSZ)
+		blocks[i], parent = b, b.Root
+	}
+	debug.FreeOSMemory()
+	return blocks
+}
+
+// fillBlock writes a block's header and, for its body, stretches of noise
+// between zeros.
+func fillBlock(b *beacon.Block, random *rand.Rand) {
+	binary.LittleEndian.PutUint32(b.SSZ, 100)
+	binary.LittleEndian.PutUint64(b.SSZ[100:], uint64(b.Slot))
+	copy(b.SSZ[116:], b.ParentRoot[:])
+	binary.LittleEndian.PutUint32(b.SSZ[180:], 84)
+	for i := 184; i < len(b.SSZ); i++ {
+		if i%1024 < 614 {
+			b.SSZ[i] = byte(random.Uint32())
+		}
+	}
+}
