@@ -26,12 +26,12 @@ func TestReadPayloadAllocatesNothingForClaims(t *testing.T) {
 		wire  []byte
 		limit uint64
 	}{
-		{"nothing", nil, 4 << 10},
-		{"stream identifier", frames(), 4 << 10},
+		{"nothing", nil, 64 << 10},
+		{"stream identifier", frames(), 64 << 10},
 		{"header of the largest uncompressed chunk", frames(plain(noise(65536))[:8]), 128 << 10},
 		{"header of the largest compressed chunk", frames([]byte{0x00, 0xce, 0x2a, 0x01}), 128 << 10},
-		{"padding of 10 MiB", frames([]byte{0xfe, 0x00, 0x00, 0xa0}), 16 << 10},
-		{"blocks that claim 64 KiB", frames(block(make([]byte, 65536), []byte("\x80\x80\x04\x00\x00"))), 4 << 10},
+		{"padding of 10 MiB", frames([]byte{0xfe, 0x00, 0x00, 0xa0}), 64 << 10},
+		{"blocks that claim 64 KiB", frames(block(make([]byte, 65536), []byte("\x80\x80\x04\x00\x00"))), 64 << 10},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var err error

@@ -125,11 +125,16 @@ func (s *Store) blockByRoot(root ssz.Root) (ref beacon.BlockRef, ok bool, err er
 //
 // Apart from what dst needs it allocates a few small objects, and copies the frames once.
 func (s *Store) AppendFrames(_ context.Context, ref beacon.BlockRef, dst []byte) ([]byte, error) {
+	v := s.view.Load()
+	if !v.holds(ref.Slot) {
+		return dst, fmt.Errorf("%w: slot %d, root %v", ErrDiscarded, ref.Slot, ref.Root)
+	}
 	out, err := s.appendFrames(ref, dst)
 	if err == nil {
 		return out, nil
 	}
-	if !s.view.Load().holds(ref.Slot) {
+	// The block may even have been discarded and appended again since.
+	if s.view.Load().discards != v.discards {
 		return dst, fmt.Errorf("%w: slot %d, root %v", ErrDiscarded, ref.Slot, ref.Root)
 	}
 	if r, ok, err := s.record(ref.Slot); err == nil && ok && r.Root != ref.Root {
