@@ -17,9 +17,11 @@ func TestStreamsBeyondTheBoundsAreReset(t *testing.T) {
 	tests := []struct {
 		name string
 		opts reqresp.ServerOptions
+		want int // how many of five are served
 	}{
-		{"per peer", reqresp.ServerOptions{MaxStreamsPerPeer: 3}},
-		{"in all", reqresp.ServerOptions{MaxStreams: 3}},
+		{"per peer", reqresp.ServerOptions{MaxStreamsPerPeer: 3}, 3},
+		{"in all", reqresp.ServerOptions{MaxStreams: 3}, 1},
+		{"of those left", reqresp.ServerOptions{MaxStreams: 34}, 2},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -38,8 +40,8 @@ func TestStreamsBeyondTheBoundsAreReset(t *testing.T) {
 					}()
 				}
 				time.Sleep(100 * time.Millisecond)
-				if got := srv.Streams()[s.client.ID()]; got != 3 || srv.Refused() != 2 {
-					t.Errorf("%d streams served and %d refused, want 3 and 2", got, srv.Refused())
+				if got := srv.Streams()[s.client.ID()]; got != tt.want || srv.Refused() != uint64(5-tt.want) {
+					t.Errorf("%d streams served and %d refused, want %d and %d", got, srv.Refused(), tt.want, 5-tt.want)
 				}
 				refused := 0
 				for range 5 {
@@ -48,8 +50,8 @@ func TestStreamsBeyondTheBoundsAreReset(t *testing.T) {
 						wantFailure(t, err, reqresp.PhaseFirstByte, remoteReset(network.StreamResourceLimitExceeded))
 					}
 				}
-				if refused != 2 {
-					t.Errorf("%d calls refused, want 2", refused)
+				if refused != 5-tt.want {
+					t.Errorf("%d calls refused, want %d", refused, 5-tt.want)
 				}
 				if _, err := echo.Call(t.Context(), c, s.server.ID(), new(Text(""))); err != nil {
 					t.Errorf("after all is over: %v", err)

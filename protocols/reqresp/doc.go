@@ -50,8 +50,9 @@
 //
 // # Limits
 //
-// Nothing a peer sends makes the engine hold more than [Limits] allows.
-// A server bounds the streams it has open, in all and per peer, and resets what
+// No exchange holds more than [Limits] allows: on the server one request, then one chunk while
+// it is written. All of them together hold at most as many times that as there may be
+// streams. A server bounds the streams it has open, in all and per peer, and resets what
 // is beyond with [network.StreamResourceLimitExceeded] before anything is read.
 // When and how fast an exchange may go on is decided by a [Pacer], chunk by
 // chunk and before the chunk is fetched. A client keeps a bound on the exchanges it has under way

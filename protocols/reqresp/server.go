@@ -30,7 +30,9 @@ type ServerOptions struct {
 	// MaxStreams bounds the streams served at a time. Zero means
 	// DefaultMaxStreams.
 	MaxStreams int
-	// MaxStreamsPerPeer bounds those of one peer. Zero means
+	// MaxStreamsPerPeer bounds those of one peer. A peer never gets more than a
+	// sixteenth of the streams that are left, though always one while there is
+	// any, so that no few peers can keep all others out. Zero means
 	// DefaultMaxStreamsPerPeer.
 	MaxStreamsPerPeer int
 	// Logger gets failures of handlers at level warn and of peers at level debug.
@@ -213,7 +215,7 @@ func (s *Server) enter(conn network.Conn) (context.Context, error) {
 	if s.state != stateRunning {
 		return nil, ErrClosed
 	}
-	if s.total >= s.opts.MaxStreams || s.streams[from] >= s.opts.MaxStreamsPerPeer {
+	if s.total >= s.opts.MaxStreams || s.streams[from] >= s.peerBoundLocked() {
 		s.refused++
 		return nil, ErrRefused
 	}
@@ -221,6 +223,17 @@ func (s *Server) enter(conn network.Conn) (context.Context, error) {
 	s.streams[from]++
 	s.exchange.Add(1)
 	return s.enterConnLocked(conn), nil
+}
+
+// shareOfFree is the part of the streams left that one peer may hold.
+const shareOfFree = 16
+
+// peerBoundLocked returns how many streams a peer may have for another to be
+// served. It shrinks as streams get scarce: peers that take all they can leave
+// room for those who have none.
+func (s *Server) peerBoundLocked() int {
+	free := s.opts.MaxStreams - s.total
+	return min(s.opts.MaxStreamsPerPeer, max(1, free/shareOfFree))
 }
 
 func (s *Server) leave(conn network.Conn) {
