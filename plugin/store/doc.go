@@ -29,7 +29,8 @@
 // changes something, syncs it once, and only then shows it to readers: when Append returns nil,
 // its blocks survive a kill and a loss of power. A batch is written as a whole or not at all, so
 // that the store is consistent whenever it is opened. After a failed write the state of the disk
-// is unknown; from then on all writes are [ErrFailed], until the store is opened anew.
+// is unknown; from then on all writes are [ErrFailed], until the store is opened anew. A disk that
+// is full is worse: Pebble then ends the process, or does not come up again until there is room.
 //
 // # Corruption
 //

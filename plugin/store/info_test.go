@@ -269,3 +269,15 @@ func TestSetEarliest(t *testing.T) {
 		}
 	})
 }
+
+// Whoever mistook the network of an empty store may set it right.
+func TestEmptyStoreTakesAnyNetwork(t *testing.T) {
+	t.Parallel()
+	s := openWith(t, memorydb.New())
+	other := realNetwork
+	other.GenesisValidatorsRoot[5]++
+	must(t, s.SetNetwork(t.Context(), other))
+	if got, ok := s.Network(); !ok || got != other {
+		t.Errorf("network %v, %v, want %v", got, ok, other)
+	}
+}

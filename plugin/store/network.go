@@ -50,7 +50,8 @@ func (s *Store) Network() (Network, bool) {
 
 // SetNetwork records the network that the store's blocks are of. When one is recorded already,
 // it has to be the same: of the same genesis and preset, and with the same fork digests up to the
-// head. Then n replaces it, and may thus schedule forks that are yet to come. Otherwise the error
+// head. Then n replaces it, and may thus schedule forks that are yet to come. A store without
+// blocks takes any. Otherwise the error
 // is a [*NetworkError]; it wraps ssz.ErrConfig if n itself is unusable.
 func (s *Store) SetNetwork(ctx context.Context, n Network) error {
 	given, err := parse(n)
@@ -66,7 +67,7 @@ func (s *Store) SetNetwork(ctx context.Context, n Network) error {
 		if next.network.Network == n {
 			return nil
 		}
-		if !next.network.matches(given, next.Head) {
+		if next.Head != nil && !next.network.matches(given, next.Head) {
 			return &NetworkError{Stored: next.network.Network, Given: n}
 		}
 	}
