@@ -54,7 +54,12 @@ func newIdentityKey(path string) (*ecdsa.PrivateKey, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("plugin: keeping the peer identity: %w", err)
 	}
-	if err := gcrypto.SaveECDSA(path, key); err != nil {
+	// A process that dies while it writes must not leave half a key in its place.
+	partial := path + ".tmp"
+	if err := gcrypto.SaveECDSA(partial, key); err != nil {
+		return nil, fmt.Errorf("plugin: keeping the peer identity: %w", err)
+	}
+	if err := os.Rename(partial, path); err != nil {
 		return nil, fmt.Errorf("plugin: keeping the peer identity: %w", err)
 	}
 	return key, nil
