@@ -31,8 +31,9 @@ func NewNetwork(cfg Config, genesisTime time.Time, genesisValidatorsRoot Root) (
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	if genesisTime.Unix() < 0 {
-		return nil, fmt.Errorf("%w: genesis time %v: want a time after 1970", ErrConfig, genesisTime)
+	// Far from here the arithmetic of package time overflows.
+	if s := genesisTime.Unix(); s < 0 || s > math.MaxUint32 {
+		return nil, fmt.Errorf("%w: genesis time %d: want Unix seconds from 0 to %d", ErrConfig, s, uint32(math.MaxUint32))
 	}
 	periods, err := newSchedule(&cfg, genesisValidatorsRoot)
 	if err != nil {
