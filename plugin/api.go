@@ -19,6 +19,9 @@ type NodeInfo struct {
 	PeerID peer.ID       `json:"peerId"`
 	Addrs  []string      `json:"addrs"` // multiaddrs with the peer id, ready to dial
 	Status beacon.Status `json:"status"`
+	// Refused is how many streams were reset unread because too many were being
+	// served.
+	Refused uint64 `json:"refused"`
 }
 
 // PeerInfo is an element of what reqresp_peers returns.
@@ -41,7 +44,7 @@ func (a *API) NodeInfo(ctx context.Context) (*NodeInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &NodeInfo{PeerID: r.host.ID(), Addrs: dialable(r.host), Status: status}, nil
+	return &NodeInfo{PeerID: r.host.ID(), Addrs: dialable(r.host), Status: status, Refused: r.server.Refused()}, nil
 }
 
 // Peers returns the peers that are connected.

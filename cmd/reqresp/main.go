@@ -6,12 +6,17 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/libp2p/go-libp2p/gologshim"
 )
 
 func main() {
+	// What libp2p has to say beyond its errors, which we report, is for nobody here.
+	gologshim.SetDefaultHandler(slog.DiscardHandler)
 	// A reader of our output that goes away is an error like any other, not the end: a node
 	// says goodbye to its peers.
 	signal.Ignore(syscall.SIGPIPE)

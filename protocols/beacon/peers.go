@@ -110,7 +110,11 @@ func (s *Server) leave(ctx context.Context, id peer.ID, reason GoodbyeReason, wh
 		return
 	}
 	defer s.endLeaving(id)
-	s.log.Info("leaving peer", "peer", id, "reason", reason, "err", why)
+	attrs := []any{"peer", id, "reason", reason}
+	if why != nil {
+		attrs = append(attrs, "err", why)
+	}
+	s.log.Info("leaving peer", attrs...)
 	ctx, cancel := context.WithTimeout(ctx, goodbyeTimeout)
 	defer cancel()
 	// A peer that hung up first is not dialed for the sake of manners.

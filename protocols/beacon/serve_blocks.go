@@ -7,6 +7,7 @@ import (
 
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 	"github.com/seed-2dd5877b/reqresp/snappy"
+	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
 // blocksByRange serves beacon_blocks_by_range/2.
@@ -19,10 +20,27 @@ func (s *Server) blocksByRange(ctx context.Context, in *reqresp.Inbound) error {
 	if err != nil {
 		return err
 	}
-	return s.sendBlocks(ctx, in, s.chain.BlocksByRange(ctx, req.StartSlot, count))
+	refs := s.chain.BlocksByRange(ctx, req.StartSlot, count)
+	if req.Step > 1 {
+		refs = firstOfStep(refs, req.StartSlot, req.Step)
+	}
+	return s.sendBlocks(ctx, in, refs)
 }
 
-// rangeCount checks a range and returns how many slots of it are served.
+// firstOfStep yields the first block whose slot was asked for. More than one step is
+// deprecated, and the specs allow for a single block as the answer.
+func firstOfStep(refs iter.Seq2[BlockRef, error], start ssz.Slot, step uint64) iter.Seq2[BlockRef, error] {
+	return func(yield func(BlockRef, error) bool) {
+		for ref, err := range refs {
+			if err != nil || uint64(ref.Slot-start)%step == 0 {
+				yield(ref, err)
+				return
+			}
+		}
+	}
+}
+
+// rangeCount checks a range and returns over how many slots it is served.
 func (s *Server) rangeCount(req *BlocksByRangeRequest) (uint64, error) {
 	switch {
 	case req.Count == 0:
@@ -31,11 +49,10 @@ func (s *Server) rangeCount(req *BlocksByRangeRequest) (uint64, error) {
 		return 0, reqresp.Errorf(reqresp.CodeInvalidRequest, "step must not be 0")
 	case uint64(req.StartSlot) > math.MaxUint64-(req.Count-1):
 		return 0, reqresp.Errorf(reqresp.CodeInvalidRequest, "start_slot %d plus count %d overflows", req.StartSlot, req.Count)
-	case req.Step > 1:
-		// Deprecated: the specs allow a single block as the answer.
-		return 1, nil
 	}
-	return min(req.Count, s.maxRequestBlocks()), nil
+	// The offset of the last slot asked for, as far as there are slots.
+	last := min(req.Count-1, (math.MaxUint64-uint64(req.StartSlot))/req.Step) * req.Step
+	return min(last, s.maxRequestBlocks()-1) + 1, nil
 }
 
 func (s *Server) maxRequestBlocks() uint64 {

@@ -88,7 +88,7 @@ func NewServer(h host.Host, network *ssz.Network, chain Chain, opts *ServerOptio
 		family:  family,
 		opts:    o,
 		log:     o.Logger,
-		engine:  reqresp.NewServer(h, &reqresp.ServerOptions{Pacer: o.Pacer, Middleware: o.Middleware, Logger: o.Logger}),
+		engine:  reqresp.NewServer(h, engineOptions(o)),
 		client:  NewClient(h, family),
 		peers:   make(map[peer.ID]Status),
 		leaving: make(map[peer.ID]bool),
@@ -100,6 +100,19 @@ func NewServer(h host.Host, network *ssz.Network, chain Chain, opts *ServerOptio
 	s.notify = s.notifiee()
 	s.register()
 	return s
+}
+
+// maxStreams bounds the streams served at a time. Each may hold one chunk while its
+// peer is slow to read: some 25 MiB with today's blocks, and 10 MiB each at the worst.
+const maxStreams = 256
+
+func engineOptions(o ServerOptions) *reqresp.ServerOptions {
+	return &reqresp.ServerOptions{
+		Pacer:      o.Pacer,
+		Middleware: o.Middleware,
+		MaxStreams: maxStreams,
+		Logger:     o.Logger,
+	}
 }
 
 func (s *Server) register() {
@@ -128,7 +141,9 @@ func (s *Server) Start() error {
 
 // Stop serves what is under way until ctx ends, says goodbye to all peers that a
 // status was exchanged with, hangs up on them, and returns when nothing runs any
-// more. A goodbye may take two seconds longer than ctx. The error is the context's
+// more. A goodbye may take two seconds longer than ctx. A context that has ended cuts
+// off what is under way; one without an end waits for the slowest reader, up to half an hour.
+// The error is the context's
 // if streams had to be reset.
 func (s *Server) Stop(ctx context.Context) error {
 	s.mu.Lock()
@@ -153,6 +168,10 @@ func (s *Server) Client() *Client { return s.client }
 
 // Serving returns how many requests of each peer are being served.
 func (s *Server) Serving() map[peer.ID]int { return s.engine.Streams() }
+
+// Refused returns how many streams were reset unread because too many were being
+// served, in all or for one peer.
+func (s *Server) Refused() uint64 { return s.engine.Refused() }
 
 // Family returns the protocols served.
 func (s *Server) Family() *Family { return s.family }
