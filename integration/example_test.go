@@ -15,16 +15,12 @@ import (
 // What the README shows: compiled, not run.
 var _, _ = serveChain, printBlocks
 
-func serveChain(ctx context.Context, h host.Host, chain beacon.Chain) error {
-	limiter, err := limits.New(nil)
-	if err != nil {
-		return err
-	}
+func serveChain(ctx context.Context, h host.Host, chain beacon.Chain, limiter *limits.Limiter) error {
 	server := beacon.NewServer(h, ssz.Mainnet(), chain, &beacon.ServerOptions{Pacer: limiter})
 	if err := server.Start(); err != nil {
 		return err
 	}
-	defer server.Stop(context.Background())
+	defer server.Stop(ctx)
 	<-ctx.Done()
 	return nil
 }
