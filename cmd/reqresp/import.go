@@ -112,12 +112,9 @@ func (a *app) importAll(ctx context.Context, cmd *cli.Command, i *importer) erro
 
 // checkpoint records a finalized checkpoint that the user vouches for.
 func checkpoint(ctx context.Context, i *importer, root ssz.Root, epoch ssz.Epoch) error {
-	slot, held := ssz.Slot(0), false
-	for ref, err := range i.store.BlocksByRoot(ctx, []ssz.Root{root}) {
-		if err != nil {
-			return err
-		}
-		slot, held = ref.Slot, true
+	slot, held, err := i.store.SlotOf(ctx, root)
+	if err != nil {
+		return err
 	}
 	start := i.network.StartSlot(epoch)
 	switch {
@@ -128,7 +125,7 @@ func checkpoint(ctx context.Context, i *importer, root ssz.Root, epoch ssz.Epoch
 			epoch, start, slot)
 	}
 	headSlot, headRoot, _ := i.store.Head()
-	err := i.store.SetSource(ctx, beacon.Status{
+	err = i.store.SetSource(ctx, beacon.Status{
 		ForkDigest:            i.network.DigestAt(i.network.EpochOf(headSlot)),
 		FinalizedRoot:         root,
 		FinalizedEpoch:        epoch,

@@ -64,7 +64,7 @@ func (r *run) floor(ctx context.Context) (_ ssz.Slot, verified bool, err error) 
 // fork is rarely deep, so it is looked for from the head downward.
 func (r *run) forkPoint(ctx context.Context, why *store.LinkError, floor ssz.Slot) (ssz.Slot, error) {
 	// The peer's chain may have no other block before the one that came.
-	if slot, ok, err := r.find(ctx, why.ParentRoot); err != nil || ok {
+	if slot, ok, err := r.store.SlotOf(ctx, why.ParentRoot); err != nil || ok {
 		return slot, err
 	}
 	head := r.last
@@ -78,7 +78,7 @@ func (r *run) forkPoint(ctx context.Context, why *store.LinkError, floor ssz.Slo
 			return 0, err
 		}
 		if other != nil {
-			if slot, ok, err := r.find(ctx, other.ParentRoot); err != nil || ok {
+			if slot, ok, err := r.store.SlotOf(ctx, other.ParentRoot); err != nil || ok {
 				return slot, err
 			}
 		}
@@ -127,7 +127,7 @@ func (r *run) firstOther(ctx context.Context, start ssz.Slot, count uint64) (oth
 		if err != nil {
 			return nil, held, err
 		}
-		_, ok, err := r.find(ctx, block.Root)
+		_, ok, err := r.store.SlotOf(ctx, block.Root)
 		if err != nil {
 			return nil, held, err
 		}

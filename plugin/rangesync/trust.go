@@ -11,7 +11,7 @@ import (
 // confirm looks for the trusted root in the chain and records it as its anchor.
 func (r *run) confirm(ctx context.Context) error {
 	root, trust := r.trusted()
-	slot, ok, err := r.find(ctx, root)
+	slot, ok, err := r.store.SlotOf(ctx, root)
 	if err != nil {
 		return err
 	}
@@ -71,7 +71,7 @@ func (r *run) given() (ssz.Root, bool) {
 func (r *run) verified(ctx context.Context) (last ssz.Slot, ok bool, err error) {
 	before, _ := r.given()
 	for _, root := range []ssz.Root{r.opts.TrustedRoot, before} {
-		slot, held, err := r.find(ctx, root)
+		slot, held, err := r.store.SlotOf(ctx, root)
 		if err != nil {
 			return 0, false, err
 		}
@@ -80,13 +80,4 @@ func (r *run) verified(ctx context.Context) (last ssz.Slot, ok bool, err error) 
 		}
 	}
 	return last, ok, nil
-}
-
-// find returns the slot of a stored block. It reports false if the store does not
-// hold it.
-func (r *run) find(ctx context.Context, root ssz.Root) (ssz.Slot, bool, error) {
-	for ref, err := range r.store.BlocksByRoot(ctx, []ssz.Root{root}) {
-		return ref.Slot, err == nil, err
-	}
-	return 0, false, nil
 }

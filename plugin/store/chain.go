@@ -102,6 +102,16 @@ func (s *Store) BlocksByRoot(ctx context.Context, roots []ssz.Root) iter.Seq2[be
 	}
 }
 
+// SlotOf returns the slot of the block with a root. It reports false if the store does not hold
+// it. The error is as that of BlocksByRoot.
+func (s *Store) SlotOf(ctx context.Context, root ssz.Root) (slot ssz.Slot, ok bool, err error) {
+	if err := ctx.Err(); err != nil {
+		return 0, false, err
+	}
+	ref, ok, err := s.blockByRoot(root)
+	return ref.Slot, ok, err
+}
+
 func (s *Store) blockByRoot(root ssz.Root) (ref beacon.BlockRef, ok bool, err error) {
 	v := s.view.Load()
 	slot, ok, err := s.lookUp(root)
