@@ -142,9 +142,8 @@ func (s *Server) Start() error {
 // Stop serves what is under way until ctx ends, says goodbye to all peers that a
 // status was exchanged with, hangs up on them, and returns when nothing runs any
 // more. A goodbye may take two seconds longer than ctx. A context that has ended cuts
-// off what is under way; one without an end waits for the slowest reader, up to half an hour.
-// The error is the context's
-// if streams had to be reset.
+// off what is under way; one without an end waits for the slowest reader, up to
+// half an hour. The error is the context's if streams had to be reset.
 func (s *Server) Stop(ctx context.Context) error {
 	s.mu.Lock()
 	first := !s.stopped
