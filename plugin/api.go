@@ -3,7 +3,6 @@ package plugin
 import (
 	"context"
 
-	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
@@ -44,7 +43,11 @@ func (a *API) NodeInfo(ctx context.Context) (*NodeInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &NodeInfo{PeerID: r.host.ID(), Addrs: dialable(r.host), Status: status, Refused: r.server.Refused()}, nil
+	addrs, err := a.service.Addrs()
+	if err != nil {
+		return nil, err
+	}
+	return &NodeInfo{PeerID: r.host.ID(), Addrs: addrs, Status: status, Refused: r.server.Refused()}, nil
 }
 
 // Peers returns the peers that are connected.
@@ -67,16 +70,4 @@ func (a *API) Peers() ([]PeerInfo, error) {
 		peers = append(peers, info)
 	}
 	return peers, nil
-}
-
-func dialable(h host.Host) []string {
-	addrs, err := peer.AddrInfoToP2pAddrs(host.InfoFromHost(h))
-	if err != nil {
-		return nil // no address, or none that is one
-	}
-	texts := make([]string, len(addrs))
-	for i, addr := range addrs {
-		texts[i] = addr.String()
-	}
-	return texts
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/ethereum/go-ethereum/node"
 	"github.com/ethereum/go-ethereum/rpc"
 	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/seed-2dd5877b/reqresp/limits"
 	"github.com/seed-2dd5877b/reqresp/plugin/store"
@@ -145,6 +146,24 @@ func (s *Service) Host() host.Host {
 		return r.host
 	}
 	return nil
+}
+
+// Addrs returns the multiaddrs at which peers can dial the host, each with the peer
+// id. It fails with ErrNotRunning while the service is not running.
+func (s *Service) Addrs() ([]string, error) {
+	r := s.running.Load()
+	if r == nil {
+		return nil, ErrNotRunning
+	}
+	addrs, err := peer.AddrInfoToP2pAddrs(host.InfoFromHost(r.host))
+	if err != nil {
+		return nil, fmt.Errorf("plugin: addresses of the host: %w", err)
+	}
+	texts := make([]string, len(addrs))
+	for i, addr := range addrs {
+		texts[i] = addr.String()
+	}
+	return texts, nil
 }
 
 // Server returns the server, which also has the client, or nil while the service

@@ -90,7 +90,6 @@ var methods = map[string]method{
 type caller struct {
 	cmd    *cli.Command
 	app    *app
-	server *beacon.Server
 	host   *instance
 	to     peer.ID
 	theirs beacon.Status // what the peer told in the handshake
@@ -121,7 +120,7 @@ func (a *app) runCall(ctx context.Context, cmd *cli.Command) (err error) {
 		return fmt.Errorf("call: %w", err)
 	}
 	defer i.close(&err)
-	c := &caller{cmd: cmd, app: a, server: i.Server(), host: i, to: to.ID}
+	c := &caller{cmd: cmd, app: a, host: i, to: to.ID}
 	if err := c.greet(ctx, chain, to); err != nil {
 		return fmt.Errorf("call: %w", err)
 	}

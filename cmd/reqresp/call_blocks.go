@@ -23,7 +23,7 @@ type blockJSON struct {
 
 func (c *caller) blocksByRange(ctx context.Context) error {
 	first, count := ssz.Slot(c.cmd.Uint64("start-slot")), c.cmd.Uint64("count")
-	n, err := c.printBlocks(c.server.Client().BlocksByRange(ctx, c.to, first, count))
+	n, err := c.printBlocks(c.host.Server().Client().BlocksByRange(ctx, c.to, first, count))
 	switch {
 	case err != nil:
 		return err
@@ -40,7 +40,7 @@ func (c *caller) blocksByRoot(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	n, err := c.printBlocks(c.server.Client().BlocksByRoot(ctx, c.to, roots))
+	n, err := c.printBlocks(c.host.Server().Client().BlocksByRoot(ctx, c.to, roots))
 	if err == nil && n < len(roots) {
 		err = fmt.Errorf("the peer has %d of the %d blocks asked for", n, len(roots))
 	}

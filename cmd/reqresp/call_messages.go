@@ -53,7 +53,7 @@ func (c *caller) status(context.Context) error {
 }
 
 func (c *caller) ping(ctx context.Context) error {
-	seq, err := c.server.Client().Ping(ctx, c.to, 0)
+	seq, err := c.host.Server().Client().Ping(ctx, c.to, 0)
 	if err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func (c *caller) ping(ctx context.Context) error {
 }
 
 func (c *caller) metadata(ctx context.Context) error {
-	md, err := c.server.Client().MetaData(ctx, c.to)
+	md, err := c.host.Server().Client().MetaData(ctx, c.to)
 	if err != nil {
 		return err
 	}
@@ -77,7 +77,7 @@ func (c *caller) metadata(ctx context.Context) error {
 func (c *caller) goodbye(ctx context.Context) error {
 	client := reqresp.NewClient(c.host.Host(), nil)
 	reason := ssz.Goodbye(beacon.GoodbyeClientShutdown)
-	answer, err := c.server.Family().Goodbye.Call(ctx, client, c.to, &reason)
+	answer, err := c.host.Server().Family().Goodbye.Call(ctx, client, c.to, &reason)
 	if failure, ok := errors.AsType[*reqresp.Failure](err); ok && failure.Phase >= reqresp.PhaseFirstByte && ctx.Err() == nil {
 		c.app.note("the peer hung up without an answer, as many do")
 		return nil

@@ -10,7 +10,6 @@ import (
 	gethlog "github.com/ethereum/go-ethereum/log"
 	"github.com/ethereum/go-ethereum/node"
 	"github.com/ethereum/go-ethereum/p2p"
-	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/peerstore"
 	"github.com/multiformats/go-multiaddr"
@@ -71,19 +70,6 @@ func (i *instance) close(err *error) {
 	}
 }
 
-// addrs returns the multiaddrs on which a host can be dialed.
-func addrs(h host.Host) ([]string, error) {
-	all, err := peer.AddrInfoToP2pAddrs(host.InfoFromHost(h))
-	if err != nil {
-		return nil, err
-	}
-	texts := make([]string, len(all))
-	for i, addr := range all {
-		texts[i] = addr.String()
-	}
-	return texts, nil
-}
-
 // localListen are the addresses of a node that only asks: peers that it has dialed reach it over
 // the connection, others have no business with it.
 func localListen() []string {
@@ -109,15 +95,25 @@ func parsePeer(cmd *cli.Command, text string) (peer.AddrInfo, error) {
 
 const dialTimeout = 15 * time.Second
 
+// maxHandshakes is how often a handshake is tried.
+const maxHandshakes = 3
+
 // handshake connects to a peer and exchanges statuses. If the peer turns out to be irrelevant,
 // its status is returned beside the error.
 func (i *instance) handshake(ctx context.Context, to peer.AddrInfo) (beacon.Status, error) {
 	// Calls that come later have to find the peer again, however late.
 	i.Host().Peerstore().AddAddrs(to.ID, to.Addrs, peerstore.PermanentAddrTTL)
-	if err := i.connect(ctx, to); err != nil {
-		return beacon.Status{}, err
+	for n := 1; ; n++ {
+		if err := i.connect(ctx, to); err != nil {
+			return beacon.Status{}, err
+		}
+		status, err := i.Server().Handshake(ctx, to.ID)
+		if err == nil || errors.Is(err, beacon.ErrIrrelevant) || ctx.Err() != nil || n == maxHandshakes {
+			return status, err
+		}
+		// A peer that finds this node irrelevant answers, says goodbye and hangs up. What has
+		// arrived and was not read yet goes with a QUIC connection: ask again.
 	}
-	return i.Server().Handshake(ctx, to.ID)
 }
 
 func (i *instance) connect(ctx context.Context, to peer.AddrInfo) error {

@@ -96,7 +96,7 @@ func (a *app) announce(ctx context.Context, cmd *cli.Command, i *instance, logge
 	if err != nil {
 		return err
 	}
-	dialable, err := addrs(i.Host())
+	dialable, err := i.Addrs()
 	if err != nil {
 		return err
 	}
