@@ -2,14 +2,12 @@ package limits
 
 import (
 	"time"
-
-	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
 
 // Defaults of [Options].
 const (
 	// DefaultMaxConcurrent is MAX_CONCURRENT_REQUESTS of the consensus specs.
-	DefaultMaxConcurrent = reqresp.DefaultMaxConcurrent
+	DefaultMaxConcurrent = 2
 	// DefaultMaxQueue holds what a burst of small requests on a new connection
 	// comes to; a requester that obeys the specs never queues at all.
 	DefaultMaxQueue = 16

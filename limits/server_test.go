@@ -110,7 +110,7 @@ func newPair(t *testing.T, q limits.Quota) pair {
 		t.Fatal(err)
 	}
 	// The client makes more calls at a time than the server admits.
-	client := reqresp.NewClient(asker, &reqresp.ClientOptions{MaxConcurrent: 8})
+	client := reqresp.NewClient(asker, &reqresp.ClientOptions{MaxConcurrentPerPeer: 8})
 	return pair{client, asker.ID(), server.ID(), limiter}
 }
 

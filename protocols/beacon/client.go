@@ -9,6 +9,9 @@ import (
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
+// maxConcurrentRequests is MAX_CONCURRENT_REQUESTS.
+const maxConcurrentRequests = 2
+
 // A Client asks the peers of a host, and checks what it is answered. It keeps to
 // two concurrent requests per peer and protocol, MAX_CONCURRENT_REQUESTS of the
 // specs; further calls wait. It is safe for concurrent use.
@@ -24,7 +27,8 @@ type Client struct {
 
 // NewClient returns a client of h's peers on the family's network.
 func NewClient(h reqresp.Host, family *Family) *Client {
-	return &Client{engine: reqresp.NewClient(h, nil), family: family}
+	engine := reqresp.NewClient(h, &reqresp.ClientOptions{MaxConcurrentPerPeer: maxConcurrentRequests})
+	return &Client{engine: engine, family: family}
 }
 
 // Status tells a peer our status and returns the peer's, by status/2 or, where

@@ -30,7 +30,7 @@ func TestStreamsBeyondTheBoundsAreReset(t *testing.T) {
 					time.Sleep(time.Second)
 					return req, nil
 				}))
-				c := reqresp.NewClient(s.client, &reqresp.ClientOptions{MaxConcurrent: 10})
+				c := reqresp.NewClient(s.client, &reqresp.ClientOptions{MaxConcurrentPerPeer: 10})
 				s.connect(t)
 				results := make(chan error)
 				for range 5 {

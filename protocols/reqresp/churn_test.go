@@ -55,7 +55,7 @@ func TestTenThousandExchangesLeaveNothing(t *testing.T) {
 		failing := reqresp.NewUnary[Text, Text](family, "failing", reqresp.Limits{}, 1)
 		srv := serve(t, server, nil, echo.Serve(echoed), counter.Serve(counted), failing.Serve(
 			func(context.Context, peer.ID, *Text) (*Text, error) { return nil, errors.New("always") }))
-		c := reqresp.NewClient(client, &reqresp.ClientOptions{MaxConcurrent: 8})
+		c := reqresp.NewClient(client, &reqresp.ClientOptions{MaxConcurrentPerPeer: 8})
 
 		var next atomic.Int64
 		var wg sync.WaitGroup

@@ -31,6 +31,14 @@ func (s *Server) enterConnLocked(conn network.Conn) context.Context {
 	return c.ctx
 }
 
+// onConnLocked returns how many exchanges are being served on a connection.
+func (s *Server) onConnLocked(conn network.Conn) int {
+	if c := s.conns[conn]; c != nil {
+		return c.exchanges
+	}
+	return 0
+}
+
 func (s *Server) leaveConnLocked(conn network.Conn) {
 	c := s.conns[conn]
 	c.exchanges--

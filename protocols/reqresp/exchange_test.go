@@ -186,7 +186,7 @@ func TestFailuresOfPeersAreLoggedAtDebug(t *testing.T) {
 	})
 }
 
-func TestServerWithoutErrorCodecResets(t *testing.T) {
+func TestServerWithoutErrorCodecTellsCodeByReset(t *testing.T) {
 	echo := reqresp.NewUnary[Text, Text](plain, "echo", reqresp.Limits{}, 1)
 	simulate(t, func(t *testing.T, s *simulation) {
 		var result error
@@ -195,12 +195,23 @@ func TestServerWithoutErrorCodecResets(t *testing.T) {
 		if got, err := echo.Call(t.Context(), c, s.server.ID(), new(Text("hello"))); err != nil || *got != "hello" {
 			t.Errorf("got %v, %v", got, err)
 		}
-		result = errors.New("ours")
-		_, err := echo.Call(t.Context(), c, s.server.ID(), new(Text("")))
-		wantFailure(t, err, reqresp.PhaseFirstByte, network.ErrReset, remoteReset(network.StreamGarbageCollected))
-		result = reqresp.Errorf(reqresp.CodeInvalidRequest, "theirs")
-		_, err = echo.Call(t.Context(), c, s.server.ID(), new(Text("")))
-		wantFailure(t, err, reqresp.PhaseFirstByte, remoteReset(network.StreamProtocolViolation))
+		for _, tt := range []struct {
+			result error
+			code   reqresp.Code
+			reset  network.StreamErrorCode
+		}{
+			{errors.New("ours"), reqresp.CodeServerError, 0x10002},
+			{reqresp.Errorf(reqresp.CodeInvalidRequest, "theirs"), reqresp.CodeInvalidRequest, network.StreamProtocolViolation},
+			{reqresp.Errorf(reqresp.CodeResourceUnavailable, "lost"), reqresp.CodeResourceUnavailable, 0x10003},
+			{reqresp.Errorf(255, "last"), 255, 0x100ff},
+		} {
+			result = tt.result
+			_, err := echo.Call(t.Context(), c, s.server.ID(), new(Text("")))
+			e, ok := errors.AsType[*reqresp.Error](err)
+			if !ok || e.Code != tt.code || !e.Remote || e.Message != "" || !errors.Is(err, remoteReset(tt.reset)) {
+				t.Errorf("%v: got %v (%T)", tt.result, err, err)
+			}
+		}
 	})
 }
 

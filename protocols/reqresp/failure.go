@@ -18,11 +18,11 @@ var (
 	// timeout. It unwraps to os.ErrDeadlineExceeded.
 	ErrTimeout error = &namedError{"reqresp: timeout", os.ErrDeadlineExceeded}
 	// ErrClosed is returned by Start of a server that was stopped, and wrapped by the
-	// failure of an exchange that is used after its Close. It unwraps to
-	// net.ErrClosed.
+	// failure of an exchange that is used after its Close, or that was cut off by
+	// Stop. It unwraps to net.ErrClosed.
 	ErrClosed error = &namedError{"reqresp: closed", net.ErrClosed}
-	// ErrDisconnected is the cause of a handler's context that ended because its
-	// connection did. It unwraps to net.ErrClosed.
+	// ErrDisconnected is wrapped by the failure of an exchange whose connection
+	// ended, and is the cause of its handler's context. It unwraps to net.ErrClosed.
 	ErrDisconnected error = &namedError{"reqresp: disconnected", net.ErrClosed}
 
 	// ErrUnsupported is wrapped by the failure of a call to a peer that supports none of the
@@ -31,6 +31,9 @@ var (
 	// ErrViolation is wrapped by every failure that only a peer which breaks
 	// the protocol can cause: malformed, oversized, missing or surplus chunks.
 	ErrViolation = errors.New("reqresp: protocol violation")
+	// ErrTooManyPending is wrapped by the failure of a call for which too many
+	// others wait already. Nothing was sent.
+	ErrTooManyPending = errors.New("reqresp: too many calls are pending")
 	// ErrNoResponse is wrapped, beside ErrViolation, by the failure of a unary call
 	// that was answered by the end of the stream.
 	ErrNoResponse = errors.New("reqresp: stream ended without a response")
@@ -40,10 +43,18 @@ var (
 	// ErrAfterVerdict is wrapped, beside ErrViolation and the peer's [*Error], by the
 	// failure of a call that was answered with more after an error.
 	ErrAfterVerdict = errors.New("reqresp: response goes on after an error")
-	// ErrRefused is wrapped by the error of a [Pacer] that cannot admit an
-	// exchange at all. The server resets its stream with
-	// network.StreamResourceLimitExceeded.
+	// ErrResponseOmission is wrapped by what a [ServerTrace] is told of an exchange
+	// whose handler returned without the response that its peer waits for.
+	ErrResponseOmission = errors.New("reqresp: handler gave no response")
+	// ErrRefused is wrapped by the error of a [Pacer], middleware or handler which
+	// has no room for an exchange. The server resets its stream with
+	// network.StreamResourceLimitExceeded, and the peer's call fails with an error
+	// that wraps ErrRefused in turn. It is worth a try later, or elsewhere.
 	ErrRefused = errors.New("reqresp: exchange refused")
+	// ErrRateLimited is the same for an exchange of a peer that asks too often. The
+	// stream is reset with network.StreamRateLimited. The consensus specs
+	// forbid it, see [Pacer] for what they want.
+	ErrRateLimited = errors.New("reqresp: rate limited")
 )
 
 type namedError struct {
@@ -54,7 +65,7 @@ type namedError struct {
 func (e *namedError) Error() string { return e.text }
 func (e *namedError) Unwrap() error { return e.same }
 
-// Phase tells how far a call had come.
+// Phase tells how far an exchange had come.
 type Phase uint8
 
 const (
@@ -64,11 +75,15 @@ const (
 	PhaseDial
 	// PhaseNegotiate is opening the stream and agreeing on the protocol.
 	PhaseNegotiate
-	// PhaseRequest is writing the request.
+	// PhaseRequest is writing the request, or reading it on the server.
 	PhaseRequest
 	// PhaseFirstByte is the wait for the first byte of the response.
 	PhaseFirstByte
-	// PhaseResponse is reading the response.
+	// PhaseAdmit is the wait for the server's [Pacer] to admit the exchange.
+	PhaseAdmit
+	// PhaseHandle is the handler's work before the first chunk of the response.
+	PhaseHandle
+	// PhaseResponse is reading the response, or writing it on the server.
 	PhaseResponse
 )
 
@@ -85,30 +100,34 @@ func (p Phase) String() string {
 		return "request"
 	case PhaseFirstByte:
 		return "first byte"
+	case PhaseAdmit:
+		return "admit"
+	case PhaseHandle:
+		return "handle"
 	case PhaseResponse:
 		return "response"
 	}
 	return fmt.Sprintf("phase(%d)", uint8(p))
 }
 
-// A Failure is why a call ended without the peer's verdict. In the phases up to
-// PhaseNegotiate the peer cannot have seen the request; later it may have, and
-// may have acted on it.
+// A Failure is why an exchange ended without a verdict that crossed the wire. Of a
+// call, the peer cannot have seen the request in the phases up to PhaseNegotiate; later
+// it may have, and may have acted on it.
 type Failure struct {
-	// Peer is the peer called.
+	// Peer is the other side.
 	Peer peer.ID
 	// Protocol is the protocol negotiated, or the preferred one before that.
 	Protocol protocol.ID
-	// Phase is how far the call had come.
+	// Phase is how far the exchange had come.
 	Phase Phase
 	// Err is the cause: one of this package's sentinels, a context's error, a
-	// codec's error or libp2p's.
+	// codec's error or libp2p's. [ReasonOf] tells its kind.
 	Err error
 }
 
 // Error implements error.
 func (f *Failure) Error() string {
-	return fmt.Sprintf("reqresp: %s to %s failed in phase %v: %v", f.Protocol, f.Peer, f.Phase, f.Err)
+	return fmt.Sprintf("reqresp: %s with %s failed in phase %v: %v", f.Protocol, f.Peer, f.Phase, f.Err)
 }
 
 // Unwrap returns the cause.
@@ -133,16 +152,41 @@ func isUnsupported(err error) bool {
 		errors.Is(err, &network.StreamError{ErrorCode: network.StreamProtocolNegotiationFailed, Remote: true})
 }
 
-// resetCode picks what a stream is reset with when its exchange ended in err.
-func resetCode(err error) network.StreamErrorCode {
-	e, verdict := errors.AsType[*Error](err)
-	switch {
-	case errors.Is(err, ErrViolation), verdict && e.Code == CodeInvalidRequest:
-		return network.StreamProtocolViolation
-	case errors.Is(err, ErrRefused):
-		return network.StreamResourceLimitExceeded
-	case errors.Is(err, ErrClosed):
-		return network.StreamShutdown
+// isDisconnected reports whether a stream's error is the end of its connection. Not
+// all muxers say so, but then the connection does.
+func isDisconnected(err error, conn network.Conn) bool {
+	if _, ok := errors.AsType[*network.ConnError](err); ok || errors.Is(err, net.ErrClosed) {
+		return true
 	}
-	return network.StreamGarbageCollected
+	if _, ok := errors.AsType[*network.StreamError](err); ok {
+		return false
+	}
+	return conn.IsClosed()
+}
+
+// streamCause names the reason behind the error of a stream of an exchange that
+// runs in ctx.
+func streamCause(ctx context.Context, stream network.Stream, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return cause(ctx, err)
+	case isUnsupported(err):
+		// A protocol known to be supported is negotiated along with the request.
+		return fmt.Errorf("%w: %w", ErrUnsupported, err)
+	case isTimeout(err):
+		return fmt.Errorf("%w: %w", ErrTimeout, err)
+	case isDisconnected(err, stream.Conn()):
+		return fmt.Errorf("%w: %w", ErrDisconnected, err)
+	}
+	return resetError(err)
+}
+
+// cause replaces what an ended context made some layer fail with by the reason
+// for which the context ended.
+func cause(ctx context.Context, err error) error {
+	reason := context.Cause(ctx)
+	if reason == nil || errors.Is(err, reason) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", reason, err)
 }

@@ -14,29 +14,35 @@ import (
 // Inbound is an exchange that a peer began. It belongs to the goroutine that
 // serves it, and ends when its handler returns.
 type Inbound struct {
+	info   InboundInfo
 	spec   *Spec
 	stream network.Stream
-	from   peer.ID
 	pacer  Pacer
+	trace  *ServerTrace
 
-	received bool
-	pace     Pace
-	reserved bool
-	usage    Cost
-	writeErr error
+	phase        Phase
+	received     bool
+	requestBytes uint64
+	pace         Pace
+	reserved     bool
+	usage        Cost
+	writeErr     error
 }
 
+// ID returns the exchange's ID.
+func (in *Inbound) ID() InboundRequestID { return in.info.ID }
+
 // Peer returns who asks.
-func (in *Inbound) Peer() peer.ID { return in.from }
+func (in *Inbound) Peer() peer.ID { return in.info.Peer }
 
 // Spec returns what is asked for.
 func (in *Inbound) Spec() *Spec { return in.spec }
 
 // Protocol returns the protocol ID negotiated, one of Spec().Protocols.
-func (in *Inbound) Protocol() protocol.ID { return in.stream.Protocol() }
+func (in *Inbound) Protocol() protocol.ID { return in.info.Protocol }
 
 // Conn returns the connection the stream runs on.
-func (in *Inbound) Conn() network.Conn { return in.stream.Conn() }
+func (in *Inbound) Conn() network.Conn { return in.info.Conn }
 
 // Sent returns the chunks and bytes that were written so far.
 func (in *Inbound) Sent() Cost { return in.usage }
@@ -54,14 +60,25 @@ func (in *Inbound) Receive(ctx context.Context, msg any) error {
 		return errors.New("reqresp: request was already received")
 	}
 	in.received = true
-	if err := in.read(msg); err != nil {
+	if err := in.read(ctx, msg); err != nil {
 		return err
 	}
+	tellBytes(in.trace.GotRequest, in.info, int(in.requestBytes))
+	in.phase = PhaseAdmit
+	if err := in.admit(ctx); err != nil {
+		return err
+	}
+	tell(in.trace.Admitted, in.info)
+	in.phase = PhaseHandle
+	return nil
+}
+
+func (in *Inbound) admit(ctx context.Context) error {
 	if in.pacer == nil {
 		in.pace = unpaced{}
 		return nil
 	}
-	pace, err := in.pacer.Admit(ctx, in.from, in.spec)
+	pace, err := in.pacer.Admit(ctx, in.info.Peer, in.spec)
 	if err != nil {
 		return fmt.Errorf("admitting %s: %w", in.spec.Name, err)
 	}
@@ -69,13 +86,14 @@ func (in *Inbound) Receive(ctx context.Context, msg any) error {
 	return nil
 }
 
-func (in *Inbound) read(msg any) error {
+func (in *Inbound) read(ctx context.Context, msg any) error {
 	// Deadlines fail only on streams that are closed, which the read then tells.
 	_ = in.stream.SetReadDeadline(time.Now().Add(in.spec.Limits.Timeouts.Progress))
 	tr := &transportReader{r: in.stream}
 	br := getReader(tr)
 	defer putReader(br)
 	err := in.spec.Codec.ReadRequest(br, in.Protocol(), in.spec.Limits.MaxRequest, msg)
+	in.requestBytes = tr.n
 	switch {
 	case err == nil:
 		return nil
@@ -84,7 +102,7 @@ func (in *Inbound) read(msg any) error {
 	case isTimeout(tr.err):
 		return Errorf(CodeInvalidRequest, "request was not complete in time").WithCause(ErrTimeout)
 	}
-	return fmt.Errorf("reading request: %w", tr.err)
+	return fmt.Errorf("reading request: %w", streamCause(ctx, in.stream, tr.err))
 }
 
 // verdictOr returns err itself if it is meant for the peer, else a verdict that
@@ -121,7 +139,8 @@ func (in *Inbound) unreserve() {
 
 // Send writes msg, a pointer to a response, as the next chunk. Any error it
 // returns but the codec's own means that the stream is broken, and that the
-// handler should return.
+// handler should return. A requester that has lost interest resets the stream,
+// which is noticed here.
 func (in *Inbound) Send(ctx context.Context, msg any) error {
 	return in.SendAppend(ctx, func(dst []byte) ([]byte, error) {
 		return in.spec.Codec.AppendResponse(dst, in.Protocol(), msg)
@@ -140,8 +159,11 @@ func (in *Inbound) SendAppend(ctx context.Context, fill func(dst []byte) ([]byte
 		// Whatever followed a chunk that was cut off would be read as its rest.
 		return in.writeErr
 	}
-	if in.spec.Kind == KindUnary && in.usage.Items > 0 {
+	switch {
+	case in.spec.Kind == KindUnary && in.usage.Items > 0:
 		return fmt.Errorf("reqresp: %s is answered by one response only", in.spec.Name)
+	case in.spec.Kind == KindOneWay:
+		return fmt.Errorf("reqresp: %s is not answered", in.spec.Name)
 	}
 	if !in.reserved {
 		if err := in.Reserve(ctx, Cost{Items: 1}); err != nil {
@@ -160,25 +182,25 @@ func (in *Inbound) SendAppend(ctx context.Context, fill func(dst []byte) ([]byte
 		return err
 	}
 	*buf = chunk
-	n, err := in.write(chunk)
+	in.phase = PhaseResponse
+	n, err := in.write(ctx, chunk)
 	used = Cost{Items: 1, Bytes: uint64(n)}
 	in.usage.Items++
 	in.usage.Bytes += uint64(n)
+	if err == nil {
+		tellBytes(in.trace.WroteChunk, in.info, n)
+	}
 	return err
 }
 
 // writePiece is how much of a chunk gets one write timeout.
 const writePiece = 1 << 20
 
-func (in *Inbound) write(b []byte) (int, error) {
+func (in *Inbound) write(ctx context.Context, b []byte) (int, error) {
 	n, err := writeAll(in.stream, b, in.spec.Limits.Timeouts.Write)
-	if err == nil {
-		return n, nil
+	if err != nil {
+		in.writeErr = fmt.Errorf("writing response: %w", streamCause(ctx, in.stream, err))
 	}
-	if isTimeout(err) {
-		err = fmt.Errorf("%w: %w", ErrTimeout, err)
-	}
-	in.writeErr = fmt.Errorf("writing response: %w", err)
 	return n, in.writeErr
 }
 

@@ -26,12 +26,18 @@ func TestMistakesAtSetupPanic(t *testing.T) {
 			"negative limit":       declare(family, reqresp.Limits{MaxRequest: -1}, "a", 1),
 			"huge limit":           declare(family, reqresp.Limits{MaxResponse: math.MaxInt}, "a", 1),
 			"negative timeout":     declare(family, reqresp.Limits{Timeouts: reqresp.Timeouts{Dial: -1}}, "a", 1),
-			"negative concurrency": func() { reqresp.NewClient(s.client, &reqresp.ClientOptions{MaxConcurrent: -1}) },
+			"negative concurrency": func() { reqresp.NewClient(s.client, &reqresp.ClientOptions{MaxConcurrentPerPeer: -1}) },
 			"negative streams":     func() { reqresp.NewServer(s.client, &reqresp.ServerOptions{MaxStreams: -1}) },
-			"register after start": func() { srv.Register() },
-			"register twice":       func() { fresh.Register(echo.Serve(echoed)) },
-			"no spec":              func() { fresh.Register(reqresp.Method{Handler: received}) },
-			"no handler":           func() { fresh.Register(reqresp.Method{Spec: counter.Spec()}) },
+			"registered already":   func() { srv.Register(echo.Serve(echoed)) },
+			"no protocol ID":       func() { echo.WithProtocols() },
+			"empty protocol ID":    func() { echo.WithProtocols("/a", "") },
+			"negative queue":       func() { reqresp.NewClient(s.client, &reqresp.ClientOptions{MaxQueue: -1}) },
+			"negative call timeout": func() {
+				reqresp.NewClient(s.client, nil).With(reqresp.CallOptions{Timeouts: reqresp.Timeouts{Total: -1}})
+			},
+			"register twice": func() { fresh.Register(echo.Serve(echoed)) },
+			"no spec":        func() { fresh.Register(reqresp.Method{Handler: received}) },
+			"no handler":     func() { fresh.Register(reqresp.Method{Spec: counter.Spec()}) },
 		}
 		for name, mistake := range mistakes {
 			wantPanic(t, name, mistake)
@@ -53,7 +59,7 @@ func TestErrorKeepsWhatItWraps(t *testing.T) {
 		"reqresp: server error: one: a":                  one,
 		"reqresp: code 200: no (hidden)":                 reqresp.Errorf(200, "no").WithCause(errors.New("hidden")),
 		`reqresp: peer answered invalid request: "\x00"`: &reqresp.Error{Code: 1, Message: "\x00", Remote: true},
-		"reqresp: /x to 1 failed in phase dial: no":      &reqresp.Failure{Peer: "\x00", Protocol: "/x", Phase: reqresp.PhaseDial, Err: errors.New("no")},
+		"reqresp: /x with 1 failed in phase dial: no":    &reqresp.Failure{Peer: "\x00", Protocol: "/x", Phase: reqresp.PhaseDial, Err: errors.New("no")},
 	} {
 		if err.Error() != want {
 			t.Errorf("got %q, want %q", err, want)

@@ -15,12 +15,13 @@ import (
 // Outbound is an exchange that this side began. It belongs to one goroutine,
 // which ends it with Close.
 type Outbound struct {
-	spec    *Spec
-	stream  network.Stream
-	ctx     context.Context // the exchange's own
-	cancel  context.CancelFunc
-	guard   *streamGuard
-	release func()
+	call     *call
+	spec     *Spec
+	timeouts Timeouts
+	stream   network.Stream
+	ctx      context.Context // the exchange's own
+	cancel   context.CancelFunc
+	guard    *streamGuard
 
 	tr        transportReader
 	br        *bufio.Reader
@@ -28,17 +29,22 @@ type Outbound struct {
 	maxChunks int
 	err       error // what the exchange ended in: io.EOF, a remote *Error or a *Failure
 	ended     bool  // the response was read to its end or to the peer's verdict
+	finished  bool  // the stream was closed already
 	closed    bool
 }
 
-func newOutbound(ctx context.Context, stream network.Stream, spec *Spec, release func()) *Outbound {
-	o := &Outbound{spec: spec, stream: stream, release: release, maxChunks: spec.Limits.MaxChunks}
-	o.ctx, o.cancel = context.WithTimeoutCause(ctx, spec.Limits.Timeouts.Total, ErrTimeout)
+func newOutbound(ctx context.Context, c *call, stream network.Stream, spec *Spec) *Outbound {
+	o := &Outbound{call: c, spec: spec, stream: stream, maxChunks: spec.Limits.MaxChunks}
+	o.timeouts = c.client.opts.Timeouts.or(spec.Limits.Timeouts)
+	o.ctx, o.cancel = context.WithTimeoutCause(ctx, o.timeouts.Total, ErrTimeout)
 	o.guard = guardStream(o.ctx, stream)
 	o.tr.r = stream
 	o.br = getReader(&o.tr)
 	return o
 }
+
+// ID returns the exchange's ID.
+func (o *Outbound) ID() OutboundRequestID { return o.call.info.ID }
 
 // Spec returns the protocol that was negotiated, one of those given to
 // [Client.Open].
@@ -46,6 +52,9 @@ func (o *Outbound) Spec() *Spec { return o.spec }
 
 // Protocol returns the protocol ID that was negotiated.
 func (o *Outbound) Protocol() protocol.ID { return o.stream.Protocol() }
+
+// Conn returns the connection the stream runs on.
+func (o *Outbound) Conn() network.Conn { return o.stream.Conn() }
 
 // Send writes req, a pointer to the request, and half-closes the stream. It is
 // called once, first. The error is a [*Failure].
@@ -63,16 +72,21 @@ func (o *Outbound) Send(req any) error {
 	if bounded, ok := req.(BoundedRequest); ok && o.spec.Kind == KindStream {
 		o.maxChunks = max(0, min(o.maxChunks, bounded.MaxChunks()))
 	}
-	if _, err := writeAll(o.stream, b, o.spec.Limits.Timeouts.Write); err != nil {
-		return o.fail(PhaseRequest, o.transportCause(err))
+	n, err := writeAll(o.stream, b, o.timeouts.Write)
+	o.call.result.RequestBytes = uint64(n)
+	if err != nil {
+		return o.transportFailed(PhaseRequest, err)
 	}
 	// A request without any bytes is written here, along with the negotiation. An
 	// error means that the peer wants no more of it, which reading explains better.
-	_ = o.stream.SetWriteDeadline(time.Now().Add(o.spec.Limits.Timeouts.Write))
+	_ = o.stream.SetWriteDeadline(time.Now().Add(o.timeouts.Write))
 	_ = o.stream.CloseWrite()
-	o.setReadDeadline(o.spec.Limits.Timeouts.FirstByte)
+	o.setReadDeadline(o.timeouts.FirstByte)
+	tellBytes(o.trace().WroteRequest, o.call.info, n)
 	return nil
 }
+
+func (o *Outbound) trace() *ClientTrace { return o.call.client.shared.trace }
 
 // Receive reads the next chunk into resp, a pointer to a zero response. It
 // returns io.EOF at the end of the response, an [*Error] with Remote set if the
@@ -94,20 +108,29 @@ func (o *Outbound) Receive(resp any) error {
 	if o.chunks >= o.maxChunks {
 		return o.receiveEnd(resp)
 	}
-	o.setReadDeadline(o.spec.Limits.Timeouts.Progress)
+	o.setReadDeadline(o.timeouts.Progress)
+	before := o.consumed()
 	err := o.spec.Codec.ReadResponse(o.br, o.Protocol(), o.spec.Limits.MaxResponse, resp)
 	if err != nil {
 		return o.readFailed(err)
 	}
 	o.chunks++
+	tellBytes(o.trace().GotChunk, o.call.info, int(o.consumed()-before))
 	return nil
 }
+
+// consumed returns how many bytes of the response were made use of.
+func (o *Outbound) consumed() uint64 { return o.tr.n - uint64(o.br.Buffered()) }
 
 // awaitFirstByte gives the first byte its own timeout. The end of the stream is
 // left for the codec to find.
 func (o *Outbound) awaitFirstByte() error {
-	if _, err := o.br.Peek(1); err != nil && err != io.EOF {
-		return o.fail(PhaseFirstByte, o.transportCause(err))
+	_, err := o.br.Peek(1)
+	if err != nil && err != io.EOF {
+		return o.transportFailed(PhaseFirstByte, err)
+	}
+	if err == nil {
+		tell(o.trace().GotFirstByte, o.call.info)
 	}
 	return nil
 }
@@ -121,7 +144,7 @@ const endTimeout = time.Second
 // sent everything, did no harm. A surplus chunk is read into resp, unless that is
 // nil, as it may be the peer's verdict.
 func (o *Outbound) receiveEnd(resp any) error {
-	o.setReadDeadline(min(endTimeout, o.spec.Limits.Timeouts.Progress))
+	o.setReadDeadline(min(endTimeout, o.timeouts.Progress))
 	if _, err := o.br.Peek(1); err != nil {
 		o.ended = err == io.EOF
 		o.err = io.EOF
@@ -140,7 +163,7 @@ func (o *Outbound) receiveEnd(resp any) error {
 func (o *Outbound) readFailed(err error) error {
 	switch {
 	case o.tr.err != nil:
-		return o.fail(PhaseResponse, o.transportCause(o.tr.err))
+		return o.transportFailed(PhaseResponse, o.tr.err)
 	case err == io.EOF && o.spec.Kind == KindUnary && o.chunks == 0:
 		return o.fail(PhaseResponse, fmt.Errorf("%w: %w", ErrViolation, ErrNoResponse))
 	case err == io.EOF:
@@ -157,7 +180,7 @@ func (o *Outbound) readFailed(err error) error {
 // receiveVerdict ends the response with the peer's verdict, after which nothing
 // may come. A peer that is slow to close did no harm.
 func (o *Outbound) receiveVerdict(e *Error) error {
-	o.setReadDeadline(min(endTimeout, o.spec.Limits.Timeouts.Progress))
+	o.setReadDeadline(min(endTimeout, o.timeouts.Progress))
 	if _, err := o.br.Peek(1); err == nil {
 		return o.fail(PhaseResponse, fmt.Errorf("%w: %w: %w", ErrViolation, ErrAfterVerdict, e))
 	}
@@ -173,6 +196,26 @@ func (o *Outbound) Reject(err error) error {
 	return o.fail(PhaseResponse, fmt.Errorf("%w: %w", ErrViolation, err))
 }
 
+// finish ends an exchange that is not answered, once its request was sent. libp2p
+// completes a negotiation that is under way before it closes a stream, and what came of it is what
+// reading returns from then on, even of nothing.
+func (o *Outbound) finish() error {
+	if o.err != nil {
+		return o.err
+	}
+	o.finished = true
+	_ = o.stream.Close()
+	_, err := o.stream.Read(nil)
+	switch {
+	case !o.guard.disarm():
+		return o.fail(PhaseNegotiate, cause(o.ctx, o.ctx.Err()))
+	case isUnsupported(err):
+		return o.fail(PhaseNegotiate, fmt.Errorf("%w: %w", ErrUnsupported, err))
+	}
+	o.err = io.EOF
+	return nil
+}
+
 // Close ends the exchange and frees its slot. If the response was read to its end, or to
 // an error from the peer, the stream is closed, otherwise it is reset, which
 // tells the peer to stop. It may be called more than once; Send and Receive fail
@@ -182,15 +225,37 @@ func (o *Outbound) Close() {
 		return
 	}
 	o.closed = true
-	if o.guard.disarm() {
+	if !o.finished && o.guard.disarm() {
 		o.endStream()
 	}
-	o.cancel()
-	putReader(o.br)
-	o.release()
 	if o.err == nil {
-		_ = o.fail(PhaseResponse, ErrClosed)
+		_ = o.fail(PhaseResponse, o.abandoned())
 	}
+	o.cancel()
+	o.call.result.Chunks = o.chunks
+	o.call.result.ResponseBytes = o.consumed()
+	putReader(o.br)
+	o.call.end(o.outcome())
+}
+
+// abandoned is why an exchange was closed that had not come to its end.
+func (o *Outbound) abandoned() error {
+	if err := context.Cause(o.ctx); err != nil {
+		return err
+	}
+	return ErrClosed
+}
+
+// outcome is the exchange's error for its result. A stream of chunks that its reader
+// had enough of is cancelled, not failed.
+func (o *Outbound) outcome() error {
+	switch {
+	case o.err == io.EOF:
+		return nil
+	case errors.Is(o.err, ErrClosed):
+		return &Failure{Peer: o.call.info.Peer, Protocol: o.Protocol(), Phase: PhaseResponse, Err: context.Canceled}
+	}
+	return o.err
 }
 
 func (o *Outbound) endStream() {
@@ -216,16 +281,13 @@ func (o *Outbound) fail(phase Phase, err error) error {
 	return o.err
 }
 
-// transportCause names the reason behind a stream's error.
-func (o *Outbound) transportCause(err error) error {
-	switch {
-	case o.ctx.Err() != nil:
-		return cause(o.ctx, err)
-	case isUnsupported(err):
-		// A protocol known to be supported is negotiated along with the request.
-		return fmt.Errorf("%w: %w", ErrUnsupported, err)
-	case isTimeout(err):
-		return fmt.Errorf("%w: %w", ErrTimeout, err)
+// transportFailed ends the exchange in a stream's error, which may be the peer's
+// verdict.
+func (o *Outbound) transportFailed(phase Phase, err error) error {
+	err = streamCause(o.ctx, o.stream, err)
+	if e, ok := errors.AsType[*Error](err); ok {
+		o.err = e
+		return o.err
 	}
-	return err
+	return o.fail(phase, err)
 }

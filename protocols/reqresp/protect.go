@@ -1,6 +1,7 @@
 package reqresp
 
 import (
+	"maps"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -48,4 +49,11 @@ func (p *protector) end(id peer.ID) {
 		delete(p.pending, id)
 		p.conns.Unprotect(id, p.tag)
 	}
+}
+
+// counts returns how many exchanges are pending with each peer.
+func (p *protector) counts() map[peer.ID]int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return maps.Clone(p.pending)
 }

@@ -3,82 +3,103 @@ package reqresp
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"runtime/debug"
 
 	"github.com/libp2p/go-libp2p/core/network"
 )
 
 // serve runs one exchange from the opened stream to its end.
 func (s *Server) serve(spec *Spec, handler HandlerFunc, stream network.Stream) {
-	stream = wrapMplex(stream)
-	conn, from := stream.Conn(), stream.Conn().RemotePeer()
+	conn := stream.Conn()
+	in := &Inbound{
+		info: InboundInfo{
+			ID:       InboundRequestID(s.lastID.Add(1)),
+			Peer:     conn.RemotePeer(),
+			Spec:     spec,
+			Protocol: stream.Protocol(),
+			Conn:     conn,
+		},
+		spec:   spec,
+		stream: wrapMplex(stream),
+		pacer:  s.opts.Pacer,
+		trace:  s.opts.Trace,
+		phase:  PhaseRequest,
+	}
+	tell(in.trace.Start, in.info)
 	ctx, err := s.enter(conn)
 	if err != nil {
-		_ = stream.ResetWithError(resetCode(err))
+		_ = in.stream.ResetWithError(resetCode(err))
+		s.done(in, err)
 		return
 	}
 	defer s.leave(conn)
-	s.protect.begin(from)
-	defer s.protect.end(from)
+	s.protect.begin(in.info.Peer)
+	defer s.protect.end(in.info.Peer)
+	s.done(in, s.exchange(ctx, handler, in))
+}
 
-	ctx, cancel := context.WithTimeoutCause(ctx, spec.Limits.Timeouts.Total, ErrTimeout)
+// exchange runs an exchange that was counted in, and returns what it ended in.
+func (s *Server) exchange(ctx context.Context, handler HandlerFunc, in *Inbound) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, in.spec.Limits.Timeouts.Total, ErrTimeout)
 	defer cancel()
-	guard := guardStream(ctx, stream)
-	in := &Inbound{spec: spec, stream: stream, from: from, pacer: s.opts.Pacer}
-	err = s.run(ctx, handler, in)
-	if guard.disarm() {
-		s.finish(in, err)
-	} else {
-		err = context.Cause(ctx)
+	guard := guardStream(ctx, in.stream)
+	err := run(ctx, handler, in)
+	if !guard.disarm() {
+		return context.Cause(ctx)
 	}
-	s.logOutcome(in, err)
+	return finish(ctx, in, err)
 }
 
 // run calls the handler and turns its panic into an error.
-func (s *Server) run(ctx context.Context, handler HandlerFunc, in *Inbound) (err error) {
+func run(ctx context.Context, handler HandlerFunc, in *Inbound) (err error) {
 	defer in.release()
-	defer func() {
-		if p := recover(); p != nil {
-			err = &panicError{p, debug.Stack()}
-		}
-	}()
+	defer recovered(&err)
 	return handler(ctx, in)
 }
 
-// finish ends the stream as the handler's result demands.
-func (s *Server) finish(in *Inbound, err error) {
-	if in.writeErr == nil && err != nil && !errors.Is(err, ErrRefused) {
-		err = s.sendVerdict(in, err)
+// finish ends the stream as the handler's result demands, and returns what the
+// exchange ended in.
+func finish(ctx context.Context, in *Inbound, err error) error {
+	if err != nil && in.writeErr == nil && !tellVerdict(ctx, in, err) {
+		_ = in.stream.ResetWithError(resetCode(verdictOr(err, CodeServerError, "")))
+		return err
 	}
-	if in.writeErr != nil || err != nil {
-		_ = in.stream.ResetWithError(resetCode(err))
-		return
+	if in.writeErr != nil {
+		_ = in.stream.ResetWithError(resetCode(in.writeErr))
+		return in.writeErr
 	}
 	// Both are needed: CloseWrite alone frees nothing. An error means that the
 	// peer has lost interest, after everything was written.
 	_ = in.stream.CloseWrite()
 	_ = in.stream.Close()
+	if err == nil && in.spec.Kind == KindUnary && in.usage.Items == 0 {
+		return ErrResponseOmission
+	}
+	return err
 }
 
-// sendVerdict tells the peer why there is no (further) answer. It returns err if
-// that was not possible.
-func (s *Server) sendVerdict(in *Inbound, err error) error {
+// tellVerdict tells the peer why there is no (further) answer, and reports whether
+// that was possible. Where it is not, or would say too little, a reset's code tells.
+func tellVerdict(ctx context.Context, in *Inbound, err error) bool {
 	codec, ok := in.spec.Codec.(ErrorCodec)
-	if !ok || isBroken(err) {
-		return err
+	if !ok || in.spec.Kind == KindOneWay || isRefusal(err) || isBroken(err) {
+		return false
 	}
 	verdict := verdictOr(err, CodeServerError, "")
 	buf := getBuffer()
 	defer putBuffer(buf)
 	chunk, aerr := codec.AppendError((*buf)[:0], in.Protocol(), verdict)
 	if aerr != nil {
-		return aerr
+		return false
 	}
 	*buf = chunk
-	_, werr := in.write(chunk)
-	return werr
+	_, _ = in.write(ctx, chunk)
+	return true
+}
+
+// isRefusal reports whether err says that there is no room for the exchange.
+func isRefusal(err error) bool {
+	return errors.Is(err, ErrRefused) || errors.Is(err, ErrRateLimited)
 }
 
 // isBroken reports whether err is the stream's own end, after which nothing can
@@ -87,28 +108,41 @@ func isBroken(err error) bool {
 	if _, ok := errors.AsType[*Error](err); ok {
 		return false
 	}
-	return errors.Is(err, network.ErrReset)
+	return errors.Is(err, network.ErrReset) || errors.Is(err, ErrDisconnected)
 }
 
+// done tells everybody what an exchange came to.
+func (s *Server) done(in *Inbound, err error) {
+	if err != nil && !isOwnVerdict(err) {
+		err = &Failure{Peer: in.info.Peer, Protocol: in.Protocol(), Phase: in.phase, Err: err}
+	}
+	s.logOutcome(in, err)
+	tellResult(in.trace.Done, in.info, Result{
+		Err:           err,
+		Chunks:        int(in.usage.Items),
+		RequestBytes:  in.requestBytes,
+		ResponseBytes: in.usage.Bytes,
+	})
+}
+
+func isOwnVerdict(err error) bool {
+	e, ok := err.(*Error)
+	return ok && !e.Remote
+}
+
+// logOutcome logs at level warn only what is no peer's doing.
 func (s *Server) logOutcome(in *Inbound, err error) {
 	if err == nil {
 		return
 	}
-	level := slog.LevelWarn
-	if _, ok := errors.AsType[*Error](err); ok || in.writeErr != nil || isBroken(err) ||
-		errors.Is(err, ErrRefused) || errors.Is(err, ErrTimeout) || errors.Is(err, ErrClosed) || errors.Is(err, ErrDisconnected) {
-		level = slog.LevelDebug
+	level := slog.LevelDebug
+	switch ReasonOf(err) {
+	case ReasonPanic, ReasonIO:
+		level = slog.LevelWarn
 	}
-	attrs := []any{"peer", in.from, "protocol", in.Protocol(), "chunks", in.usage.Items, "err", err}
-	if p, ok := errors.AsType[*panicError](err); ok {
-		attrs = append(attrs, "stack", string(p.stack))
+	attrs := []any{"peer", in.info.Peer, "protocol", in.Protocol(), "chunks", in.usage.Items, "err", err}
+	if p, ok := errors.AsType[*PanicError](err); ok {
+		attrs = append(attrs, "stack", string(p.Stack))
 	}
 	s.log.Log(context.Background(), level, "exchange failed", attrs...)
 }
-
-type panicError struct {
-	value any
-	stack []byte
-}
-
-func (e *panicError) Error() string { return fmt.Sprintf("handler panicked: %v", e.value) }

@@ -4,11 +4,11 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"iter"
 	"log/slog"
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -30,30 +30,54 @@ type ServerOptions struct {
 	// MaxStreams bounds the streams served at a time. Zero means
 	// DefaultMaxStreams.
 	MaxStreams int
+	// MaxStreamsPerConn bounds those on one connection. Zero leaves it to
+	// MaxStreamsPerPeer.
+	MaxStreamsPerConn int
 	// MaxStreamsPerPeer bounds those of one peer. A peer never gets more than a
 	// sixteenth of the streams that are left, though always one while there is
 	// any, so that no few peers can keep all others out. Zero means
 	// DefaultMaxStreamsPerPeer.
 	MaxStreamsPerPeer int
+	// Trace is told how exchanges go on. Nil tells nobody.
+	Trace *ServerTrace
 	// Logger gets failures of handlers at level warn and of peers at level debug.
 	// Nil discards them.
 	Logger *slog.Logger
 }
 
+func (o ServerOptions) withDefaults() ServerOptions {
+	for _, n := range []int{o.MaxStreams, o.MaxStreamsPerConn, o.MaxStreamsPerPeer} {
+		if n < 0 {
+			panic(fmt.Sprintf("reqresp: stream bound %d of ServerOptions must not be negative", n))
+		}
+	}
+	o.MaxStreams = cmp.Or(o.MaxStreams, DefaultMaxStreams)
+	o.MaxStreamsPerPeer = cmp.Or(o.MaxStreamsPerPeer, DefaultMaxStreamsPerPeer)
+	o.MaxStreamsPerConn = cmp.Or(o.MaxStreamsPerConn, o.MaxStreamsPerPeer)
+	o.Middleware = slices.Clone(o.Middleware)
+	o.Trace = cmp.Or(o.Trace, new(ServerTrace))
+	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
+	return o
+}
+
 // A Server serves methods to the peers of a host.
 type Server struct {
-	host     Host
-	opts     ServerOptions
-	log      *slog.Logger
-	protect  *protector
-	ctx      context.Context // the exchanges'; cancelled when draining is over
-	cancel   context.CancelCauseFunc
-	exchange sync.WaitGroup
-	notifiee *network.NotifyBundle
+	host      Host
+	opts      ServerOptions
+	log       *slog.Logger
+	protect   *protector
+	ctx       context.Context // the exchanges'; cancelled when draining is over
+	cancel    context.CancelCauseFunc
+	exchanges sync.WaitGroup
+	notifiee  *network.NotifyBundle
+	lastID    atomic.Uint64
+
+	// lifecycle orders what is told to the host, which may wait for its listeners.
+	lifecycle sync.Mutex
+	methods   []Method // guarded by lifecycle and mu: either is enough to read them
 
 	mu      sync.Mutex
 	state   serverState
-	methods []Method
 	streams map[peer.ID]int
 	conns   map[network.Conn]*servedConn
 	total   int
@@ -75,16 +99,11 @@ func NewServer(h Host, opts *ServerOptions) *Server {
 	if opts != nil {
 		o = *opts
 	}
-	if o.MaxStreams < 0 || o.MaxStreamsPerPeer < 0 {
-		panic(fmt.Sprintf("reqresp: stream bounds %d and %d must not be negative", o.MaxStreams, o.MaxStreamsPerPeer))
-	}
-	o.MaxStreams = cmp.Or(o.MaxStreams, DefaultMaxStreams)
-	o.MaxStreamsPerPeer = cmp.Or(o.MaxStreamsPerPeer, DefaultMaxStreamsPerPeer)
-	o.Middleware = slices.Clone(o.Middleware)
+	o = o.withDefaults()
 	s := &Server{
 		host:    h,
 		opts:    o,
-		log:     cmp.Or(o.Logger, slog.New(slog.DiscardHandler)),
+		log:     o.Logger,
 		protect: newProtector(h.ConnManager()),
 		streams: make(map[peer.ID]int),
 		conns:   make(map[network.Conn]*servedConn),
@@ -94,65 +113,35 @@ func NewServer(h Host, opts *ServerOptions) *Server {
 	return s
 }
 
-// Register adds methods. It panics if a method lacks its spec or handler, a
-// protocol ID is already registered or the server was started, as only a
-// programming mistake can cause any of these.
-func (s *Server) Register(methods ...Method) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.state != stateNew {
-		panic("reqresp: Register after Start")
-	}
-	for _, m := range methods {
-		if m.Spec == nil || m.Handler == nil {
-			panic("reqresp: Register of a method without spec or handler")
-		}
-		for _, other := range s.methods {
-			for _, id := range m.Spec.Protocols {
-				if slices.Contains(other.Spec.Protocols, id) {
-					panic(fmt.Sprintf("reqresp: protocol %s is registered twice", id))
-				}
-			}
-		}
-		s.methods = append(s.methods, m)
-	}
-}
-
-// Specs yields the protocols that are registered.
-func (s *Server) Specs() iter.Seq[*Spec] {
-	return func(yield func(*Spec) bool) {
-		s.mu.Lock()
-		methods := slices.Clone(s.methods)
-		s.mu.Unlock()
-		for _, m := range methods {
-			if !yield(m.Spec) {
-				return
-			}
-		}
-	}
-}
-
 // Start begins to serve. It fails with ErrClosed after Stop, and does nothing
 // if the server already runs.
 func (s *Server) Start() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch s.state {
+	s.lifecycle.Lock()
+	defer s.lifecycle.Unlock()
+	switch s.transition(stateRunning) {
 	case stateStopped:
 		return ErrClosed
 	case stateRunning:
 		return nil
 	case stateNew:
 	}
-	s.state = stateRunning
 	s.host.Network().Notify(s.notifiee)
 	for _, m := range s.methods {
-		handler := wrap(m.Handler, s.opts.Middleware)
-		for _, id := range m.Spec.Protocols {
-			s.host.SetStreamHandler(id, func(stream network.Stream) { s.serve(m.Spec, handler, stream) })
-		}
+		s.announce(m)
 	}
 	return nil
+}
+
+// transition enters a state, unless the server was stopped, and returns the one
+// before.
+func (s *Server) transition(to serverState) (from serverState) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	from = s.state
+	if from != stateStopped {
+		s.state = to
+	}
+	return from
 }
 
 // Stop takes no more streams, waits for those under way until ctx ends, resets
@@ -160,20 +149,10 @@ func (s *Server) Start() error {
 // handler that ignores its context and its failing stream is waited for. The
 // error is the context's if streams had to be reset. The host stays open.
 func (s *Server) Stop(ctx context.Context) error {
-	s.mu.Lock()
-	running := s.state == stateRunning
-	s.state = stateStopped
-	s.mu.Unlock()
-	if running {
-		for _, m := range s.methods {
-			for _, id := range m.Spec.Protocols {
-				s.host.RemoveStreamHandler(id)
-			}
-		}
-	}
+	running := s.silence()
 	drained := make(chan struct{})
 	go func() {
-		s.exchange.Wait()
+		s.exchanges.Wait()
 		close(drained)
 	}()
 	var err error
@@ -190,6 +169,19 @@ func (s *Server) Stop(ctx context.Context) error {
 		s.host.Network().StopNotify(s.notifiee)
 	}
 	return err
+}
+
+// silence has the host take no more streams, and reports whether it did before.
+func (s *Server) silence() bool {
+	s.lifecycle.Lock()
+	defer s.lifecycle.Unlock()
+	if s.transition(stateStopped) != stateRunning {
+		return false
+	}
+	for _, m := range s.methods {
+		s.withdraw(m)
+	}
+	return true
 }
 
 // Streams returns how many streams of each peer are being served.
@@ -215,13 +207,13 @@ func (s *Server) enter(conn network.Conn) (context.Context, error) {
 	if s.state != stateRunning {
 		return nil, ErrClosed
 	}
-	if s.total >= s.opts.MaxStreams || s.streams[from] >= s.peerBoundLocked() {
+	if s.total >= s.opts.MaxStreams || s.streams[from] >= s.peerBoundLocked() || s.onConnLocked(conn) >= s.opts.MaxStreamsPerConn {
 		s.refused++
 		return nil, ErrRefused
 	}
 	s.total++
 	s.streams[from]++
-	s.exchange.Add(1)
+	s.exchanges.Add(1)
 	return s.enterConnLocked(conn), nil
 }
 
@@ -246,5 +238,5 @@ func (s *Server) leave(conn network.Conn) {
 	if s.streams[from] == 0 {
 		delete(s.streams, from)
 	}
-	s.exchange.Done()
+	s.exchanges.Done()
 }

@@ -12,10 +12,11 @@ type slotKey struct {
 	name string
 }
 
-// slots bounds the exchanges under way for each peer and protocol; further ones
-// wait in order of arrival.
+// slots bounds the exchanges under way for each key; further ones wait in order of
+// arrival.
 type slots struct {
-	max int
+	max     int
+	waiting *waitBound
 
 	mu    sync.Mutex
 	queue map[slotKey]*slotQueue
@@ -26,8 +27,8 @@ type slotQueue struct {
 	waiting []chan struct{}
 }
 
-func newSlots(n int) *slots {
-	return &slots{max: n, queue: make(map[slotKey]*slotQueue)}
+func newSlots(n int, waiting *waitBound) *slots {
+	return &slots{max: n, waiting: waiting, queue: make(map[slotKey]*slotQueue)}
 }
 
 // acquire waits for a slot. Every success is followed by one release.
@@ -46,6 +47,11 @@ func (s *slots) acquire(ctx context.Context, k slotKey) error {
 		s.mu.Unlock()
 		return nil
 	}
+	if err := s.waiting.enter(); err != nil {
+		s.mu.Unlock()
+		return err
+	}
+	defer s.waiting.leave()
 	turn := make(chan struct{})
 	q.waiting = append(q.waiting, turn)
 	s.mu.Unlock()

@@ -34,7 +34,8 @@ func TestFurtherCallsWaitTheirTurn(t *testing.T) {
 		}
 		serve(t, s.server, nil, echo.Serve(slow), reqresp.NewUnary[Text, Text](family, "other", reqresp.Limits{}, 1).Serve(echoed))
 		s.connect(t)
-		c := reqresp.NewClient(s.client, nil)
+		const atATime = 2
+		c := reqresp.NewClient(s.client, &reqresp.ClientOptions{MaxConcurrentPerPeer: atATime})
 		done := make(chan error)
 		start := time.Now()
 		for i := range 6 {
@@ -57,8 +58,8 @@ func TestFurtherCallsWaitTheirTurn(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		if most != reqresp.DefaultMaxConcurrent {
-			t.Errorf("%d calls at a time, want %d", most, reqresp.DefaultMaxConcurrent)
+		if most != atATime {
+			t.Errorf("%d calls at a time, want %d", most, atATime)
 		}
 		if want := []string{"0", "1", "2", "3", "4", "5"}; !slices.Equal(order, want) {
 			t.Errorf("served in order %q, want %q", order, want)
@@ -69,7 +70,7 @@ func TestFurtherCallsWaitTheirTurn(t *testing.T) {
 func TestFailedCallsFreeTheirSlot(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		serve(t, s.server, nil, counter.Serve(counted))
-		c := reqresp.NewClient(s.client, &reqresp.ClientOptions{MaxConcurrent: 1})
+		c := reqresp.NewClient(s.client, &reqresp.ClientOptions{MaxConcurrentPerPeer: 1})
 		nobody := newPeerID(t)
 		for range 3 {
 			_, err := echo.Call(t.Context(), c, nobody, new(Text("")))
@@ -86,7 +87,7 @@ func TestFailedCallsFreeTheirSlot(t *testing.T) {
 func TestSlotHandedToACancelledCallIsPassedOn(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		serve(t, s.server, nil, echo.Serve(echoed))
-		c := reqresp.NewClient(s.client, &reqresp.ClientOptions{MaxConcurrent: 1})
+		c := reqresp.NewClient(s.client, &reqresp.ClientOptions{MaxConcurrentPerPeer: 1})
 		for range 100 {
 			first, err := c.Open(t.Context(), s.server.ID(), echo.Spec())
 			if err != nil {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,6 +20,8 @@ const (
 	KindUnary Kind = iota + 1
 	// KindStream is answered by zero or more chunks.
 	KindStream
+	// KindOneWay is not answered: the response is the end of the stream.
+	KindOneWay
 )
 
 // String returns the kind's name, such as "unary".
@@ -28,6 +31,8 @@ func (k Kind) String() string {
 		return "unary"
 	case KindStream:
 		return "stream"
+	case KindOneWay:
+		return "one-way"
 	}
 	return fmt.Sprintf("kind(%d)", uint8(k))
 }
@@ -49,7 +54,7 @@ type Limits struct {
 	// Zero means DefaultMaxResponse.
 	MaxResponse int
 	// MaxChunks is the largest number of chunks a caller accepts for one request.
-	// Zero means DefaultMaxChunks. It does not apply to unary protocols.
+	// Zero means DefaultMaxChunks. It applies to streams only.
 	MaxChunks int
 	// Timeouts bounds each phase of an exchange.
 	Timeouts Timeouts
@@ -59,8 +64,12 @@ func (l Limits) withDefaults(kind Kind) Limits {
 	l.MaxRequest = cmp.Or(l.MaxRequest, DefaultMaxRequest)
 	l.MaxResponse = cmp.Or(l.MaxResponse, DefaultMaxResponse)
 	l.MaxChunks = cmp.Or(l.MaxChunks, DefaultMaxChunks)
-	if kind == KindUnary {
+	switch kind {
+	case KindUnary:
 		l.MaxChunks = 1
+	case KindOneWay:
+		l.MaxChunks = 0
+	case KindStream:
 	}
 	l.Timeouts = l.Timeouts.withDefaults(kind)
 	return l
@@ -87,8 +96,9 @@ const (
 )
 
 // Timeouts bounds the phases of an exchange. Zero means the default of a field,
-// a negative value is refused: no phase is without a bound. A context given to a
-// call can only shorten them.
+// a negative value is refused: no phase is without a bound. A call may have others
+// than its protocol, see [CallOptions]; a context given to it can only shorten
+// them.
 type Timeouts struct {
 	// Dial bounds connecting to a peer that is not connected. Default 10 s.
 	Dial time.Duration
@@ -104,9 +114,9 @@ type Timeouts struct {
 	// with its end, on the client each chunk since the one before it. Deployed
 	// servers which limit rates leave up to 10 s between chunks. Default 15 s.
 	Progress time.Duration
-	// Total bounds the exchange from the opened stream to its end, waits for rate
-	// limits included. Default 60 s for unary protocols and 30 minutes for streams:
-	// 128 chunks at one per 8 s are still within it.
+	// Total bounds the exchange from the opened stream to its end, the handler's work
+	// and waits for rate limits included. Default 60 s, and 30 minutes for
+	// streams: 128 chunks at one per 8 s are still within it.
 	Total time.Duration
 }
 
@@ -115,13 +125,25 @@ func (t Timeouts) withDefaults(kind Kind) Timeouts {
 	if kind == KindStream {
 		total = DefaultStreamTotalTimeout
 	}
+	return t.or(Timeouts{
+		Dial:      DefaultDialTimeout,
+		Negotiate: DefaultNegotiateTimeout,
+		Write:     DefaultWriteTimeout,
+		FirstByte: DefaultFirstByteTimeout,
+		Progress:  DefaultProgressTimeout,
+		Total:     total,
+	})
+}
+
+// or returns t with its zero fields replaced by those of u.
+func (t Timeouts) or(u Timeouts) Timeouts {
 	return Timeouts{
-		Dial:      cmp.Or(t.Dial, DefaultDialTimeout),
-		Negotiate: cmp.Or(t.Negotiate, DefaultNegotiateTimeout),
-		Write:     cmp.Or(t.Write, DefaultWriteTimeout),
-		FirstByte: cmp.Or(t.FirstByte, DefaultFirstByteTimeout),
-		Progress:  cmp.Or(t.Progress, DefaultProgressTimeout),
-		Total:     cmp.Or(t.Total, total),
+		Dial:      cmp.Or(t.Dial, u.Dial),
+		Negotiate: cmp.Or(t.Negotiate, u.Negotiate),
+		Write:     cmp.Or(t.Write, u.Write),
+		FirstByte: cmp.Or(t.FirstByte, u.FirstByte),
+		Progress:  cmp.Or(t.Progress, u.Progress),
+		Total:     cmp.Or(t.Total, u.Total),
 	}
 }
 
@@ -136,9 +158,10 @@ func (t Timeouts) validate() error {
 
 // A Family is a group of protocols that share an ID prefix and a wire format.
 // The protocol IDs are prefix/name/version/codec-name; the last element is left
-// out if the codec's name is empty.
+// out if the codec's name is empty. For IDs of any other form see
+// [Unary.WithProtocols].
 type Family struct {
-	// Prefix begins every protocol ID, such as "/eth2/beacon_chain/req". It begins
+	// Prefix begins every protocol ID, such as "/eth2/beacon_chain/req". It is empty, or begins
 	// with a slash and does not end with one.
 	Prefix string
 	// Codec lays the family's messages out on a stream.
@@ -177,7 +200,7 @@ func newSpec(f Family, name string, kind Kind, l Limits, versions []int) *Spec {
 	if f.Codec == nil {
 		panic(fmt.Sprintf("reqresp: protocol %q has no codec", name))
 	}
-	if !strings.HasPrefix(f.Prefix, "/") || strings.HasSuffix(f.Prefix, "/") {
+	if f.Prefix != "" && (f.Prefix[0] != '/' || strings.HasSuffix(f.Prefix, "/")) {
 		panic(fmt.Sprintf("reqresp: protocol %q: prefix %q must begin with a slash and not end with one", name, f.Prefix))
 	}
 	if name == "" || len(versions) == 0 {
@@ -191,4 +214,14 @@ func newSpec(f Family, name string, kind Kind, l Limits, versions []int) *Spec {
 		ids[i] = f.ID(name, v)
 	}
 	return &Spec{Name: name, Kind: kind, Protocols: ids, Codec: f.Codec, Limits: l.withDefaults(kind)}
+}
+
+// withProtocols returns a copy of s with other protocol IDs.
+func (s *Spec) withProtocols(ids []protocol.ID) *Spec {
+	if len(ids) == 0 || slices.Contains(ids, "") {
+		panic(fmt.Sprintf("reqresp: protocol %q: protocol IDs %q must be one or more, and none empty", s.Name, ids))
+	}
+	c := *s
+	c.Protocols = slices.Clone(ids)
+	return &c
 }

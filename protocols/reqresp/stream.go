@@ -6,6 +6,7 @@ import (
 	"iter"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
 )
 
 // Stream describes a protocol in which one request gets zero or more response
@@ -19,6 +20,13 @@ type Stream[Req, Resp any] struct {
 // no version or the limits are invalid.
 func NewStream[Req, Resp any](f Family, name string, l Limits, versions ...int) Stream[Req, Resp] {
 	return Stream[Req, Resp]{newSpec(f, name, KindStream, l, versions)}
+}
+
+// WithProtocols returns the same protocol under other protocol IDs, most preferred
+// first, for those that are not made the family's way, such as /my-agent/1.0.0. It
+// panics if there is none or one is empty.
+func (p Stream[Req, Resp]) WithProtocols(ids ...protocol.ID) Stream[Req, Resp] {
+	return Stream[Req, Resp]{p.spec.withProtocols(ids)}
 }
 
 // Spec returns the protocol's description.

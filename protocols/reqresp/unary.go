@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
 )
 
 // Unary describes a protocol in which one request gets exactly one response.
@@ -17,6 +18,13 @@ type Unary[Req, Resp any] struct {
 // version or the limits are invalid.
 func NewUnary[Req, Resp any](f Family, name string, l Limits, versions ...int) Unary[Req, Resp] {
 	return Unary[Req, Resp]{newSpec(f, name, KindUnary, l, versions)}
+}
+
+// WithProtocols returns the same protocol under other protocol IDs, most preferred
+// first, for those that are not made the family's way, such as /my-agent/1.0.0. It
+// panics if there is none or one is empty.
+func (p Unary[Req, Resp]) WithProtocols(ids ...protocol.ID) Unary[Req, Resp] {
+	return Unary[Req, Resp]{p.spec.withProtocols(ids)}
 }
 
 // Spec returns the protocol's description.
@@ -36,6 +44,11 @@ func (p Unary[Req, Resp]) Call(ctx context.Context, c *Client, to peer.ID, req *
 // Exchange does what Call does on an exchange that [Client.Open] negotiated
 // for this protocol.
 func (p Unary[Req, Resp]) Exchange(out *Outbound, req *Req) (*Resp, error) {
+	return unary[Resp](out, req)
+}
+
+// unary sends a request and reads its only response.
+func unary[Resp any](out *Outbound, req any) (*Resp, error) {
 	if err := out.Send(req); err != nil {
 		return nil, err
 	}
@@ -49,7 +62,8 @@ func (p Unary[Req, Resp]) Exchange(out *Outbound, req *Req) (*Resp, error) {
 	return resp, nil
 }
 
-// Serve binds h, which may run concurrently with itself, to the protocol.
+// Serve binds h, which may run concurrently with itself, to the protocol. If h returns
+// neither a response nor an error, the stream is closed without an answer.
 func (p Unary[Req, Resp]) Serve(h func(ctx context.Context, from peer.ID, req *Req) (*Resp, error)) Method {
 	return Method{Spec: p.spec, Handler: func(ctx context.Context, in *Inbound) error {
 		req := new(Req)
@@ -57,7 +71,7 @@ func (p Unary[Req, Resp]) Serve(h func(ctx context.Context, from peer.ID, req *R
 			return err
 		}
 		resp, err := h(ctx, in.Peer(), req)
-		if err != nil {
+		if err != nil || resp == nil {
 			return err
 		}
 		return in.Send(ctx, resp)

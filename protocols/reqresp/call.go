@@ -1,0 +1,109 @@
+package reqresp
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+)
+
+// A call is an exchange of a client from its start to its end, with or without a
+// stream.
+type call struct {
+	client *Client
+	info   OutboundInfo
+	turn   turn
+	result Result
+}
+
+func (c *Client) newCall(to peer.ID, spec *Spec) *call {
+	id := OutboundRequestID(c.shared.lastID.Add(1))
+	return &call{client: c, info: OutboundInfo{ID: id, Peer: to, Spec: spec}}
+}
+
+func (c *call) open(ctx context.Context, specs []*Spec) (*Outbound, error) {
+	shared := c.client.shared
+	shared.protect.begin(c.info.Peer)
+	tell(shared.trace.Start, c.info)
+	stream, phase, err := c.connect(ctx, specs)
+	if err != nil {
+		err = &Failure{Peer: c.info.Peer, Protocol: specs[0].Protocols[0], Phase: phase, Err: err}
+		c.end(err)
+		return nil, err
+	}
+	c.info.Spec = specOf(specs, stream.Protocol())
+	c.info.Protocol = stream.Protocol()
+	c.info.Conn = stream.Conn()
+	tell(shared.trace.Negotiated, c.info)
+	return newOutbound(ctx, c, wrapMplex(stream), c.info.Spec), nil
+}
+
+// connect waits for the call's turn and opens a stream. The phase is the one it failed in.
+func (c *call) connect(ctx context.Context, specs []*Spec) (network.Stream, Phase, error) {
+	shared, timeouts := c.client.shared, c.client.opts.Timeouts.or(specs[0].Limits.Timeouts)
+	ids, err := c.client.opts.proposal(specs)
+	if err != nil {
+		return nil, PhaseQueue, err
+	}
+	if c.turn, err = shared.turns.wait(ctx, c.info.Peer, specs[0].Name); err != nil {
+		return nil, PhaseQueue, cause(ctx, err)
+	}
+	tell(shared.trace.Turn, c.info)
+	if err := c.dial(ctx, timeouts); err != nil {
+		return nil, PhaseDial, err
+	}
+	tell(shared.trace.Connected, c.info)
+	stream, err := c.negotiate(ctx, ids, timeouts)
+	return stream, PhaseNegotiate, err
+}
+
+// dial connects to the peer, unless the context forbids to dial: then the peer has to
+// be connected.
+func (c *call) dial(ctx context.Context, timeouts Timeouts) error {
+	host, to := c.client.shared.host, c.info.Peer
+	if nodial, _ := network.GetNoDial(ctx); nodial {
+		if !isConnected(ctx, host, to) {
+			return network.ErrNoConn
+		}
+		return nil
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, timeouts.Dial, ErrTimeout)
+	defer cancel()
+	if err := host.Connect(ctx, peer.AddrInfo{ID: to, Addrs: c.client.opts.Addrs}); err != nil {
+		return cause(ctx, err)
+	}
+	return nil
+}
+
+// isConnected reports whether there is a connection that a call may use.
+func isConnected(ctx context.Context, h Host, to peer.ID) bool {
+	connectedness := h.Network().Connectedness(to)
+	if limited, _ := network.GetAllowLimitedConn(ctx); limited && connectedness == network.Limited {
+		return true
+	}
+	return connectedness == network.Connected
+}
+
+func (c *call) negotiate(ctx context.Context, ids []protocol.ID, timeouts Timeouts) (network.Stream, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, timeouts.Negotiate, ErrTimeout)
+	defer cancel()
+	stream, err := c.client.shared.host.NewStream(network.WithNoDial(ctx, "connected"), c.info.Peer, ids...)
+	if err != nil {
+		if isUnsupported(err) {
+			err = fmt.Errorf("%w: %w", ErrUnsupported, err)
+		}
+		return nil, cause(ctx, resetError(err))
+	}
+	return stream, nil
+}
+
+// end is the only place that frees what a call holds, and tells that it is over.
+func (c *call) end(err error) {
+	shared := c.client.shared
+	c.turn.end()
+	shared.protect.end(c.info.Peer)
+	c.result.Err = err
+	tellResult(shared.trace.Done, c.info, c.result)
+}

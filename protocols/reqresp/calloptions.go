@@ -1,0 +1,48 @@
+package reqresp
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/multiformats/go-multiaddr"
+)
+
+// CallOptions are the optional settings of single calls, for [Client.With]. The zero
+// value changes nothing.
+//
+// What libp2p lets a context say is not among them, but obeyed: see
+// network.WithNoDial for a peer that must be connected already,
+// network.WithAllowLimitedConn for one that may be asked over a relay, and
+// network.WithForceDirectDial.
+type CallOptions struct {
+	// Addrs are dialed, besides those that the host knows, if the peer is not
+	// connected. The host remembers them for some minutes.
+	Addrs []multiaddr.Multiaddr
+	// Protocols are proposed, in this order, instead of all those that the call would
+	// propose, of which each must be one. Nil proposes them all.
+	Protocols []protocol.ID
+	// Timeouts replace those of the protocol. Fields that are zero keep the
+	// protocol's.
+	Timeouts Timeouts
+}
+
+// proposal returns the protocol IDs to negotiate, most preferred first.
+func (o *CallOptions) proposal(specs []*Spec) ([]protocol.ID, error) {
+	if o.Protocols == nil && len(specs) == 1 {
+		return specs[0].Protocols, nil
+	}
+	var all []protocol.ID
+	for _, spec := range specs {
+		all = append(all, spec.Protocols...)
+	}
+	if o.Protocols == nil {
+		return all, nil
+	}
+	for _, id := range o.Protocols {
+		if !slices.Contains(all, id) {
+			return nil, fmt.Errorf("reqresp: CallOptions.Protocols has %q, %s has %q", id, specs[0].Name, all)
+		}
+	}
+	return o.Protocols, nil
+}
