@@ -2,11 +2,11 @@
 // stream per exchange, one request, then zero or more response chunks.
 //
 // A protocol is declared once, as a typed descriptor: [Unary] where exactly one
-// response follows a request, [Stream] where any number may. The descriptor is
-// used on both sides. Registered on a [Server] it serves, called through a
-// [Client] it asks:
+// response follows a request, [Stream] where any number may, [OneWay] where
+// none does. The descriptor is used on both sides. Registered on a [Server] it serves,
+// called through a [Client] it asks:
 //
-//	var family = reqresp.Family{Prefix: "/example", Codec: codec}
+//	var family = reqresp.Family{Prefix: "/example", Codec: json.Codec{}}
 //	var Echo = reqresp.NewUnary[Text, Text](family, "echo", reqresp.Limits{}, 1)
 //
 //	srv := reqresp.NewServer(host, nil)
@@ -17,19 +17,36 @@
 //
 //	reply, err := Echo.Call(ctx, client, peerID, &Text{"hello"})
 //
-// How messages are laid out on the stream is the business of the family's
-// [Codec]. Descriptors are the only generic types here; below them the engine
-// deals in a [Spec], an [Inbound] and an [Outbound] exchange.
+// Descriptors are the only generic types here; below them the engine
+// deals in a [Spec], an [Inbound] and an [Outbound] exchange. What rust-libp2p's
+// request_response does works here too, on the wire with its peers; [RequestResponse] is
+// its event style.
+//
+// # Families and codecs
+//
+// A [Family] is protocols with a common ID prefix and a [Codec], which lays their messages out
+// on the stream. The packages json and cbor beside this one have codecs that
+// rust-libp2p's peers understand, for one response per request; package chunked makes of such a codec one
+// for streams of chunks and for errors with a text.
+//
+// The versions of a protocol that share their types are one descriptor, a
+// preference list: the first that the peer supports is used. Versions whose types differ are several
+// descriptors, and [Client.Open] negotiates one of them before the request is laid
+// out. [Outbound.Protocol] and [Inbound.Protocol] tell both sides which it is.
 //
 // # Streams
 //
 // The requester opens a stream, writes the request and closes its write side at
 // once. The responder reads up to that end, answers, and closes. An exchange
-// that ended well is closed, never reset; one that failed, was cancelled or is of
-// no more interest is reset with one of the codes of
+// that ended well is closed, never reset; so is one whose handler gave no answer. One that failed, was
+// cancelled or is of no more interest is reset with one of the codes of
 // https://github.com/libp2p/specs/blob/master/error-codes/README.md, and never
 // after it was closed. Every chunk is one write of its own, because deployed
 // decoders lose bytes when two chunks share one.
+//
+// A stream's chunks are written no faster than the peer reads them. A requester that
+// breaks off resets the stream, and its peer notices with the next chunk it writes: the muxers
+// tell nobody before. The end of a connection is noticed at once.
 //
 // One muxer falls short of this: go-libp2p's mplex sends no reset for a stream
 // whose write side is closed, so that a responder does not learn that its
@@ -42,26 +59,40 @@
 // A verdict that crosses the wire is an [*Error] with a [Code]. A handler
 // returns one to refuse a request; a caller gets one, with Remote set, when the
 // responder did. Text reaches the peer only if it was written for it with
-// [Errorf]; any other error a handler returns is logged here and leaves as a
-// bare [CodeServerError]. Whatever else can end a call is a [*Failure], which
+// [Errorf]; any other error a handler returns, or its panic, is logged here and leaves as a
+// bare [CodeServerError]. Where the codec has no place for a verdict, its code is that of
+// the stream's reset: [CodeInvalidRequest] as libp2p's protocol violation, others as
+// 0x10000 plus the code.
+//
+// Whatever else can end a call is a [*Failure], which
 // tells the [Phase] and wraps the cause: [ErrTimeout], [ErrUnsupported],
-// [ErrViolation], a context's error, or libp2p's own [network.StreamError] with
-// the code of a reset.
+// [ErrViolation], [ErrDisconnected], [ErrRefused] and [ErrRateLimited] for the codes of
+// resets that say so, [ErrTooManyPending], a context's error, or libp2p's own
+// [network.StreamError]. [ReasonOf] sorts errors into a few kinds.
 //
 // # Limits
 //
 // No exchange holds more than [Limits] allows: on the server one request, then one chunk while
 // it is written. All of them together hold at most as many times that as there may be
-// streams. A server bounds the streams it has open, in all and per peer, and resets what
-// is beyond with [network.StreamResourceLimitExceeded] before anything is read.
+// streams. A server bounds the streams it has open, in all, per peer and per connection, and resets
+// what is beyond with [network.StreamResourceLimitExceeded] before anything is read.
 // When and how fast an exchange may go on is decided by a [Pacer], chunk by
-// chunk and before the chunk is fetched. A client keeps a bound on the exchanges it has under way
-// with one peer on one protocol, and further calls wait their turn.
+// chunk and before the chunk is fetched. A client bounds the exchanges it has under way,
+// in all and with one peer on one protocol; further calls wait their turn, and a bound on those too makes the
+// next one fail at once. See [ServerOptions] and [ClientOptions].
+//
+// Every phase of an exchange has a timeout of its own, see [Timeouts]. Peers with pending
+// exchanges are protected from the connection manager.
+//
+// # Observation
+//
+// A [ClientTrace] and a [ServerTrace] are told how exchanges go on. Each exchange that
+// started is done exactly once, whatever happens. IDs are local, unique and increasing.
 //
 // # Concurrency
 //
-// A [Server] and a [Client] are safe for concurrent use, and so are descriptors.
+// A [Server], a [Client] and a [RequestResponse] are safe for concurrent use, and so are descriptors.
 // An [Inbound] or [Outbound] exchange belongs to one goroutine. Handlers run
 // concurrently, each on a goroutine the server owns and waits for in
-// [Server.Stop].
+// [Server.Stop]. A client has no goroutine: calls run on their caller's.
 package reqresp
