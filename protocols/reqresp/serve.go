@@ -126,7 +126,7 @@ func (s *Server) done(in *Inbound, err error) {
 }
 
 func isOwnVerdict(err error) bool {
-	e, ok := err.(*Error)
+	e, ok := errors.AsType[*Error](err)
 	return ok && !e.Remote
 }
 
@@ -136,8 +136,7 @@ func (s *Server) logOutcome(in *Inbound, err error) {
 		return
 	}
 	level := slog.LevelDebug
-	switch ReasonOf(err) {
-	case ReasonPanic, ReasonIO:
+	if r := ReasonOf(err); r == ReasonPanic || r == ReasonIO {
 		level = slog.LevelWarn
 	}
 	attrs := []any{"peer", in.info.Peer, "protocol", in.Protocol(), "chunks", in.usage.Items, "err", err}

@@ -37,8 +37,8 @@ type InboundInfo struct {
 
 // A Result is what an exchange came to.
 type Result struct {
-	// Err is nil for a success, an [*Error] for a verdict, and otherwise a [*Failure].
-	// [ReasonOf] sorts it.
+	// Err is nil for a success, wraps an [*Error] for a verdict, and is otherwise a
+	// [*Failure]. [ReasonOf] sorts it.
 	Err error
 	// Chunks is how many response chunks were received or sent.
 	Chunks int
