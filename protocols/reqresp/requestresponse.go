@@ -20,9 +20,9 @@ const (
 // value is ready.
 type RequestResponseOptions struct {
 	// MaxEvents is how many events the queue holds. When it is full nothing is
-	// dropped: exchanges wait for room, with a new request before it is delivered, which its timeouts
-	// bound, and with their last event while they still count to all bounds on
-	// exchanges. Zero means DefaultMaxEvents.
+	// dropped, exchanges wait for room: a peer's with its request, within its timeouts, and
+	// every one with its last event, until when it counts to the server's bounds on streams or
+	// to MaxPending. Zero means DefaultMaxEvents.
 	MaxEvents int
 	// MaxPending bounds the requests of ours whose last event is not in the queue
 	// yet. One more is refused with ErrTooManyPending. Zero means DefaultMaxPending.
