@@ -26,7 +26,7 @@ func serveChain(ctx context.Context, h host.Host, chain beacon.Chain, limiter *l
 }
 
 func printBlocks(ctx context.Context, h host.Host, to peer.ID, start ssz.Slot) error {
-	client := beacon.NewClient(h, beacon.NewFamily(ssz.Mainnet()))
+	client := beacon.NewClient(h, beacon.NewFamily(ssz.Mainnet()), nil)
 	for block, err := range client.BlocksByRange(ctx, to, start, 64) {
 		if err != nil {
 			return err

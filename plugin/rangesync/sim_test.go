@@ -180,7 +180,7 @@ func (p *scriptedPeer) status() (s beacon.Status) {
 }
 
 func newClient(h host.Host) *beacon.Client {
-	return beacon.NewClient(h, beacon.NewFamily(devchain.Network()))
+	return beacon.NewClient(h, beacon.NewFamily(devchain.Network()), nil)
 }
 
 func source(client, server host.Host, status beacon.Status) rangesync.Source {

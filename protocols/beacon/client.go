@@ -25,9 +25,19 @@ type Client struct {
 	family *Family
 }
 
-// NewClient returns a client of h's peers on the family's network.
-func NewClient(h reqresp.Host, family *Family) *Client {
-	engine := reqresp.NewClient(h, &reqresp.ClientOptions{MaxConcurrentPerPeer: maxConcurrentRequests})
+// ClientOptions are the optional settings of a [Client]. The zero value is ready.
+type ClientOptions struct {
+	// Trace is told how calls go on. Nil tells nobody.
+	Trace *reqresp.ClientTrace
+}
+
+// NewClient returns a client of h's peers on the family's network. Options may be nil.
+func NewClient(h reqresp.Host, family *Family, opts *ClientOptions) *Client {
+	var o ClientOptions
+	if opts != nil {
+		o = *opts
+	}
+	engine := reqresp.NewClient(h, &reqresp.ClientOptions{MaxConcurrentPerPeer: maxConcurrentRequests, Trace: o.Trace})
 	return &Client{engine: engine, family: family}
 }
 

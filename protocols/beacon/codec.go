@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/protocol"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
@@ -26,6 +27,8 @@ type codec struct {
 	// rootsShape is that of requests by root before deneb, which allowed for more roots. How
 	// many are allowed now is for the server to say.
 	rootsShape *ssz.Shape
+	// payloads is told of every message that was read or laid out, unless nil.
+	payloads func(Payload)
 }
 
 var _ reqresp.ErrorCodec = (*codec)(nil)
@@ -34,43 +37,55 @@ var _ reqresp.ErrorCodec = (*codec)(nil)
 func (c *codec) Name() string { return "ssz_snappy" }
 
 // AppendRequest implements reqresp.Codec.
-func (c *codec) AppendRequest(dst []byte, _ protocol.ID, req any) ([]byte, error) {
+func (c *codec) AppendRequest(dst []byte, id protocol.ID, req any) ([]byte, error) {
+	var msg marshaler
 	switch req := req.(type) {
 	case *Empty:
 		return dst, nil
 	case *BlocksByRootRequest:
-		return appendMessage(dst, &req.Roots)
+		msg = &req.Roots
 	case ssz.Message:
-		return appendMessage(dst, req)
+		msg = req
+	default:
+		return nil, fmt.Errorf("beacon: %T is no request", req)
 	}
-	return nil, fmt.Errorf("beacon: %T is no request", req)
+	dst, n, err := appendMessage(dst, msg)
+	c.tell(id, network.DirOutbound, false, n)
+	return dst, err
 }
 
 // ReadRequest implements reqresp.Codec.
-func (c *codec) ReadRequest(r reqresp.Reader, _ protocol.ID, limit int, req any) error {
+func (c *codec) ReadRequest(r reqresp.Reader, id protocol.ID, limit int, req any) error {
+	var n int
+	var err error
 	switch req := req.(type) {
 	case *Empty:
 		return invalid(readEmpty(r))
 	case *BlocksByRootRequest:
-		return invalid(readRequest(r, limit, c.rootsShape, &req.Roots))
+		n, err = readRequest(r, limit, c.rootsShape, &req.Roots)
 	case ssz.Message:
-		return invalid(readRequest(r, limit, req.Shape(), req))
+		n, err = readRequest(r, limit, req.Shape(), req)
+	default:
+		return fmt.Errorf("beacon: %T is no request", req)
 	}
-	return fmt.Errorf("beacon: %T is no request", req)
+	c.tell(id, network.DirInbound, false, n)
+	return invalid(err)
 }
 
 // AppendResponse implements reqresp.Codec. Blocks are not its business: a server
 // appends them from its chain, see blockWriter.
-func (c *codec) AppendResponse(dst []byte, _ protocol.ID, resp any) ([]byte, error) {
+func (c *codec) AppendResponse(dst []byte, id protocol.ID, resp any) ([]byte, error) {
 	msg, ok := resp.(ssz.Message)
 	if !ok {
 		return nil, fmt.Errorf("beacon: %T is no response", resp)
 	}
-	return appendMessage(append(dst, resultSuccess), msg)
+	dst, n, err := appendMessage(append(dst, resultSuccess), msg)
+	c.tell(id, network.DirInbound, true, n)
+	return dst, err
 }
 
 // ReadResponse implements reqresp.Codec.
-func (c *codec) ReadResponse(r reqresp.Reader, _ protocol.ID, limit int, resp any) error {
+func (c *codec) ReadResponse(r reqresp.Reader, id protocol.ID, limit int, resp any) error {
 	result, err := r.ReadByte()
 	if err != nil {
 		return err // io.EOF here is the response's clean end
@@ -78,14 +93,18 @@ func (c *codec) ReadResponse(r reqresp.Reader, _ protocol.ID, limit int, resp an
 	if result != resultSuccess {
 		return noEOF(readError(r, reqresp.Code(result)))
 	}
+	var n int
 	switch resp := resp.(type) {
 	case *Block:
-		return noEOF(c.readBlock(r, limit, resp))
+		err = c.readBlock(r, limit, resp)
+		n = len(resp.SSZ)
 	case ssz.Message:
-		_, err := readMessage(r, limit, resp.Shape(), resp)
-		return noEOF(err)
+		n, err = readMessage(r, limit, resp.Shape(), resp)
+	default:
+		return fmt.Errorf("beacon: %T is no response", resp)
 	}
-	return fmt.Errorf("beacon: %T is no response", resp)
+	c.tell(id, network.DirOutbound, true, n)
+	return noEOF(err)
 }
 
 // AppendError implements reqresp.ErrorCodec. A verdict without text gets its

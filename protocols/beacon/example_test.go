@@ -94,7 +94,7 @@ func ExampleNewServer() {
 	if err := other.Connect(ctx, peer.AddrInfo{ID: host.ID(), Addrs: host.Addrs()}); err != nil {
 		panic(err)
 	}
-	client := beacon.NewClient(other, beacon.NewFamily(network))
+	client := beacon.NewClient(other, beacon.NewFamily(network), nil)
 	for block, err := range client.BlocksByRange(ctx, host.ID(), 63, 2) {
 		if err != nil {
 			panic(err)

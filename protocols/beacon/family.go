@@ -86,3 +86,12 @@ func NewFamily(network *ssz.Network) *Family {
 
 // Network returns the network that the family is for.
 func (f *Family) Network() *ssz.Network { return f.network }
+
+// Specs returns the protocols, those that are preferred first. Names and IDs are the
+// same on every network.
+func (f *Family) Specs() []*reqresp.Spec {
+	return []*reqresp.Spec{
+		f.StatusV2.Spec(), f.StatusV1.Spec(), f.Goodbye.Spec(), f.Ping.Spec(), f.MetaDataV3.Spec(), f.MetaDataV2.Spec(),
+		f.BlocksByRange.Spec(), f.BlocksByRoot.Spec(),
+	}
+}

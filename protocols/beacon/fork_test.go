@@ -56,7 +56,7 @@ func TestOneResponseSpansBlobParameters(t *testing.T) {
 		if err != nil || !bytes.Equal(got, want) {
 			t.Errorf("got %d bytes, %v, want %d", len(got), err, len(want))
 		}
-		c := beacon.NewClient(client, beacon.NewFamily(blobs))
+		c := beacon.NewClient(client, beacon.NewFamily(blobs), nil)
 		blocks, err := collect(c.BlocksByRange(t.Context(), server.ID(), 63, 2))
 		if err != nil || len(blocks) != 2 || blocks[0].Digest != before || blocks[1].Digest != after {
 			t.Errorf("got %v, %v", blocks, err)

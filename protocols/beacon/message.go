@@ -19,15 +19,15 @@ type (
 	}
 )
 
-// appendMessage appends the length and the frames of a message. Messages are
-// small and few, so the detour over a slice of their own is good enough.
-func appendMessage(dst []byte, msg marshaler) ([]byte, error) {
+// appendMessage appends the length and the frames of a message, and returns the SSZ length too.
+// Messages are small and few, so the detour over a slice of their own is good enough.
+func appendMessage(dst []byte, msg marshaler) ([]byte, int, error) {
 	b, err := msg.MarshalSSZTo(nil)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	dst = snappy.AppendHeader(dst, len(b))
-	return snappy.AppendFrames(dst, b), nil
+	return snappy.AppendFrames(dst, b), len(b), nil
 }
 
 // readMessage reads the length and the frames of a message and decodes it, once its
@@ -48,13 +48,13 @@ func readMessage(r reqresp.Reader, limit int, shape *ssz.Shape, msg unmarshaler)
 	return n, msg.UnmarshalSSZ(b)
 }
 
-// readRequest reads a message that is the only one on its stream.
-func readRequest(r reqresp.Reader, limit int, shape *ssz.Shape, msg unmarshaler) error {
+// readRequest reads a message that is the only one on its stream, and returns its SSZ length.
+func readRequest(r reqresp.Reader, limit int, shape *ssz.Shape, msg unmarshaler) (int, error) {
 	n, err := readMessage(r, limit, shape, msg)
 	if err != nil {
-		return err
+		return n, err
 	}
-	return snappy.ReadEnd(r, n)
+	return n, snappy.ReadEnd(r, n)
 }
 
 // readEmpty expects the end of a stream on which no byte has to come.

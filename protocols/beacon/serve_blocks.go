@@ -5,6 +5,9 @@ import (
 	"iter"
 	"math"
 
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/protocol"
+
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 	"github.com/seed-2dd5877b/reqresp/snappy"
 	"github.com/seed-2dd5877b/reqresp/ssz"
@@ -74,7 +77,7 @@ func (s *Server) blocksByRoot(ctx context.Context, in *reqresp.Inbound) error {
 // sendBlocks serves blocks as they rest in the store: nothing is decoded, and
 // nothing is fetched before there is capacity for it.
 func (s *Server) sendBlocks(ctx context.Context, in *reqresp.Inbound, refs iter.Seq2[BlockRef, error]) error {
-	w := blockWriter{ctx: ctx, server: s}
+	w := blockWriter{ctx: ctx, server: s, id: in.Protocol()}
 	fill := w.appendChunk
 	for ref, err := range refs {
 		if err != nil {
@@ -101,6 +104,7 @@ const maxChunkHeader = 1 + 4 + 4
 type blockWriter struct {
 	ctx    context.Context
 	server *Server
+	id     protocol.ID
 	ref    BlockRef
 }
 
@@ -110,5 +114,6 @@ func (w *blockWriter) appendChunk(dst []byte) ([]byte, error) {
 	dst = append(dst, resultSuccess)
 	dst = append(dst, digest[:]...)
 	dst = snappy.AppendHeader(dst, w.ref.Size)
+	w.server.family.codec.tell(w.id, network.DirInbound, true, w.ref.Size)
 	return w.server.chain.AppendFrames(w.ctx, w.ref, dst)
 }

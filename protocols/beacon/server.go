@@ -29,6 +29,13 @@ type ServerOptions struct {
 	// for every such request, concurrently. Nil answers with sequence number 0, no
 	// subnets and the smallest custody group count allowed.
 	MetaData func() ssz.MetaDataV3
+	// Trace is told how the exchanges that are served go on. Nil tells nobody.
+	Trace *reqresp.ServerTrace
+	// ClientTrace is told how the calls of the server's own client go on. Nil tells nobody.
+	ClientTrace *reqresp.ClientTrace
+	// Payloads is told of every message that the server or its client has read or laid out,
+	// by many goroutines at once. It should return soon. Nil tells nobody.
+	Payloads func(Payload)
 	// Now is the clock, from which the current fork follows. Nil means time.Now.
 	Now func() time.Time
 	// Logger gets what happens to peers. Nil discards it.
@@ -82,6 +89,7 @@ func NewServer(h host.Host, network *ssz.Network, chain Chain, opts *ServerOptio
 	}
 	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
 	family := NewFamily(network)
+	family.codec.payloads = o.Payloads
 	s := &Server{
 		host:    h,
 		chain:   chain,
@@ -89,7 +97,7 @@ func NewServer(h host.Host, network *ssz.Network, chain Chain, opts *ServerOptio
 		opts:    o,
 		log:     o.Logger,
 		engine:  reqresp.NewServer(h, engineOptions(o)),
-		client:  NewClient(h, family),
+		client:  NewClient(h, family, &ClientOptions{Trace: o.ClientTrace}),
 		peers:   make(map[peer.ID]Status),
 		leaving: make(map[peer.ID]bool),
 		done:    make(chan struct{}),
@@ -111,6 +119,7 @@ func engineOptions(o ServerOptions) *reqresp.ServerOptions {
 		Pacer:      o.Pacer,
 		Middleware: o.Middleware,
 		MaxStreams: maxStreams,
+		Trace:      o.Trace,
 		Logger:     o.Logger,
 	}
 }

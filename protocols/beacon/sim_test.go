@@ -99,7 +99,7 @@ func serveOn(t testing.TB, h host.Host, n *ssz.Network, chain beacon.Chain, opts
 }
 
 func newClient(h host.Host) *beacon.Client {
-	return beacon.NewClient(h, beacon.NewFamily(devNetwork()))
+	return beacon.NewClient(h, beacon.NewFamily(devNetwork()), nil)
 }
 
 // openRaw opens a stream to be used by hand.
