@@ -73,16 +73,16 @@ func TestOneResponseSpansBlobParameters(t *testing.T) {
 func TestStatusHasTheDigestOfNow(t *testing.T) {
 	n := devNetwork()
 	boundary := n.TimeAt(boundarySlot)
-	var now time.Time
+	var clock setClock
 	simulate(t, func(t *testing.T, _, server host.Host) {
-		srv := serve(t, server, devChain(), beacon.ServerOptions{Now: func() time.Time { return now }})
+		srv := serve(t, server, devChain(), beacon.ServerOptions{Now: clock.now})
 		for _, tt := range []struct {
 			now  time.Time
 			want ssz.Slot
 		}{
 			{time.Unix(0, 0), 63}, {boundary.Add(-1), 63}, {boundary, 64}, {boundary.Add(time.Hour), 64},
 		} {
-			now = tt.now
+			clock.set(tt.now)
 			if status, err := srv.Status(t.Context()); err != nil || status.ForkDigest != devBlock(tt.want).Digest {
 				t.Errorf("at %v: got %v, %v, want that of slot %d", tt.now, status.ForkDigest, err, tt.want)
 			}
@@ -111,15 +111,15 @@ func (c *askedChain) BlocksByRoot(_ context.Context, roots []ssz.Root) iter.Seq2
 
 func TestTheMaximumFollowsTheClock(t *testing.T) {
 	deneb := devNetworkFrom(forksAt("DENEB", "1", "ELECTRA", "1"))
-	var now time.Time
+	var clock setClock
 	simulate(t, func(t *testing.T, client, server host.Host) {
 		chain := &askedChain{memoryChain: devChain()}
-		serveOn(t, server, deneb, chain, beacon.ServerOptions{Now: func() time.Time { return now }})
+		serveOn(t, server, deneb, chain, beacon.ServerOptions{Now: clock.now})
 		for _, tt := range []struct {
 			slot ssz.Slot
 			most uint64
 		}{{0, 1024}, {31, 1024}, {32, 128}, {64, 128}} {
-			now = deneb.TimeAt(tt.slot)
+			clock.set(deneb.TimeAt(tt.slot))
 			chain.counts, chain.roots = nil, nil
 			asks := []uint64{1, tt.most, tt.most + 1, 1 << 60}
 			for _, count := range asks {

@@ -28,16 +28,29 @@ func (s *Server) PeerStatuses() map[peer.ID]Status {
 
 // judge records a peer's status if it is relevant.
 func (s *Server) judge(ctx context.Context, id peer.ID, ours, theirs Status) error {
-	if err := relevant(ctx, s.family.network, s.chain, ours, theirs); err != nil {
+	inForce := ours
+	if s.digestInForce(theirs.ForkDigest) {
+		inForce.ForkDigest = theirs.ForkDigest
+	}
+	if err := relevant(ctx, s.family.network, s.chain, inForce, theirs); err != nil {
 		return err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	// A status that arrives as the connection goes would never be forgotten.
-	if s.connected(id) {
-		s.peers[id] = theirs
+	if s.record(id, theirs) {
+		s.opts.PeerTrace.status(id, ours, theirs)
 	}
 	return nil
+}
+
+// record notes a status, unless it arrives as the connection goes: it would never be
+// forgotten.
+func (s *Server) record(id peer.ID, status Status) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.connected(id) {
+		return false
+	}
+	s.peers[id] = status
+	return true
 }
 
 func (s *Server) connected(id peer.ID) bool {
@@ -103,6 +116,12 @@ func (s *Server) spawn(task func(ctx context.Context)) {
 // goodbyeTimeout bounds how long a peer is kept for the sake of manners.
 const goodbyeTimeout = 2 * time.Second
 
+// Leave says goodbye to a peer, with a reason, and hangs up. It waits for the peer's answer, but
+// no longer than two seconds. It does nothing if the peer is being left already.
+func (s *Server) Leave(ctx context.Context, id peer.ID, reason GoodbyeReason) {
+	s.leave(ctx, id, reason, nil)
+}
+
 // leave says goodbye to a peer and hangs up. It does nothing if that is under way
 // already, so that a peer costs no more for each bad status it sends.
 func (s *Server) leave(ctx context.Context, id peer.ID, reason GoodbyeReason, why error) {
@@ -110,6 +129,7 @@ func (s *Server) leave(ctx context.Context, id peer.ID, reason GoodbyeReason, wh
 		return
 	}
 	defer s.endLeaving(id)
+	s.opts.PeerTrace.left(id, reason)
 	attrs := []any{"peer", id, "reason", reason}
 	if why != nil {
 		attrs = append(attrs, "err", why)

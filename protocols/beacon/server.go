@@ -36,6 +36,8 @@ type ServerOptions struct {
 	// Payloads is told of every message that the server or its client has read or laid out,
 	// by many goroutines at once. It should return soon. Nil tells nobody.
 	Payloads func(Payload)
+	// PeerTrace is told what peers say of themselves. Nil tells nobody.
+	PeerTrace *PeerTrace
 	// Now is the clock, from which the current fork follows. Nil means time.Now.
 	Now func() time.Time
 	// Logger gets what happens to peers. Nil discards it.
@@ -58,6 +60,7 @@ type Server struct {
 	log    *slog.Logger
 	engine *reqresp.Server
 	client *Client
+	all    []offer
 
 	ctx      context.Context // of everything in the background
 	cancel   context.CancelFunc
@@ -87,6 +90,7 @@ func NewServer(h host.Host, network *ssz.Network, chain Chain, opts *ServerOptio
 	if o.MetaData == nil {
 		o.MetaData = func() ssz.MetaDataV3 { return ssz.MetaDataV3{CustodyGroupCount: custodyRequirement} }
 	}
+	o.PeerTrace = cmp.Or(o.PeerTrace, new(PeerTrace))
 	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
 	family := NewFamily(network)
 	family.codec.payloads = o.Payloads
@@ -106,7 +110,8 @@ func NewServer(h host.Host, network *ssz.Network, chain Chain, opts *ServerOptio
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.notify = s.notifiee()
-	s.register()
+	s.all = s.offers()
+	s.offerAt(s.currentEpoch())
 	return s
 }
 
@@ -124,27 +129,19 @@ func engineOptions(o ServerOptions) *reqresp.ServerOptions {
 	}
 }
 
-func (s *Server) register() {
-	s.engine.Register(
-		s.family.StatusV2.Serve(s.statusV2),
-		s.family.StatusV1.Serve(s.statusV1),
-		s.family.Goodbye.Serve(s.goodbye),
-		s.family.Ping.Serve(s.ping),
-		s.family.MetaDataV3.Serve(s.metaDataV3),
-		s.family.MetaDataV2.Serve(s.metaDataV2),
-		reqresp.Method{Spec: s.family.BlocksByRange.Spec(), Handler: s.blocksByRange},
-		reqresp.Method{Spec: s.family.BlocksByRoot.Spec(), Handler: s.blocksByRoot},
-	)
-}
-
 // Start begins to serve and to greet. Peers that the host has dialed before are
-// greeted now. It fails with reqresp.ErrClosed after Stop, and does nothing if the
+// greeted now. What is served changes with the forks of the network from then on: the versions
+// of a protocol that a fork brings are added as it begins, those that it replaces go one epoch
+// later. It fails with reqresp.ErrClosed after Stop, and does nothing if the
 // server already runs.
 func (s *Server) Start() error {
 	if err := s.engine.Start(); err != nil {
 		return err
 	}
-	s.watching.Do(s.watch)
+	s.watching.Do(func() {
+		s.watch()
+		s.spawn(s.followForks)
+	})
 	return nil
 }
 
@@ -195,6 +192,9 @@ func (s *Server) Status(ctx context.Context) (Status, error) {
 	return status, nil
 }
 
+// MetaData returns what peers that ask are told of this node.
+func (s *Server) MetaData() ssz.MetaDataV3 { return s.opts.MetaData() }
+
 func (s *Server) currentEpoch() ssz.Epoch {
 	n := s.family.network
 	return n.EpochOf(n.SlotAt(s.opts.Now()))
@@ -227,12 +227,15 @@ func (s *Server) exchangeStatus(ctx context.Context, from peer.ID, theirs Status
 }
 
 func (s *Server) goodbye(_ context.Context, from peer.ID, req *ssz.Goodbye) (*ssz.Goodbye, error) {
-	s.log.Info("peer said goodbye", "peer", from, "reason", GoodbyeReason(*req))
+	reason := GoodbyeReason(*req)
+	s.log.Info("peer said goodbye", "peer", from, "reason", reason)
 	s.forget(from)
+	s.opts.PeerTrace.goodbye(from, reason)
 	return req, nil
 }
 
-func (s *Server) ping(context.Context, peer.ID, *ssz.Ping) (*ssz.Ping, error) {
+func (s *Server) ping(_ context.Context, from peer.ID, theirs *ssz.Ping) (*ssz.Ping, error) {
+	s.opts.PeerTrace.ping(from, uint64(*theirs))
 	seq := ssz.Ping(s.opts.MetaData().SeqNumber)
 	return &seq, nil
 }

@@ -153,7 +153,7 @@ func TestStartAndStopTwice(t *testing.T) {
 
 func TestStopLeavesNothingWithTheHost(t *testing.T) {
 	h := newQuietHost()
-	srv := beacon.NewServer(h, devNetwork(), devChain(), nil)
+	srv := beacon.NewServer(h, devNetwork(), devChain(), &beacon.ServerOptions{Now: devNow})
 	if err := srv.Start(); err != nil {
 		t.Fatal(err)
 	}
