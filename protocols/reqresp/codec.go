@@ -1,10 +1,17 @@
 package reqresp
 
 import (
+	"errors"
+	"fmt"
 	"io"
+	"slices"
 
 	"github.com/libp2p/go-libp2p/core/protocol"
 )
+
+// ErrTooLarge is wrapped by the error of a codec that was sent a message over its
+// limit.
+var ErrTooLarge = errors.New("reqresp: message over its limit")
 
 // Reader is what a codec reads from. It is buffered, so reading byte by byte
 // costs little.
@@ -41,6 +48,47 @@ type Codec interface {
 	// only where the stream ended before the chunk's first byte, and an *Error
 	// with Remote set where the chunk is an error.
 	ReadResponse(r Reader, id protocol.ID, limit int, resp any) error
+}
+
+// A WholeStreamCodec is a [Codec] whose messages end where their stream does. As
+// that leaves no place for a second chunk, [NewStream] panics if it is given
+// one. [ReadWhole] reads such messages.
+type WholeStreamCodec interface {
+	Codec
+
+	// WholeStream does nothing. It marks the codec.
+	WholeStream()
+}
+
+// ReadWhole reads r to its end and passes what it read, a whole message of at
+// most limit bytes, to decode, whose error it returns. The bytes belong to the
+// engine, which reuses them once decode has returned.
+//
+// Memory grows with what was received, and no more than limit+1 bytes are read. A
+// message that is longer fails with an error that wraps ErrTooLarge. If there is
+// none, not even a byte, the error is io.EOF.
+func ReadWhole(r io.Reader, limit int, decode func(data []byte) error) error {
+	buf := getBuffer()
+	defer putBuffer(buf)
+	for {
+		if len(*buf) == cap(*buf) {
+			*buf = slices.Grow(*buf, 512)
+		}
+		free := (*buf)[len(*buf):cap(*buf)]
+		if rest := limit - len(*buf); len(free) > rest {
+			free = free[:rest+1]
+		}
+		n, err := r.Read(free)
+		*buf = (*buf)[:len(*buf)+n]
+		switch {
+		case len(*buf) > limit:
+			return fmt.Errorf("%w of %d bytes", ErrTooLarge, limit)
+		case err == io.EOF && len(*buf) > 0:
+			return decode(*buf)
+		case err != nil:
+			return err
+		}
+	}
 }
 
 // An ErrorCodec is a [Codec] whose wire format can carry an error in place of a

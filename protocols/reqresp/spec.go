@@ -200,6 +200,9 @@ func newSpec(f Family, name string, kind Kind, l Limits, versions []int) *Spec {
 	if f.Codec == nil {
 		panic(fmt.Sprintf("reqresp: protocol %q has no codec", name))
 	}
+	if _, whole := f.Codec.(WholeStreamCodec); whole && kind == KindStream {
+		panic(fmt.Sprintf("reqresp: protocol %q: %T ends a message with its stream, which leaves no place for a second chunk", name, f.Codec))
+	}
 	if f.Prefix != "" && (f.Prefix[0] != '/' || strings.HasSuffix(f.Prefix, "/")) {
 		panic(fmt.Sprintf("reqresp: protocol %q: prefix %q must begin with a slash and not end with one", name, f.Prefix))
 	}
