@@ -59,10 +59,13 @@ func appendItem(dst []byte, msg any) ([]byte, error) {
 
 func readItem(r io.Reader, limit int, msg any) error {
 	return reqresp.ReadWhole(r, limit, func(data []byte) error {
-		rest, err := decMode.UnmarshalFirst(data, msg)
-		if err != nil {
+		if err := check(data); err != nil {
+			return err
+		}
+		// What follows the item is nobody's business.
+		if _, err := decMode.UnmarshalFirst(data, msg); err != nil {
 			return fmt.Errorf("cbor: %w", err)
 		}
-		return checkTags(data[:len(data)-len(rest)])
+		return nil
 	})
 }

@@ -1,12 +1,9 @@
 package cbor
 
 import (
-	"fmt"
 	"math"
 
 	"github.com/fxamacker/cbor/v2"
-
-	"github.com/seed-2dd5877b/reqresp/protocols/reqresp/internal/cborhead"
 )
 
 // encMode writes what cbor4ii does and, where that is strict, what it can read.
@@ -23,12 +20,9 @@ var encMode = must(cbor.EncOptions{
 	ByteArray: cbor.ByteArrayToArray,
 }.UserBufferEncMode())
 
-// maxDepth is how deep arrays and maps may be nested in each other.
-const maxDepth = 128
-
 // decMode reads what encMode and cbor4ii write. Before anything is decoded it checks that
 // every item claimed is there, so that the numbers of elements need no bound beside
-// that of the message's size.
+// that of the message's size. See also check.
 var decMode = must(cbor.DecOptions{
 	DupMapKey:         cbor.DupMapKeyEnforcedAPF,
 	FieldNameMatching: cbor.FieldNameMatchingCaseSensitive,
@@ -55,28 +49,4 @@ func must[T any](v T, err error) T {
 		panic(err)
 	}
 	return v
-}
-
-// The tags of integers beyond 64 bits, by which cbor4ii writes a u128 or i128.
-const (
-	tagPositiveBignum = 2
-	tagNegativeBignum = 3
-)
-
-// checkTags refuses all tags but those of big integers in a well-formed item. The
-// library takes most tags for the item that they are put on.
-func checkTags(item []byte) error {
-	for len(item) > 0 {
-		h, rest, _ := cborhead.Cut(item)
-		switch h.Major {
-		case cborhead.Bytes, cborhead.Text:
-			rest = rest[h.Arg:]
-		case cborhead.Tag:
-			if h.Arg != tagPositiveBignum && h.Arg != tagNegativeBignum {
-				return fmt.Errorf("cbor: tag %d", h.Arg)
-			}
-		}
-		item = rest
-	}
-	return nil
 }

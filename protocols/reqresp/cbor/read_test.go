@@ -41,8 +41,13 @@ func TestMalformedItems(t *testing.T) {
 		{"simple value for anything", "f8 ff", new(any), "simple value 255"},
 		{"reserved head", "1c", new(any), "invalid additional information"},
 		{"break alone", "ff", new(any), "break"},
-		{"too deep", strings.Repeat("81", cborDepth) + "80", new(any), "nested level"},
-		{"too deep in what is ignored", "a1 61 78" + strings.Repeat("81", cborDepth) + "80", new(greet), "nested level"},
+		{"too deep", strings.Repeat("81", deepest) + "80", new(any), "nested level 256"},
+		{"far too deep", strings.Repeat("81", 10*deepest), new(any), "nested more than 256 deep"},
+		{"maps too deep", strings.Repeat("a1 01", deepest+1) + "01", new(any), "nested more than 256 deep"},
+		{"too deep in what is ignored", "a1 61 78" + strings.Repeat("81", deepest) + "80", new(greet), "nested"},
+		{"too deep in siblings", "82 01" + strings.Repeat("81", deepest) + "00", new(any), "nested"},
+		{"indefinite lengths too deep", strings.Repeat("9f", indefinite+1), new(any), "indefinite length nested"},
+		{"indefinite map too deep", strings.Repeat("bf 01", indefinite) + "81 9f", new(any), "indefinite length nested"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			err := cbor.Codec{}.ReadRequest(codectest.Reader(unhex(c.hex)), "", limit, c.into)
@@ -56,13 +61,26 @@ func TestMalformedItems(t *testing.T) {
 	}
 }
 
-// cborDepth is how deep items may be nested.
-const cborDepth = 128
+// How deep items may be nested, and those of indefinite length.
+const (
+	deepest    = 256
+	indefinite = 16
+)
 
-func TestDeepestItem(t *testing.T) {
-	wire := unhex(strings.Repeat("81", cborDepth-1) + "80")
-	if err := (cbor.Codec{}).ReadRequest(codectest.Reader(wire), "", limit, new(any)); err != nil {
-		t.Error(err)
+func TestDeepestItems(t *testing.T) {
+	for name, wire := range map[string]string{
+		"arrays":                   strings.Repeat("81", deepest-1) + "80",
+		"maps":                     strings.Repeat("a1 01", deepest) + "01",
+		"siblings":                 strings.Repeat("82 01", deepest-1) + "82 01 01",
+		"indefinite lengths":       strings.Repeat("9f", indefinite) + strings.Repeat("ff", indefinite),
+		"many indefinite lengths":  "98 40" + strings.Repeat("9f bf 01 7f 60 ff ff ff", 64),
+		"deep behind their end":    "82 9f ff" + strings.Repeat("81", deepest-2) + "80",
+		"deep trailing bytes":      "01" + strings.Repeat("81", 2*deepest),
+		"tagged as trailing bytes": "81 01 c1 01",
+	} {
+		if err := (cbor.Codec{}).ReadRequest(codectest.Reader(unhex(wire)), "", limit, new(any)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

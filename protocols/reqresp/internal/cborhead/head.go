@@ -6,10 +6,12 @@ import "encoding/binary"
 
 // Major types.
 const (
-	Bytes = 2
-	Text  = 3
-	Array = 4
-	Tag   = 6
+	Bytes  = 2
+	Text   = 3
+	Array  = 4
+	Map    = 5
+	Tag    = 6
+	Simple = 7
 )
 
 // Break ends an item of indefinite length.
@@ -24,6 +26,10 @@ type Head struct {
 	// Indefinite is set if a break ends the item.
 	Indefinite bool
 }
+
+// IsBreak reports whether h is not the head of an item, but the end of one of
+// indefinite length.
+func (h Head) IsBreak() bool { return h.Indefinite && h.Major == Simple }
 
 // Cut returns the head that data begins with and what follows it, or false if
 // there is none.
