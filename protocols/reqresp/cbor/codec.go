@@ -62,10 +62,11 @@ func readItem(r io.Reader, limit int, msg any) error {
 		if err := check(data); err != nil {
 			return err
 		}
-		// What follows the item is nobody's business.
-		if _, err := decMode.UnmarshalFirst(data, msg); err != nil {
+		// What follows the item is ignored.
+		_, err := decMode.UnmarshalFirst(data, msg)
+		if err == io.ErrUnexpectedEOF {
 			return fmt.Errorf("cbor: %w", err)
 		}
-		return nil
+		return err
 	})
 }

@@ -5,9 +5,9 @@ import (
 	"math"
 	"math/big"
 	"reflect"
-	"strings"
 	"testing"
 
+	"github.com/seed-2dd5877b/reqresp/protocols/reqresp/internal/codectest"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp/json"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp/serde"
 )
@@ -76,7 +76,7 @@ func bigInt(s string) *big.Int {
 	return n
 }
 
-func reader(text string) *bufio.Reader { return bufio.NewReader(strings.NewReader(text)) }
+func reader(text string) *bufio.Reader { return codectest.Reader([]byte(text)) }
 
 func TestGoldenText(t *testing.T) {
 	for _, g := range golden {
@@ -85,11 +85,7 @@ func TestGoldenText(t *testing.T) {
 			if err != nil || string(text) != "before"+g.text {
 				t.Errorf("got %q, %v, want %q", text, err, g.text)
 			}
-			got := reflect.New(reflect.TypeOf(g.value).Elem()).Interface()
-			err = json.Codec{}.ReadResponse(reader(g.text), "", len(g.text), got)
-			if err != nil || !reflect.DeepEqual(got, g.value) {
-				t.Errorf("got %+v, %v, want %+v", got, err, g.value)
-			}
+			wantRead(t, g.text, g.value)
 		})
 	}
 }
@@ -103,19 +99,24 @@ func TestTextOfOtherWriters(t *testing.T) {
 		{"f64 of an integer", `1.0`, new(1.0)},
 		{"f64 written by Go", `1`, new(1.0)},
 		{"negative zero", `-0.0`, new(math.Copysign(0, -1))},
-		{"f64 above 1e16", `1e+16`, new(1e16)},
+		{"f64 of 17 digits", `1e+16`, new(1e16)},
+		{"small f64", `1.5e-6`, new(1.5e-6)},
 		{"field unknown", `{"name":"a","x":[{"y":null}]}`, &greet{Name: "a"}},
 		{"Option left out", `{"name":"a"}`, &greet{Name: "a"}},
 		{"space around", " \t\r\n{\"name\":\"a\"}\n", &greet{Name: "a"}},
 		{"escapes", `"\u00e9\ud83d\ude00\/\\ud800"`, new(`é😀/\ud800`)},
 		{"HashMap in any order", `{"b":1,"a":2}`, &map[string]int{"a": 2, "b": 1}},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			got := reflect.New(reflect.TypeOf(c.want).Elem()).Interface()
-			err := json.Codec{}.ReadRequest(reader(c.text), "", len(c.text), got)
-			if err != nil || !reflect.DeepEqual(got, c.want) {
-				t.Errorf("got %+v, %v, want %+v", got, err, c.want)
-			}
-		})
+		t.Run(c.name, func(t *testing.T) { wantRead(t, c.text, c.want) })
+	}
+}
+
+// wantRead checks that text is read as what want points to.
+func wantRead(t *testing.T, text string, want any) {
+	t.Helper()
+	got := reflect.New(reflect.TypeOf(want).Elem()).Interface()
+	err := json.Codec{}.ReadRequest(reader(text), "", len(text), got)
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, %v, want %+v", got, err, want)
 	}
 }

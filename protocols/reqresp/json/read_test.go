@@ -55,6 +55,23 @@ func TestMalformedText(t *testing.T) {
 	}
 }
 
+// What encoding/json takes and serde does not.
+func TestLenience(t *testing.T) {
+	for _, c := range []struct {
+		name, text string
+		want       any // a pointer
+	}{
+		{"field twice", `{"name":"a","name":"b"}`, &greet{Name: "b"}},
+		{"name in another case", `{"NAME":"a"}`, &greet{Name: "a"}},
+		{"field left out", `{}`, &greet{}},
+		{"field null", `{"name":null}`, &greet{}},
+		{"short array", `[1,2]`, &[3]byte{1, 2}},
+		{"long array", `[1,2,3,4]`, &[3]byte{1, 2, 3}},
+	} {
+		t.Run(c.name, func(t *testing.T) { wantRead(t, c.text, c.want) })
+	}
+}
+
 func TestDeepestText(t *testing.T) {
 	text := strings.Repeat("[", 127) + strings.Repeat("]", 127)
 	if err := (json.Codec{}).ReadRequest(reader(text), "", limit, new(any)); err != nil {

@@ -39,9 +39,12 @@ func TestLayout(t *testing.T) {
 		{"no bytes", serde.Bytes{}, `[]`, "80"},
 		{"nil bytes", serde.Bytes(nil), `[]`, "80"},
 		{"unit", serde.Unit{}, `null`, "80"},
-		{"nested", nested{Many: []serde.Bytes{{1}, nil}, Nothing: []serde.Unit{{}}},
+		{
+			"nested",
+			nested{Many: []serde.Bytes{{1}, nil}, Nothing: []serde.Unit{{}}},
 			`{"Bytes":[],"Many":[[1],[]],"Maybe":null,"Unit":null,"Nothing":[null]}`,
-			"a5 654279746573 80 644d616e79 82 8101 80 654d61796265 f6 64556e6974 80 674e6f7468696e67 81 80"},
+			"a5 654279746573 80 644d616e79 82 8101 80 654d61796265 f6 64556e6974 80 674e6f7468696e67 81 80",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			text, err := json.Marshal(c.value)

@@ -4,6 +4,7 @@ package codectest
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -18,23 +19,22 @@ import (
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
 
-// Hosts returns two hosts on loopback, the first connected to the second.
-func Hosts() (a, b host.Host, err error) {
-	a, err = libp2p.New(libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"))
-	if err != nil {
-		return nil, nil, err
-	}
-	b, err = libp2p.New(libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"))
-	if err != nil {
-		a.Close()
-		return nil, nil, err
-	}
+// Hosts returns two hosts on loopback, the first connected to the second. It panics
+// if that is not possible.
+func Hosts() (a, b host.Host) {
+	a, b = newHost(), newHost()
 	if err := a.Connect(context.Background(), peer.AddrInfo{ID: b.ID(), Addrs: b.Addrs()}); err != nil {
-		a.Close()
-		b.Close()
-		return nil, nil, err
+		panic(err)
 	}
-	return a, b, nil
+	return a, b
+}
+
+func newHost() host.Host {
+	h, err := libp2p.New(libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"))
+	if err != nil {
+		panic(err)
+	}
+	return h
 }
 
 // TestMessage is what rust-libp2p's tests of its codecs send.
@@ -53,10 +53,7 @@ type Echo struct {
 // NewEcho serves an Echo until the test ends.
 func NewEcho(t *testing.T, codec reqresp.Codec, l reqresp.Limits) *Echo {
 	t.Helper()
-	a, b, err := Hosts()
-	if err != nil {
-		t.Fatal(err)
-	}
+	a, b := Hosts()
 	echo := reqresp.NewUnary[TestMessage, TestMessage](reqresp.Family{Prefix: "/test", Codec: codec}, "echo", l, 1)
 	srv := reqresp.NewServer(b, nil)
 	srv.Register(echo.Serve(func(_ context.Context, _ peer.ID, req *TestMessage) (*TestMessage, error) {
@@ -69,8 +66,8 @@ func NewEcho(t *testing.T, codec reqresp.Codec, l reqresp.Limits) *Echo {
 		if err := srv.Stop(context.Background()); err != nil {
 			t.Error(err)
 		}
-		a.Close()
-		b.Close()
+		_ = a.Close()
+		_ = b.Close()
 	})
 	return &Echo{echo, reqresp.NewClient(a, nil), b.ID()}
 }
@@ -123,6 +120,6 @@ func Limits(t *testing.T, codec reqresp.Codec) {
 }
 
 // Reader returns a reader of what came from a stream.
-func Reader(wire []byte) reqresp.Reader {
-	return bufio.NewReader(strings.NewReader(string(wire)))
+func Reader(wire []byte) *bufio.Reader {
+	return bufio.NewReader(bytes.NewReader(wire))
 }
