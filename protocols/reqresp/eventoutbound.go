@@ -24,7 +24,7 @@ func (r *RequestResponse[Req, Resp]) SendRequestWith(ctx context.Context, to pee
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
-	case !r.running:
+	case !r.started || r.stopped:
 		return 0, ErrClosed
 	case len(r.outbound) == 0:
 		return 0, fmt.Errorf("%w: none is offered outbound", ErrUnsupported)
@@ -44,22 +44,45 @@ func (r *RequestResponse[Req, Resp]) request(ctx context.Context, c *call, req *
 	defer cancel(nil)
 	defer context.AfterFunc(r.ctx, func() { cancel(ErrClosed) })()
 	resp, err := r.exchange(ctx, c, req)
-
-	r.mu.Lock()
-	delete(r.sent, c.info.ID)
-	r.mu.Unlock()
-	r.events.putLast(r.outcome(c, resp, err))
-	r.mu.Lock()
-	r.pending--
-	r.mu.Unlock()
+	r.end(c.info.ID, r.outcome(c, resp, err))
 }
 
-func (r *RequestResponse[Req, Resp]) exchange(ctx context.Context, c *call, req *Req) (*Resp, error) {
+// end puts the last event of a request of ours into the queue. As long as there is room
+// whoever receives it finds the request to count no longer, and may send the next.
+func (r *RequestResponse[Req, Resp]) end(id OutboundRequestID, last Event) {
+	if !r.endAtOnce(id, last) {
+		r.events.putLast(last)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.pending--
+	}
+}
+
+func (r *RequestResponse[Req, Resp]) endAtOnce(id OutboundRequestID, last Event) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.sent, id)
+	if !r.events.offer(last) {
+		return false
+	}
+	r.pending--
+	return true
+}
+
+// exchange is a call on a goroutine of ours, where nobody else could recover from the panic
+// of a codec.
+func (r *RequestResponse[Req, Resp]) exchange(ctx context.Context, c *call, req *Req) (resp *Resp, err error) {
 	out, err := c.open(ctx, r.outbound)
 	if err != nil {
 		return nil, err
 	}
 	defer out.Close()
+	defer func() {
+		if isPanic(err) {
+			err = out.panicked(err)
+		}
+	}()
+	defer recovered(&err)
 	if out.Spec().Kind == KindOneWay {
 		return new(Resp), oneWay(out, req)
 	}

@@ -16,13 +16,21 @@ func newEventQueue(size int) *eventQueue {
 	return &eventQueue{queue: make(chan Event, size), abandoned: make(chan struct{})}
 }
 
+// offer does not wait, and reports whether there was room for an event.
+func (q *eventQueue) offer(e Event) bool {
+	select {
+	case q.queue <- e:
+		return true
+	default:
+		return false
+	}
+}
+
 // put waits for room for an event until ctx ends, whose cause it returns then, or the
 // queue is abandoned.
 func (q *eventQueue) put(ctx context.Context, e Event) error {
-	select {
-	case q.queue <- e:
+	if q.offer(e) {
 		return nil
-	default:
 	}
 	select {
 	case q.queue <- e:

@@ -92,11 +92,11 @@ type RequestResponse[Req, Resp any] struct {
 	ctx      context.Context // of requests of ours; cancelled when draining is over
 	cancel   context.CancelCauseFunc
 	requests sync.WaitGroup
-	stop     sync.Once
-	stopErr  error
+	closing  sync.Once
 
 	mu      sync.Mutex
-	running bool
+	started bool
+	stopped bool
 	broken  bool // requests of ours were broken off by Stop
 	pending int  // requests of ours whose last event is not in the queue
 	sent    map[OutboundRequestID]peer.ID
@@ -144,7 +144,7 @@ func (r *RequestResponse[Req, Resp]) Start() error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.running = true
+	r.started = true
 	return nil
 }
 
@@ -152,31 +152,36 @@ func (r *RequestResponse[Req, Resp]) Start() error {
 // ends, breaks off the rest, and closes Events. While it waits events are to be
 // received, and requests answered, as before: from another goroutine. Once ctx has ended, events for
 // which the queue has no room are lost. The error is the context's if exchanges
-// had to be broken off. The host stays open.
+// had to be broken off. The host stays open. A second Stop waits too, and breaks
+// off for both if its context ends first.
 func (r *RequestResponse[Req, Resp]) Stop(ctx context.Context) error {
 	r.mu.Lock()
-	r.running = false
+	r.stopped = true
 	r.mu.Unlock()
-	r.stop.Do(func() {
-		defer context.AfterFunc(ctx, r.breakOff)()
-		r.stopErr = r.server.Stop(ctx)
-		r.requests.Wait()
-		if r.broken && r.stopErr == nil {
-			r.stopErr = ctx.Err()
-		}
-		r.cancel(ErrClosed)
-		r.events.close()
-	})
-	return r.stopErr
+	defer context.AfterFunc(ctx, r.breakOff)()
+	err := r.server.Stop(ctx)
+	r.requests.Wait()
+	r.cancel(ErrClosed)
+	r.closing.Do(r.events.close)
+	if err == nil && r.brokenOff() {
+		err = ctx.Err()
+	}
+	return err
 }
 
 // breakOff ends what is under way when Stop waits no longer.
 func (r *RequestResponse[Req, Resp]) breakOff() {
 	r.mu.Lock()
-	r.broken = r.pending > 0
+	r.broken = r.broken || r.pending > 0
 	r.mu.Unlock()
 	r.cancel(ErrClosed)
 	r.events.abandon()
+}
+
+func (r *RequestResponse[Req, Resp]) brokenOff() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.broken
 }
 
 // Events returns the queue of events. It is closed by Stop, after the last of them.

@@ -1,0 +1,180 @@
+package reqresp_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+)
+
+// The event style as most tests use it.
+type (
+	textFace = reqresp.RequestResponse[Text, Text]
+	textMsg  = reqresp.Message[Text, Text]
+)
+
+// eventStyle starts an event face that is stopped with the test.
+func eventStyle(t testing.TB, h host.Host, opts *reqresp.RequestResponseOptions, offers ...reqresp.Offer[Text, Text]) *textFace {
+	t.Helper()
+	r := reqresp.NewRequestResponse(h, opts, offers...)
+	if err := r.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		_ = r.Stop(ctx)
+		for range r.Events() {
+		}
+	})
+	return r
+}
+
+// faces starts one for either host, which offers echo in both directions.
+func faces(t *testing.T, s *simulation) (client, server *textFace) {
+	t.Helper()
+	return eventStyle(t, s.client, nil, echo.Offer(reqresp.SupportFull)),
+		eventStyle(t, s.server, nil, echo.Offer(reqresp.SupportFull))
+}
+
+// next receives the next event, which has to be of a type.
+func next[E reqresp.Event](t testing.TB, r interface{ Events() <-chan reqresp.Event }) (e E) {
+	t.Helper()
+	select {
+	case event := <-r.Events():
+		e, ok := event.(E)
+		if !ok {
+			t.Fatalf("got event %T %+v, want %T", event, event, e)
+		}
+		return e
+	case <-time.After(10 * time.Minute):
+		t.Fatalf("no event, want %T", e)
+	}
+	return e
+}
+
+// wantQuiet checks that no event comes for longer than any timeout.
+func wantQuiet(t testing.TB, r interface{ Events() <-chan reqresp.Event }) {
+	t.Helper()
+	select {
+	case event := <-r.Events():
+		t.Errorf("got event %T %+v, want none", event, event)
+	case <-time.After(10 * time.Minute):
+	}
+}
+
+func send(t testing.TB, r *textFace, to peer.ID, req Text) reqresp.OutboundRequestID {
+	t.Helper()
+	return sendWith(t, r, to, req, reqresp.CallOptions{})
+}
+
+func sendWith(t testing.TB, r *textFace, to peer.ID, req Text, o reqresp.CallOptions) reqresp.OutboundRequestID {
+	t.Helper()
+	id, err := r.SendRequestWith(t.Context(), to, req, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !r.IsPendingOutbound(to, id) {
+		t.Errorf("request %v is not pending right after it was sent", id)
+	}
+	return id
+}
+
+func respond(t testing.TB, r *textFace, req *reqresp.RequestMessage[Text, Text], resp Text) {
+	t.Helper()
+	if unsent, err := r.SendResponse(req.Channel, resp); err != nil || unsent != "" {
+		t.Fatalf("response came back: %q, %v", unsent, err)
+	}
+}
+
+// wantRequest receives the next event, a request.
+func wantRequest(t testing.TB, r *textFace, from peer.ID) *reqresp.RequestMessage[Text, Text] {
+	t.Helper()
+	msg := next[textMsg](t, r)
+	if msg.Request == nil || msg.Response != nil || msg.Peer != from {
+		t.Fatalf("got %+v, want a request of %v", msg, from)
+	}
+	if !r.IsPendingInbound(from, msg.Request.ID) {
+		t.Errorf("request %v is not pending when it is received", msg.Request.ID)
+	}
+	return msg.Request
+}
+
+// wantResponse receives the next event, the response to a request.
+func wantResponse(t testing.TB, r *textFace, from peer.ID, id reqresp.OutboundRequestID) Text {
+	t.Helper()
+	msg := next[textMsg](t, r)
+	if msg.Response == nil || msg.Request != nil || msg.Peer != from || msg.Response.ID != id {
+		t.Fatalf("got %+v, want the response of %v to %v", msg, from, id)
+	}
+	if r.IsPendingOutbound(from, id) {
+		t.Errorf("request %v is pending after its response", id)
+	}
+	return msg.Response.Response
+}
+
+// wantSent receives the next event: a response is on its way.
+func wantSent(t testing.TB, r *textFace, to peer.ID, id reqresp.InboundRequestID) {
+	t.Helper()
+	sent := next[reqresp.ResponseSent](t, r)
+	if sent.Peer != to || sent.ID != id {
+		t.Fatalf("got %+v, want response %v to be sent", sent, id)
+	}
+	if r.IsPendingInbound(to, id) {
+		t.Errorf("request %v is pending after its response", id)
+	}
+}
+
+// wantOutboundFailure receives the next event, the failure of a request of ours.
+func wantOutboundFailure(t testing.TB, r *textFace, to peer.ID, id reqresp.OutboundRequestID, reason reqresp.Reason) error {
+	t.Helper()
+	f := next[reqresp.OutboundFailure](t, r)
+	if f.Peer != to || f.ID != id || f.Reason != reason || reqresp.ReasonOf(f.Err) != reason {
+		t.Fatalf("got %+v for reason %v, want request %v to fail for reason %v", f, f.Reason, id, reason)
+	}
+	if r.IsPendingOutbound(to, id) {
+		t.Errorf("request %v is pending after its failure", id)
+	}
+	return f.Err
+}
+
+// wantInboundFailure receives the next event, the failure of a request of a peer.
+func wantInboundFailure(t testing.TB, r *textFace, from peer.ID, id reqresp.InboundRequestID, reason reqresp.Reason) error {
+	t.Helper()
+	f := next[reqresp.InboundFailure](t, r)
+	if f.Peer != from || f.ID != id || f.Reason != reason || reqresp.ReasonOf(f.Err) != reason {
+		t.Fatalf("got %+v for reason %v, want request %v to fail for reason %v", f, f.Reason, id, reason)
+	}
+	if r.IsPendingInbound(from, id) {
+		t.Errorf("request %v is pending after its failure", id)
+	}
+	return f.Err
+}
+
+// serveEchoes answers so many requests, in any order of events, and then closes what it
+// returns.
+func serveEchoes(t testing.TB, r *textFace, requests int) (done chan struct{}) {
+	t.Helper()
+	done = make(chan struct{})
+	go func() {
+		defer close(done)
+		for sent := 0; sent < requests; {
+			switch event := (<-r.Events()).(type) {
+			case textMsg:
+				if _, err := r.SendResponse(event.Request.Channel, event.Request.Request); err != nil {
+					t.Error(err)
+				}
+			case reqresp.ResponseSent:
+				sent++
+			default:
+				t.Errorf("got event %T %+v", event, event)
+				return
+			}
+		}
+	}()
+	return done
+}

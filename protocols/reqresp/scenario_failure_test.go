@@ -1,0 +1,225 @@
+package reqresp_test
+
+import (
+	"errors"
+	"io"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+
+	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+)
+
+func TestScenario04ClientDiesWhileTheChannelIsHeld(t *testing.T) {
+	simulate(t, func(t *testing.T, s *simulation) {
+		client, server := faces(t, s)
+		id := send(t, client, s.server.ID(), "ping")
+		req := wantRequest(t, server, s.client.ID())
+		if err := s.client.Close(); err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		err := wantInboundFailure(t, server, s.client.ID(), req.ID, reqresp.ReasonDisconnected)
+		wantFailure(t, err, reqresp.PhaseHandle, reqresp.ErrDisconnected)
+		if took := time.Since(start); took > time.Second {
+			t.Errorf("failed after %v", took)
+		}
+		err = wantOutboundFailure(t, client, s.server.ID(), id, reqresp.ReasonDisconnected)
+		wantFailure(t, err, reqresp.PhaseFirstByte, reqresp.ErrDisconnected)
+		wantQuiet(t, server)
+	})
+}
+
+// A channel that is closed without an answer closes the stream, with no reset. The
+// requester learns at once, and may go on.
+func TestScenario05ClosedChannelIsAnOmission(t *testing.T) {
+	simulate(t, func(t *testing.T, s *simulation) {
+		rec := &recordingHost{Host: s.server}
+		server := eventStyle(t, rec, nil, echo.Offer(reqresp.SupportInbound))
+		client := eventStyle(t, s.client, nil, echo.Offer(reqresp.SupportOutbound))
+		id := send(t, client, s.server.ID(), "ping")
+		req := wantRequest(t, server, s.client.ID())
+		start := time.Now()
+		req.Channel.Close()
+		req.Channel.Close()
+		if req.Channel.IsOpen() {
+			t.Error("channel is open after Close")
+		}
+		err := wantOutboundFailure(t, client, s.server.ID(), id, reqresp.ReasonViolation)
+		wantFailure(t, err, reqresp.PhaseResponse, reqresp.ErrNoResponse)
+		if took := time.Since(start); took > roundTrip {
+			t.Errorf("client learned after %v", took)
+		}
+		err = wantInboundFailure(t, server, s.client.ID(), req.ID, reqresp.ReasonOmission)
+		wantFailure(t, err, reqresp.PhaseHandle, reqresp.ErrResponseOmission)
+		rec.want(t, []string{"close write", "close"})
+
+		id = send(t, client, s.server.ID(), "ping")
+		req = wantRequest(t, server, s.client.ID())
+		respond(t, server, req, "pong")
+		wantResponse(t, client, s.server.ID(), id)
+		if got := len(s.client.Network().Conns()); got != 1 {
+			t.Errorf("%d connections, want the same one", got)
+		}
+	})
+}
+
+func TestScenario08ClientCannotReadTheResponse(t *testing.T) {
+	simulate(t, func(t *testing.T, s *simulation) {
+		server := eventStyle(t, s.server, nil, echo.Offer(reqresp.SupportInbound))
+		client := eventStyle(t, s.client, nil, brokenEcho(brokenCodec{readResponse: fails}).Offer(reqresp.SupportOutbound))
+		id := send(t, client, s.server.ID(), "ping")
+		req := wantRequest(t, server, s.client.ID())
+		respond(t, server, req, "pong")
+		wantSent(t, server, s.client.ID(), req.ID)
+		err := wantOutboundFailure(t, client, s.server.ID(), id, reqresp.ReasonViolation)
+		wantFailure(t, err, reqresp.PhaseResponse, errCodec)
+	})
+}
+
+func TestScenario09ClientCannotWriteTheRequest(t *testing.T) {
+	simulate(t, func(t *testing.T, s *simulation) {
+		server := eventStyle(t, s.server, nil, echo.Offer(reqresp.SupportInbound))
+		client := eventStyle(t, s.client, nil, brokenEcho(brokenCodec{appendRequest: fails}).Offer(reqresp.SupportOutbound))
+		id := send(t, client, s.server.ID(), "ping")
+		err := wantOutboundFailure(t, client, s.server.ID(), id, reqresp.ReasonIO)
+		wantFailure(t, err, reqresp.PhaseRequest, errCodec)
+		wantQuiet(t, server)
+	})
+}
+
+// A response that never arrives is the requester's timeout. The responder has sent it.
+func TestScenario10ResponseThatHangsTimesOut(t *testing.T) {
+	simulate(t, func(t *testing.T, s *simulation) {
+		client, server := faces(t, s)
+		id := send(t, client, s.server.ID(), "ping")
+		req := wantRequest(t, server, s.client.ID())
+		start := time.Now()
+		s.down.Store(true)
+		respond(t, server, req, "pong")
+		wantSent(t, server, s.client.ID(), req.ID)
+		err := wantOutboundFailure(t, client, s.server.ID(), id, reqresp.ReasonTimeout)
+		wantFailure(t, err, reqresp.PhaseFirstByte, reqresp.ErrTimeout)
+		if took := time.Since(start); took > reqresp.DefaultFirstByteTimeout {
+			t.Errorf("timed out after %v", took)
+		}
+	})
+}
+
+// The bound on streams is per peer and counts those that a peer opened. Requests of ours
+// to the same peer have bounds of their own.
+func TestScenario11NoRoomForAnotherStream(t *testing.T) {
+	simulate(t, func(t *testing.T, s *simulation) {
+		full := &reqresp.RequestResponseOptions{Server: &reqresp.ServerOptions{MaxStreams: 1}}
+		server := eventStyle(t, s.server, full, echo.Offer(reqresp.SupportFull))
+		client := eventStyle(t, s.client, nil, echo.Offer(reqresp.SupportFull))
+		first := send(t, client, s.server.ID(), "first")
+		req := wantRequest(t, server, s.client.ID())
+		second := send(t, client, s.server.ID(), "second")
+		err := wantOutboundFailure(t, client, s.server.ID(), second, reqresp.ReasonOverLimit)
+		wantFailure(t, err, reqresp.PhaseFirstByte, reqresp.ErrRefused, remoteReset(network.StreamResourceLimitExceeded))
+
+		id := send(t, server, s.client.ID(), "the other way")
+		back := wantRequest(t, client, s.server.ID())
+		respond(t, client, back, "")
+		wantSent(t, client, s.server.ID(), back.ID)
+		wantResponse(t, server, s.client.ID(), id)
+
+		respond(t, server, req, "")
+		wantSent(t, server, s.client.ID(), req.ID)
+		wantResponse(t, client, s.server.ID(), first)
+		wantQuiet(t, server)
+	})
+}
+
+// A request that cannot be read is never delivered. Its peer is told more than an end of
+// file.
+func TestScenario12ServerCannotReadTheRequest(t *testing.T) {
+	simulate(t, func(t *testing.T, s *simulation) {
+		server := eventStyle(t, s.server, nil, brokenEcho(brokenCodec{readRequest: fails}).Offer(reqresp.SupportInbound))
+		client := eventStyle(t, s.client, nil, echo.Offer(reqresp.SupportOutbound))
+		id := send(t, client, s.server.ID(), "ping")
+		err := wantOutboundFailure(t, client, s.server.ID(), id, reqresp.ReasonVerdict)
+		wantVerdict(t, "unreadable", err, reqresp.Error{Code: reqresp.CodeInvalidRequest, Message: "malformed request"})
+		wantQuiet(t, server)
+	})
+}
+
+func TestScenario13ServerCannotWriteTheResponse(t *testing.T) {
+	simulate(t, func(t *testing.T, s *simulation) {
+		server := eventStyle(t, s.server, nil, brokenEcho(brokenCodec{appendResponse: fails}).Offer(reqresp.SupportInbound))
+		client := eventStyle(t, s.client, nil, echo.Offer(reqresp.SupportOutbound))
+		id := send(t, client, s.server.ID(), "ping")
+		req := wantRequest(t, server, s.client.ID())
+		respond(t, server, req, "pong")
+		err := wantInboundFailure(t, server, s.client.ID(), req.ID, reqresp.ReasonIO)
+		wantFailure(t, err, reqresp.PhaseHandle, errCodec)
+		err = wantOutboundFailure(t, client, s.server.ID(), id, reqresp.ReasonVerdict)
+		wantVerdict(t, "unwritable", err, reqresp.Error{Code: reqresp.CodeServerError})
+	})
+}
+
+// A response hangs in its writing when the requester does not read.
+func TestScenario14ResponseThatCannotBeWrittenTimesOut(t *testing.T) {
+	simulate(t, func(t *testing.T, s *simulation) {
+		server := eventStyle(t, s.server, nil, echo.Offer(reqresp.SupportInbound))
+		stream := openRaw(t, s.client, s.server, echo.Spec().Protocols[0])
+		_, _ = stream.Write([]byte{0})
+		_ = stream.CloseWrite()
+		req := wantRequest(t, server, s.client.ID())
+		start := time.Now()
+		respond(t, server, req, Text(make([]byte, 900<<10)))
+		err := wantInboundFailure(t, server, s.client.ID(), req.ID, reqresp.ReasonTimeout)
+		wantFailure(t, err, reqresp.PhaseResponse, reqresp.ErrTimeout)
+		if took := time.Since(start); took != reqresp.DefaultWriteTimeout {
+			t.Errorf("timed out after %v", took)
+		}
+		if _, err := io.ReadAll(stream); !errors.Is(err, remoteReset(network.StreamGarbageCollected)) {
+			t.Errorf("client sees %v, want a reset", err)
+		}
+	})
+}
+
+func TestScenario25StreamsBeyondTheBoundCauseNoEvent(t *testing.T) {
+	tests := []struct {
+		name string
+		opts reqresp.ServerOptions
+	}{
+		{"per peer", reqresp.ServerOptions{MaxStreamsPerPeer: 3}},
+		{"per connection", reqresp.ServerOptions{MaxStreamsPerConn: 3}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			simulate(t, func(t *testing.T, s *simulation) {
+				ends := new(journal)
+				tt.opts.Trace = &reqresp.ServerTrace{Done: func(_ reqresp.InboundInfo, r reqresp.Result) {
+					ends.note("%v", reqresp.ReasonOf(r.Err))
+				}}
+				server := eventStyle(t, s.server, &reqresp.RequestResponseOptions{Server: &tt.opts}, echo.Offer(reqresp.SupportInbound))
+				client := eventStyle(t, s.client, nil, echo.Offer(reqresp.SupportOutbound))
+				ids := make(map[reqresp.OutboundRequestID]bool)
+				var held []*reqresp.RequestMessage[Text, Text]
+				for range 3 {
+					ids[send(t, client, s.server.ID(), "ping")] = true
+					held = append(held, wantRequest(t, server, s.client.ID()))
+				}
+				for range 2 {
+					id := send(t, client, s.server.ID(), "surplus")
+					wantOutboundFailure(t, client, s.server.ID(), id, reqresp.ReasonOverLimit)
+				}
+				ends.want(t, "over limit", "over limit")
+				for _, req := range held {
+					respond(t, server, req, "pong")
+					wantSent(t, server, s.client.ID(), req.ID)
+				}
+				for range held {
+					if msg := next[textMsg](t, client); !ids[msg.Response.ID] {
+						t.Errorf("response to %v, which was refused", msg.Response.ID)
+					}
+				}
+				wantQuiet(t, server)
+			})
+		})
+	}
+}

@@ -1,0 +1,134 @@
+package reqresp_test
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/protocol"
+
+	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+)
+
+// version returns a protocol of one version.
+func version(n int) reqresp.Unary[Text, Text] {
+	return reqresp.NewUnary[Text, Text](family, "status", reqresp.Limits{}, n)
+}
+
+func TestScenario19FirstProtocolThatThePeerSupportsWins(t *testing.T) {
+	offers := func(versions ...int) (all []reqresp.Offer[Text, Text]) {
+		for _, v := range versions {
+			all = append(all, version(v).Offer(reqresp.SupportFull))
+		}
+		return all
+	}
+	tests := []struct {
+		name           string
+		client, server []int
+		choice         []protocol.ID // of the call
+		want           protocol.ID
+	}{
+		{"preferred", []int{3, 2, 1}, []int{1, 2, 3}, nil, "/test/status/3/text"},
+		{"fallback", []int{3, 2, 1}, []int{1}, nil, "/test/status/1/text"},
+		{"second choice", []int{3, 1, 2}, []int{2, 1}, nil, "/test/status/1/text"},
+		{"chosen by the call", []int{3, 2, 1}, []int{1, 2, 3}, []protocol.ID{"/test/status/2/text"}, "/test/status/2/text"},
+		{"order of the call", []int{3, 2, 1}, []int{1, 2}, []protocol.ID{"/test/status/3/text", "/test/status/1/text", "/test/status/2/text"}, "/test/status/1/text"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			simulate(t, func(t *testing.T, s *simulation) {
+				server := eventStyle(t, s.server, nil, offers(tt.server...)...)
+				client := eventStyle(t, s.client, nil, offers(tt.client...)...)
+				for range 2 { // negotiated in full, then along with the request
+					id := sendWith(t, client, s.server.ID(), "ping", reqresp.CallOptions{Protocols: tt.choice})
+					req := next[textMsg](t, server)
+					respond(t, server, req.Request, "pong")
+					sent := next[reqresp.ResponseSent](t, server)
+					resp := next[textMsg](t, client)
+					if resp.Response.ID != id || resp.Protocol != tt.want || req.Protocol != tt.want || sent.Protocol != tt.want {
+						t.Errorf("negotiated %s, %s and %s, want %s", resp.Protocol, req.Protocol, sent.Protocol, tt.want)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestScenario20NothingInCommonIsUnsupportedBothWays(t *testing.T) {
+	simulate(t, func(t *testing.T, s *simulation) {
+		client := eventStyle(t, s.client, nil, version(2).Offer(reqresp.SupportFull))
+		server := eventStyle(t, s.server, nil, version(1).Offer(reqresp.SupportFull))
+		for range 2 { // before and after the peers have identified each other
+			id := send(t, client, s.server.ID(), "ping")
+			err := wantOutboundFailure(t, client, s.server.ID(), id, reqresp.ReasonUnsupported)
+			wantFailure(t, err, reqresp.PhaseNegotiate, reqresp.ErrUnsupported)
+			id = send(t, server, s.client.ID(), "ping")
+			err = wantOutboundFailure(t, server, s.client.ID(), id, reqresp.ReasonUnsupported)
+			wantFailure(t, err, reqresp.PhaseNegotiate, reqresp.ErrUnsupported)
+			time.Sleep(time.Minute)
+		}
+		wantQuiet(t, client)
+		wantQuiet(t, server)
+	})
+}
+
+// speaks reports whether a host accepts streams of a protocol.
+func speaks(h host.Host, id protocol.ID) bool { return slices.Contains(h.Mux().Protocols(), id) }
+
+// A subset of a family is served and another is called. What is not offered inbound is not
+// advertised; what is not offered outbound is not proposed.
+func TestScenario21InboundAndOutboundOnly(t *testing.T) {
+	simulate(t, func(t *testing.T, s *simulation) {
+		asker := eventStyle(t, s.client, nil, version(3).Offer(reqresp.SupportOutbound), version(2).Offer(reqresp.SupportInbound), version(1).Offer(reqresp.SupportFull))
+		answerer := eventStyle(t, s.server, nil, version(3).Offer(reqresp.SupportOutbound), version(2).Offer(reqresp.SupportInbound), version(1).Offer(reqresp.SupportFull))
+		for n, want := range map[int]bool{1: true, 2: true, 3: false} {
+			if id := version(n).Spec().Protocols[0]; speaks(s.client, id) != want {
+				t.Errorf("%s is advertised: %t", id, !want)
+			}
+		}
+		// 3 is not served and 2 not proposed, which leaves 1.
+		id := send(t, asker, s.server.ID(), "ping")
+		req := next[textMsg](t, answerer)
+		if want := version(1).Spec().Protocols[0]; req.Protocol != want {
+			t.Errorf("negotiated %s, want %s", req.Protocol, want)
+		}
+		respond(t, answerer, req.Request, "pong")
+		wantResponse(t, asker, s.server.ID(), id)
+
+		id = sendWith(t, asker, s.server.ID(), "ping", reqresp.CallOptions{Protocols: version(3).Spec().Protocols})
+		wantOutboundFailure(t, asker, s.server.ID(), id, reqresp.ReasonUnsupported)
+	})
+}
+
+// Where nothing is offered outbound there is nothing to send, which is told at once. Rust's
+// emits an UnsupportedProtocols.
+func TestScenario21InboundOnlySendsNothing(t *testing.T) {
+	simulate(t, func(t *testing.T, s *simulation) {
+		client := eventStyle(t, s.client, nil, echo.Offer(reqresp.SupportInbound))
+		eventStyle(t, s.server, nil, echo.Offer(reqresp.SupportFull))
+		if id, err := client.SendRequest(t.Context(), s.server.ID(), "ping"); id != 0 || !errors.Is(err, reqresp.ErrUnsupported) {
+			t.Errorf("got %v, %v, want ErrUnsupported", id, err)
+		}
+		if len(s.client.Network().Conns()) != 0 {
+			t.Error("peer was dialed")
+		}
+		wantQuiet(t, client)
+	})
+}
+
+func TestScenario21OutboundOnlyIsNotServed(t *testing.T) {
+	simulate(t, func(t *testing.T, s *simulation) {
+		client := eventStyle(t, s.client, nil, echo.Offer(reqresp.SupportOutbound))
+		server := eventStyle(t, s.server, nil, echo.Offer(reqresp.SupportFull))
+		id := send(t, client, s.server.ID(), "ping")
+		respond(t, server, wantRequest(t, server, s.client.ID()), "pong")
+		wantResponse(t, client, s.server.ID(), id)
+		next[reqresp.ResponseSent](t, server)
+
+		id = send(t, server, s.client.ID(), "ping")
+		wantOutboundFailure(t, server, s.client.ID(), id, reqresp.ReasonUnsupported)
+		wantQuiet(t, client)
+	})
+}
