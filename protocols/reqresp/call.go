@@ -29,7 +29,7 @@ func (c *call) open(ctx context.Context, specs []*Spec) (*Outbound, error) {
 	tell(shared.trace.Start, c.info)
 	stream, phase, err := c.connect(ctx, specs)
 	if err != nil {
-		err = &Failure{Peer: c.info.Peer, Protocol: specs[0].Protocols[0], Phase: phase, Err: err}
+		err = &Failure{Peer: c.info.Peer, Protocol: c.client.opts.preferred(specs), Phase: phase, Err: err}
 		c.end(err)
 		return nil, err
 	}
@@ -91,12 +91,24 @@ func (c *call) negotiate(ctx context.Context, ids []protocol.ID, timeouts Timeou
 	defer cancel()
 	stream, err := c.client.shared.host.NewStream(network.WithNoDial(ctx, "connected"), c.info.Peer, ids...)
 	if err != nil {
-		if isUnsupported(err) {
-			err = fmt.Errorf("%w: %w", ErrUnsupported, err)
-		}
-		return nil, cause(ctx, resetError(err))
+		return nil, c.negotiateCause(ctx, err)
 	}
 	return stream, nil
+}
+
+// negotiateCause names the reason for which no stream was opened. Not every muxer tells the end of
+// its connection from a reset, and libp2p does not tell it from other causes, but
+// then the peer is not connected any more.
+func (c *call) negotiateCause(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return cause(ctx, err)
+	case isUnsupported(err):
+		return fmt.Errorf("%w: %w", ErrUnsupported, err)
+	case isConnError(err), !isConnected(ctx, c.client.shared.host, c.info.Peer):
+		return fmt.Errorf("%w: %w", ErrDisconnected, err)
+	}
+	return resetError(err)
 }
 
 // end is the only place that frees what a call holds, and tells that it is over.

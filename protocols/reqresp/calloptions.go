@@ -20,7 +20,7 @@ type CallOptions struct {
 	// connected. The host remembers them for some minutes.
 	Addrs []multiaddr.Multiaddr
 	// Protocols are proposed, in this order, instead of all those that the call would
-	// propose, of which each must be one. Nil proposes them all.
+	// propose, of which each must be one. None proposes them all.
 	Protocols []protocol.ID
 	// Timeouts replace those of the protocol. Fields that are zero keep the
 	// protocol's.
@@ -29,14 +29,14 @@ type CallOptions struct {
 
 // proposal returns the protocol IDs to negotiate, most preferred first.
 func (o *CallOptions) proposal(specs []*Spec) ([]protocol.ID, error) {
-	if o.Protocols == nil && len(specs) == 1 {
+	if len(o.Protocols) == 0 && len(specs) == 1 {
 		return specs[0].Protocols, nil
 	}
 	var all []protocol.ID
 	for _, spec := range specs {
 		all = append(all, spec.Protocols...)
 	}
-	if o.Protocols == nil {
+	if len(o.Protocols) == 0 {
 		return all, nil
 	}
 	for _, id := range o.Protocols {
@@ -45,4 +45,12 @@ func (o *CallOptions) proposal(specs []*Spec) ([]protocol.ID, error) {
 		}
 	}
 	return o.Protocols, nil
+}
+
+// preferred returns the first of the protocol IDs to negotiate.
+func (o *CallOptions) preferred(specs []*Spec) protocol.ID {
+	if len(o.Protocols) > 0 {
+		return o.Protocols[0]
+	}
+	return specs[0].Protocols[0]
 }

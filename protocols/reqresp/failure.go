@@ -155,13 +155,18 @@ func isUnsupported(err error) bool {
 // isDisconnected reports whether a stream's error is the end of its connection. Not
 // all muxers say so, but then the connection does.
 func isDisconnected(err error, conn network.Conn) bool {
-	if _, ok := errors.AsType[*network.ConnError](err); ok || errors.Is(err, net.ErrClosed) {
+	if isConnError(err) {
 		return true
 	}
 	if _, ok := errors.AsType[*network.StreamError](err); ok {
 		return false
 	}
-	return conn.IsClosed()
+	return conn.IsClosed() || isMplex(conn) && errors.Is(err, network.ErrReset) && isClosing(conn)
+}
+
+func isConnError(err error) bool {
+	_, ok := errors.AsType[*network.ConnError](err)
+	return ok || errors.Is(err, net.ErrClosed)
 }
 
 // streamCause names the reason behind the error of a stream of an exchange that
@@ -185,8 +190,12 @@ func streamCause(ctx context.Context, stream network.Stream, err error) error {
 // for which the context ended.
 func cause(ctx context.Context, err error) error {
 	reason := context.Cause(ctx)
-	if reason == nil || errors.Is(err, reason) {
+	switch {
+	case reason == nil || errors.Is(err, reason):
 		return err
+	case errors.Is(reason, ctx.Err()) || errors.Is(err, ctx.Err()):
+		return fmt.Errorf("%w: %w", reason, err)
 	}
-	return fmt.Errorf("%w: %w", reason, err)
+	// The reason may be any error of the caller's.
+	return fmt.Errorf("%w: %w: %w", reason, ctx.Err(), err)
 }

@@ -32,10 +32,37 @@ type mplexStream struct {
 
 // wrapMplex returns the stream as it is unless it runs on mplex.
 func wrapMplex(s network.Stream) network.Stream {
-	if !strings.HasPrefix(string(s.Conn().ConnState().StreamMultiplexer), "/mplex/") {
+	if !isMplex(s.Conn()) {
 		return s
 	}
 	return &mplexStream{Stream: s, reader: make(chan struct{}, 1)}
+}
+
+func isMplex(c network.Conn) bool {
+	return strings.HasPrefix(string(c.ConnState().StreamMultiplexer), "/mplex/")
+}
+
+// isClosing reports whether a connection that broke a stream ends itself. When one does,
+// go-mplex first resets its streams, without a word on why, and closes it right afterwards.
+func isClosing(c network.Conn) bool {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for range 10 {
+		if c.IsClosed() {
+			return true
+		}
+		<-tick.C
+	}
+	return false
+}
+
+// closeUnanswered closes a stream on which nothing is to come but the rest of its
+// negotiation, which closing reads. There is nothing to drain, and no end to wait for.
+func closeUnanswered(s network.Stream) error {
+	if m, ok := s.(*mplexStream); ok {
+		s = m.Stream
+	}
+	return s.Close()
 }
 
 func (s *mplexStream) Read(b []byte) (int, error) {

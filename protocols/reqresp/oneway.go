@@ -2,7 +2,12 @@ package reqresp
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
 
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 )
@@ -48,7 +53,60 @@ func oneWay(out *Outbound, req any) error {
 	if err := out.Send(req); err != nil {
 		return err
 	}
-	return out.finish()
+	return out.flush()
+}
+
+// flush ends an exchange that is not answered, once its request was sent. A negotiation
+// under way is part of that: libp2p completes it before it closes a stream, and what came of
+// it is what reading returns from then on, even of nothing.
+func (o *Outbound) flush() error {
+	if o.err != nil {
+		return o.err
+	}
+	o.flushed = true
+	// Closing begins with setting a deadline of libp2p's own.
+	late := time.AfterFunc(o.timeouts.Negotiate, func() { _ = o.stream.SetReadDeadline(time.Now()) })
+	_ = closeUnanswered(o.stream)
+	late.Stop()
+	_, err := o.stream.Read(nil)
+	if !o.guard.disarm() {
+		return o.fail(PhaseNegotiate, cause(o.ctx, o.ctx.Err()))
+	}
+	if err := negotiationError(o.stream, err); err != nil {
+		return o.fail(PhaseNegotiate, err)
+	}
+	o.err = io.EOF
+	return nil
+}
+
+// negotiationError tells what is wrong with a negotiation, given what reading of a closed
+// stream returns. Where the negotiation was done before, that tells of the closing.
+func negotiationError(stream network.Stream, err error) error {
+	switch {
+	case err == nil || err == io.EOF:
+		return nil
+	case isUnsupported(err):
+		return fmt.Errorf("%w: %w", ErrUnsupported, err)
+	case isTimeout(err):
+		return fmt.Errorf("%w: %w", ErrTimeout, err)
+	case isDisconnected(err, stream.Conn()):
+		return fmt.Errorf("%w: %w", ErrDisconnected, err)
+	case !isPeersReset(stream, err):
+		return nil
+	}
+	err = resetError(err)
+	if _, ok := errors.AsType[*Error](err); ok {
+		return nil // who has a verdict speaks the protocol
+	}
+	return err
+}
+
+// isPeersReset reports whether a stream's error is a reset by the peer, not by ourselves.
+func isPeersReset(stream network.Stream, err error) bool {
+	if reset, ok := errors.AsType[*network.StreamError](err); ok {
+		return reset.Remote
+	}
+	return isMplex(stream.Conn()) && errors.Is(err, network.ErrReset)
 }
 
 // Serve binds h, which may run concurrently with itself, to the protocol. The sender

@@ -28,8 +28,9 @@ type Outbound struct {
 	chunks    int
 	maxChunks int
 	err       error // what the exchange ended in: io.EOF, a remote *Error or a *Failure
+	cut       bool  // the peer wanted no more of the request
 	ended     bool  // the response was read to its end or to the peer's verdict
-	finished  bool  // the stream was closed already
+	flushed   bool  // the stream was closed already, by flush
 	closed    bool
 }
 
@@ -74,7 +75,12 @@ func (o *Outbound) Send(req any) error {
 	}
 	n, err := writeAll(o.stream, b, o.timeouts.Write)
 	o.call.result.RequestBytes = uint64(n)
-	if err != nil {
+	o.cut = err != nil && o.mayBeAnswered(err)
+	switch {
+	case o.cut:
+		o.setReadDeadline(o.timeouts.FirstByte)
+		return nil
+	case err != nil:
 		return o.transportFailed(PhaseRequest, err)
 	}
 	// A request without any bytes is written here, along with the negotiation. An
@@ -84,6 +90,14 @@ func (o *Outbound) Send(req any) error {
 	o.setReadDeadline(o.timeouts.FirstByte)
 	tellBytes(o.trace().WroteRequest, o.call.info, n)
 	return nil
+}
+
+// mayBeAnswered reports whether the peer has closed a stream before it read all of the
+// request, as a responder does which has made up its mind. On QUIC that is an error of
+// writing, beside which the answer can be read.
+func (o *Outbound) mayBeAnswered(err error) bool {
+	reset, ok := errors.AsType[*network.StreamError](err)
+	return ok && reset.Remote && reset.ErrorCode == network.StreamNoError && o.spec.Kind != KindOneWay
 }
 
 func (o *Outbound) trace() *ClientTrace { return o.call.client.shared.trace }
@@ -127,6 +141,9 @@ func (o *Outbound) consumed() uint64 { return o.tr.n - uint64(o.br.Buffered()) }
 func (o *Outbound) awaitFirstByte() error {
 	_, err := o.br.Peek(1)
 	if err != nil && err != io.EOF {
+		if o.cut {
+			return o.transportFailed(PhaseRequest, err)
+		}
 		return o.transportFailed(PhaseFirstByte, err)
 	}
 	if err == nil {
@@ -196,26 +213,6 @@ func (o *Outbound) Reject(err error) error {
 	return o.fail(PhaseResponse, fmt.Errorf("%w: %w", ErrViolation, err))
 }
 
-// finish ends an exchange that is not answered, once its request was sent. libp2p
-// completes a negotiation that is under way before it closes a stream, and what came of it is what
-// reading returns from then on, even of nothing.
-func (o *Outbound) finish() error {
-	if o.err != nil {
-		return o.err
-	}
-	o.finished = true
-	_ = o.stream.Close()
-	_, err := o.stream.Read(nil)
-	switch {
-	case !o.guard.disarm():
-		return o.fail(PhaseNegotiate, cause(o.ctx, o.ctx.Err()))
-	case isUnsupported(err):
-		return o.fail(PhaseNegotiate, fmt.Errorf("%w: %w", ErrUnsupported, err))
-	}
-	o.err = io.EOF
-	return nil
-}
-
 // Close ends the exchange and frees its slot. If the response was read to its end, or to
 // an error from the peer, the stream is closed, otherwise it is reset, which
 // tells the peer to stop. It may be called more than once; Send and Receive fail
@@ -225,35 +222,28 @@ func (o *Outbound) Close() {
 		return
 	}
 	o.closed = true
-	if !o.finished && o.guard.disarm() {
+	if !o.flushed && o.guard.disarm() {
 		o.endStream()
 	}
+	outcome := o.outcome()
 	if o.err == nil {
-		_ = o.fail(PhaseResponse, o.abandoned())
+		_ = o.fail(PhaseResponse, ErrClosed)
 	}
 	o.cancel()
 	o.call.result.Chunks = o.chunks
 	o.call.result.ResponseBytes = o.consumed()
 	putReader(o.br)
-	o.call.end(o.outcome())
+	o.call.end(outcome)
 }
 
-// abandoned is why an exchange was closed that had not come to its end.
-func (o *Outbound) abandoned() error {
-	if err := context.Cause(o.ctx); err != nil {
-		return err
-	}
-	return ErrClosed
-}
-
-// outcome is the exchange's error for its result. A stream of chunks that its reader
-// had enough of is cancelled, not failed.
+// outcome is the exchange's error for its result. One that its user had enough of before
+// it came to its end is cancelled.
 func (o *Outbound) outcome() error {
-	switch {
-	case o.err == io.EOF:
+	switch o.err {
+	case io.EOF:
 		return nil
-	case errors.Is(o.err, ErrClosed):
-		return &Failure{Peer: o.call.info.Peer, Protocol: o.Protocol(), Phase: PhaseResponse, Err: context.Canceled}
+	case nil:
+		return o.failure(PhaseResponse, cause(o.ctx, context.Canceled))
 	}
 	return o.err
 }
@@ -272,13 +262,12 @@ func (o *Outbound) setReadDeadline(d time.Duration) {
 }
 
 func (o *Outbound) fail(phase Phase, err error) error {
-	o.err = &Failure{
-		Peer:     o.stream.Conn().RemotePeer(),
-		Protocol: o.Protocol(),
-		Phase:    phase,
-		Err:      err,
-	}
+	o.err = o.failure(phase, err)
 	return o.err
+}
+
+func (o *Outbound) failure(phase Phase, err error) *Failure {
+	return &Failure{Peer: o.call.info.Peer, Protocol: o.Protocol(), Phase: phase, Err: err}
 }
 
 // transportFailed ends the exchange in a stream's error, which may be the peer's

@@ -7,7 +7,8 @@ import (
 )
 
 // A PanicError is a handler's panic. The peer is told a bare [CodeServerError], the
-// server's trace and logger all of it; the process goes on.
+// server's trace and logger all of it; the process goes on. A [RequestResponse] fails with it
+// requests on which the codec panics.
 type PanicError struct {
 	// Value is what the handler panicked with.
 	Value any
@@ -16,7 +17,7 @@ type PanicError struct {
 }
 
 // Error implements error.
-func (e *PanicError) Error() string { return fmt.Sprintf("reqresp: handler panicked: %v", e.Value) }
+func (e *PanicError) Error() string { return fmt.Sprintf("reqresp: panic: %v", e.Value) }
 
 // Unwrap returns the value if it is an error.
 func (e *PanicError) Unwrap() error {
@@ -34,4 +35,12 @@ func recovered(err *error) {
 func isPanic(err error) bool {
 	_, ok := errors.AsType[*PanicError](err)
 	return ok
+}
+
+// panicked ends an exchange in the panic of its codec.
+func (o *Outbound) panicked(err error) error {
+	if o.call.result.RequestBytes == 0 {
+		return o.fail(PhaseRequest, err)
+	}
+	return o.fail(PhaseResponse, err)
 }

@@ -112,6 +112,9 @@ func TestEachPhaseHasItsTimeout(t *testing.T) {
 
 				began, err := lastStep(t.Context(), reqresp.NewClient(s.client, nil), to, spec, tt.request)
 				wantFailure(t, err, tt.phase, reqresp.ErrTimeout)
+				if got := reqresp.ReasonOf(err); got != reqresp.ReasonTimeout {
+					t.Errorf("reason is %v", got)
+				}
 				took := time.Since(began)
 				if tt.name == "first chunk" {
 					took -= roundTrip // for the first byte
@@ -170,8 +173,8 @@ func TestCancellationEndsEachPhase(t *testing.T) {
 						cause = context.Canceled
 					}
 					wantFailure(t, err, tt.phase, cause)
-					if errors.Is(err, reqresp.ErrTimeout) {
-						t.Errorf("%v wraps ErrTimeout", err)
+					if got := reqresp.ReasonOf(err); got != reqresp.ReasonCancelled {
+						t.Errorf("reason is %v: %v", got, err)
 					}
 					if took := time.Since(start); took != 2*time.Second {
 						t.Errorf("took %v, want 2s", took)

@@ -1,0 +1,134 @@
+package reqresp_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+)
+
+// A connection that ends is told from a reset on every muxer, by both sides, whoever
+// closes it and wherever the exchange is.
+func TestClosedConnectionIsADisconnect(t *testing.T) {
+	for _, whose := range []string{"client's", "server's"} {
+		t.Run(whose, func(t *testing.T) {
+			eachTransport(t, func(t *testing.T, _ transport, client, server host.Host) {
+				closeConn := func() error { return client.Network().ClosePeer(server.ID()) }
+				if whose == "server's" {
+					closeConn = func() error { return server.Network().ClosePeer(client.ID()) }
+				}
+				for _, place := range disconnections() {
+					t.Run(place.name, func(t *testing.T) { place.try(t, client, server, closeConn) })
+				}
+			})
+		})
+	}
+}
+
+// A disconnection is a place in an exchange at which its connection ends: when the caller
+// and the handler have both come there.
+type disconnection struct {
+	name          string
+	phase, served reqresp.Phase // of the caller and of the server
+	request       Text
+	hook          func(there func()) *reqresp.ClientTrace
+	handle        func(ctx context.Context, in *reqresp.Inbound) error
+}
+
+func disconnections() []disconnection {
+	return []disconnection{{
+		"request", reqresp.PhaseRequest, reqresp.PhaseRequest, Text(make([]byte, 16<<20)),
+		func(there func()) *reqresp.ClientTrace {
+			return &reqresp.ClientTrace{Negotiated: func(reqresp.OutboundInfo) { there() }}
+		},
+		func(context.Context, *reqresp.Inbound) error { return nil },
+	}, {
+		"first byte", reqresp.PhaseFirstByte, reqresp.PhaseHandle, "",
+		func(there func()) *reqresp.ClientTrace {
+			return &reqresp.ClientTrace{WroteRequest: func(reqresp.OutboundInfo, int) { there() }}
+		},
+		received,
+	}, {
+		"next chunk", reqresp.PhaseResponse, reqresp.PhaseResponse, "",
+		func(there func()) *reqresp.ClientTrace {
+			return &reqresp.ClientTrace{GotChunk: func(reqresp.OutboundInfo, int) { there() }}
+		},
+		func(ctx context.Context, in *reqresp.Inbound) error {
+			return errors.Join(received(ctx, in), in.Send(ctx, new(Text("chunk"))))
+		},
+	}}
+}
+
+func (d disconnection) try(t *testing.T, client, server host.Host, closeConn func() error) {
+	if err := client.Connect(t.Context(), peer.AddrInfo{ID: server.ID()}); err != nil {
+		t.Fatal(err)
+	}
+	there, ended := make(chan struct{}, 2), make(chan reqresp.Result, 1)
+	trace := &reqresp.ServerTrace{Done: func(_ reqresp.InboundInfo, r reqresp.Result) { ended <- r }}
+	srv := serve(t, server, &reqresp.ServerOptions{Trace: trace}, handles(func(ctx context.Context, in *reqresp.Inbound) error {
+		err := d.handle(ctx, in)
+		there <- struct{}{}
+		return errors.Join(err, waits(ctx))
+	}))
+	go func() {
+		<-there
+		<-there
+		if err := closeConn(); err != nil {
+			t.Error(err)
+		}
+	}()
+	c := reqresp.NewClient(client, &reqresp.ClientOptions{Trace: d.hook(func() { there <- struct{}{} })})
+	_, err := collect(paced.Call(t.Context(), c, server.ID(), &d.request))
+	wantFailure(t, err, d.phase, reqresp.ErrDisconnected)
+	if got := reqresp.ReasonOf(err); got != reqresp.ReasonDisconnected {
+		t.Errorf("caller's reason is %v: %v", got, err)
+	}
+	result := <-ended
+	wantFailure(t, result.Err, d.served, reqresp.ErrDisconnected)
+	if got := reqresp.ReasonOf(result.Err); got != reqresp.ReasonDisconnected {
+		t.Errorf("server's reason is %v: %v", got, result.Err)
+	}
+	waitFor(t, "the connection to be gone", func() bool {
+		return client.Network().Connectedness(server.ID()) != network.Connected && server.Network().Connectedness(client.ID()) != network.Connected
+	})
+	if err := srv.Stop(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// While the protocol is negotiated too.
+func TestClosedConnectionEndsTheNegotiation(t *testing.T) {
+	eachTransport(t, func(t *testing.T, _ transport, client, server host.Host) {
+		ended := make(chan struct{})
+		t.Cleanup(func() { close(ended) })
+		for name, h := range map[string]host.Host{"client's": client, "server's": server} {
+			t.Run(name, func(t *testing.T) {
+				if err := client.Connect(t.Context(), peer.AddrInfo{ID: server.ID()}); err != nil {
+					t.Fatal(err)
+				}
+				other := client.ID()
+				if h == client {
+					other = server.ID()
+				}
+				waitFor(t, "the peers to identify each other", func() bool {
+					protocols, err := client.Peerstore().GetProtocols(server.ID())
+					return err == nil && len(protocols) > 0
+				})
+				server.Network().SetStreamHandler(func(network.Stream) {
+					_ = h.Network().ClosePeer(other)
+					<-ended
+				})
+				_, err := echo.Call(t.Context(), reqresp.NewClient(client, nil), server.ID(), new(Text("")))
+				wantFailure(t, err, reqresp.PhaseNegotiate, reqresp.ErrDisconnected)
+				if got := reqresp.ReasonOf(err); got != reqresp.ReasonDisconnected {
+					t.Errorf("reason is %v: %v", got, err)
+				}
+			})
+		}
+	})
+}
