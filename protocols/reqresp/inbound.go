@@ -20,13 +20,14 @@ type Inbound struct {
 	pacer  Pacer
 	trace  *ServerTrace
 
-	phase        Phase
-	received     bool
-	requestBytes uint64
-	pace         Pace
-	reserved     bool
-	usage        Cost
-	writeErr     error
+	phase    Phase
+	received bool
+	broken   bool // the stream broke while the request was read
+	pace     Pace
+	reserved bool
+	usage    Cost
+	writeErr error
+	result   Result
 }
 
 // ID returns the exchange's ID.
@@ -63,7 +64,7 @@ func (in *Inbound) Receive(ctx context.Context, msg any) error {
 	if err := in.read(ctx, msg); err != nil {
 		return err
 	}
-	tellBytes(in.trace.GotRequest, in.info, int(in.requestBytes))
+	tellBytes(in.trace.GotRequest, in.info, int(in.result.RequestBytes))
 	in.phase = PhaseAdmit
 	if err := in.admit(ctx); err != nil {
 		return err
@@ -93,25 +94,33 @@ func (in *Inbound) read(ctx context.Context, msg any) error {
 	br := getReader(tr)
 	defer putReader(br)
 	err := in.spec.Codec.ReadRequest(br, in.Protocol(), in.spec.Limits.MaxRequest, msg)
-	in.requestBytes = tr.n
+	in.result.RequestBytes = tr.n
 	switch {
 	case err == nil:
 		return nil
 	case tr.err == nil:
-		return verdictOr(err, CodeInvalidRequest, "malformed request")
+		return verdictOr(fmt.Errorf("%w: %w", ErrViolation, err), CodeInvalidRequest, "malformed request")
 	case isTimeout(tr.err):
 		return Errorf(CodeInvalidRequest, "request was not complete in time").WithCause(ErrTimeout)
 	}
+	in.broken = true
 	return fmt.Errorf("reading request: %w", streamCause(ctx, in.stream, tr.err))
 }
 
 // verdictOr returns err itself if it is meant for the peer, else a verdict that
-// hides it. An error with code zero would read as a success.
+// hides it.
 func verdictOr(err error, code Code, text string) *Error {
-	if e, ok := errors.AsType[*Error](err); ok && !e.Remote && e.Code != 0 {
+	if e, ok := ownVerdict(err); ok {
 		return e
 	}
 	return Errorf(code, "%s", text).WithCause(err)
+}
+
+// ownVerdict returns the verdict in err that is meant for the peer. What another peer sent is
+// not, nor what a handler panicked with; an error with code zero would read as a success.
+func ownVerdict(err error) (*Error, bool) {
+	e, ok := errors.AsType[*Error](err)
+	return e, ok && !e.Remote && e.Code != 0 && !isPanic(err)
 }
 
 // Reserve waits until the next chunk, expected to cost c, may be fetched and
@@ -187,10 +196,12 @@ func (in *Inbound) SendAppend(ctx context.Context, fill func(dst []byte) ([]byte
 	used = Cost{Items: 1, Bytes: uint64(n)}
 	in.usage.Items++
 	in.usage.Bytes += uint64(n)
-	if err == nil {
-		tellBytes(in.trace.WroteChunk, in.info, n)
+	if err != nil {
+		return err
 	}
-	return err
+	in.result.Chunks++
+	tellBytes(in.trace.WroteChunk, in.info, n)
+	return nil
 }
 
 // writePiece is how much of a chunk gets one write timeout.
@@ -198,6 +209,7 @@ const writePiece = 1 << 20
 
 func (in *Inbound) write(ctx context.Context, b []byte) (int, error) {
 	n, err := writeAll(in.stream, b, in.spec.Limits.Timeouts.Write)
+	in.result.ResponseBytes += uint64(n)
 	if err != nil {
 		in.writeErr = fmt.Errorf("writing response: %w", streamCause(ctx, in.stream, err))
 	}

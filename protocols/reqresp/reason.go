@@ -102,10 +102,11 @@ var reasons = []struct {
 	{ReasonUnsupported, wraps(ErrUnsupported)},
 	{ReasonShutdown, wraps(ErrClosed)},
 	{ReasonTimeout, wraps(ErrTimeout)},
+	{ReasonDisconnected, wraps(ErrDisconnected)},
 	{ReasonCancelled, wraps(context.Canceled)},
 	{ReasonDial, isDialFailure},
+	{ReasonOverLimit, wraps(network.ErrResourceLimitExceeded)},
 	{ReasonTimeout, isTimeout},
-	{ReasonDisconnected, wraps(ErrDisconnected)},
 	{ReasonVerdict, isVerdict},
 	{ReasonReset, wraps(network.ErrReset)},
 }

@@ -12,20 +12,24 @@ import (
 // everything above 10,000 to protocols.
 const statusReset network.StreamErrorCode = 0x10000
 
-// resetCode picks what a stream is reset with when its exchange ended in err.
+// resetCode picks what a stream is reset with when its exchange ended in err. A verdict of
+// ours says what the peer is to know, whatever caused it.
 func resetCode(err error) network.StreamErrorCode {
-	e, verdict := errors.AsType[*Error](err)
+	e, ok := errors.AsType[*Error](err)
+	verdict := ok && !e.Remote
 	switch {
-	case errors.Is(err, ErrViolation), verdict && e.Code == CodeInvalidRequest:
-		return network.StreamProtocolViolation
 	case errors.Is(err, ErrRateLimited):
 		return network.StreamRateLimited
 	case errors.Is(err, ErrRefused):
 		return network.StreamResourceLimitExceeded
-	case errors.Is(err, ErrClosed):
-		return network.StreamShutdown
+	case verdict && e.Code == CodeInvalidRequest:
+		return network.StreamProtocolViolation
 	case verdict:
 		return statusReset + network.StreamErrorCode(e.Code)
+	case errors.Is(err, ErrViolation):
+		return network.StreamProtocolViolation
+	case errors.Is(err, ErrClosed):
+		return network.StreamShutdown
 	}
 	return network.StreamGarbageCollected
 }

@@ -82,7 +82,7 @@ func finish(ctx context.Context, in *Inbound, err error) error {
 // that was possible. Where it is not, or would say too little, a reset's code tells.
 func tellVerdict(ctx context.Context, in *Inbound, err error) bool {
 	codec, ok := in.spec.Codec.(ErrorCodec)
-	if !ok || in.spec.Kind == KindOneWay || isRefusal(err) || isBroken(err) {
+	if !ok || in.spec.Kind == KindOneWay || isRefusal(err) || in.broken {
 		return false
 	}
 	verdict := verdictOr(err, CodeServerError, "")
@@ -102,32 +102,20 @@ func isRefusal(err error) bool {
 	return errors.Is(err, ErrRefused) || errors.Is(err, ErrRateLimited)
 }
 
-// isBroken reports whether err is the stream's own end, after which nothing can
-// be told to the peer.
-func isBroken(err error) bool {
-	if _, ok := errors.AsType[*Error](err); ok {
-		return false
-	}
-	return errors.Is(err, network.ErrReset) || errors.Is(err, ErrDisconnected)
-}
-
 // done tells everybody what an exchange came to.
 func (s *Server) done(in *Inbound, err error) {
 	if err != nil && !isOwnVerdict(err) {
 		err = &Failure{Peer: in.info.Peer, Protocol: in.Protocol(), Phase: in.phase, Err: err}
 	}
 	s.logOutcome(in, err)
-	tellResult(in.trace.Done, in.info, Result{
-		Err:           err,
-		Chunks:        int(in.usage.Items),
-		RequestBytes:  in.requestBytes,
-		ResponseBytes: in.usage.Bytes,
-	})
+	in.result.Err = err
+	tellResult(in.trace.Done, in.info, in.result)
 }
 
+// isOwnVerdict reports whether err wraps what the peer was told.
 func isOwnVerdict(err error) bool {
-	e, ok := errors.AsType[*Error](err)
-	return ok && !e.Remote
+	_, ok := ownVerdict(err)
+	return ok
 }
 
 // logOutcome logs at level warn only what is no peer's doing.

@@ -1,0 +1,103 @@
+package reqresp_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+)
+
+func TestCodecPanicsAreEvents(t *testing.T) {
+	tests := []struct {
+		name           string
+		client, server brokenCodec
+		outbound       reqresp.Reason
+		phase          reqresp.Phase // of the outbound failure, zero for a verdict
+		inbound        reqresp.Reason
+	}{
+		{"writing the request", brokenCodec{appendRequest: panics}, brokenCodec{}, reqresp.ReasonPanic, reqresp.PhaseRequest, 0},
+		{"reading the request", brokenCodec{}, brokenCodec{readRequest: panics}, reqresp.ReasonVerdict, 0, 0},
+		{"writing the response", brokenCodec{}, brokenCodec{appendResponse: panics}, reqresp.ReasonVerdict, 0, reqresp.ReasonPanic},
+		{"reading the response", brokenCodec{readResponse: panics}, brokenCodec{}, reqresp.ReasonPanic, reqresp.PhaseResponse, reqresp.ReasonSuccess},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			simulate(t, func(t *testing.T, s *simulation) {
+				server := eventStyle(t, s.server, nil, brokenEcho(tt.server).Offer(reqresp.SupportInbound))
+				trace := new(journal)
+				client := eventStyle(t, s.client, &reqresp.RequestResponseOptions{Client: &reqresp.ClientOptions{
+					Trace: &reqresp.ClientTrace{Done: func(_ reqresp.OutboundInfo, r reqresp.Result) { trace.note("%v", reqresp.ReasonOf(r.Err)) }},
+				}}, brokenEcho(tt.client).Offer(reqresp.SupportOutbound))
+				id := send(t, client, s.server.ID(), "ping")
+				if tt.inbound != 0 || tt.phase == reqresp.PhaseResponse {
+					req := wantRequest(t, server, s.client.ID())
+					respond(t, server, req, "pong")
+					if tt.inbound == reqresp.ReasonSuccess {
+						wantSent(t, server, s.client.ID(), req.ID)
+					} else {
+						err := wantInboundFailure(t, server, s.client.ID(), req.ID, tt.inbound)
+						wantFailure(t, err, reqresp.PhaseHandle, errCodec)
+					}
+				}
+				err := wantOutboundFailure(t, client, s.server.ID(), id, tt.outbound)
+				if tt.phase != 0 {
+					wantFailure(t, err, tt.phase, errCodec)
+				} else {
+					wantVerdict(t, tt.name, err, reqresp.Error{Code: reqresp.CodeServerError})
+				}
+				trace.want(t, tt.outbound.String())
+				wantQuiet(t, server)
+				wantQuiet(t, client)
+				if s.client.ConnManager().IsProtected(s.server.ID(), "") || s.server.ConnManager().IsProtected(s.client.ID(), "") {
+					t.Error("a connection is protected after all is over")
+				}
+			})
+		})
+	}
+}
+
+// A panic with a verdict is a panic.
+func TestPanicWithAVerdict(t *testing.T) {
+	simulate(t, func(t *testing.T, s *simulation) {
+		verdict := func() error { panic(reqresp.Errorf(reqresp.CodeResourceUnavailable, "secret")) }
+		server := eventStyle(t, s.server, nil, brokenEcho(brokenCodec{appendResponse: verdict}).Offer(reqresp.SupportInbound))
+		client := eventStyle(t, s.client, nil, echo.Offer(reqresp.SupportOutbound))
+		id := send(t, client, s.server.ID(), "ping")
+		req := wantRequest(t, server, s.client.ID())
+		respond(t, server, req, "pong")
+		wantInboundFailure(t, server, s.client.ID(), req.ID, reqresp.ReasonPanic)
+		err := wantOutboundFailure(t, client, s.server.ID(), id, reqresp.ReasonVerdict)
+		wantVerdict(t, "panic", err, reqresp.Error{Code: reqresp.CodeServerError})
+	})
+}
+
+// What a handler got from another peer is not this peer's doing: it is told of it as of any
+// error of ours, by a message or by a reset.
+func TestHandlerThatAsksAnotherPeer(t *testing.T) {
+	causes := []error{
+		remoteReset(0), reqresp.ErrDisconnected, reqresp.ErrUnsupported, reqresp.ErrTimeout, reqresp.ErrClosed, reqresp.ErrViolation,
+		&reqresp.Error{Code: 3, Message: "gone", Remote: true},
+	}
+	for _, f := range []reqresp.Family{family, plain} {
+		proxy := reqresp.NewUnary[Text, Text](f, "proxy", reqresp.Limits{}, 1)
+		simulate(t, func(t *testing.T, s *simulation) {
+			results := make(chan error, 1)
+			var upstream error
+			serve(t, s.server, &reqresp.ServerOptions{Trace: &reqresp.ServerTrace{
+				Done: func(_ reqresp.InboundInfo, r reqresp.Result) { results <- r.Err },
+			}}, proxy.Serve(func(context.Context, peer.ID, *Text) (*Text, error) { return nil, upstream }))
+			c := reqresp.NewClient(s.client, nil)
+			for _, cause := range causes {
+				upstream = &reqresp.Failure{Peer: newPeerID(t), Phase: reqresp.PhaseFirstByte, Err: cause}
+				_, err := proxy.Call(t.Context(), c, s.server.ID(), new(Text("")))
+				wantVerdict(t, cause.Error(), err, reqresp.Error{Code: reqresp.CodeServerError})
+				if err := <-results; !errors.Is(err, cause) {
+					t.Errorf("trace was told %v, want %v", err, cause)
+				}
+			}
+		})
+	}
+}
