@@ -38,29 +38,29 @@ type blockType struct {
 func blockTypeOf[T any, P interface {
 	*T
 	SignedBlock
-}](shape *Shape) blockType {
-	return blockType{shape, func() SignedBlock { return P(new(T)) }}
+}]() blockType {
+	return blockType{P(nil).Shape(), func() SignedBlock { return P(new(T)) }}
 }
 
 // blockTypes is indexed by preset and fork. It ends with the last fork whose blocks are defined.
 var blockTypes = [...][Fulu + 1]blockType{
 	MainnetPreset: {
-		Phase0:    blockTypeOf[containers.SignedBeaconBlock](shapeSignedBeaconBlock),
-		Altair:    blockTypeOf[mainnet.SignedBeaconBlockAltair](mainnetSignedBeaconBlockAltair),
-		Bellatrix: blockTypeOf[mainnet.SignedBeaconBlockBellatrix](mainnetSignedBeaconBlockBellatrix),
-		Capella:   blockTypeOf[mainnet.SignedBeaconBlockCapella](mainnetSignedBeaconBlockCapella),
-		Deneb:     blockTypeOf[mainnet.SignedBeaconBlockDeneb](mainnetSignedBeaconBlockDeneb),
-		Electra:   blockTypeOf[mainnet.SignedBeaconBlockElectra](mainnetSignedBeaconBlockElectra),
-		Fulu:      blockTypeOf[mainnet.SignedBeaconBlockElectra](mainnetSignedBeaconBlockElectra),
+		Phase0:    blockTypeOf[containers.SignedBeaconBlock](),
+		Altair:    blockTypeOf[mainnet.SignedBeaconBlockAltair](),
+		Bellatrix: blockTypeOf[mainnet.SignedBeaconBlockBellatrix](),
+		Capella:   blockTypeOf[mainnet.SignedBeaconBlockCapella](),
+		Deneb:     blockTypeOf[mainnet.SignedBeaconBlockDeneb](),
+		Electra:   blockTypeOf[mainnet.SignedBeaconBlockElectra](),
+		Fulu:      blockTypeOf[mainnet.SignedBeaconBlockElectra](),
 	},
 	MinimalPreset: {
-		Phase0:    blockTypeOf[containers.SignedBeaconBlock](shapeSignedBeaconBlock),
-		Altair:    blockTypeOf[minimal.SignedBeaconBlockAltair](minimalSignedBeaconBlockAltair),
-		Bellatrix: blockTypeOf[minimal.SignedBeaconBlockBellatrix](minimalSignedBeaconBlockBellatrix),
-		Capella:   blockTypeOf[minimal.SignedBeaconBlockCapella](minimalSignedBeaconBlockCapella),
-		Deneb:     blockTypeOf[minimal.SignedBeaconBlockDeneb](minimalSignedBeaconBlockDeneb),
-		Electra:   blockTypeOf[minimal.SignedBeaconBlockElectra](minimalSignedBeaconBlockElectra),
-		Fulu:      blockTypeOf[minimal.SignedBeaconBlockElectra](minimalSignedBeaconBlockElectra),
+		Phase0:    blockTypeOf[containers.SignedBeaconBlock](),
+		Altair:    blockTypeOf[minimal.SignedBeaconBlockAltair](),
+		Bellatrix: blockTypeOf[minimal.SignedBeaconBlockBellatrix](),
+		Capella:   blockTypeOf[minimal.SignedBeaconBlockCapella](),
+		Deneb:     blockTypeOf[minimal.SignedBeaconBlockDeneb](),
+		Electra:   blockTypeOf[minimal.SignedBeaconBlockElectra](),
+		Fulu:      blockTypeOf[minimal.SignedBeaconBlockElectra](),
 	},
 }
 

@@ -157,6 +157,19 @@ func TestBlockBounds(t *testing.T) {
 	}
 }
 
+// The sizes that depend on the preset are those of the preset.
+func TestSyncCommitteeSize(t *testing.T) {
+	t.Parallel()
+	for _, preset := range []ssz.Preset{ssz.MainnetPreset, ssz.MinimalPreset} {
+		n := networkOf(t, preset)
+		phase0, _ := n.BlockBounds(ssz.Phase0)
+		altair, _ := n.BlockBounds(ssz.Altair)
+		if got, want := altair-phase0, int(preset.SyncCommitteeSize()/8)+96; got != want {
+			t.Errorf("%v: a sync aggregate has %d bytes, want %d", preset, got, want)
+		}
+	}
+}
+
 // bigBlock returns a mainnet Electra block of about 100 KiB, as many transactions as its size
 // needs and full attestations.
 func bigBlock(tb testing.TB) []byte {

@@ -33,8 +33,8 @@
 // overlook malformed offsets and bits, and append to an object that is not zero. Everything that a
 // peer sent is therefore held against the [Shape] of its type first, which lets pass nothing but
 // the one encoding that a value has, and then goes into a new object. What is refused is a
-// [*CheckError] with the path of the field and the reason. Shapes also bound the size of what may
-// come, see [Shape.Bounds]. Types and shapes are generated from the files in ssz/definitions.
+// [*CheckError] with the path of the field and the reason. Shapes, which are package shape's, also
+// bound the size of what may come. Types and shapes are generated from the files in ssz/definitions.
 //
 // # Ownership
 //

@@ -1,6 +1,10 @@
 package ssz
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/seed-2dd5877b/reqresp/ssz/shape"
+)
 
 // Errors about what a user says.
 var (
@@ -13,19 +17,22 @@ var (
 	ErrFork = errors.New("ssz: unknown fork")
 )
 
-// The reasons of a [CheckError]: what is wrong with the bytes that a peer sent.
+// The reasons of a [CheckError], which are those of package shape.
 var (
-	// ErrSize is returned when a value has too few or too many bytes: truncated input, trailing
-	// bytes, or a list that is not a whole number of elements.
-	ErrSize = errors.New("ssz: wrong size")
+	// ErrSize is returned for truncated input, trailing bytes, or a list that is not a whole number
+	// of elements.
+	ErrSize = shape.ErrSize
 	// ErrOffset is returned when an offset does not point to where its value has to begin.
-	ErrOffset = errors.New("ssz: bad offset")
+	ErrOffset = shape.ErrOffset
 	// ErrLimit is returned when a list has more elements than its type allows.
-	ErrLimit = errors.New("ssz: list over its limit")
+	ErrLimit = shape.ErrLimit
 	// ErrBoolean is returned when a boolean is neither 0 nor 1.
-	ErrBoolean = errors.New("ssz: boolean is neither 0 nor 1")
+	ErrBoolean = shape.ErrBoolean
 	// ErrPadding is returned when a bit beyond the end of a bitvector is set.
-	ErrPadding = errors.New("ssz: bit set beyond the end of a bitvector")
+	ErrPadding = shape.ErrPadding
 	// ErrSentinel is returned when a bitlist lacks the bit that marks its end.
-	ErrSentinel = errors.New("ssz: bitlist without its end bit")
+	ErrSentinel = shape.ErrSentinel
 )
+
+// A CheckError says what is wrong with an encoding, and where.
+type CheckError = shape.CheckError

@@ -44,15 +44,3 @@ SLOT_DURATION_MS: 6000
 	// 0 altair 0xf4dfd84f
 	// 4 bellatrix 0xd0bdf65d
 }
-
-func ExampleShape_Check() {
-	pair := ssz.Container("Pair",
-		ssz.Field{Name: "number", Shape: ssz.Uint(2)},
-		ssz.Field{Name: "flag", Shape: ssz.Boolean()},
-	)
-	fmt.Println(pair.Check([]byte{1, 2, 1}))
-	fmt.Println(pair.Check([]byte{1, 2, 3}))
-	// Output:
-	// <nil>
-	// Pair.flag: boolean is neither 0 nor 1: 3
-}

@@ -99,41 +99,6 @@ func FuzzBeaconBlocksByRootRequest(f *testing.F) {
 	})
 }
 
-// FuzzCheck walks shapes of every kind.
-func FuzzCheck(f *testing.F) {
-	leaf := ssz.Container("Leaf",
-		ssz.Field{"flag", ssz.Boolean()},
-		ssz.Field{"bits", ssz.Bitvector(11)},
-		ssz.Field{"list", ssz.Bitlist(11)},
-		ssz.Field{"bytes", ssz.ByteList(3)},
-	)
-	shape := ssz.Container("Root",
-		ssz.Field{"list", ssz.List(leaf, 3)},
-		ssz.Field{"vector", ssz.Vector(leaf, 2)},
-		ssz.Field{"flags", ssz.List(ssz.Boolean(), 3)},
-		ssz.Field{"lists", ssz.List(ssz.List(ssz.Uint(2), 2), 2)},
-	)
-	empty := "\x00\x00\x00\x0b\x00\x00\x00\x0c\x00\x00\x00\x01"
-	good := "\x10\x00\x00\x00\x20\x00\x00\x00\x42\x00\x00\x00\x44\x00\x00\x00" +
-		"\x04\x00\x00\x00" + empty +
-		"\x08\x00\x00\x00\x15\x00\x00\x00" + empty + "\x07" + empty + "\x08" +
-		"\x00\x01" + "\x04\x00\x00\x00\xaa\xbb"
-	if err := shape.Check([]byte(good)); err != nil {
-		f.Fatal(err)
-	}
-	f.Add([]byte(good))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		err := shape.Check(b)
-		if err != nil {
-			requireCheckError(t, err)
-			return
-		}
-		if least, most := shape.Bounds(); len(b) < least || len(b) > most {
-			t.Errorf("%d bytes are not within the bounds %d to %d", len(b), least, most)
-		}
-	})
-}
-
 // FuzzParseConfig requires that a configuration that parses can be used.
 func FuzzParseConfig(f *testing.F) {
 	f.Add([]byte("PRESET_BASE: minimal\nALTAIR_FORK_EPOCH: 0x1\nBLOB_SCHEDULE:\n- EPOCH: 1\n  MAX_BLOBS_PER_BLOCK: 2\n"))

@@ -5,11 +5,13 @@ import (
 	"fmt"
 
 	fastssz "github.com/ferranbt/fastssz"
+
+	"github.com/seed-2dd5877b/reqresp/ssz/shape"
 )
 
 var (
-	shapePing    = Uint(8).named("Ping")
-	shapeGoodbye = Uint(8).named("Goodbye")
+	shapePing    = shape.Uint(8).Named("Ping")
+	shapeGoodbye = shape.Uint(8).Named("Goodbye")
 )
 
 // Ping is the message of ping/1 in both directions: the sequence number of the sender's metadata.
@@ -94,7 +96,7 @@ func (g *Goodbye) GetTree() (*fastssz.Node, error) { return fastssz.ProofTree(g)
 type BeaconBlocksByRootRequest []Root
 
 func byRootShape(limit uint64) *Shape {
-	return List(ByteVector(32), limit).named("BeaconBlocksByRootRequest")
+	return shape.List(shape.ByteVector(32), limit).Named("BeaconBlocksByRootRequest")
 }
 
 // SizeSSZ returns the number of bytes of the encoding.

@@ -2,6 +2,8 @@
 
 package ssz
 
+import "github.com/seed-2dd5877b/reqresp/ssz/shape"
+
 // StatusV1 is the message of status/1: what a node knows of the chain.
 type StatusV1 struct {
 	// The fork digest of the current epoch.
@@ -17,7 +19,7 @@ type StatusV1 struct {
 }
 
 // Shape returns the shape of the container.
-func (*StatusV1) Shape() *Shape { return shapeStatusV1 }
+func (*StatusV1) Shape() *shape.Shape { return shapeStatusV1 }
 
 // StatusV2 is the message of status/2, since Fulu: StatusV1 and how far back the node serves.
 type StatusV2 struct {
@@ -36,7 +38,7 @@ type StatusV2 struct {
 }
 
 // Shape returns the shape of the container.
-func (*StatusV2) Shape() *Shape { return shapeStatusV2 }
+func (*StatusV2) Shape() *shape.Shape { return shapeStatusV2 }
 
 // MetaDataV1 is the response of metadata/1: what a node offers besides the chain.
 type MetaDataV1 struct {
@@ -47,7 +49,7 @@ type MetaDataV1 struct {
 }
 
 // Shape returns the shape of the container.
-func (*MetaDataV1) Shape() *Shape { return shapeMetaDataV1 }
+func (*MetaDataV1) Shape() *shape.Shape { return shapeMetaDataV1 }
 
 // MetaDataV2 is the response of metadata/2, since Altair.
 type MetaDataV2 struct {
@@ -60,7 +62,7 @@ type MetaDataV2 struct {
 }
 
 // Shape returns the shape of the container.
-func (*MetaDataV2) Shape() *Shape { return shapeMetaDataV2 }
+func (*MetaDataV2) Shape() *shape.Shape { return shapeMetaDataV2 }
 
 // MetaDataV3 is the response of metadata/3, since Fulu.
 type MetaDataV3 struct {
@@ -75,7 +77,7 @@ type MetaDataV3 struct {
 }
 
 // Shape returns the shape of the container.
-func (*MetaDataV3) Shape() *Shape { return shapeMetaDataV3 }
+func (*MetaDataV3) Shape() *shape.Shape { return shapeMetaDataV3 }
 
 // BeaconBlocksByRangeRequest asks for the blocks of the slots from StartSlot on.
 type BeaconBlocksByRangeRequest struct {
@@ -88,4 +90,4 @@ type BeaconBlocksByRangeRequest struct {
 }
 
 // Shape returns the shape of the container.
-func (*BeaconBlocksByRangeRequest) Shape() *Shape { return shapeBeaconBlocksByRangeRequest }
+func (*BeaconBlocksByRangeRequest) Shape() *shape.Shape { return shapeBeaconBlocksByRangeRequest }

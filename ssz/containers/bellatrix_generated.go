@@ -2,6 +2,8 @@
 
 package containers
 
+import "github.com/seed-2dd5877b/reqresp/ssz/shape"
+
 // ExecutionPayload is the container ExecutionPayload as Bellatrix defines it.
 type ExecutionPayload struct {
 	ParentHash    [32]byte
@@ -19,3 +21,6 @@ type ExecutionPayload struct {
 	BlockHash     [32]byte
 	Transactions  [][]byte `ssz-max:"1048576,1073741824"`
 }
+
+// Shape returns the shape of the container.
+func (*ExecutionPayload) Shape() *shape.Shape { return shapeExecutionPayload }

@@ -2,6 +2,8 @@
 
 package containers
 
+import "github.com/seed-2dd5877b/reqresp/ssz/shape"
+
 // Withdrawal is the container Withdrawal as Capella defines it.
 type Withdrawal struct {
 	Index          uint64
@@ -10,6 +12,9 @@ type Withdrawal struct {
 	Amount         uint64
 }
 
+// Shape returns the shape of the container.
+func (*Withdrawal) Shape() *shape.Shape { return shapeWithdrawal }
+
 // BLSToExecutionChange is the container BLSToExecutionChange as Capella defines it.
 type BLSToExecutionChange struct {
 	ValidatorIndex     uint64
@@ -17,8 +22,14 @@ type BLSToExecutionChange struct {
 	ToExecutionAddress [20]byte
 }
 
+// Shape returns the shape of the container.
+func (*BLSToExecutionChange) Shape() *shape.Shape { return shapeBLSToExecutionChange }
+
 // SignedBLSToExecutionChange is the container SignedBLSToExecutionChange as Capella defines it.
 type SignedBLSToExecutionChange struct {
 	Message   BLSToExecutionChange
 	Signature [96]byte
 }
+
+// Shape returns the shape of the container.
+func (*SignedBLSToExecutionChange) Shape() *shape.Shape { return shapeSignedBLSToExecutionChange }

@@ -2,6 +2,8 @@
 
 package containers
 
+import "github.com/seed-2dd5877b/reqresp/ssz/shape"
+
 // DepositRequest is the container DepositRequest as Electra defines it.
 type DepositRequest struct {
 	Pubkey                [48]byte
@@ -11,12 +13,18 @@ type DepositRequest struct {
 	Index                 uint64
 }
 
+// Shape returns the shape of the container.
+func (*DepositRequest) Shape() *shape.Shape { return shapeDepositRequest }
+
 // WithdrawalRequest is the container WithdrawalRequest as Electra defines it.
 type WithdrawalRequest struct {
 	SourceAddress   [20]byte
 	ValidatorPubkey [48]byte
 	Amount          uint64
 }
+
+// Shape returns the shape of the container.
+func (*WithdrawalRequest) Shape() *shape.Shape { return shapeWithdrawalRequest }
 
 // ConsolidationRequest is the container ConsolidationRequest as Electra defines it.
 type ConsolidationRequest struct {
@@ -25,9 +33,15 @@ type ConsolidationRequest struct {
 	TargetPubkey  [48]byte
 }
 
+// Shape returns the shape of the container.
+func (*ConsolidationRequest) Shape() *shape.Shape { return shapeConsolidationRequest }
+
 // ExecutionRequests is the container ExecutionRequests as Electra defines it.
 type ExecutionRequests struct {
 	Deposits       []*DepositRequest       `ssz-max:"8192"`
 	Withdrawals    []*WithdrawalRequest    `ssz-max:"16"`
 	Consolidations []*ConsolidationRequest `ssz-max:"2"`
 }
+
+// Shape returns the shape of the container.
+func (*ExecutionRequests) Shape() *shape.Shape { return shapeExecutionRequests }

@@ -2,11 +2,16 @@
 
 package containers
 
+import "github.com/seed-2dd5877b/reqresp/ssz/shape"
+
 // Checkpoint is the container Checkpoint as Phase0 defines it.
 type Checkpoint struct {
 	Epoch uint64
 	Root  [32]byte
 }
+
+// Shape returns the shape of the container.
+func (*Checkpoint) Shape() *shape.Shape { return shapeCheckpoint }
 
 // AttestationData is the container AttestationData as Phase0 defines it.
 type AttestationData struct {
@@ -17,12 +22,18 @@ type AttestationData struct {
 	Target          Checkpoint
 }
 
+// Shape returns the shape of the container.
+func (*AttestationData) Shape() *shape.Shape { return shapeAttestationData }
+
 // IndexedAttestation is the container IndexedAttestation as Phase0 defines it.
 type IndexedAttestation struct {
 	AttestingIndices []uint64 `ssz-max:"2048"`
 	Data             AttestationData
 	Signature        [96]byte
 }
+
+// Shape returns the shape of the container.
+func (*IndexedAttestation) Shape() *shape.Shape { return shapeIndexedAttestation }
 
 // Eth1Data is the container Eth1Data as Phase0 defines it.
 type Eth1Data struct {
@@ -31,6 +42,9 @@ type Eth1Data struct {
 	BlockHash    [32]byte
 }
 
+// Shape returns the shape of the container.
+func (*Eth1Data) Shape() *shape.Shape { return shapeEth1Data }
+
 // DepositData is the container DepositData as Phase0 defines it.
 type DepositData struct {
 	Pubkey                [48]byte
@@ -38,6 +52,9 @@ type DepositData struct {
 	Amount                uint64
 	Signature             [96]byte
 }
+
+// Shape returns the shape of the container.
+func (*DepositData) Shape() *shape.Shape { return shapeDepositData }
 
 // BeaconBlockHeader is the container BeaconBlockHeader as Phase0 defines it.
 type BeaconBlockHeader struct {
@@ -48,11 +65,17 @@ type BeaconBlockHeader struct {
 	BodyRoot      [32]byte
 }
 
+// Shape returns the shape of the container.
+func (*BeaconBlockHeader) Shape() *shape.Shape { return shapeBeaconBlockHeader }
+
 // SignedBeaconBlockHeader is the container SignedBeaconBlockHeader as Phase0 defines it.
 type SignedBeaconBlockHeader struct {
 	Message   BeaconBlockHeader
 	Signature [96]byte
 }
+
+// Shape returns the shape of the container.
+func (*SignedBeaconBlockHeader) Shape() *shape.Shape { return shapeSignedBeaconBlockHeader }
 
 // ProposerSlashing is the container ProposerSlashing as Phase0 defines it.
 type ProposerSlashing struct {
@@ -60,11 +83,17 @@ type ProposerSlashing struct {
 	SignedHeader2 SignedBeaconBlockHeader
 }
 
+// Shape returns the shape of the container.
+func (*ProposerSlashing) Shape() *shape.Shape { return shapeProposerSlashing }
+
 // AttesterSlashing is the container AttesterSlashing as Phase0 defines it.
 type AttesterSlashing struct {
 	Attestation1 IndexedAttestation
 	Attestation2 IndexedAttestation
 }
+
+// Shape returns the shape of the container.
+func (*AttesterSlashing) Shape() *shape.Shape { return shapeAttesterSlashing }
 
 // Attestation is the container Attestation as Phase0 defines it.
 type Attestation struct {
@@ -73,11 +102,17 @@ type Attestation struct {
 	Signature       [96]byte
 }
 
+// Shape returns the shape of the container.
+func (*Attestation) Shape() *shape.Shape { return shapeAttestation }
+
 // Deposit is the container Deposit as Phase0 defines it.
 type Deposit struct {
 	Proof [33][32]byte `ssz-size:"33,32"`
 	Data  DepositData
 }
+
+// Shape returns the shape of the container.
+func (*Deposit) Shape() *shape.Shape { return shapeDeposit }
 
 // VoluntaryExit is the container VoluntaryExit as Phase0 defines it.
 type VoluntaryExit struct {
@@ -85,11 +120,17 @@ type VoluntaryExit struct {
 	ValidatorIndex uint64
 }
 
+// Shape returns the shape of the container.
+func (*VoluntaryExit) Shape() *shape.Shape { return shapeVoluntaryExit }
+
 // SignedVoluntaryExit is the container SignedVoluntaryExit as Phase0 defines it.
 type SignedVoluntaryExit struct {
 	Message   VoluntaryExit
 	Signature [96]byte
 }
+
+// Shape returns the shape of the container.
+func (*SignedVoluntaryExit) Shape() *shape.Shape { return shapeSignedVoluntaryExit }
 
 // BeaconBlockBody is the container BeaconBlockBody as Phase0 defines it.
 type BeaconBlockBody struct {
@@ -103,6 +144,9 @@ type BeaconBlockBody struct {
 	VoluntaryExits    []*SignedVoluntaryExit `ssz-max:"16"`
 }
 
+// Shape returns the shape of the container.
+func (*BeaconBlockBody) Shape() *shape.Shape { return shapeBeaconBlockBody }
+
 // BeaconBlock is the container BeaconBlock as Phase0 defines it.
 type BeaconBlock struct {
 	Slot          uint64
@@ -112,11 +156,17 @@ type BeaconBlock struct {
 	Body          BeaconBlockBody
 }
 
+// Shape returns the shape of the container.
+func (*BeaconBlock) Shape() *shape.Shape { return shapeBeaconBlock }
+
 // SignedBeaconBlock is the container SignedBeaconBlock as Phase0 defines it.
 type SignedBeaconBlock struct {
 	Message   BeaconBlock
 	Signature [96]byte
 }
+
+// Shape returns the shape of the container.
+func (*SignedBeaconBlock) Shape() *shape.Shape { return shapeSignedBeaconBlock }
 
 // Slot returns the slot of the block.
 func (b *SignedBeaconBlock) Slot() uint64 { return b.Message.Slot }

@@ -3,6 +3,7 @@
 package mainnet
 
 import "github.com/seed-2dd5877b/reqresp/ssz/containers"
+import "github.com/seed-2dd5877b/reqresp/ssz/shape"
 
 // IndexedAttestationElectra is the container IndexedAttestation as Electra defines it.
 type IndexedAttestationElectra struct {
@@ -11,11 +12,17 @@ type IndexedAttestationElectra struct {
 	Signature        [96]byte
 }
 
+// Shape returns the shape of the container.
+func (*IndexedAttestationElectra) Shape() *shape.Shape { return shapeIndexedAttestationElectra }
+
 // AttesterSlashingElectra is the container AttesterSlashing as Electra defines it.
 type AttesterSlashingElectra struct {
 	Attestation1 IndexedAttestationElectra
 	Attestation2 IndexedAttestationElectra
 }
+
+// Shape returns the shape of the container.
+func (*AttesterSlashingElectra) Shape() *shape.Shape { return shapeAttesterSlashingElectra }
 
 // AttestationElectra is the container Attestation as Electra defines it.
 type AttestationElectra struct {
@@ -24,6 +31,9 @@ type AttestationElectra struct {
 	Signature       [96]byte
 	CommitteeBits   [8]byte
 }
+
+// Shape returns the shape of the container.
+func (*AttestationElectra) Shape() *shape.Shape { return shapeAttestationElectra }
 
 // BeaconBlockBodyElectra is the container BeaconBlockBody as Electra defines it.
 type BeaconBlockBodyElectra struct {
@@ -42,6 +52,9 @@ type BeaconBlockBodyElectra struct {
 	ExecutionRequests     containers.ExecutionRequests
 }
 
+// Shape returns the shape of the container.
+func (*BeaconBlockBodyElectra) Shape() *shape.Shape { return shapeBeaconBlockBodyElectra }
+
 // BeaconBlockElectra is the container BeaconBlock as Electra defines it.
 type BeaconBlockElectra struct {
 	Slot          uint64
@@ -51,11 +64,17 @@ type BeaconBlockElectra struct {
 	Body          BeaconBlockBodyElectra
 }
 
+// Shape returns the shape of the container.
+func (*BeaconBlockElectra) Shape() *shape.Shape { return shapeBeaconBlockElectra }
+
 // SignedBeaconBlockElectra is the container SignedBeaconBlock as Electra defines it.
 type SignedBeaconBlockElectra struct {
 	Message   BeaconBlockElectra
 	Signature [96]byte
 }
+
+// Shape returns the shape of the container.
+func (*SignedBeaconBlockElectra) Shape() *shape.Shape { return shapeSignedBeaconBlockElectra }
 
 // Slot returns the slot of the block.
 func (b *SignedBeaconBlockElectra) Slot() uint64 { return b.Message.Slot }

@@ -3,6 +3,7 @@
 package minimal
 
 import "github.com/seed-2dd5877b/reqresp/ssz/containers"
+import "github.com/seed-2dd5877b/reqresp/ssz/shape"
 
 // BeaconBlockBodyAltair is the container BeaconBlockBody as Altair defines it.
 type BeaconBlockBodyAltair struct {
@@ -17,6 +18,9 @@ type BeaconBlockBodyAltair struct {
 	SyncAggregate     SyncAggregate
 }
 
+// Shape returns the shape of the container.
+func (*BeaconBlockBodyAltair) Shape() *shape.Shape { return shapeBeaconBlockBodyAltair }
+
 // BeaconBlockAltair is the container BeaconBlock as Altair defines it.
 type BeaconBlockAltair struct {
 	Slot          uint64
@@ -26,11 +30,17 @@ type BeaconBlockAltair struct {
 	Body          BeaconBlockBodyAltair
 }
 
+// Shape returns the shape of the container.
+func (*BeaconBlockAltair) Shape() *shape.Shape { return shapeBeaconBlockAltair }
+
 // SignedBeaconBlockAltair is the container SignedBeaconBlock as Altair defines it.
 type SignedBeaconBlockAltair struct {
 	Message   BeaconBlockAltair
 	Signature [96]byte
 }
+
+// Shape returns the shape of the container.
+func (*SignedBeaconBlockAltair) Shape() *shape.Shape { return shapeSignedBeaconBlockAltair }
 
 // Slot returns the slot of the block.
 func (b *SignedBeaconBlockAltair) Slot() uint64 { return b.Message.Slot }
@@ -52,3 +62,6 @@ type SyncAggregate struct {
 	SyncCommitteeBits      [4]byte
 	SyncCommitteeSignature [96]byte
 }
+
+// Shape returns the shape of the container.
+func (*SyncAggregate) Shape() *shape.Shape { return shapeSyncAggregate }

@@ -3,6 +3,7 @@
 package minimal
 
 import "github.com/seed-2dd5877b/reqresp/ssz/containers"
+import "github.com/seed-2dd5877b/reqresp/ssz/shape"
 
 // BeaconBlockBodyBellatrix is the container BeaconBlockBody as Bellatrix defines it.
 type BeaconBlockBodyBellatrix struct {
@@ -18,6 +19,9 @@ type BeaconBlockBodyBellatrix struct {
 	ExecutionPayload  containers.ExecutionPayload
 }
 
+// Shape returns the shape of the container.
+func (*BeaconBlockBodyBellatrix) Shape() *shape.Shape { return shapeBeaconBlockBodyBellatrix }
+
 // BeaconBlockBellatrix is the container BeaconBlock as Bellatrix defines it.
 type BeaconBlockBellatrix struct {
 	Slot          uint64
@@ -27,11 +31,17 @@ type BeaconBlockBellatrix struct {
 	Body          BeaconBlockBodyBellatrix
 }
 
+// Shape returns the shape of the container.
+func (*BeaconBlockBellatrix) Shape() *shape.Shape { return shapeBeaconBlockBellatrix }
+
 // SignedBeaconBlockBellatrix is the container SignedBeaconBlock as Bellatrix defines it.
 type SignedBeaconBlockBellatrix struct {
 	Message   BeaconBlockBellatrix
 	Signature [96]byte
 }
+
+// Shape returns the shape of the container.
+func (*SignedBeaconBlockBellatrix) Shape() *shape.Shape { return shapeSignedBeaconBlockBellatrix }
 
 // Slot returns the slot of the block.
 func (b *SignedBeaconBlockBellatrix) Slot() uint64 { return b.Message.Slot }

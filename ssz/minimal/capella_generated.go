@@ -3,6 +3,7 @@
 package minimal
 
 import "github.com/seed-2dd5877b/reqresp/ssz/containers"
+import "github.com/seed-2dd5877b/reqresp/ssz/shape"
 
 // BeaconBlockBodyCapella is the container BeaconBlockBody as Capella defines it.
 type BeaconBlockBodyCapella struct {
@@ -19,6 +20,9 @@ type BeaconBlockBodyCapella struct {
 	BLSToExecutionChanges []*containers.SignedBLSToExecutionChange `ssz-max:"16"`
 }
 
+// Shape returns the shape of the container.
+func (*BeaconBlockBodyCapella) Shape() *shape.Shape { return shapeBeaconBlockBodyCapella }
+
 // BeaconBlockCapella is the container BeaconBlock as Capella defines it.
 type BeaconBlockCapella struct {
 	Slot          uint64
@@ -28,11 +32,17 @@ type BeaconBlockCapella struct {
 	Body          BeaconBlockBodyCapella
 }
 
+// Shape returns the shape of the container.
+func (*BeaconBlockCapella) Shape() *shape.Shape { return shapeBeaconBlockCapella }
+
 // SignedBeaconBlockCapella is the container SignedBeaconBlock as Capella defines it.
 type SignedBeaconBlockCapella struct {
 	Message   BeaconBlockCapella
 	Signature [96]byte
 }
+
+// Shape returns the shape of the container.
+func (*SignedBeaconBlockCapella) Shape() *shape.Shape { return shapeSignedBeaconBlockCapella }
 
 // Slot returns the slot of the block.
 func (b *SignedBeaconBlockCapella) Slot() uint64 { return b.Message.Slot }
@@ -67,3 +77,6 @@ type ExecutionPayloadCapella struct {
 	Transactions  [][]byte                 `ssz-max:"1048576,1073741824"`
 	Withdrawals   []*containers.Withdrawal `ssz-max:"4"`
 }
+
+// Shape returns the shape of the container.
+func (*ExecutionPayloadCapella) Shape() *shape.Shape { return shapeExecutionPayloadCapella }

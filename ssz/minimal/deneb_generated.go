@@ -3,6 +3,7 @@
 package minimal
 
 import "github.com/seed-2dd5877b/reqresp/ssz/containers"
+import "github.com/seed-2dd5877b/reqresp/ssz/shape"
 
 // BeaconBlockBodyDeneb is the container BeaconBlockBody as Deneb defines it.
 type BeaconBlockBodyDeneb struct {
@@ -20,6 +21,9 @@ type BeaconBlockBodyDeneb struct {
 	BlobKZGCommitments    [][48]byte                               `ssz-size:"?,48" ssz-max:"4096,?"`
 }
 
+// Shape returns the shape of the container.
+func (*BeaconBlockBodyDeneb) Shape() *shape.Shape { return shapeBeaconBlockBodyDeneb }
+
 // BeaconBlockDeneb is the container BeaconBlock as Deneb defines it.
 type BeaconBlockDeneb struct {
 	Slot          uint64
@@ -29,11 +33,17 @@ type BeaconBlockDeneb struct {
 	Body          BeaconBlockBodyDeneb
 }
 
+// Shape returns the shape of the container.
+func (*BeaconBlockDeneb) Shape() *shape.Shape { return shapeBeaconBlockDeneb }
+
 // SignedBeaconBlockDeneb is the container SignedBeaconBlock as Deneb defines it.
 type SignedBeaconBlockDeneb struct {
 	Message   BeaconBlockDeneb
 	Signature [96]byte
 }
+
+// Shape returns the shape of the container.
+func (*SignedBeaconBlockDeneb) Shape() *shape.Shape { return shapeSignedBeaconBlockDeneb }
 
 // Slot returns the slot of the block.
 func (b *SignedBeaconBlockDeneb) Slot() uint64 { return b.Message.Slot }
@@ -70,3 +80,6 @@ type ExecutionPayloadDeneb struct {
 	BlobGasUsed   uint64
 	ExcessBlobGas uint64
 }
+
+// Shape returns the shape of the container.
+func (*ExecutionPayloadDeneb) Shape() *shape.Shape { return shapeExecutionPayloadDeneb }

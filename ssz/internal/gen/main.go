@@ -17,6 +17,7 @@ import (
 	"log"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/ferranbt/fastssz/sszgen/generator"
 )
@@ -57,7 +58,7 @@ func run(definitions, out string) error {
 			return fmt.Errorf("package %s: %w", p.name, err)
 		}
 	}
-	return writeShapes(filepath.Join(out, "shapes_generated.go"), append(messages, blocks...))
+	return nil
 }
 
 // A target is a package to be written.
@@ -83,6 +84,10 @@ func (p target) write(out string, all []*container) error {
 	if err := removeGenerated(dir); err != nil {
 		return err
 	}
+	all = slices.DeleteFunc(slices.Clone(all), func(c *container) bool { return !p.has(c) })
+	if err := p.writeShapes(filepath.Join(dir, "shapes_generated.go"), all); err != nil {
+		return err
+	}
 	encoding := filepath.Join(dir, "encoding_generated.go")
 	if p.name == "ssz" {
 		types := filepath.Join(dir, "messages_generated.go")
@@ -93,9 +98,7 @@ func (p target) write(out string, all []*container) error {
 	}
 	byFork := map[string][]*container{}
 	for _, c := range all {
-		if p.has(c) {
-			byFork[c.fork] = append(byFork[c.fork], c)
-		}
+		byFork[c.fork] = append(byFork[c.fork], c)
 	}
 	for fork, containers := range byFork {
 		if err := p.writeTypes(filepath.Join(dir, fork+"_generated.go"), containers); err != nil {

@@ -7,55 +7,38 @@ import (
 	"strings"
 )
 
-// writeShapes writes the file with the shapes of all containers in all presets.
-func writeShapes(path string, containers []*container) error {
-	var out bytes.Buffer
-	out.WriteString(header + "package ssz\n")
+// writeShapes writes the file with the shapes of a package's containers.
+func (p target) writeShapes(path string, containers []*container) error {
+	var body bytes.Buffer
 	for _, c := range containers {
-		if !c.varies {
-			writeShape(&out, c, 0)
-			continue
+		fmt.Fprintf(&body, "\nvar shape%s = shape.Container(%q,\n", c.goName, c.goName)
+		for _, f := range c.fields {
+			fmt.Fprintf(&body, "shape.Field{Name: %q, Shape: %s},\n", f.name, p.shape(f.typ))
 		}
-		for preset := range presets {
-			writeShape(&out, c, preset)
-		}
+		body.WriteString(")\n")
 	}
-	return writeGo(path, out.Bytes())
-}
-
-func writeShape(out *bytes.Buffer, c *container, preset int) {
-	fmt.Fprintf(out, "\nvar %s = Container(%q,\n", shapeName(c, preset), c.goName)
-	for _, f := range c.fields {
-		fmt.Fprintf(out, "Field{%q, %s},\n", f.name, shape(f.typ, preset))
-	}
-	out.WriteString(")\n")
-}
-
-// shapeName returns the name of the variable that holds a container's shape.
-func shapeName(c *container, preset int) string {
-	if !c.varies {
-		return "shape" + c.goName
-	}
-	return presets[preset] + c.goName
+	return p.writeFile(path, body.Bytes())
 }
 
 // shape returns the expression of a type's shape.
-func shape(t *typ, preset int) string {
-	n := t.size[preset]
+func (p target) shape(t *typ) string {
+	n := t.size[p.preset]
 	switch {
+	case t.container != nil && !p.has(t.container):
+		return fmt.Sprintf("(*containers.%s)(nil).Shape()", t.container.goName)
 	case t.container != nil:
-		return shapeName(t.container, preset)
+		return "shape" + t.container.goName
 	case t.kind == "boolean":
-		return "Boolean()"
+		return "shape.Boolean()"
 	case strings.HasPrefix(t.kind, "uint"):
 		bits, err := strconv.Atoi(strings.TrimPrefix(t.kind, "uint"))
 		if err != nil {
 			panic(err) // the resolver lets through uint8 to uint256 only
 		}
-		return fmt.Sprintf("Uint(%d)", bits/8)
+		return fmt.Sprintf("shape.Uint(%d)", bits/8)
 	case t.elem != nil:
-		return fmt.Sprintf("%s(%s, %d)", t.kind, shape(t.elem, preset), n)
+		return fmt.Sprintf("shape.%s(%s, %d)", t.kind, p.shape(t.elem), n)
 	default:
-		return fmt.Sprintf("%s(%d)", t.kind, n)
+		return fmt.Sprintf("shape.%s(%d)", t.kind, n)
 	}
 }

@@ -15,21 +15,12 @@ func (p target) writeTypes(path string, containers []*container) error {
 	var body bytes.Buffer
 	for _, c := range containers {
 		p.writeType(&body, c)
+		fmt.Fprintf(&body, "// Shape returns the shape of the container.\nfunc (*%[1]s) Shape() *shape.Shape { return shape%[1]s }\n\n", c.goName)
 		if c.name == "SignedBeaconBlock" {
 			fmt.Fprintf(&body, blockMethods, c.goName)
 		}
-		if p.name == "ssz" {
-			fmt.Fprintf(&body, "// Shape returns the shape of the container.\nfunc (*%s) Shape() *Shape { return %s }\n\n",
-				c.goName, shapeName(c, 0))
-		}
 	}
-	var out bytes.Buffer
-	fmt.Fprintf(&out, "%spackage %s\n\n", header, p.name)
-	if strings.Contains(body.String(), "containers.") {
-		out.WriteString("import \"github.com/seed-2dd5877b/reqresp/ssz/containers\"\n\n")
-	}
-	out.Write(body.Bytes())
-	return writeGo(path, out.Bytes())
+	return p.writeFile(path, body.Bytes())
 }
 
 func (p target) writeType(out *bytes.Buffer, c *container) {
@@ -157,8 +148,20 @@ func goFieldName(name string) string {
 	return b.String()
 }
 
-func writeGo(path string, source []byte) error {
-	formatted, err := format.Source(source)
+const module = "github.com/seed-2dd5877b/reqresp/"
+
+// writeFile writes a file of the package with the imports that its code needs.
+func (p target) writeFile(path string, code []byte) error {
+	var out bytes.Buffer
+	fmt.Fprintf(&out, "%spackage %s\n\n", header, p.name)
+	for _, pkg := range []string{"containers", "shape"} {
+		if bytes.Contains(code, []byte(pkg+".")) {
+			fmt.Fprintf(&out, "import %q\n", module+"ssz/"+pkg)
+		}
+	}
+	out.WriteString("\n")
+	out.Write(code)
+	formatted, err := format.Source(out.Bytes())
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}

@@ -1,4 +1,4 @@
-package ssz
+package shape
 
 import (
 	"fmt"
@@ -54,7 +54,7 @@ const offsetSize = 4
 // sizes.
 func Uint(size uint64) *Shape {
 	if bits.OnesCount64(size) != 1 || size > 32 {
-		panic(fmt.Sprintf("ssz: no unsigned integer has %d bytes", size))
+		panic(fmt.Sprintf("shape: no unsigned integer has %d bytes", size))
 	}
 	return newFixed(&Shape{kind: kindUint, limit: size, opaque: true}, size)
 }
@@ -144,10 +144,11 @@ func (s *Shape) Bounds() (least, most int) {
 	return int(min(s.min, math.MaxInt)), int(min(s.max, math.MaxInt))
 }
 
-// named gives a name to a type that is no container.
-func (s *Shape) named(name string) *Shape {
-	s.name = name
-	return s
+// Named returns the shape with another name, for types that are no containers but have names.
+func (s *Shape) Named(name string) *Shape {
+	named := *s
+	named.name = name
+	return &named
 }
 
 func newFixed(s *Shape, size uint64) *Shape {
@@ -162,7 +163,7 @@ func newVariable(s *Shape, least, most uint64) *Shape {
 
 func mustHaveLength(n uint64) {
 	if n == 0 {
-		panic("ssz: vectors and containers cannot be empty")
+		panic("shape: vectors and containers cannot be empty")
 	}
 }
 

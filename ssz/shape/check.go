@@ -1,4 +1,4 @@
-package ssz
+package shape
 
 import (
 	"encoding/binary"
