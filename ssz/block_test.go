@@ -233,6 +233,9 @@ func BenchmarkBlock(b *testing.B) {
 		run(b, len(encoded), func() error { _, err := n.DecodeBlock(ssz.Electra, encoded); return err })
 	})
 	b.Run("Root", func(b *testing.B) { run(b, len(encoded), func() error { _, err := block.BlockRoot(); return err }) })
+	b.Run("RootByShape", func(b *testing.B) {
+		run(b, len(encoded), func() error { _, err := block.Shape().Root(encoded); return err })
+	})
 	buf := make([]byte, 0, len(encoded))
 	b.Run("Encode", func(b *testing.B) {
 		run(b, len(encoded), func() error { _, err := block.MarshalSSZTo(buf); return err })

@@ -11,8 +11,6 @@ import (
 	"testing"
 	"time"
 
-	fastssz "github.com/ferranbt/fastssz"
-
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
@@ -189,12 +187,7 @@ func testByRootRequest(t *testing.T, v *vector) {
 	if got, err := request.MarshalSSZ(); err != nil || !bytes.Equal(got, v.SSZ) {
 		t.Errorf("encodes to %x, error %v, want %x", got, err, v.SSZ)
 	}
-	hh := fastssz.NewHasher()
-	for _, root := range request {
-		hh.Append(root[:])
-	}
-	hh.MerkleizeWithMixin(0, uint64(len(request)), v.Limit)
-	if root, err := hh.HashRoot(); err != nil || root != v.Root {
+	if root, err := n.BeaconBlocksByRootShape(epoch).Root(v.SSZ); err != nil || root != v.Root {
 		t.Errorf("root %x, error %v, want %v", root, err, v.Root)
 	}
 }
@@ -226,6 +219,9 @@ func testObject(t *testing.T, o ssz.Object, v *vector) {
 	}
 	if root, err := o.HashTreeRoot(); err != nil || root != v.Root {
 		t.Errorf("root %x, error %v, want %v", root, err, v.Root)
+	}
+	if root, err := o.Shape().Root(v.SSZ); err != nil || root != v.Root {
+		t.Errorf("root by shape %x, error %v, want %v", root, err, v.Root)
 	}
 	if tree, err := o.GetTree(); err != nil || ssz.Root(tree.Hash()) != v.Root {
 		t.Errorf("tree with another root, error %v", err)

@@ -15,10 +15,11 @@ import (
 // be called concurrently.
 type Shape struct {
 	kind   kind
-	name   string  // of the type, if it has one of its own
-	limit  uint64  // bytes, bits or elements: the length if fixed, else the limit
-	elem   *Shape  // of a vector or list
-	fields []Field // of a container
+	name   string   // of the type, if it has one of its own
+	limit  uint64   // bytes, bits or elements: the length if fixed, else the limit
+	elem   *Shape   // of a vector or list
+	fields []Field  // of a container
+	at     []uint64 // where the fields, or their offsets, are in the container's fixed part
 
 	min, max uint64 // bounds of the encoded size in bytes, saturating
 	fixed    bool   // min and max are equal by type: encoded in place, without an offset
@@ -112,6 +113,7 @@ func Container(name string, fields ...Field) *Shape {
 	fixed, opaque := true, true
 	var least, most uint64
 	for _, f := range fields {
+		s.at = append(s.at, s.head)
 		s.head = add(s.head, f.Shape.inline)
 		least, most = add(least, f.Shape.min), add(most, f.Shape.max)
 		if !f.Shape.fixed {
