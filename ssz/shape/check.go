@@ -23,6 +23,9 @@ func (s *Shape) check(b []byte) *CheckError {
 	if s.fixed && uint64(len(b)) != s.min {
 		return breach("%w: %d bytes, want %d", ErrSize, len(b), s.min)
 	}
+	if s.capped && uint64(len(b)) > s.max {
+		return breach("%w: %d bytes, want at most %d", ErrSize, len(b), s.max)
+	}
 	if s.opaque {
 		return nil
 	}

@@ -24,12 +24,12 @@ func (h *hasher) pushRoot(s *Shape, b []byte) {
 		l := packed(b)
 		h.tree(l, 0, l.count, log2(l.count))
 	case kindByteList:
-		h.pushList(packed(b), chunks(s.limit, 1), uint64(len(b)))
+		h.pushList(s, packed(b), chunks(s.limit, 1), uint64(len(b)))
 	case kindBitlist:
 		data, length, end := splitBitlist(b)
 		l := packed(data)
 		l.end = end
-		h.pushList(l, s.limit/256+(s.limit%256+255)/256, length)
+		h.pushList(s, l, s.limit/256+(s.limit%256+255)/256, length)
 	case kindVector:
 		l := s.leaves(b)
 		h.tree(l, 0, l.count, log2(l.count))
@@ -38,21 +38,36 @@ func (h *hasher) pushRoot(s *Shape, b []byte) {
 		if s.elem.basic() {
 			limit = chunks(limit, s.elem.min)
 		}
-		h.pushList(s.leaves(b), limit, s.count(b))
+		h.pushList(s, s.leaves(b), limit, s.count(b))
 	case kindContainer:
-		base := len(h.stack)
-		for i := range s.fields {
-			h.pushRoot(s.fields[i].Shape, s.field(b, i))
-		}
-		h.merkleize(base, log2(uint64(len(s.fields))))
+		h.pushContainer(s, b)
 	}
 }
 
 // pushList pushes the root of a list of at most limit chunks, with its length mixed in.
-func (h *hasher) pushList(l leaves, limit, length uint64) {
-	h.tree(l, 0, l.count, log2(limit))
+func (h *hasher) pushList(s *Shape, l leaves, limit, length uint64) {
+	if s.progressive {
+		h.progressive(l, 0, 0)
+	} else {
+		h.tree(l, 0, l.count, log2(limit))
+	}
 	h.pushUint64(length)
 	h.pair()
+}
+
+func (h *hasher) pushContainer(s *Shape, b []byte) {
+	base := len(h.stack)
+	for i := range s.fields {
+		h.pushRoot(s.fields[i].Shape, s.field(b, i))
+	}
+	if !s.progressive {
+		h.merkleize(base, log2(uint64(len(s.fields))))
+		return
+	}
+	h.progressive(packed(h.stack[base:]), 0, 0)
+	h.pushActiveFields(len(s.fields))
+	h.pair()
+	h.stack = append(h.stack[:base], h.stack[len(h.stack)-chunkSize:]...)
 }
 
 // leaves returns what is at the bottom of the tree of a vector or a list. The root of 32 bytes is

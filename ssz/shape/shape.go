@@ -11,17 +11,19 @@ import (
 // a Go type for the values.
 //
 // Shapes are built from the inside out by [Uint], [Boolean], [ByteVector], [ByteList],
-// [Bitvector], [Bitlist], [Vector], [List] and [Container]. They are immutable; their methods may
-// be called concurrently.
+// [Bitvector], [Bitlist], [Vector], [List] and [Container], and by the progressive twins of some,
+// which Gloas uses. They are immutable; their methods may be called concurrently.
 type Shape struct {
-	kind   kind
-	name   string   // of the type, if it has one of its own
-	limit  uint64   // bytes, bits or elements: the length if fixed, else the limit
-	elem   *Shape   // of a vector or list
-	fields []Field  // of a container
-	at     []uint64 // where the fields, or their offsets, are in the container's fixed part
+	kind        kind
+	progressive bool     // EIP-7916 or EIP-7495: the root has room for more elements or fields
+	name        string   // of the type, if it has one of its own
+	limit       uint64   // bytes, bits or elements: the length if fixed, else the limit
+	elem        *Shape   // of a vector or list
+	fields      []Field  // of a container
+	at          []uint64 // where the fields, or their offsets, are in the container's fixed part
 
 	min, max uint64 // bounds of the encoded size in bytes, saturating
+	capped   bool   // max is less than the parts allow for
 	fixed    bool   // min and max are equal by type: encoded in place, without an offset
 	inline   uint64 // bytes in the fixed part of a container: the size if fixed, else an offset's
 	head     uint64 // bytes of a container's own fixed part
@@ -129,12 +131,24 @@ func Container(name string, fields ...Field) *Shape {
 	return newVariable(s, least, most)
 }
 
+// UpTo returns the shape of the values of s that are encoded in at most a number of bytes. It is for
+// messages of types without a limit, whose size the networking specs bound by a constant.
+func (s *Shape) UpTo(bytes uint64) *Shape {
+	capped := *s
+	capped.max, capped.capped = min(s.max, bytes), true
+	return &capped
+}
+
 // Name returns the name of a container, and what kind of type it is for others, such as List.
 func (s *Shape) Name() string {
 	if s.name != "" {
 		return s.name
 	}
-	return [...]string{
+	prefix := ""
+	if s.progressive {
+		prefix = "Progressive"
+	}
+	return prefix + [...]string{
 		"uint", "boolean", "ByteVector", "ByteList", "Bitvector", "Bitlist", "Vector", "List", "Container",
 	}[s.kind]
 }

@@ -54,6 +54,9 @@ func TestImpossibleShapesPanic(t *testing.T) {
 		"empty bits":      func() { shape.Bitvector(0) },
 		"empty vector":    func() { shape.Vector(shape.Uint(1), 0) },
 		"empty container": func() { shape.Container("Empty") },
+		"too many fields": func() {
+			shape.ProgressiveContainer("Full", make([]shape.Field, 257)...)
+		},
 	} {
 		func() {
 			defer func() {
