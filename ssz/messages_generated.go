@@ -2,7 +2,9 @@
 
 package ssz
 
-import "github.com/seed-2dd5877b/reqresp/ssz/shape"
+import (
+	"github.com/seed-2dd5877b/reqresp/ssz/shape"
+)
 
 // StatusV1 is the message of status/1: what a node knows of the chain.
 type StatusV1 struct {

@@ -2,7 +2,9 @@
 
 package ssz
 
-import "github.com/seed-2dd5877b/reqresp/ssz/shape"
+import (
+	"github.com/seed-2dd5877b/reqresp/ssz/shape"
+)
 
 var shapeStatusV1 = shape.Container("StatusV1",
 	shape.Field{Name: "fork_digest", Shape: shape.ByteVector(4)},

@@ -2,7 +2,9 @@
 
 package containers
 
-import "github.com/seed-2dd5877b/reqresp/ssz/shape"
+import (
+	"github.com/seed-2dd5877b/reqresp/ssz/shape"
+)
 
 // ExecutionPayload is the container ExecutionPayload as Bellatrix defines it.
 type ExecutionPayload struct {

@@ -2,7 +2,19 @@
 
 package containers
 
-import "github.com/seed-2dd5877b/reqresp/ssz/shape"
+import (
+	"github.com/seed-2dd5877b/reqresp/ssz/shape"
+)
+
+// LightClientHeaderCapella is the container LightClientHeader as Capella defines it.
+type LightClientHeaderCapella struct {
+	Beacon          BeaconBlockHeader
+	Execution       ExecutionPayloadHeader
+	ExecutionBranch [4][32]byte `ssz-size:"4,32"`
+}
+
+// Shape returns the shape of the container.
+func (*LightClientHeaderCapella) Shape() *shape.Shape { return shapeLightClientHeaderCapella }
 
 // Withdrawal is the container Withdrawal as Capella defines it.
 type Withdrawal struct {
@@ -33,3 +45,25 @@ type SignedBLSToExecutionChange struct {
 
 // Shape returns the shape of the container.
 func (*SignedBLSToExecutionChange) Shape() *shape.Shape { return shapeSignedBLSToExecutionChange }
+
+// ExecutionPayloadHeader is the container ExecutionPayloadHeader as Capella defines it.
+type ExecutionPayloadHeader struct {
+	ParentHash       [32]byte
+	FeeRecipient     [20]byte
+	StateRoot        [32]byte
+	ReceiptsRoot     [32]byte
+	LogsBloom        [256]byte
+	PrevRandao       [32]byte
+	BlockNumber      uint64
+	GasLimit         uint64
+	GasUsed          uint64
+	Timestamp        uint64
+	ExtraData        []byte `ssz-max:"32"`
+	BaseFeePerGas    [32]byte
+	BlockHash        [32]byte
+	TransactionsRoot [32]byte
+	WithdrawalsRoot  [32]byte
+}
+
+// Shape returns the shape of the container.
+func (*ExecutionPayloadHeader) Shape() *shape.Shape { return shapeExecutionPayloadHeader }

@@ -2,7 +2,9 @@
 
 package containers
 
-import "github.com/seed-2dd5877b/reqresp/ssz/shape"
+import (
+	"github.com/seed-2dd5877b/reqresp/ssz/shape"
+)
 
 // DepositRequest is the container DepositRequest as Electra defines it.
 type DepositRequest struct {

@@ -2,7 +2,9 @@
 
 package containers
 
-import "github.com/seed-2dd5877b/reqresp/ssz/shape"
+import (
+	"github.com/seed-2dd5877b/reqresp/ssz/shape"
+)
 
 // Checkpoint is the container Checkpoint as Phase0 defines it.
 type Checkpoint struct {

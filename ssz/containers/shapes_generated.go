@@ -2,7 +2,9 @@
 
 package containers
 
-import "github.com/seed-2dd5877b/reqresp/ssz/shape"
+import (
+	"github.com/seed-2dd5877b/reqresp/ssz/shape"
+)
 
 var shapeCheckpoint = shape.Container("Checkpoint",
 	shape.Field{Name: "epoch", Shape: shape.Uint(8)},
@@ -104,6 +106,10 @@ var shapeSignedBeaconBlock = shape.Container("SignedBeaconBlock",
 	shape.Field{Name: "signature", Shape: shape.ByteVector(96)},
 )
 
+var shapeLightClientHeader = shape.Container("LightClientHeader",
+	shape.Field{Name: "beacon", Shape: shapeBeaconBlockHeader},
+)
+
 var shapeExecutionPayload = shape.Container("ExecutionPayload",
 	shape.Field{Name: "parent_hash", Shape: shape.ByteVector(32)},
 	shape.Field{Name: "fee_recipient", Shape: shape.ByteVector(20)},
@@ -119,6 +125,12 @@ var shapeExecutionPayload = shape.Container("ExecutionPayload",
 	shape.Field{Name: "base_fee_per_gas", Shape: shape.Uint(32)},
 	shape.Field{Name: "block_hash", Shape: shape.ByteVector(32)},
 	shape.Field{Name: "transactions", Shape: shape.List(shape.ByteList(1073741824), 1048576)},
+)
+
+var shapeLightClientHeaderCapella = shape.Container("LightClientHeaderCapella",
+	shape.Field{Name: "beacon", Shape: shapeBeaconBlockHeader},
+	shape.Field{Name: "execution", Shape: shapeExecutionPayloadHeader},
+	shape.Field{Name: "execution_branch", Shape: shape.Vector(shape.ByteVector(32), 4)},
 )
 
 var shapeWithdrawal = shape.Container("Withdrawal",
@@ -137,6 +149,59 @@ var shapeBLSToExecutionChange = shape.Container("BLSToExecutionChange",
 var shapeSignedBLSToExecutionChange = shape.Container("SignedBLSToExecutionChange",
 	shape.Field{Name: "message", Shape: shapeBLSToExecutionChange},
 	shape.Field{Name: "signature", Shape: shape.ByteVector(96)},
+)
+
+var shapeExecutionPayloadHeader = shape.Container("ExecutionPayloadHeader",
+	shape.Field{Name: "parent_hash", Shape: shape.ByteVector(32)},
+	shape.Field{Name: "fee_recipient", Shape: shape.ByteVector(20)},
+	shape.Field{Name: "state_root", Shape: shape.ByteVector(32)},
+	shape.Field{Name: "receipts_root", Shape: shape.ByteVector(32)},
+	shape.Field{Name: "logs_bloom", Shape: shape.ByteVector(256)},
+	shape.Field{Name: "prev_randao", Shape: shape.ByteVector(32)},
+	shape.Field{Name: "block_number", Shape: shape.Uint(8)},
+	shape.Field{Name: "gas_limit", Shape: shape.Uint(8)},
+	shape.Field{Name: "gas_used", Shape: shape.Uint(8)},
+	shape.Field{Name: "timestamp", Shape: shape.Uint(8)},
+	shape.Field{Name: "extra_data", Shape: shape.ByteList(32)},
+	shape.Field{Name: "base_fee_per_gas", Shape: shape.Uint(32)},
+	shape.Field{Name: "block_hash", Shape: shape.ByteVector(32)},
+	shape.Field{Name: "transactions_root", Shape: shape.ByteVector(32)},
+	shape.Field{Name: "withdrawals_root", Shape: shape.ByteVector(32)},
+)
+
+var shapeLightClientHeaderDeneb = shape.Container("LightClientHeaderDeneb",
+	shape.Field{Name: "beacon", Shape: shapeBeaconBlockHeader},
+	shape.Field{Name: "execution", Shape: shapeExecutionPayloadHeaderDeneb},
+	shape.Field{Name: "execution_branch", Shape: shape.Vector(shape.ByteVector(32), 4)},
+)
+
+var shapeExecutionPayloadHeaderDeneb = shape.Container("ExecutionPayloadHeaderDeneb",
+	shape.Field{Name: "parent_hash", Shape: shape.ByteVector(32)},
+	shape.Field{Name: "fee_recipient", Shape: shape.ByteVector(20)},
+	shape.Field{Name: "state_root", Shape: shape.ByteVector(32)},
+	shape.Field{Name: "receipts_root", Shape: shape.ByteVector(32)},
+	shape.Field{Name: "logs_bloom", Shape: shape.ByteVector(256)},
+	shape.Field{Name: "prev_randao", Shape: shape.ByteVector(32)},
+	shape.Field{Name: "block_number", Shape: shape.Uint(8)},
+	shape.Field{Name: "gas_limit", Shape: shape.Uint(8)},
+	shape.Field{Name: "gas_used", Shape: shape.Uint(8)},
+	shape.Field{Name: "timestamp", Shape: shape.Uint(8)},
+	shape.Field{Name: "extra_data", Shape: shape.ByteList(32)},
+	shape.Field{Name: "base_fee_per_gas", Shape: shape.Uint(32)},
+	shape.Field{Name: "block_hash", Shape: shape.ByteVector(32)},
+	shape.Field{Name: "transactions_root", Shape: shape.ByteVector(32)},
+	shape.Field{Name: "withdrawals_root", Shape: shape.ByteVector(32)},
+	shape.Field{Name: "blob_gas_used", Shape: shape.Uint(8)},
+	shape.Field{Name: "excess_blob_gas", Shape: shape.Uint(8)},
+)
+
+var shapeBlobSidecar = shape.Container("BlobSidecar",
+	shape.Field{Name: "index", Shape: shape.Uint(8)},
+	shape.Field{Name: "blob", Shape: shape.ByteVector(131072)},
+	shape.Field{Name: "kzg_commitment", Shape: shape.ByteVector(48)},
+	shape.Field{Name: "kzg_proof", Shape: shape.ByteVector(48)},
+	shape.Field{Name: "signed_block_header", Shape: shapeSignedBeaconBlockHeader},
+	shape.Field{Name: "kzg_commitment_inclusion_proof", Shape: shape.Vector(shape.ByteVector(32), 17)},
 )
 
 var shapeDepositRequest = shape.Container("DepositRequest",
@@ -164,3 +229,152 @@ var shapeExecutionRequests = shape.Container("ExecutionRequests",
 	shape.Field{Name: "withdrawals", Shape: shape.List(shapeWithdrawalRequest, 16)},
 	shape.Field{Name: "consolidations", Shape: shape.List(shapeConsolidationRequest, 2)},
 )
+
+var shapeDataColumnSidecar = shape.Container("DataColumnSidecar",
+	shape.Field{Name: "index", Shape: shape.Uint(8)},
+	shape.Field{Name: "column", Shape: shape.List(shape.ByteVector(2048), 4096)},
+	shape.Field{Name: "kzg_commitments", Shape: shape.List(shape.ByteVector(48), 4096)},
+	shape.Field{Name: "kzg_proofs", Shape: shape.List(shape.ByteVector(48), 4096)},
+	shape.Field{Name: "signed_block_header", Shape: shapeSignedBeaconBlockHeader},
+	shape.Field{Name: "kzg_commitments_inclusion_proof", Shape: shape.Vector(shape.ByteVector(32), 4)},
+)
+
+var shapeIndexedAttestationGloas = shape.ProgressiveContainer("IndexedAttestationGloas",
+	shape.Field{Name: "attesting_indices", Shape: shape.ProgressiveList(shape.Uint(8))},
+	shape.Field{Name: "data", Shape: shapeAttestationData},
+	shape.Field{Name: "signature", Shape: shape.ByteVector(96)},
+)
+
+var shapeAttesterSlashingGloas = shape.Container("AttesterSlashingGloas",
+	shape.Field{Name: "attestation_1", Shape: shapeIndexedAttestationGloas},
+	shape.Field{Name: "attestation_2", Shape: shapeIndexedAttestationGloas},
+)
+
+var shapeLightClientHeaderGloas = shape.Container("LightClientHeaderGloas",
+	shape.Field{Name: "beacon", Shape: shapeBeaconBlockHeader},
+	shape.Field{Name: "execution_block_hash", Shape: shape.ByteVector(32)},
+	shape.Field{Name: "execution_branch", Shape: shape.Vector(shape.ByteVector(32), 11)},
+)
+
+var shapeExecutionPayloadGloas = shape.ProgressiveContainer("ExecutionPayloadGloas",
+	shape.Field{Name: "parent_hash", Shape: shape.ByteVector(32)},
+	shape.Field{Name: "fee_recipient", Shape: shape.ByteVector(20)},
+	shape.Field{Name: "state_root", Shape: shape.ByteVector(32)},
+	shape.Field{Name: "receipts_root", Shape: shape.ByteVector(32)},
+	shape.Field{Name: "logs_bloom", Shape: shape.ByteVector(256)},
+	shape.Field{Name: "prev_randao", Shape: shape.ByteVector(32)},
+	shape.Field{Name: "block_number", Shape: shape.Uint(8)},
+	shape.Field{Name: "gas_limit", Shape: shape.Uint(8)},
+	shape.Field{Name: "gas_used", Shape: shape.Uint(8)},
+	shape.Field{Name: "timestamp", Shape: shape.Uint(8)},
+	shape.Field{Name: "extra_data", Shape: shape.ByteList(32)},
+	shape.Field{Name: "base_fee_per_gas", Shape: shape.Uint(32)},
+	shape.Field{Name: "block_hash", Shape: shape.ByteVector(32)},
+	shape.Field{Name: "transactions", Shape: shape.ProgressiveList(shape.ProgressiveByteList())},
+	shape.Field{Name: "withdrawals", Shape: shape.ProgressiveList(shapeWithdrawal)},
+	shape.Field{Name: "blob_gas_used", Shape: shape.Uint(8)},
+	shape.Field{Name: "excess_blob_gas", Shape: shape.Uint(8)},
+	shape.Field{Name: "block_access_list", Shape: shape.ProgressiveByteList()},
+	shape.Field{Name: "slot_number", Shape: shape.Uint(8)},
+)
+
+var shapeExecutionRequestsGloas = shape.ProgressiveContainer("ExecutionRequestsGloas",
+	shape.Field{Name: "deposits", Shape: shape.ProgressiveList(shapeDepositRequest)},
+	shape.Field{Name: "withdrawals", Shape: shape.ProgressiveList(shapeWithdrawalRequest)},
+	shape.Field{Name: "consolidations", Shape: shape.ProgressiveList(shapeConsolidationRequest)},
+	shape.Field{Name: "builder_deposits", Shape: shape.ProgressiveList(shapeBuilderDepositRequest)},
+	shape.Field{Name: "builder_exits", Shape: shape.ProgressiveList(shapeBuilderExitRequest)},
+)
+
+var shapeDataColumnSidecarGloas = shape.Container("DataColumnSidecarGloas",
+	shape.Field{Name: "index", Shape: shape.Uint(8)},
+	shape.Field{Name: "column", Shape: shape.ProgressiveList(shape.ByteVector(2048))},
+	shape.Field{Name: "kzg_proofs", Shape: shape.ProgressiveList(shape.ByteVector(48))},
+	shape.Field{Name: "slot", Shape: shape.Uint(8)},
+	shape.Field{Name: "beacon_block_root", Shape: shape.ByteVector(32)},
+).UpTo(8585272)
+
+var shapeBuilderDepositRequest = shape.Container("BuilderDepositRequest",
+	shape.Field{Name: "pubkey", Shape: shape.ByteVector(48)},
+	shape.Field{Name: "withdrawal_credentials", Shape: shape.ByteVector(32)},
+	shape.Field{Name: "amount", Shape: shape.Uint(8)},
+	shape.Field{Name: "signature", Shape: shape.ByteVector(96)},
+)
+
+var shapeBuilderExitRequest = shape.Container("BuilderExitRequest",
+	shape.Field{Name: "source_address", Shape: shape.ByteVector(20)},
+	shape.Field{Name: "pubkey", Shape: shape.ByteVector(48)},
+)
+
+var shapeExecutionPayloadBid = shape.ProgressiveContainer("ExecutionPayloadBid",
+	shape.Field{Name: "parent_block_hash", Shape: shape.ByteVector(32)},
+	shape.Field{Name: "parent_block_root", Shape: shape.ByteVector(32)},
+	shape.Field{Name: "block_hash", Shape: shape.ByteVector(32)},
+	shape.Field{Name: "prev_randao", Shape: shape.ByteVector(32)},
+	shape.Field{Name: "fee_recipient", Shape: shape.ByteVector(20)},
+	shape.Field{Name: "gas_limit", Shape: shape.Uint(8)},
+	shape.Field{Name: "builder_index", Shape: shape.Uint(8)},
+	shape.Field{Name: "slot", Shape: shape.Uint(8)},
+	shape.Field{Name: "value", Shape: shape.Uint(8)},
+	shape.Field{Name: "execution_payment", Shape: shape.Uint(8)},
+	shape.Field{Name: "blob_kzg_commitments", Shape: shape.ProgressiveList(shape.ByteVector(48))},
+	shape.Field{Name: "execution_requests_root", Shape: shape.ByteVector(32)},
+)
+
+var shapeSignedExecutionPayloadBid = shape.Container("SignedExecutionPayloadBid",
+	shape.Field{Name: "message", Shape: shapeExecutionPayloadBid},
+	shape.Field{Name: "signature", Shape: shape.ByteVector(96)},
+)
+
+var shapePayloadAttestationData = shape.Container("PayloadAttestationData",
+	shape.Field{Name: "beacon_block_root", Shape: shape.ByteVector(32)},
+	shape.Field{Name: "slot", Shape: shape.Uint(8)},
+	shape.Field{Name: "payload_present", Shape: shape.Boolean()},
+	shape.Field{Name: "blob_data_available", Shape: shape.Boolean()},
+)
+
+var shapeExecutionPayloadEnvelope = shape.ProgressiveContainer("ExecutionPayloadEnvelope",
+	shape.Field{Name: "payload", Shape: shapeExecutionPayloadGloas},
+	shape.Field{Name: "execution_requests", Shape: shapeExecutionRequestsGloas},
+	shape.Field{Name: "builder_index", Shape: shape.Uint(8)},
+	shape.Field{Name: "beacon_block_root", Shape: shape.ByteVector(32)},
+	shape.Field{Name: "parent_beacon_block_root", Shape: shape.ByteVector(32)},
+)
+
+var shapeSignedExecutionPayloadEnvelope = shape.Container("SignedExecutionPayloadEnvelope",
+	shape.Field{Name: "message", Shape: shapeExecutionPayloadEnvelope},
+	shape.Field{Name: "signature", Shape: shape.ByteVector(96)},
+)
+
+var shapeExecutionPayloadBidHeze = shape.ProgressiveContainer("ExecutionPayloadBidHeze",
+	shape.Field{Name: "parent_block_hash", Shape: shape.ByteVector(32)},
+	shape.Field{Name: "parent_block_root", Shape: shape.ByteVector(32)},
+	shape.Field{Name: "block_hash", Shape: shape.ByteVector(32)},
+	shape.Field{Name: "prev_randao", Shape: shape.ByteVector(32)},
+	shape.Field{Name: "fee_recipient", Shape: shape.ByteVector(20)},
+	shape.Field{Name: "gas_limit", Shape: shape.Uint(8)},
+	shape.Field{Name: "builder_index", Shape: shape.Uint(8)},
+	shape.Field{Name: "slot", Shape: shape.Uint(8)},
+	shape.Field{Name: "value", Shape: shape.Uint(8)},
+	shape.Field{Name: "execution_payment", Shape: shape.Uint(8)},
+	shape.Field{Name: "blob_kzg_commitments", Shape: shape.ProgressiveList(shape.ByteVector(48))},
+	shape.Field{Name: "execution_requests_root", Shape: shape.ByteVector(32)},
+	shape.Field{Name: "inclusion_list_bits", Shape: shape.Bitvector(16)},
+)
+
+var shapeSignedExecutionPayloadBidHeze = shape.Container("SignedExecutionPayloadBidHeze",
+	shape.Field{Name: "message", Shape: shapeExecutionPayloadBidHeze},
+	shape.Field{Name: "signature", Shape: shape.ByteVector(96)},
+)
+
+var shapeInclusionList = shape.Container("InclusionList",
+	shape.Field{Name: "slot", Shape: shape.Uint(8)},
+	shape.Field{Name: "validator_index", Shape: shape.Uint(8)},
+	shape.Field{Name: "dependent_root", Shape: shape.ByteVector(32)},
+	shape.Field{Name: "transactions", Shape: shape.ProgressiveList(shape.ProgressiveByteList())},
+)
+
+var shapeSignedInclusionList = shape.Container("SignedInclusionList",
+	shape.Field{Name: "message", Shape: shapeInclusionList},
+	shape.Field{Name: "signature", Shape: shape.ByteVector(96)},
+).UpTo(8348)

@@ -2,8 +2,10 @@
 
 package mainnet
 
-import "github.com/seed-2dd5877b/reqresp/ssz/containers"
-import "github.com/seed-2dd5877b/reqresp/ssz/shape"
+import (
+	"github.com/seed-2dd5877b/reqresp/ssz/containers"
+	"github.com/seed-2dd5877b/reqresp/ssz/shape"
+)
 
 // BeaconBlockBodyAltair is the container BeaconBlockBody as Altair defines it.
 type BeaconBlockBodyAltair struct {
@@ -65,3 +67,58 @@ type SyncAggregate struct {
 
 // Shape returns the shape of the container.
 func (*SyncAggregate) Shape() *shape.Shape { return shapeSyncAggregate }
+
+// SyncCommittee is the container SyncCommittee as Altair defines it.
+type SyncCommittee struct {
+	Pubkeys         [512][48]byte `ssz-size:"512,48"`
+	AggregatePubkey [48]byte
+}
+
+// Shape returns the shape of the container.
+func (*SyncCommittee) Shape() *shape.Shape { return shapeSyncCommittee }
+
+// LightClientBootstrap is the container LightClientBootstrap as Altair defines it.
+type LightClientBootstrap struct {
+	Header                     containers.LightClientHeader
+	CurrentSyncCommittee       SyncCommittee
+	CurrentSyncCommitteeBranch [5][32]byte `ssz-size:"5,32"`
+}
+
+// Shape returns the shape of the container.
+func (*LightClientBootstrap) Shape() *shape.Shape { return shapeLightClientBootstrap }
+
+// LightClientUpdate is the container LightClientUpdate as Altair defines it.
+type LightClientUpdate struct {
+	AttestedHeader          containers.LightClientHeader
+	NextSyncCommittee       SyncCommittee
+	NextSyncCommitteeBranch [5][32]byte `ssz-size:"5,32"`
+	FinalizedHeader         containers.LightClientHeader
+	FinalityBranch          [6][32]byte `ssz-size:"6,32"`
+	SyncAggregate           SyncAggregate
+	SignatureSlot           uint64
+}
+
+// Shape returns the shape of the container.
+func (*LightClientUpdate) Shape() *shape.Shape { return shapeLightClientUpdate }
+
+// LightClientFinalityUpdate is the container LightClientFinalityUpdate as Altair defines it.
+type LightClientFinalityUpdate struct {
+	AttestedHeader  containers.LightClientHeader
+	FinalizedHeader containers.LightClientHeader
+	FinalityBranch  [6][32]byte `ssz-size:"6,32"`
+	SyncAggregate   SyncAggregate
+	SignatureSlot   uint64
+}
+
+// Shape returns the shape of the container.
+func (*LightClientFinalityUpdate) Shape() *shape.Shape { return shapeLightClientFinalityUpdate }
+
+// LightClientOptimisticUpdate is the container LightClientOptimisticUpdate as Altair defines it.
+type LightClientOptimisticUpdate struct {
+	AttestedHeader containers.LightClientHeader
+	SyncAggregate  SyncAggregate
+	SignatureSlot  uint64
+}
+
+// Shape returns the shape of the container.
+func (*LightClientOptimisticUpdate) Shape() *shape.Shape { return shapeLightClientOptimisticUpdate }

@@ -2,8 +2,10 @@
 
 package mainnet
 
-import "github.com/seed-2dd5877b/reqresp/ssz/containers"
-import "github.com/seed-2dd5877b/reqresp/ssz/shape"
+import (
+	"github.com/seed-2dd5877b/reqresp/ssz/containers"
+	"github.com/seed-2dd5877b/reqresp/ssz/shape"
+)
 
 // BeaconBlockBodyCapella is the container BeaconBlockBody as Capella defines it.
 type BeaconBlockBodyCapella struct {
@@ -58,6 +60,56 @@ func (b *SignedBeaconBlockCapella) StateRoot() [32]byte { return b.Message.State
 
 // BlockRoot returns the hash tree root of the message, by which the block is known.
 func (b *SignedBeaconBlockCapella) BlockRoot() ([32]byte, error) { return b.Message.HashTreeRoot() }
+
+// LightClientBootstrapCapella is the container LightClientBootstrap as Capella defines it.
+type LightClientBootstrapCapella struct {
+	Header                     containers.LightClientHeaderCapella
+	CurrentSyncCommittee       SyncCommittee
+	CurrentSyncCommitteeBranch [5][32]byte `ssz-size:"5,32"`
+}
+
+// Shape returns the shape of the container.
+func (*LightClientBootstrapCapella) Shape() *shape.Shape { return shapeLightClientBootstrapCapella }
+
+// LightClientUpdateCapella is the container LightClientUpdate as Capella defines it.
+type LightClientUpdateCapella struct {
+	AttestedHeader          containers.LightClientHeaderCapella
+	NextSyncCommittee       SyncCommittee
+	NextSyncCommitteeBranch [5][32]byte `ssz-size:"5,32"`
+	FinalizedHeader         containers.LightClientHeaderCapella
+	FinalityBranch          [6][32]byte `ssz-size:"6,32"`
+	SyncAggregate           SyncAggregate
+	SignatureSlot           uint64
+}
+
+// Shape returns the shape of the container.
+func (*LightClientUpdateCapella) Shape() *shape.Shape { return shapeLightClientUpdateCapella }
+
+// LightClientFinalityUpdateCapella is the container LightClientFinalityUpdate as Capella defines it.
+type LightClientFinalityUpdateCapella struct {
+	AttestedHeader  containers.LightClientHeaderCapella
+	FinalizedHeader containers.LightClientHeaderCapella
+	FinalityBranch  [6][32]byte `ssz-size:"6,32"`
+	SyncAggregate   SyncAggregate
+	SignatureSlot   uint64
+}
+
+// Shape returns the shape of the container.
+func (*LightClientFinalityUpdateCapella) Shape() *shape.Shape {
+	return shapeLightClientFinalityUpdateCapella
+}
+
+// LightClientOptimisticUpdateCapella is the container LightClientOptimisticUpdate as Capella defines it.
+type LightClientOptimisticUpdateCapella struct {
+	AttestedHeader containers.LightClientHeaderCapella
+	SyncAggregate  SyncAggregate
+	SignatureSlot  uint64
+}
+
+// Shape returns the shape of the container.
+func (*LightClientOptimisticUpdateCapella) Shape() *shape.Shape {
+	return shapeLightClientOptimisticUpdateCapella
+}
 
 // ExecutionPayloadCapella is the container ExecutionPayload as Capella defines it.
 type ExecutionPayloadCapella struct {

@@ -2,8 +2,10 @@
 
 package mainnet
 
-import "github.com/seed-2dd5877b/reqresp/ssz/containers"
-import "github.com/seed-2dd5877b/reqresp/ssz/shape"
+import (
+	"github.com/seed-2dd5877b/reqresp/ssz/containers"
+	"github.com/seed-2dd5877b/reqresp/ssz/shape"
+)
 
 // BeaconBlockBodyDeneb is the container BeaconBlockBody as Deneb defines it.
 type BeaconBlockBodyDeneb struct {
@@ -59,6 +61,56 @@ func (b *SignedBeaconBlockDeneb) StateRoot() [32]byte { return b.Message.StateRo
 
 // BlockRoot returns the hash tree root of the message, by which the block is known.
 func (b *SignedBeaconBlockDeneb) BlockRoot() ([32]byte, error) { return b.Message.HashTreeRoot() }
+
+// LightClientBootstrapDeneb is the container LightClientBootstrap as Deneb defines it.
+type LightClientBootstrapDeneb struct {
+	Header                     containers.LightClientHeaderDeneb
+	CurrentSyncCommittee       SyncCommittee
+	CurrentSyncCommitteeBranch [5][32]byte `ssz-size:"5,32"`
+}
+
+// Shape returns the shape of the container.
+func (*LightClientBootstrapDeneb) Shape() *shape.Shape { return shapeLightClientBootstrapDeneb }
+
+// LightClientUpdateDeneb is the container LightClientUpdate as Deneb defines it.
+type LightClientUpdateDeneb struct {
+	AttestedHeader          containers.LightClientHeaderDeneb
+	NextSyncCommittee       SyncCommittee
+	NextSyncCommitteeBranch [5][32]byte `ssz-size:"5,32"`
+	FinalizedHeader         containers.LightClientHeaderDeneb
+	FinalityBranch          [6][32]byte `ssz-size:"6,32"`
+	SyncAggregate           SyncAggregate
+	SignatureSlot           uint64
+}
+
+// Shape returns the shape of the container.
+func (*LightClientUpdateDeneb) Shape() *shape.Shape { return shapeLightClientUpdateDeneb }
+
+// LightClientFinalityUpdateDeneb is the container LightClientFinalityUpdate as Deneb defines it.
+type LightClientFinalityUpdateDeneb struct {
+	AttestedHeader  containers.LightClientHeaderDeneb
+	FinalizedHeader containers.LightClientHeaderDeneb
+	FinalityBranch  [6][32]byte `ssz-size:"6,32"`
+	SyncAggregate   SyncAggregate
+	SignatureSlot   uint64
+}
+
+// Shape returns the shape of the container.
+func (*LightClientFinalityUpdateDeneb) Shape() *shape.Shape {
+	return shapeLightClientFinalityUpdateDeneb
+}
+
+// LightClientOptimisticUpdateDeneb is the container LightClientOptimisticUpdate as Deneb defines it.
+type LightClientOptimisticUpdateDeneb struct {
+	AttestedHeader containers.LightClientHeaderDeneb
+	SyncAggregate  SyncAggregate
+	SignatureSlot  uint64
+}
+
+// Shape returns the shape of the container.
+func (*LightClientOptimisticUpdateDeneb) Shape() *shape.Shape {
+	return shapeLightClientOptimisticUpdateDeneb
+}
 
 // ExecutionPayloadDeneb is the container ExecutionPayload as Deneb defines it.
 type ExecutionPayloadDeneb struct {

@@ -2,8 +2,10 @@
 
 package mainnet
 
-import "github.com/seed-2dd5877b/reqresp/ssz/containers"
-import "github.com/seed-2dd5877b/reqresp/ssz/shape"
+import (
+	"github.com/seed-2dd5877b/reqresp/ssz/containers"
+	"github.com/seed-2dd5877b/reqresp/ssz/shape"
+)
 
 // IndexedAttestationElectra is the container IndexedAttestation as Electra defines it.
 type IndexedAttestationElectra struct {
@@ -90,3 +92,41 @@ func (b *SignedBeaconBlockElectra) StateRoot() [32]byte { return b.Message.State
 
 // BlockRoot returns the hash tree root of the message, by which the block is known.
 func (b *SignedBeaconBlockElectra) BlockRoot() ([32]byte, error) { return b.Message.HashTreeRoot() }
+
+// LightClientBootstrapElectra is the container LightClientBootstrap as Electra defines it.
+type LightClientBootstrapElectra struct {
+	Header                     containers.LightClientHeaderDeneb
+	CurrentSyncCommittee       SyncCommittee
+	CurrentSyncCommitteeBranch [6][32]byte `ssz-size:"6,32"`
+}
+
+// Shape returns the shape of the container.
+func (*LightClientBootstrapElectra) Shape() *shape.Shape { return shapeLightClientBootstrapElectra }
+
+// LightClientUpdateElectra is the container LightClientUpdate as Electra defines it.
+type LightClientUpdateElectra struct {
+	AttestedHeader          containers.LightClientHeaderDeneb
+	NextSyncCommittee       SyncCommittee
+	NextSyncCommitteeBranch [6][32]byte `ssz-size:"6,32"`
+	FinalizedHeader         containers.LightClientHeaderDeneb
+	FinalityBranch          [7][32]byte `ssz-size:"7,32"`
+	SyncAggregate           SyncAggregate
+	SignatureSlot           uint64
+}
+
+// Shape returns the shape of the container.
+func (*LightClientUpdateElectra) Shape() *shape.Shape { return shapeLightClientUpdateElectra }
+
+// LightClientFinalityUpdateElectra is the container LightClientFinalityUpdate as Electra defines it.
+type LightClientFinalityUpdateElectra struct {
+	AttestedHeader  containers.LightClientHeaderDeneb
+	FinalizedHeader containers.LightClientHeaderDeneb
+	FinalityBranch  [7][32]byte `ssz-size:"7,32"`
+	SyncAggregate   SyncAggregate
+	SignatureSlot   uint64
+}
+
+// Shape returns the shape of the container.
+func (*LightClientFinalityUpdateElectra) Shape() *shape.Shape {
+	return shapeLightClientFinalityUpdateElectra
+}

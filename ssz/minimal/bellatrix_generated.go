@@ -2,8 +2,10 @@
 
 package minimal
 
-import "github.com/seed-2dd5877b/reqresp/ssz/containers"
-import "github.com/seed-2dd5877b/reqresp/ssz/shape"
+import (
+	"github.com/seed-2dd5877b/reqresp/ssz/containers"
+	"github.com/seed-2dd5877b/reqresp/ssz/shape"
+)
 
 // BeaconBlockBodyBellatrix is the container BeaconBlockBody as Bellatrix defines it.
 type BeaconBlockBodyBellatrix struct {

@@ -2,8 +2,10 @@
 
 package minimal
 
-import "github.com/seed-2dd5877b/reqresp/ssz/containers"
-import "github.com/seed-2dd5877b/reqresp/ssz/shape"
+import (
+	"github.com/seed-2dd5877b/reqresp/ssz/containers"
+	"github.com/seed-2dd5877b/reqresp/ssz/shape"
+)
 
 var shapeBeaconBlockBodyAltair = shape.Container("BeaconBlockBodyAltair",
 	shape.Field{Name: "randao_reveal", Shape: shape.ByteVector(96)},
@@ -33,6 +35,41 @@ var shapeSignedBeaconBlockAltair = shape.Container("SignedBeaconBlockAltair",
 var shapeSyncAggregate = shape.Container("SyncAggregate",
 	shape.Field{Name: "sync_committee_bits", Shape: shape.Bitvector(32)},
 	shape.Field{Name: "sync_committee_signature", Shape: shape.ByteVector(96)},
+)
+
+var shapeSyncCommittee = shape.Container("SyncCommittee",
+	shape.Field{Name: "pubkeys", Shape: shape.Vector(shape.ByteVector(48), 32)},
+	shape.Field{Name: "aggregate_pubkey", Shape: shape.ByteVector(48)},
+)
+
+var shapeLightClientBootstrap = shape.Container("LightClientBootstrap",
+	shape.Field{Name: "header", Shape: (*containers.LightClientHeader)(nil).Shape()},
+	shape.Field{Name: "current_sync_committee", Shape: shapeSyncCommittee},
+	shape.Field{Name: "current_sync_committee_branch", Shape: shape.Vector(shape.ByteVector(32), 5)},
+)
+
+var shapeLightClientUpdate = shape.Container("LightClientUpdate",
+	shape.Field{Name: "attested_header", Shape: (*containers.LightClientHeader)(nil).Shape()},
+	shape.Field{Name: "next_sync_committee", Shape: shapeSyncCommittee},
+	shape.Field{Name: "next_sync_committee_branch", Shape: shape.Vector(shape.ByteVector(32), 5)},
+	shape.Field{Name: "finalized_header", Shape: (*containers.LightClientHeader)(nil).Shape()},
+	shape.Field{Name: "finality_branch", Shape: shape.Vector(shape.ByteVector(32), 6)},
+	shape.Field{Name: "sync_aggregate", Shape: shapeSyncAggregate},
+	shape.Field{Name: "signature_slot", Shape: shape.Uint(8)},
+)
+
+var shapeLightClientFinalityUpdate = shape.Container("LightClientFinalityUpdate",
+	shape.Field{Name: "attested_header", Shape: (*containers.LightClientHeader)(nil).Shape()},
+	shape.Field{Name: "finalized_header", Shape: (*containers.LightClientHeader)(nil).Shape()},
+	shape.Field{Name: "finality_branch", Shape: shape.Vector(shape.ByteVector(32), 6)},
+	shape.Field{Name: "sync_aggregate", Shape: shapeSyncAggregate},
+	shape.Field{Name: "signature_slot", Shape: shape.Uint(8)},
+)
+
+var shapeLightClientOptimisticUpdate = shape.Container("LightClientOptimisticUpdate",
+	shape.Field{Name: "attested_header", Shape: (*containers.LightClientHeader)(nil).Shape()},
+	shape.Field{Name: "sync_aggregate", Shape: shapeSyncAggregate},
+	shape.Field{Name: "signature_slot", Shape: shape.Uint(8)},
 )
 
 var shapeBeaconBlockBodyBellatrix = shape.Container("BeaconBlockBodyBellatrix",
@@ -88,6 +125,36 @@ var shapeSignedBeaconBlockCapella = shape.Container("SignedBeaconBlockCapella",
 	shape.Field{Name: "signature", Shape: shape.ByteVector(96)},
 )
 
+var shapeLightClientBootstrapCapella = shape.Container("LightClientBootstrapCapella",
+	shape.Field{Name: "header", Shape: (*containers.LightClientHeaderCapella)(nil).Shape()},
+	shape.Field{Name: "current_sync_committee", Shape: shapeSyncCommittee},
+	shape.Field{Name: "current_sync_committee_branch", Shape: shape.Vector(shape.ByteVector(32), 5)},
+)
+
+var shapeLightClientUpdateCapella = shape.Container("LightClientUpdateCapella",
+	shape.Field{Name: "attested_header", Shape: (*containers.LightClientHeaderCapella)(nil).Shape()},
+	shape.Field{Name: "next_sync_committee", Shape: shapeSyncCommittee},
+	shape.Field{Name: "next_sync_committee_branch", Shape: shape.Vector(shape.ByteVector(32), 5)},
+	shape.Field{Name: "finalized_header", Shape: (*containers.LightClientHeaderCapella)(nil).Shape()},
+	shape.Field{Name: "finality_branch", Shape: shape.Vector(shape.ByteVector(32), 6)},
+	shape.Field{Name: "sync_aggregate", Shape: shapeSyncAggregate},
+	shape.Field{Name: "signature_slot", Shape: shape.Uint(8)},
+)
+
+var shapeLightClientFinalityUpdateCapella = shape.Container("LightClientFinalityUpdateCapella",
+	shape.Field{Name: "attested_header", Shape: (*containers.LightClientHeaderCapella)(nil).Shape()},
+	shape.Field{Name: "finalized_header", Shape: (*containers.LightClientHeaderCapella)(nil).Shape()},
+	shape.Field{Name: "finality_branch", Shape: shape.Vector(shape.ByteVector(32), 6)},
+	shape.Field{Name: "sync_aggregate", Shape: shapeSyncAggregate},
+	shape.Field{Name: "signature_slot", Shape: shape.Uint(8)},
+)
+
+var shapeLightClientOptimisticUpdateCapella = shape.Container("LightClientOptimisticUpdateCapella",
+	shape.Field{Name: "attested_header", Shape: (*containers.LightClientHeaderCapella)(nil).Shape()},
+	shape.Field{Name: "sync_aggregate", Shape: shapeSyncAggregate},
+	shape.Field{Name: "signature_slot", Shape: shape.Uint(8)},
+)
+
 var shapeExecutionPayloadCapella = shape.Container("ExecutionPayloadCapella",
 	shape.Field{Name: "parent_hash", Shape: shape.ByteVector(32)},
 	shape.Field{Name: "fee_recipient", Shape: shape.ByteVector(20)},
@@ -132,6 +199,36 @@ var shapeBeaconBlockDeneb = shape.Container("BeaconBlockDeneb",
 var shapeSignedBeaconBlockDeneb = shape.Container("SignedBeaconBlockDeneb",
 	shape.Field{Name: "message", Shape: shapeBeaconBlockDeneb},
 	shape.Field{Name: "signature", Shape: shape.ByteVector(96)},
+)
+
+var shapeLightClientBootstrapDeneb = shape.Container("LightClientBootstrapDeneb",
+	shape.Field{Name: "header", Shape: (*containers.LightClientHeaderDeneb)(nil).Shape()},
+	shape.Field{Name: "current_sync_committee", Shape: shapeSyncCommittee},
+	shape.Field{Name: "current_sync_committee_branch", Shape: shape.Vector(shape.ByteVector(32), 5)},
+)
+
+var shapeLightClientUpdateDeneb = shape.Container("LightClientUpdateDeneb",
+	shape.Field{Name: "attested_header", Shape: (*containers.LightClientHeaderDeneb)(nil).Shape()},
+	shape.Field{Name: "next_sync_committee", Shape: shapeSyncCommittee},
+	shape.Field{Name: "next_sync_committee_branch", Shape: shape.Vector(shape.ByteVector(32), 5)},
+	shape.Field{Name: "finalized_header", Shape: (*containers.LightClientHeaderDeneb)(nil).Shape()},
+	shape.Field{Name: "finality_branch", Shape: shape.Vector(shape.ByteVector(32), 6)},
+	shape.Field{Name: "sync_aggregate", Shape: shapeSyncAggregate},
+	shape.Field{Name: "signature_slot", Shape: shape.Uint(8)},
+)
+
+var shapeLightClientFinalityUpdateDeneb = shape.Container("LightClientFinalityUpdateDeneb",
+	shape.Field{Name: "attested_header", Shape: (*containers.LightClientHeaderDeneb)(nil).Shape()},
+	shape.Field{Name: "finalized_header", Shape: (*containers.LightClientHeaderDeneb)(nil).Shape()},
+	shape.Field{Name: "finality_branch", Shape: shape.Vector(shape.ByteVector(32), 6)},
+	shape.Field{Name: "sync_aggregate", Shape: shapeSyncAggregate},
+	shape.Field{Name: "signature_slot", Shape: shape.Uint(8)},
+)
+
+var shapeLightClientOptimisticUpdateDeneb = shape.Container("LightClientOptimisticUpdateDeneb",
+	shape.Field{Name: "attested_header", Shape: (*containers.LightClientHeaderDeneb)(nil).Shape()},
+	shape.Field{Name: "sync_aggregate", Shape: shapeSyncAggregate},
+	shape.Field{Name: "signature_slot", Shape: shape.Uint(8)},
 )
 
 var shapeExecutionPayloadDeneb = shape.Container("ExecutionPayloadDeneb",
@@ -198,5 +295,130 @@ var shapeBeaconBlockElectra = shape.Container("BeaconBlockElectra",
 
 var shapeSignedBeaconBlockElectra = shape.Container("SignedBeaconBlockElectra",
 	shape.Field{Name: "message", Shape: shapeBeaconBlockElectra},
+	shape.Field{Name: "signature", Shape: shape.ByteVector(96)},
+)
+
+var shapeLightClientBootstrapElectra = shape.Container("LightClientBootstrapElectra",
+	shape.Field{Name: "header", Shape: (*containers.LightClientHeaderDeneb)(nil).Shape()},
+	shape.Field{Name: "current_sync_committee", Shape: shapeSyncCommittee},
+	shape.Field{Name: "current_sync_committee_branch", Shape: shape.Vector(shape.ByteVector(32), 6)},
+)
+
+var shapeLightClientUpdateElectra = shape.Container("LightClientUpdateElectra",
+	shape.Field{Name: "attested_header", Shape: (*containers.LightClientHeaderDeneb)(nil).Shape()},
+	shape.Field{Name: "next_sync_committee", Shape: shapeSyncCommittee},
+	shape.Field{Name: "next_sync_committee_branch", Shape: shape.Vector(shape.ByteVector(32), 6)},
+	shape.Field{Name: "finalized_header", Shape: (*containers.LightClientHeaderDeneb)(nil).Shape()},
+	shape.Field{Name: "finality_branch", Shape: shape.Vector(shape.ByteVector(32), 7)},
+	shape.Field{Name: "sync_aggregate", Shape: shapeSyncAggregate},
+	shape.Field{Name: "signature_slot", Shape: shape.Uint(8)},
+)
+
+var shapeLightClientFinalityUpdateElectra = shape.Container("LightClientFinalityUpdateElectra",
+	shape.Field{Name: "attested_header", Shape: (*containers.LightClientHeaderDeneb)(nil).Shape()},
+	shape.Field{Name: "finalized_header", Shape: (*containers.LightClientHeaderDeneb)(nil).Shape()},
+	shape.Field{Name: "finality_branch", Shape: shape.Vector(shape.ByteVector(32), 7)},
+	shape.Field{Name: "sync_aggregate", Shape: shapeSyncAggregate},
+	shape.Field{Name: "signature_slot", Shape: shape.Uint(8)},
+)
+
+var shapeAttestationGloas = shape.ProgressiveContainer("AttestationGloas",
+	shape.Field{Name: "aggregation_bits", Shape: shape.ProgressiveBitlist()},
+	shape.Field{Name: "data", Shape: (*containers.AttestationData)(nil).Shape()},
+	shape.Field{Name: "signature", Shape: shape.ByteVector(96)},
+	shape.Field{Name: "committee_bits", Shape: shape.Bitvector(4)},
+)
+
+var shapeBeaconBlockBodyGloas = shape.ProgressiveContainer("BeaconBlockBodyGloas",
+	shape.Field{Name: "randao_reveal", Shape: shape.ByteVector(96)},
+	shape.Field{Name: "eth1_data", Shape: (*containers.Eth1Data)(nil).Shape()},
+	shape.Field{Name: "graffiti", Shape: shape.ByteVector(32)},
+	shape.Field{Name: "proposer_slashings", Shape: shape.ProgressiveList((*containers.ProposerSlashing)(nil).Shape())},
+	shape.Field{Name: "attester_slashings", Shape: shape.ProgressiveList((*containers.AttesterSlashingGloas)(nil).Shape())},
+	shape.Field{Name: "attestations", Shape: shape.ProgressiveList(shapeAttestationGloas)},
+	shape.Field{Name: "deposits", Shape: shape.ProgressiveList((*containers.Deposit)(nil).Shape())},
+	shape.Field{Name: "voluntary_exits", Shape: shape.ProgressiveList((*containers.SignedVoluntaryExit)(nil).Shape())},
+	shape.Field{Name: "sync_aggregate", Shape: shapeSyncAggregate},
+	shape.Field{Name: "bls_to_execution_changes", Shape: shape.ProgressiveList((*containers.SignedBLSToExecutionChange)(nil).Shape())},
+	shape.Field{Name: "signed_execution_payload_bid", Shape: (*containers.SignedExecutionPayloadBid)(nil).Shape()},
+	shape.Field{Name: "payload_attestations", Shape: shape.ProgressiveList(shapePayloadAttestation)},
+	shape.Field{Name: "parent_execution_requests", Shape: (*containers.ExecutionRequestsGloas)(nil).Shape()},
+)
+
+var shapeBeaconBlockGloas = shape.Container("BeaconBlockGloas",
+	shape.Field{Name: "slot", Shape: shape.Uint(8)},
+	shape.Field{Name: "proposer_index", Shape: shape.Uint(8)},
+	shape.Field{Name: "parent_root", Shape: shape.ByteVector(32)},
+	shape.Field{Name: "state_root", Shape: shape.ByteVector(32)},
+	shape.Field{Name: "body", Shape: shapeBeaconBlockBodyGloas},
+)
+
+var shapeSignedBeaconBlockGloas = shape.Container("SignedBeaconBlockGloas",
+	shape.Field{Name: "message", Shape: shapeBeaconBlockGloas},
+	shape.Field{Name: "signature", Shape: shape.ByteVector(96)},
+)
+
+var shapeLightClientBootstrapGloas = shape.Container("LightClientBootstrapGloas",
+	shape.Field{Name: "header", Shape: (*containers.LightClientHeaderGloas)(nil).Shape()},
+	shape.Field{Name: "current_sync_committee", Shape: shapeSyncCommittee},
+	shape.Field{Name: "current_sync_committee_branch", Shape: shape.Vector(shape.ByteVector(32), 11)},
+)
+
+var shapeLightClientUpdateGloas = shape.Container("LightClientUpdateGloas",
+	shape.Field{Name: "attested_header", Shape: (*containers.LightClientHeaderGloas)(nil).Shape()},
+	shape.Field{Name: "next_sync_committee", Shape: shapeSyncCommittee},
+	shape.Field{Name: "next_sync_committee_branch", Shape: shape.Vector(shape.ByteVector(32), 11)},
+	shape.Field{Name: "finalized_header", Shape: (*containers.LightClientHeaderGloas)(nil).Shape()},
+	shape.Field{Name: "finality_branch", Shape: shape.Vector(shape.ByteVector(32), 9)},
+	shape.Field{Name: "sync_aggregate", Shape: shapeSyncAggregate},
+	shape.Field{Name: "signature_slot", Shape: shape.Uint(8)},
+)
+
+var shapeLightClientFinalityUpdateGloas = shape.Container("LightClientFinalityUpdateGloas",
+	shape.Field{Name: "attested_header", Shape: (*containers.LightClientHeaderGloas)(nil).Shape()},
+	shape.Field{Name: "finalized_header", Shape: (*containers.LightClientHeaderGloas)(nil).Shape()},
+	shape.Field{Name: "finality_branch", Shape: shape.Vector(shape.ByteVector(32), 9)},
+	shape.Field{Name: "sync_aggregate", Shape: shapeSyncAggregate},
+	shape.Field{Name: "signature_slot", Shape: shape.Uint(8)},
+)
+
+var shapeLightClientOptimisticUpdateGloas = shape.Container("LightClientOptimisticUpdateGloas",
+	shape.Field{Name: "attested_header", Shape: (*containers.LightClientHeaderGloas)(nil).Shape()},
+	shape.Field{Name: "sync_aggregate", Shape: shapeSyncAggregate},
+	shape.Field{Name: "signature_slot", Shape: shape.Uint(8)},
+)
+
+var shapePayloadAttestation = shape.ProgressiveContainer("PayloadAttestation",
+	shape.Field{Name: "aggregation_bits", Shape: shape.Bitvector(16)},
+	shape.Field{Name: "data", Shape: (*containers.PayloadAttestationData)(nil).Shape()},
+	shape.Field{Name: "signature", Shape: shape.ByteVector(96)},
+)
+
+var shapeBeaconBlockBodyHeze = shape.ProgressiveContainer("BeaconBlockBodyHeze",
+	shape.Field{Name: "randao_reveal", Shape: shape.ByteVector(96)},
+	shape.Field{Name: "eth1_data", Shape: (*containers.Eth1Data)(nil).Shape()},
+	shape.Field{Name: "graffiti", Shape: shape.ByteVector(32)},
+	shape.Field{Name: "proposer_slashings", Shape: shape.ProgressiveList((*containers.ProposerSlashing)(nil).Shape())},
+	shape.Field{Name: "attester_slashings", Shape: shape.ProgressiveList((*containers.AttesterSlashingGloas)(nil).Shape())},
+	shape.Field{Name: "attestations", Shape: shape.ProgressiveList(shapeAttestationGloas)},
+	shape.Field{Name: "deposits", Shape: shape.ProgressiveList((*containers.Deposit)(nil).Shape())},
+	shape.Field{Name: "voluntary_exits", Shape: shape.ProgressiveList((*containers.SignedVoluntaryExit)(nil).Shape())},
+	shape.Field{Name: "sync_aggregate", Shape: shapeSyncAggregate},
+	shape.Field{Name: "bls_to_execution_changes", Shape: shape.ProgressiveList((*containers.SignedBLSToExecutionChange)(nil).Shape())},
+	shape.Field{Name: "signed_execution_payload_bid", Shape: (*containers.SignedExecutionPayloadBidHeze)(nil).Shape()},
+	shape.Field{Name: "payload_attestations", Shape: shape.ProgressiveList(shapePayloadAttestation)},
+	shape.Field{Name: "parent_execution_requests", Shape: (*containers.ExecutionRequestsGloas)(nil).Shape()},
+)
+
+var shapeBeaconBlockHeze = shape.Container("BeaconBlockHeze",
+	shape.Field{Name: "slot", Shape: shape.Uint(8)},
+	shape.Field{Name: "proposer_index", Shape: shape.Uint(8)},
+	shape.Field{Name: "parent_root", Shape: shape.ByteVector(32)},
+	shape.Field{Name: "state_root", Shape: shape.ByteVector(32)},
+	shape.Field{Name: "body", Shape: shapeBeaconBlockBodyHeze},
+)
+
+var shapeSignedBeaconBlockHeze = shape.Container("SignedBeaconBlockHeze",
+	shape.Field{Name: "message", Shape: shapeBeaconBlockHeze},
 	shape.Field{Name: "signature", Shape: shape.ByteVector(96)},
 )

@@ -17,13 +17,14 @@ import (
 	"log"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 
 	"github.com/ferranbt/fastssz/sszgen/generator"
 )
 
 // forks are the forks that change containers, oldest first.
-var forks = []string{"phase0", "altair", "bellatrix", "capella", "deneb", "electra"}
+var forks = []string{"phase0", "altair", "bellatrix", "capella", "deneb", "electra", "fulu", "gloas", "heze"}
 
 // presets are the presets in the order in which sizes hold their values.
 var presets = [...]string{"mainnet", "minimal"}
@@ -109,11 +110,20 @@ func (p target) write(out string, all []*container) error {
 	if !p.shared {
 		include = []string{filepath.Join(out, "containers")}
 	}
-	return encode(dir, encoding, include...)
+	if err := encode(dir, encoding, include...); err != nil {
+		return err
+	}
+	return removeHashMethods(encoding, all)
 }
 
-// encode runs fastssz's generator, and parts the comment that it begins its file with from the
-// package clause: it is not the package's documentation.
+// What encode takes out of fastssz's code: comments on fields, and blank lines in functions.
+var (
+	fieldComment = regexp.MustCompile(`(?m)^\s*// (Field|Offset) \(\d+\) .*\n`)
+	blankLine    = regexp.MustCompile(`\n\n+(\t|})`)
+)
+
+// encode runs fastssz's generator and makes its code compact. It parts the comment that it begins
+// its file with from the package clause: it is not the package's documentation.
 func encode(source, path string, include ...string) error {
 	if err := generator.Encode(source, nil, path, include, nil, ""); err != nil {
 		return err
@@ -123,6 +133,29 @@ func encode(source, path string, include ...string) error {
 		return err
 	}
 	code = bytes.Replace(code, []byte("\npackage "), []byte("\n\npackage "), 1)
+	code = fieldComment.ReplaceAll(code, nil)
+	code = blankLine.ReplaceAll(code, []byte("\n$1"))
+	return os.WriteFile(path, code, 0o644)
+}
+
+// removeHashMethods removes the methods in whose stead writeTypes has written others.
+func removeHashMethods(path string, containers []*container) error {
+	code, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	for _, c := range containers {
+		if !c.hashedByShape() {
+			continue
+		}
+		comment := fmt.Appendf(nil, "// HashTreeRootWith ssz hashes the %s object", c.goName)
+		before, method, ok := bytes.Cut(code, comment)
+		_, after, end := bytes.Cut(method, []byte("\n}\n\n"))
+		if !ok || !end {
+			return fmt.Errorf("%s: no HashTreeRootWith of %s", path, c.goName)
+		}
+		code = append(before, after...)
+	}
 	return os.WriteFile(path, code, 0o644)
 }
 

@@ -76,6 +76,10 @@ func TestMalformedDefinitions(t *testing.T) {
 		"unknown operator": "container A\n\ta: ByteVector[8 / 2]\n",
 		"literal type":     "container A\n\ta: 7\n",
 		"bad alias":        "A = [\n",
+		"bad bound":        "container A over 9 bytes\n",
+		"bound of nothing": "container A up to 9\n",
+		"unknown bound":    "container A up to UNKNOWN bytes\n\ta: uint64\n",
+		"list of nothing":  "container A\n\ta: ProgressiveList[]\n",
 	} {
 		dir := t.TempDir()
 		if err := os.WriteFile(filepath.Join(dir, "a.containers"), []byte(text), 0o644); err != nil {

@@ -14,9 +14,11 @@ import (
 
 // A definition is a container as a file has it: its field's types are not resolved yet.
 type definition struct {
-	name   string
-	doc    []string
-	fields []fieldDefinition
+	name        string
+	doc         []string
+	progressive bool
+	upTo        ast.Expr // the most bytes, or nil
+	fields      []fieldDefinition
 }
 
 type fieldDefinition struct {
@@ -59,9 +61,9 @@ func (f *file) add(line string, doc []string) error {
 	if line == "" {
 		return nil
 	}
-	if name, ok := strings.CutPrefix(line, "container "); ok {
-		f.containers = append(f.containers, &definition{name: name, doc: doc})
-		return nil
+	header, progressive := strings.CutPrefix(line, "progressive ")
+	if header, ok := strings.CutPrefix(header, "container "); ok {
+		return f.addContainer(&definition{progressive: progressive, doc: doc}, header)
 	}
 	if name, text, ok := strings.Cut(line, " = "); ok {
 		typ, err := parseType(text)
@@ -75,6 +77,23 @@ func (f *file) add(line string, doc []string) error {
 	typ, err := parseType(text)
 	c := f.containers[len(f.containers)-1]
 	c.fields = append(c.fields, fieldDefinition{name, doc, typ})
+	return err
+}
+
+// addContainer takes in what follows the word container.
+func (f *file) addContainer(c *definition, header string) (err error) {
+	f.containers = append(f.containers, c)
+	var bound string
+	c.name, bound, _ = strings.Cut(header, " ")
+	if bound == "" {
+		return nil
+	}
+	number, ok := strings.CutPrefix(bound, "up to ")
+	number, unit := strings.CutSuffix(number, " bytes")
+	if !ok || !unit {
+		return fmt.Errorf("%q is no bound: want up to N bytes", bound)
+	}
+	c.upTo, err = parseType(number)
 	return err
 }
 

@@ -18,6 +18,9 @@ type container struct {
 	doc    []string
 	fields []field
 	varies bool // its layout depends on the preset
+
+	progressive bool
+	upTo        sizes // the most bytes, or zero
 }
 
 type field struct {
@@ -44,6 +47,11 @@ func (t *typ) varies() bool {
 	default:
 		return t.size[0] != t.size[1]
 	}
+}
+
+// progressive reports whether t is, or is a list of, one of the types that have no limit.
+func (t *typ) progressive() bool {
+	return strings.HasPrefix(t.kind, "Progressive") || t.elem != nil && t.elem.progressive()
 }
 
 func (t *typ) equal(u *typ) bool {
@@ -105,7 +113,13 @@ func (r *resolver) container(name string) (*container, error) {
 		return c, nil
 	}
 	def := r.defs[name]
-	c := &container{name: name, goName: name, fork: r.fork, doc: def.doc}
+	c := &container{name: name, goName: name, fork: r.fork, doc: def.doc, progressive: def.progressive}
+	if def.upTo != nil {
+		var err error
+		if c.upTo, err = r.number(def.upTo); err != nil {
+			return nil, err
+		}
+	}
 	for _, fd := range def.fields {
 		t, err := r.typ(fd.typ)
 		if err != nil {
@@ -125,7 +139,7 @@ func (r *resolver) container(name string) (*container, error) {
 }
 
 func (c *container) sameFields(d *container) bool {
-	if len(c.fields) != len(d.fields) {
+	if len(c.fields) != len(d.fields) || c.progressive != d.progressive || c.upTo != d.upTo {
 		return false
 	}
 	for i, f := range c.fields {
@@ -146,12 +160,15 @@ func (r *resolver) typ(expr ast.Expr) (*typ, error) {
 			return nil, fmt.Errorf("%v without a length", x.Fun)
 		}
 		t := &typ{kind: fmt.Sprint(x.Fun)}
-		if len(x.Args) == 2 {
+		if len(x.Args) == 2 || t.kind == "ProgressiveList" {
 			elem, err := r.typ(x.Args[0])
 			if err != nil {
 				return nil, err
 			}
 			t.elem = elem
+		}
+		if t.kind == "ProgressiveList" {
+			return t, nil
 		}
 		size, err := r.number(x.Args[len(x.Args)-1])
 		t.size = size
@@ -163,7 +180,8 @@ func (r *resolver) typ(expr ast.Expr) (*typ, error) {
 
 func (r *resolver) named(name string) (*typ, error) {
 	switch {
-	case name == "boolean" || strings.HasPrefix(name, "uint"):
+	case name == "boolean" || strings.HasPrefix(name, "uint"),
+		name == "ProgressiveByteList" || name == "ProgressiveBitlist":
 		return &typ{kind: name}, nil
 	case r.aliases[name] != nil:
 		t, err := r.typ(r.aliases[name])

@@ -11,11 +11,19 @@ import (
 func (p target) writeShapes(path string, containers []*container) error {
 	var body bytes.Buffer
 	for _, c := range containers {
-		fmt.Fprintf(&body, "\nvar shape%s = shape.Container(%q,\n", c.goName, c.goName)
+		constructor := "Container"
+		if c.progressive {
+			constructor = "ProgressiveContainer"
+		}
+		fmt.Fprintf(&body, "\nvar shape%s = shape.%s(%q,\n", c.goName, constructor, c.goName)
 		for _, f := range c.fields {
 			fmt.Fprintf(&body, "shape.Field{Name: %q, Shape: %s},\n", f.name, p.shape(f.typ))
 		}
-		body.WriteString(")\n")
+		body.WriteString(")")
+		if n := c.upTo[p.preset]; n != 0 {
+			fmt.Fprintf(&body, ".UpTo(%d)", n)
+		}
+		body.WriteString("\n")
 	}
 	return p.writeFile(path, body.Bytes())
 }
@@ -36,6 +44,10 @@ func (p target) shape(t *typ) string {
 			panic(err) // the resolver lets through uint8 to uint256 only
 		}
 		return fmt.Sprintf("shape.Uint(%d)", bits/8)
+	case t.kind == "ProgressiveList":
+		return fmt.Sprintf("shape.ProgressiveList(%s)", p.shape(t.elem))
+	case t.progressive():
+		return fmt.Sprintf("shape.%s()", t.kind)
 	case t.elem != nil:
 		return fmt.Sprintf("shape.%s(%s, %d)", t.kind, p.shape(t.elem), n)
 	default:

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"go/format"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -16,6 +17,9 @@ func (p target) writeTypes(path string, containers []*container) error {
 	for _, c := range containers {
 		p.writeType(&body, c)
 		fmt.Fprintf(&body, "// Shape returns the shape of the container.\nfunc (*%[1]s) Shape() *shape.Shape { return shape%[1]s }\n\n", c.goName)
+		if c.hashedByShape() {
+			fmt.Fprintf(&body, hashMethod, c.goName)
+		}
 		if c.name == "SignedBeaconBlock" {
 			fmt.Fprintf(&body, blockMethods, c.goName)
 		}
@@ -23,11 +27,17 @@ func (p target) writeTypes(path string, containers []*container) error {
 	return p.writeFile(path, body.Bytes())
 }
 
+// unverified is the fork whose hash tree roots nothing has confirmed.
+const unverified = "heze"
+
 func (p target) writeType(out *bytes.Buffer, c *container) {
 	doc := c.doc
 	if doc == nil {
 		doc = []string{fmt.Sprintf("%s is the container %s as %s%s defines it.",
 			c.goName, c.name, strings.ToUpper(c.fork[:1]), c.fork[1:])}
+	}
+	if c.fork == unverified {
+		doc = append(doc, "Its hash tree root is unverified: nobody has published vectors of this fork.")
 	}
 	for _, line := range doc {
 		fmt.Fprintf(out, "// %s\n", line)
@@ -45,6 +55,18 @@ func (p target) writeType(out *bytes.Buffer, c *container) {
 	}
 	out.WriteString("}\n\n")
 }
+
+// hashedByShape reports whether fastssz cannot hash the container: it is progressive, or something
+// progressive is in it that has no type of its own.
+func (c *container) hashedByShape() bool {
+	return c.progressive || slices.ContainsFunc(c.fields, func(f field) bool { return f.typ.progressive() })
+}
+
+// hashMethod stands in for the method of this name that fastssz would generate.
+const hashMethod = `// HashTreeRootWith hashes the container with a hasher.
+func (x *%[1]s) HashTreeRootWith(hh fastssz.HashWalker) error { return shape.PutRoot(hh, x) }
+
+`
 
 // blockMethods is what the signed blocks of all forks have in common.
 const blockMethods = `// Slot returns the slot of the block.
@@ -71,7 +93,7 @@ func (p target) goType(t *typ) string {
 		return t.alias
 	}
 	n := t.size[p.preset]
-	switch t.kind {
+	switch strings.TrimPrefix(t.kind, "Progressive") {
 	case "boolean":
 		return "bool"
 	case "uint256":
@@ -99,13 +121,19 @@ func (p target) goType(t *typ) string {
 	}
 }
 
+// unlimited is the limit that fastssz gets for what has none: the most that an int of 32 bits holds.
+const unlimited = "2147483647"
+
 // tag returns the struct tag that tells fastssz the lengths and limits of t, outermost first.
 func (p target) tag(t *typ) string {
 	var lengths, limits []string
 	dimensions := false // does fastssz need them?
 	for u := t; u != nil; u = u.elem {
 		n := fmt.Sprint(u.size[p.preset])
-		switch u.kind {
+		if strings.HasPrefix(u.kind, "Progressive") {
+			n = unlimited
+		}
+		switch strings.TrimPrefix(u.kind, "Progressive") {
 		case "ByteVector", "Vector":
 			lengths, limits = append(lengths, n), append(limits, "?")
 			dimensions = dimensions || u.kind == "Vector"
@@ -118,7 +146,7 @@ func (p target) tag(t *typ) string {
 		return ""
 	}
 	var tags []string
-	if t.kind == "Bitlist" {
+	if strings.HasSuffix(t.kind, "Bitlist") {
 		tags = append(tags, `ssz:"bitlist"`)
 	}
 	if hasNumber(lengths) {
@@ -148,18 +176,23 @@ func goFieldName(name string) string {
 	return b.String()
 }
 
-const module = "github.com/seed-2dd5877b/reqresp/"
+// imports are the packages that generated code may need, by the names it has for them.
+var imports = []struct{ name, spec string }{
+	{"fastssz", "fastssz \"github.com/ferranbt/fastssz\"\n"},
+	{"containers", "\"github.com/seed-2dd5877b/reqresp/ssz/containers\""},
+	{"shape", "\"github.com/seed-2dd5877b/reqresp/ssz/shape\""},
+}
 
 // writeFile writes a file of the package with the imports that its code needs.
 func (p target) writeFile(path string, code []byte) error {
 	var out bytes.Buffer
-	fmt.Fprintf(&out, "%spackage %s\n\n", header, p.name)
-	for _, pkg := range []string{"containers", "shape"} {
-		if bytes.Contains(code, []byte(pkg+".")) {
-			fmt.Fprintf(&out, "import %q\n", module+"ssz/"+pkg)
+	fmt.Fprintf(&out, "%spackage %s\n\nimport (\n", header, p.name)
+	for _, pkg := range imports {
+		if bytes.Contains(code, []byte(pkg.name+".")) {
+			fmt.Fprintln(&out, pkg.spec)
 		}
 	}
-	out.WriteString("\n")
+	out.WriteString(")\n\n")
 	out.Write(code)
 	formatted, err := format.Source(out.Bytes())
 	if err != nil {
