@@ -1,12 +1,6 @@
 package ssz
 
-import (
-	"fmt"
-
-	"github.com/seed-2dd5877b/reqresp/ssz/containers"
-	"github.com/seed-2dd5877b/reqresp/ssz/mainnet"
-	"github.com/seed-2dd5877b/reqresp/ssz/minimal"
-)
+import "fmt"
 
 // A SignedBlock is a decoded SignedBeaconBlock of any fork and preset. It is implemented by the
 // SignedBeaconBlock types of the packages containers, mainnet and minimal; a type switch leads
@@ -29,53 +23,24 @@ type SignedBlock interface {
 	BlockRoot() ([32]byte, error)
 }
 
-// A blockType is what a SignedBeaconBlock is in a fork and a preset.
-type blockType struct {
-	shape *Shape
-	zero  func() SignedBlock // returns a new zero object
-}
+// lastBlocks is the last fork whose blocks the protocols carry.
+const lastBlocks = Fulu
 
-func blockTypeOf[T any, P interface {
-	*T
-	SignedBlock
-}]() blockType {
-	return blockType{P(nil).Shape(), func() SignedBlock { return P(new(T)) }}
-}
-
-// blockTypes is indexed by preset and fork. It ends with the last fork whose blocks are defined.
-var blockTypes = [...][Fulu + 1]blockType{
-	MainnetPreset: {
-		Phase0:    blockTypeOf[containers.SignedBeaconBlock](),
-		Altair:    blockTypeOf[mainnet.SignedBeaconBlockAltair](),
-		Bellatrix: blockTypeOf[mainnet.SignedBeaconBlockBellatrix](),
-		Capella:   blockTypeOf[mainnet.SignedBeaconBlockCapella](),
-		Deneb:     blockTypeOf[mainnet.SignedBeaconBlockDeneb](),
-		Electra:   blockTypeOf[mainnet.SignedBeaconBlockElectra](),
-		Fulu:      blockTypeOf[mainnet.SignedBeaconBlockElectra](),
-	},
-	MinimalPreset: {
-		Phase0:    blockTypeOf[containers.SignedBeaconBlock](),
-		Altair:    blockTypeOf[minimal.SignedBeaconBlockAltair](),
-		Bellatrix: blockTypeOf[minimal.SignedBeaconBlockBellatrix](),
-		Capella:   blockTypeOf[minimal.SignedBeaconBlockCapella](),
-		Deneb:     blockTypeOf[minimal.SignedBeaconBlockDeneb](),
-		Electra:   blockTypeOf[minimal.SignedBeaconBlockElectra](),
-		Fulu:      blockTypeOf[minimal.SignedBeaconBlockElectra](),
-	},
-}
-
-func (n *Network) blockType(fork Fork) (blockType, error) {
-	if fork > Fulu {
-		return blockType{}, fmt.Errorf("%w: no blocks of %v: want %v to %v", ErrFork, fork, Phase0, Fulu)
+func (n *Network) blockType(fork Fork) (Type, error) {
+	if fork > lastBlocks {
+		return Type{}, fmt.Errorf("%w: no blocks of %v: want %v to %v", ErrFork, fork, Phase0, lastBlocks)
 	}
-	return blockTypes[n.cfg.Preset][fork], nil
+	return n.blocks[fork], nil
 }
 
 // BlockShape returns the shape of the SignedBeaconBlock of a fork. The error wraps [ErrFork] if
 // this package does not define the blocks of the fork.
 func (n *Network) BlockShape(fork Fork) (*Shape, error) {
 	t, err := n.blockType(fork)
-	return t.shape, err
+	if err != nil {
+		return nil, err
+	}
+	return t.Shape(), nil
 }
 
 // BlockBounds returns the least and the most bytes that the type allows for a SignedBeaconBlock of
@@ -86,7 +51,7 @@ func (n *Network) BlockBounds(fork Fork) (least, most int) {
 	if err != nil {
 		return 0, 0
 	}
-	return t.shape.Bounds()
+	return t.Shape().Bounds()
 }
 
 // CheckBlock reports whether b is the encoding of a SignedBeaconBlock of a fork. It looks at the
@@ -97,7 +62,7 @@ func (n *Network) CheckBlock(fork Fork, b []byte) error {
 	if err != nil {
 		return err
 	}
-	return t.shape.Check(b)
+	return t.Shape().Check(b)
 }
 
 // DecodeBlock checks b as CheckBlock does and decodes it into a new object, which is a
@@ -108,12 +73,9 @@ func (n *Network) DecodeBlock(fork Fork, b []byte) (SignedBlock, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := t.shape.Check(b); err != nil {
+	block, err := t.Decode(b)
+	if err != nil {
 		return nil, err
 	}
-	block := t.zero()
-	if err := block.UnmarshalSSZ(b); err != nil {
-		return nil, fmt.Errorf("ssz: %v block of %d bytes: %w", fork, len(b), err)
-	}
-	return block, nil
+	return block.(SignedBlock), nil
 }

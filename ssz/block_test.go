@@ -3,6 +3,7 @@ package ssz_test
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 
@@ -42,21 +43,18 @@ func TestPeekBlockNeedsTheHeader(t *testing.T) {
 	}
 }
 
-func TestDecodeBlockKeepsNothingOfItsInput(t *testing.T) {
+func TestDecodingKeepsNothingOfItsInput(t *testing.T) {
 	t.Parallel()
 	for _, v := range allVectors(t) {
-		if v.Type != "SignedBeaconBlock" {
-			continue
-		}
 		b := bytes.Clone(v.SSZ)
-		block, err := v.network(t).DecodeBlock(v.fork(t), b)
+		object, err := v.decode(t, b)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for i := range b {
 			b[i] ^= 0xff
 		}
-		testObject(t, block, &v)
+		testEncodes(t, object, v.SSZ)
 	}
 }
 
@@ -87,12 +85,11 @@ func TestBlockIsReadConcurrently(t *testing.T) {
 
 func TestBlockTypesOfForks(t *testing.T) {
 	t.Parallel()
-	n := ssz.Mainnet()
 	for _, v := range readVectors(t, "ssz-mainnet.jsonl.gz") {
 		if v.Type != "SignedBeaconBlock" {
 			continue
 		}
-		block, err := n.DecodeBlock(v.fork(t), v.SSZ)
+		block, err := v.decode(t, v.SSZ)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -110,6 +107,8 @@ func TestBlockTypesOfForks(t *testing.T) {
 			ok = v.Fork == "deneb"
 		case *mainnet.SignedBeaconBlockElectra:
 			ok = v.Fork == "electra" || v.Fork == "fulu"
+		case *mainnet.SignedBeaconBlockGloas:
+			ok = v.Fork == "gloas"
 		}
 		if !ok {
 			t.Errorf("%s block is a %T", v.Fork, block)
@@ -141,7 +140,7 @@ func TestBlockBounds(t *testing.T) {
 		ssz.MainnetPreset: {404, 564, 1076, 1084, 1104, 1120, 1120},
 		ssz.MinimalPreset: {404, 504, 1016, 1024, 1044, 1060, 1060},
 	} {
-		n := networkOf(t, preset)
+		n := networkOf(preset)
 		for fork, want := range least {
 			got, most := n.BlockBounds(ssz.Fork(fork))
 			if got != want {
@@ -161,7 +160,7 @@ func TestBlockBounds(t *testing.T) {
 func TestSyncCommitteeSize(t *testing.T) {
 	t.Parallel()
 	for _, preset := range []ssz.Preset{ssz.MainnetPreset, ssz.MinimalPreset} {
-		n := networkOf(t, preset)
+		n := networkOf(preset)
 		phase0, _ := n.BlockBounds(ssz.Phase0)
 		altair, _ := n.BlockBounds(ssz.Altair)
 		if got, want := altair-phase0, int(preset.SyncCommitteeSize()/8)+96; got != want {
@@ -215,6 +214,32 @@ func TestDecodeAllocatesInProportion(t *testing.T) {
 	requireFewBytes(t, 0, func() { _, err = n.DecodeBlock(ssz.Electra, b) })
 	if !isCheckError(err, "message.body.execution_payload.transactions", ssz.ErrOffset) {
 		t.Errorf("error %v, want ErrOffset", err)
+	}
+}
+
+// The lists of Gloas have no limits but that of the message.
+func TestDecodeGloasAllocatesInProportion(t *testing.T) {
+	for name, payload := range map[string]containers.ExecutionPayloadGloas{
+		"empty transactions": {Transactions: make([][]byte, 1<<20)},
+		"one transaction":    {Transactions: [][]byte{make([]byte, 4<<20)}},
+		"withdrawals":        {Withdrawals: slices.Repeat([]*containers.Withdrawal{{}}, 1<<17)},
+		"access list":        {BlockAccessList: make([]byte, 4<<20)},
+	} {
+		b, err := (&containers.SignedExecutionPayloadEnvelope{
+			Message: containers.ExecutionPayloadEnvelope{Payload: payload},
+		}).MarshalSSZ()
+		if err != nil {
+			t.Fatal(err)
+		}
+		envelope := vector{Preset: "mainnet", Fork: "gloas", Type: "SignedExecutionPayloadEnvelope"}
+		requireFewBytes(t, len(b), func() { _, err = envelope.decode(t, b) })
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		requireFewBytes(t, 0, func() { _, err = envelope.shape(t).Root(b) })
+		if err != nil {
+			t.Errorf("root of %s: %v", name, err)
+		}
 	}
 }
 

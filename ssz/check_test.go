@@ -2,11 +2,13 @@ package ssz_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"slices"
 	"testing"
 
 	"github.com/seed-2dd5877b/reqresp/ssz"
+	"github.com/seed-2dd5877b/reqresp/ssz/containers"
 )
 
 func isCheckError(err error, path string, reason error) bool {
@@ -97,6 +99,94 @@ func TestCheckBlockFindsPadding(t *testing.T) {
 	t.Fatal("no vector")
 }
 
+// vectorOf returns the full vector of a type in the mainnet preset.
+func vectorOf(tb testing.TB, fork, name string) *vector {
+	tb.Helper()
+	for _, v := range readVectors(tb, "ssz-mainnet.jsonl.gz") {
+		if v.Fork == fork && v.Type == name && v.Variant == 2 {
+			return &v
+		}
+	}
+	tb.Fatalf("no vector of %s in %s", name, fork)
+	return nil
+}
+
+// offset reads the offset at a place, which is counted from there on.
+func offset(b []byte, from, at int) int {
+	return from + int(binary.LittleEndian.Uint32(b[from+at:]))
+}
+
+// What Gloas has added can be malformed in every way too.
+func TestCheckGloasFindsTheField(t *testing.T) {
+	t.Parallel()
+	block, envelope := vectorOf(t, "gloas", "SignedBeaconBlock"), vectorOf(t, "gloas", "SignedExecutionPayloadEnvelope")
+	attestation := offset(block.SSZ, offset(block.SSZ, bodyAt, 208), 0)
+	votes := offset(block.SSZ, bodyAt, 388)
+	payload := offset(envelope.SSZ, 100, 0)
+	transactions := offset(envelope.SSZ, payload, 504)
+	for _, test := range []struct {
+		name   string
+		of     *vector
+		at     int
+		other  byte
+		path   string
+		reason error
+	}{
+		{"boolean of 2", block, votes + 64 + 40, 2, "body.payload_attestations[0].data.payload_present", ssz.ErrBoolean},
+		{"bitlist without end", block, attestation + 236, 0, "body.attestations[0].aggregation_bits", ssz.ErrSentinel},
+		{"offset in the body", block, bodyAt + 385, 0xff, "body.signed_execution_payload_bid", ssz.ErrOffset},
+		{"offset in an attestation", block, attestation, 237, "body.attestations[0].aggregation_bits", ssz.ErrOffset},
+		{"offset of a transaction", envelope, transactions, 5, "payload.transactions", ssz.ErrOffset},
+		{"half a withdrawal", envelope, payload + 508, envelope.SSZ[payload+508] + 1, "payload.withdrawals", ssz.ErrSize},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			b := at(test.of.SSZ, test.at, test.other)
+			if _, err := test.of.decode(t, b); !isCheckError(err, "message."+test.path, test.reason) {
+				t.Errorf("error %v, want %v at %q", err, test.reason, test.path)
+			}
+		})
+	}
+}
+
+// The bounds of types without limits are the specs' constants.
+func TestCheckOfSizes(t *testing.T) {
+	t.Parallel()
+	columns := func(n int) ssz.Object {
+		return &containers.DataColumnSidecarGloas{Column: make([][2048]byte, n), KZGProofs: make([][48]byte, n)}
+	}
+	transaction := func(n int) ssz.Object {
+		return &containers.SignedInclusionList{Message: containers.InclusionList{Transactions: [][]byte{make([]byte, n)}}}
+	}
+	for _, test := range []struct {
+		object ssz.Object
+		size   int
+		want   error
+	}{
+		{columns(4096), 8585272, nil},
+		{columns(4097), 8585272 + 2096, ssz.ErrSize},
+		{transaction(8192), 8348, nil},
+		{transaction(8193), 8349, ssz.ErrSize},
+	} {
+		b, err := test.object.MarshalSSZ()
+		if err != nil || len(b) != test.size {
+			t.Errorf("%T: %d bytes, error %v, want %d", test.object, len(b), err, test.size)
+		}
+		if err := test.object.Shape().Check(b); !errors.Is(err, test.want) {
+			t.Errorf("%T of %d bytes: error %v, want %v", test.object, len(b), err, test.want)
+		}
+	}
+	// A column of Fulu has a limit of its own.
+	b := append(make([]byte, 356), make([]byte, 4097*2048)...)
+	for i, offset := range []int{356, len(b), len(b)} {
+		binary.LittleEndian.PutUint32(b[8+4*i:], uint32(offset))
+	}
+	sidecar := new(containers.DataColumnSidecar)
+	if err := sidecar.Shape().Check(b); !isCheckError(err, "column", ssz.ErrLimit) {
+		t.Errorf("error %v, want ErrLimit", err)
+	}
+}
+
 func TestCheckOfWellFormedBlockAllocatesNothing(t *testing.T) {
 	n := ssz.Mainnet()
 	big := bigBlock(t)
@@ -110,35 +200,40 @@ func TestCheckOfWellFormedBlockAllocatesNothing(t *testing.T) {
 	}
 }
 
-// Neither a truncation nor a changed byte makes the check or the decoder panic, and what they
-// let pass is the encoding of what was decoded.
-func TestMangledBlocks(t *testing.T) {
+// Neither a truncation nor a changed byte makes the check or a decoder panic, and what they let pass
+// is the encoding of what was decoded. A byte more is never well formed.
+func TestMangled(t *testing.T) {
 	t.Parallel()
 	for _, v := range allVectors(t) {
-		if v.Type != "SignedBeaconBlock" || v.Variant != 2 {
+		if v.Variant != 2 {
 			continue
 		}
-		t.Run(v.Preset+"/"+v.Fork, func(t *testing.T) {
+		t.Run(v.Preset+"/"+v.Fork+"/"+v.Type, func(t *testing.T) {
 			t.Parallel()
-			n, fork := v.network(t), v.fork(t)
-			for i := range v.SSZ {
-				testMangled(t, n, fork, v.SSZ[:i])
-				testMangled(t, n, fork, at(v.SSZ, i, v.SSZ[i]^0xff))
+			step := max(1, len(v.SSZ)/500)
+			if v.Type == "SignedBeaconBlock" {
+				step = 1
 			}
+			for i := 0; i < len(v.SSZ); i += step {
+				testMangled(t, &v, v.SSZ[:i])
+				testMangled(t, &v, at(v.SSZ, i, v.SSZ[i]^0xff))
+			}
+			testMangled(t, &v, append(slices.Clip(v.SSZ), 0))
+			testMangled(t, &v, append(slices.Clip(v.SSZ), v.SSZ...))
 		})
 	}
 }
 
-func testMangled(t *testing.T, n *ssz.Network, fork ssz.Fork, b []byte) {
+func testMangled(t *testing.T, v *vector, b []byte) {
 	t.Helper()
-	block, err := n.DecodeBlock(fork, b)
+	object, err := v.decode(t, b)
 	if err != nil {
 		if _, ok := errors.AsType[*ssz.CheckError](err); !ok {
-			t.Errorf("%x: error %v is no CheckError", b, err)
+			t.Errorf("%.100x: error %v is no CheckError", b, err)
 		}
 		return
 	}
-	if got, err := block.MarshalSSZ(); err != nil || !bytes.Equal(got, b) {
-		t.Errorf("%x: encodes to other bytes, error %v", b, err)
+	if got, err := object.MarshalSSZ(); err != nil || !bytes.Equal(got, b) {
+		t.Errorf("%.100x: encodes to other bytes, error %v", b, err)
 	}
 }

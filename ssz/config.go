@@ -36,6 +36,7 @@ type Config struct {
 	MaxPayloadSize          uint64 // MAX_PAYLOAD_SIZE, bytes of SSZ in one message
 	MaxRequestBlocks        uint64 // MAX_REQUEST_BLOCKS, before Deneb
 	MaxRequestBlocksDeneb   uint64 // MAX_REQUEST_BLOCKS_DENEB, from Deneb on
+	MaxRequestPayloads      uint64 // MAX_REQUEST_PAYLOADS, from Gloas on
 	MaxBlobsPerBlock        uint64 // MAX_BLOBS_PER_BLOCK, in Deneb
 	MaxBlobsPerBlockElectra uint64 // MAX_BLOBS_PER_BLOCK_ELECTRA, from Electra to the blob schedule
 
@@ -56,6 +57,7 @@ func DefaultConfig(p Preset) Config {
 		MaxPayloadSize:                         10 << 20,
 		MaxRequestBlocks:                       1024,
 		MaxRequestBlocksDeneb:                  128,
+		MaxRequestPayloads:                     128,
 		MaxBlobsPerBlock:                       6,
 		MaxBlobsPerBlockElectra:                9,
 		MinEpochsForBlobSidecarsRequests:       4096,

@@ -30,6 +30,7 @@ func (c *Config) validate() error {
 		{"MAX_PAYLOAD_SIZE", c.MaxPayloadSize, 1, math.MaxInt32},
 		{"MAX_REQUEST_BLOCKS", c.MaxRequestBlocks, 1, math.MaxInt32},
 		{"MAX_REQUEST_BLOCKS_DENEB", c.MaxRequestBlocksDeneb, 1, math.MaxInt32},
+		{"MAX_REQUEST_PAYLOADS", c.MaxRequestPayloads, 1, math.MaxInt32},
 		{"MAX_BLOBS_PER_BLOCK", c.MaxBlobsPerBlock, 0, maxBlobCommitments},
 		{"MAX_BLOBS_PER_BLOCK_ELECTRA", c.MaxBlobsPerBlockElectra, 0, maxBlobCommitments},
 	} {

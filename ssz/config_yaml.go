@@ -58,6 +58,7 @@ func (c *Config) keys() []configKey {
 		{"MAX_PAYLOAD_SIZE", setUint(&c.MaxPayloadSize)},
 		{"MAX_REQUEST_BLOCKS", setUint(&c.MaxRequestBlocks)},
 		{"MAX_REQUEST_BLOCKS_DENEB", setUint(&c.MaxRequestBlocksDeneb)},
+		{"MAX_REQUEST_PAYLOADS", setUint(&c.MaxRequestPayloads)},
 		{"MAX_BLOBS_PER_BLOCK", setUint(&c.MaxBlobsPerBlock)},
 		{"MAX_BLOBS_PER_BLOCK_ELECTRA", setUint(&c.MaxBlobsPerBlockElectra)},
 		{"MIN_EPOCHS_FOR_BLOB_SIDECARS_REQUESTS", setUint(&c.MinEpochsForBlobSidecarsRequests)},

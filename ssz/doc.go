@@ -25,16 +25,26 @@
 // # Messages
 //
 // [StatusV1], [Ping] and the other [Message] types are the same in every network: [Decode] reads
-// them. [BeaconBlocksByRootRequest] alone has a limit that depends on the fork.
+// them. Requests that are lists, such as [BeaconBlocksByRootRequest], have limits that depend on
+// the network and the fork: [Network.ShapeOf] has the shape to check them by.
+//
+// # Types
+//
+// Everything else that Req/Resp carries is found by the name that the specs have for it:
+// [Network.TypeOf] returns the [Type] of "BlobSidecar" or "LightClientUpdate" in a fork, with its
+// shape and its decoder. All forks up to Heze are known. The hash tree roots of Heze's own types
+// are unverified: nobody has published vectors of them.
 //
 // # Shapes
 //
-// Encoding, decoding and hashing are fastssz's. Its decoders are loose: they believe lengths,
-// overlook malformed offsets and bits, and append to an object that is not zero. Everything that a
-// peer sent is therefore held against the [Shape] of its type first, which lets pass nothing but
-// the one encoding that a value has, and then goes into a new object. What is refused is a
-// [*CheckError] with the path of the field and the reason. Shapes, which are package shape's, also
-// bound the size of what may come. Types and shapes are generated from the files in ssz/definitions.
+// Encoding and decoding are fastssz's, and so is the hashing of objects, but for the progressive
+// containers of Gloas, which are hashed by their shape. Its decoders are loose: they believe
+// lengths, overlook malformed offsets and bits, and append to an object that is not zero.
+// Everything that a peer sent is therefore held against the [Shape] of its type first, which lets
+// pass nothing but the one encoding that a value has, and then goes into a new object. What is
+// refused is a [*CheckError] with the path of the field and the reason. Shapes, which are package
+// shape's, also bound the size of what may come, and render and hash what is encoded. Types and
+// shapes are generated from the files in ssz/definitions.
 //
 // # Ownership
 //
@@ -42,6 +52,6 @@
 // Networks and shapes are immutable and may be used concurrently; decoded objects are the
 // caller's.
 //
-// The package follows the consensus specs of August 2026: the SSZ specification, the beacon chain
-// and networking documents of phase0 to Fulu, and the configuration files.
+// The package follows the consensus specs of August 2026: the SSZ specification, the beacon chain,
+// light client and networking documents of phase0 to Heze, and the configuration files.
 package ssz

@@ -15,6 +15,8 @@ var (
 	// ErrFork is returned when a name is no fork, or when a type is asked for in a fork that does
 	// not define it.
 	ErrFork = errors.New("ssz: unknown fork")
+	// ErrType is returned when a name is that of no type.
+	ErrType = errors.New("ssz: unknown type")
 )
 
 // The reasons of a [CheckError], which are those of package shape.

@@ -2,7 +2,6 @@ package ssz
 
 import (
 	"encoding/binary"
-	"fmt"
 
 	fastssz "github.com/ferranbt/fastssz"
 
@@ -12,6 +11,8 @@ import (
 var (
 	shapePing    = shape.Uint(8).Named("Ping")
 	shapeGoodbye = shape.Uint(8).Named("Goodbye")
+
+	shapeLightClientBootstrapRequest = shape.ByteVector(32).Named("LightClientBootstrapRequest")
 )
 
 // Ping is the message of ping/1 in both directions: the sequence number of the sender's metadata.
@@ -90,42 +91,40 @@ func (g *Goodbye) HashTreeRootWith(hh fastssz.HashWalker) error {
 // GetTree returns the Merkle tree of the message.
 func (g *Goodbye) GetTree() (*fastssz.Node, error) { return fastssz.ProofTree(g) }
 
-// BeaconBlocksByRootRequest asks for the blocks with the given block roots. How many it may hold
-// depends on the fork: [Network.BeaconBlocksByRootShape] has the shape to check before decoding.
-// For the same reason it has no hash tree root.
-type BeaconBlocksByRootRequest []Root
+// LightClientBootstrapRequest is the request of light_client_bootstrap/1: the root of a block.
+type LightClientBootstrapRequest Root
 
-func byRootShape(limit uint64) *Shape {
-	return shape.List(shape.ByteVector(32), limit).Named("BeaconBlocksByRootRequest")
+// Shape returns the shape of the message.
+func (*LightClientBootstrapRequest) Shape() *Shape { return shapeLightClientBootstrapRequest }
+
+// SizeSSZ returns 32.
+func (*LightClientBootstrapRequest) SizeSSZ() int { return len(Root{}) }
+
+// MarshalSSZ returns the encoding of the message.
+func (r *LightClientBootstrapRequest) MarshalSSZ() ([]byte, error) { return r.MarshalSSZTo(nil) }
+
+// MarshalSSZTo appends the encoding of the message to dst.
+func (r *LightClientBootstrapRequest) MarshalSSZTo(dst []byte) ([]byte, error) {
+	return append(dst, r[:]...), nil
 }
 
-// SizeSSZ returns the number of bytes of the encoding.
-func (r *BeaconBlocksByRootRequest) SizeSSZ() int { return len(*r) * len(Root{}) }
-
-// MarshalSSZ returns the encoding of the request.
-func (r *BeaconBlocksByRootRequest) MarshalSSZ() ([]byte, error) { return fastssz.MarshalSSZ(r) }
-
-// MarshalSSZTo appends the encoding of the request to dst.
-func (r *BeaconBlocksByRootRequest) MarshalSSZTo(dst []byte) ([]byte, error) {
-	for i := range *r {
-		dst = append(dst, (*r)[i][:]...)
+// UnmarshalSSZ decodes b into r. The error is a [*CheckError].
+func (r *LightClientBootstrapRequest) UnmarshalSSZ(b []byte) error {
+	if err := shapeLightClientBootstrapRequest.Check(b); err != nil {
+		return err
 	}
-	return dst, nil
-}
-
-// UnmarshalSSZ replaces the roots by those in b, and keeps no reference to b. The error wraps
-// [ErrSize].
-func (r *BeaconBlocksByRootRequest) UnmarshalSSZ(b []byte) error {
-	if len(b)%len(Root{}) != 0 {
-		return &CheckError{
-			Type:   "BeaconBlocksByRootRequest",
-			Reason: fmt.Errorf("%w: %d bytes, want roots of %d", ErrSize, len(b), len(Root{})),
-		}
-	}
-	roots := make([]Root, len(b)/len(Root{}))
-	for i := range roots {
-		copy(roots[i][:], b[i*len(Root{}):])
-	}
-	*r = roots
+	copy(r[:], b)
 	return nil
 }
+
+// HashTreeRoot returns the hash tree root of the message, which is the block's.
+func (r *LightClientBootstrapRequest) HashTreeRoot() ([32]byte, error) { return [32]byte(*r), nil }
+
+// HashTreeRootWith hashes the message with a hasher.
+func (r *LightClientBootstrapRequest) HashTreeRootWith(hh fastssz.HashWalker) error {
+	hh.PutBytes(r[:])
+	return nil
+}
+
+// GetTree returns the Merkle tree of the message.
+func (r *LightClientBootstrapRequest) GetTree() (*fastssz.Node, error) { return fastssz.ProofTree(r) }

@@ -93,3 +93,104 @@ type BeaconBlocksByRangeRequest struct {
 
 // Shape returns the shape of the container.
 func (*BeaconBlocksByRangeRequest) Shape() *shape.Shape { return shapeBeaconBlocksByRangeRequest }
+
+// BeaconBlocksByHeadRequest asks for a block and its ancestors, the youngest first.
+type BeaconBlocksByHeadRequest struct {
+	// The block root of the first block.
+	BeaconRoot Root
+	// How many blocks.
+	Count uint64
+}
+
+// Shape returns the shape of the container.
+func (*BeaconBlocksByHeadRequest) Shape() *shape.Shape { return shapeBeaconBlocksByHeadRequest }
+
+// BlobSidecarsByRangeRequest asks for the blob sidecars of the slots from StartSlot on.
+type BlobSidecarsByRangeRequest struct {
+	// The first slot.
+	StartSlot Slot
+	// How many slots, blocks or not.
+	Count uint64
+}
+
+// Shape returns the shape of the container.
+func (*BlobSidecarsByRangeRequest) Shape() *shape.Shape { return shapeBlobSidecarsByRangeRequest }
+
+// BlobIdentifier names a blob sidecar.
+type BlobIdentifier struct {
+	// The root of the block that the blob belongs to.
+	BlockRoot Root
+	// The index of the blob in the block.
+	Index uint64
+}
+
+// Shape returns the shape of the container.
+func (*BlobIdentifier) Shape() *shape.Shape { return shapeBlobIdentifier }
+
+// DataColumnSidecarsByRangeRequest asks for some of the columns of the slots from StartSlot on.
+type DataColumnSidecarsByRangeRequest struct {
+	// The first slot.
+	StartSlot Slot
+	// How many slots, blocks or not.
+	Count uint64
+	// The indices of the columns.
+	Columns []uint64 `ssz-max:"128"`
+}
+
+// Shape returns the shape of the container.
+func (*DataColumnSidecarsByRangeRequest) Shape() *shape.Shape {
+	return shapeDataColumnSidecarsByRangeRequest
+}
+
+// DataColumnsByRootIdentifier names some of the columns of a block.
+type DataColumnsByRootIdentifier struct {
+	// The root of the block that the columns belong to.
+	BlockRoot Root
+	// The indices of the columns.
+	Columns []uint64 `ssz-max:"128"`
+}
+
+// Shape returns the shape of the container.
+func (*DataColumnsByRootIdentifier) Shape() *shape.Shape { return shapeDataColumnsByRootIdentifier }
+
+// LightClientUpdatesByRangeRequest asks for the best updates of the sync committee periods from
+// StartPeriod on.
+type LightClientUpdatesByRangeRequest struct {
+	// The first sync committee period.
+	StartPeriod uint64
+	// How many periods.
+	Count uint64
+}
+
+// Shape returns the shape of the container.
+func (*LightClientUpdatesByRangeRequest) Shape() *shape.Shape {
+	return shapeLightClientUpdatesByRangeRequest
+}
+
+// ExecutionPayloadEnvelopesByRangeRequest asks for the payloads of the slots from StartSlot on.
+type ExecutionPayloadEnvelopesByRangeRequest struct {
+	// The first slot.
+	StartSlot Slot
+	// How many slots, blocks or not.
+	Count uint64
+}
+
+// Shape returns the shape of the container.
+func (*ExecutionPayloadEnvelopesByRangeRequest) Shape() *shape.Shape {
+	return shapeExecutionPayloadEnvelopesByRangeRequest
+}
+
+// InclusionListsByIndicesRequest asks for the inclusion lists of members of a slot's committee.
+type InclusionListsByIndicesRequest struct {
+	// The slot.
+	Slot Slot
+	// The root of the block that the committee depends on.
+	DependentRoot Root
+	// A bit for every member of the committee whose list is asked for.
+	Indices [2]byte
+}
+
+// Shape returns the shape of the container.
+func (*InclusionListsByIndicesRequest) Shape() *shape.Shape {
+	return shapeInclusionListsByIndicesRequest
+}

@@ -7,15 +7,29 @@ import (
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
+// messages are the names of all messages, by the vectors' spelling where there are some.
+var messages = []string{
+	"StatusV1", "StatusV2", "Ping", "Goodbye", "MetadataV1", "MetadataV2", "MetadataV3",
+	"BeaconBlocksByRangeRequest", "BeaconBlocksByRootRequest", "BeaconBlocksByHeadRequest",
+	"BlobSidecarsByRangeRequest", "BlobIdentifier", "BlobSidecarsByRootRequest",
+	"DataColumnSidecarsByRangeRequest", "DataColumnsByRootIdentifier", "DataColumnSidecarsByRootRequest",
+	"LightClientBootstrapRequest", "LightClientUpdatesByRangeRequest",
+	"ExecutionPayloadEnvelopesByRangeRequest", "ExecutionPayloadEnvelopesByRootRequest",
+	"InclusionListsByIndicesRequest",
+}
+
 func TestDecodeMalformedMessages(t *testing.T) {
 	t.Parallel()
-	for name, decode := range messages {
-		good := map[string]int{
-			"StatusV1": 84, "StatusV2": 92, "MetadataV1": 16, "MetadataV2": 17, "MetadataV3": 25,
-			"Ping": 8, "Goodbye": 8, "BeaconBlocksByRangeRequest": 24,
-		}[name]
+	for name, good := range map[string]int{
+		"StatusV1": 84, "StatusV2": 92, "MetadataV1": 16, "MetadataV2": 17, "MetadataV3": 25,
+		"Ping": 8, "Goodbye": 8, "BeaconBlocksByRangeRequest": 24, "BeaconBlocksByHeadRequest": 40,
+		"BlobSidecarsByRangeRequest": 16, "BlobIdentifier": 40, "LightClientBootstrapRequest": 32,
+		"LightClientUpdatesByRangeRequest": 16, "ExecutionPayloadEnvelopesByRangeRequest": 16,
+		"InclusionListsByIndicesRequest": 42,
+	} {
+		message := vector{Preset: "mainnet", Fork: "heze", Type: name}
 		for n := range 100 {
-			_, err := decode(make([]byte, n))
+			_, err := message.decode(t, make([]byte, n))
 			if n == good && err != nil {
 				t.Errorf("%s: %d bytes: %v", name, n, err)
 			}

@@ -17,7 +17,8 @@ type Network struct {
 	genesisTime           time.Time
 	genesisValidatorsRoot Root
 	periods               []Period // ascending; the first begins at epoch 0
-	byRoot, byRootDeneb   *Shape   // of BeaconBlocksByRootRequest
+	blocks                [lastBlocks + 1]Type
+	byRoot, byRootDeneb   *Shape // of BeaconBlocksByRootRequest
 }
 
 // NewNetwork returns the network of a configuration and a genesis. Configuration files hold
@@ -39,14 +40,27 @@ func NewNetwork(cfg Config, genesisTime time.Time, genesisValidatorsRoot Root) (
 	if err != nil {
 		return nil, err
 	}
-	return &Network{
+	n := &Network{
 		cfg:                   cfg,
 		genesisTime:           genesisTime,
 		genesisValidatorsRoot: genesisValidatorsRoot,
 		periods:               periods,
-		byRoot:                byRootShape(cfg.MaxRequestBlocks),
-		byRootDeneb:           byRootShape(cfg.MaxRequestBlocksDeneb),
-	}, nil
+	}
+	return n, n.resolveTypes()
+}
+
+// resolveTypes looks up the types that are in use with every request. It cannot fail.
+func (n *Network) resolveTypes() (err error) {
+	for fork := range n.blocks {
+		if n.blocks[fork], err = n.TypeOf(Fork(fork), "SignedBeaconBlock"); err != nil {
+			return err
+		}
+	}
+	if n.byRoot, err = n.ShapeOf(Phase0, "BeaconBlocksByRootRequest"); err != nil {
+		return err
+	}
+	n.byRootDeneb, err = n.ShapeOf(Deneb, "BeaconBlocksByRootRequest")
+	return err
 }
 
 // Mainnet returns Ethereum's main network. All calls return the same value.
@@ -147,10 +161,7 @@ func (n *Network) TimeAt(s Slot) time.Time {
 // MaxRequestBlocks returns the most blocks that may be asked for in one request at an epoch:
 // MAX_REQUEST_BLOCKS, or MAX_REQUEST_BLOCKS_DENEB from Deneb on.
 func (n *Network) MaxRequestBlocks(e Epoch) uint64 {
-	if n.ForkAt(e) >= Deneb {
-		return n.cfg.MaxRequestBlocksDeneb
-	}
-	return n.cfg.MaxRequestBlocks
+	return n.cfg.maxRequestBlocks(n.ForkAt(e))
 }
 
 // BeaconBlocksByRootShape returns the shape of a [BeaconBlocksByRootRequest] at an epoch.

@@ -169,7 +169,7 @@ func TestSlotsAndEpochs(t *testing.T) {
 		{ssz.MinimalPreset, 65, 8, 64},
 		{ssz.MainnetPreset, math.MaxUint64, math.MaxUint64 / 32, math.MaxUint64 - 31},
 	} {
-		n := networkOf(t, test.preset)
+		n := networkOf(test.preset)
 		if got := n.EpochOf(test.slot); got != test.epoch {
 			t.Errorf("%v: slot %d is in epoch %d, want %d", test.preset, test.slot, got, test.epoch)
 		}
@@ -194,7 +194,7 @@ func TestRequestLimits(t *testing.T) {
 	if got := n.MinEpochsForBlockRequests(); got != 33024 {
 		t.Errorf("blocks for %d epochs, want 33024", got)
 	}
-	if got := networkOf(t, ssz.MinimalPreset).MinEpochsForBlockRequests(); got != 272 {
+	if got := networkOf(ssz.MinimalPreset).MinEpochsForBlockRequests(); got != 272 {
 		t.Errorf("minimal: blocks for %d epochs, want 272", got)
 	}
 	cfg := ssz.Mainnet().Config()

@@ -46,3 +46,45 @@ var shapeBeaconBlocksByRangeRequest = shape.Container("BeaconBlocksByRangeReques
 	shape.Field{Name: "count", Shape: shape.Uint(8)},
 	shape.Field{Name: "step", Shape: shape.Uint(8)},
 )
+
+var shapeBeaconBlocksByHeadRequest = shape.Container("BeaconBlocksByHeadRequest",
+	shape.Field{Name: "beacon_root", Shape: shape.ByteVector(32)},
+	shape.Field{Name: "count", Shape: shape.Uint(8)},
+)
+
+var shapeBlobSidecarsByRangeRequest = shape.Container("BlobSidecarsByRangeRequest",
+	shape.Field{Name: "start_slot", Shape: shape.Uint(8)},
+	shape.Field{Name: "count", Shape: shape.Uint(8)},
+)
+
+var shapeBlobIdentifier = shape.Container("BlobIdentifier",
+	shape.Field{Name: "block_root", Shape: shape.ByteVector(32)},
+	shape.Field{Name: "index", Shape: shape.Uint(8)},
+)
+
+var shapeDataColumnSidecarsByRangeRequest = shape.Container("DataColumnSidecarsByRangeRequest",
+	shape.Field{Name: "start_slot", Shape: shape.Uint(8)},
+	shape.Field{Name: "count", Shape: shape.Uint(8)},
+	shape.Field{Name: "columns", Shape: shape.List(shape.Uint(8), 128)},
+)
+
+var shapeDataColumnsByRootIdentifier = shape.Container("DataColumnsByRootIdentifier",
+	shape.Field{Name: "block_root", Shape: shape.ByteVector(32)},
+	shape.Field{Name: "columns", Shape: shape.List(shape.Uint(8), 128)},
+)
+
+var shapeLightClientUpdatesByRangeRequest = shape.Container("LightClientUpdatesByRangeRequest",
+	shape.Field{Name: "start_period", Shape: shape.Uint(8)},
+	shape.Field{Name: "count", Shape: shape.Uint(8)},
+)
+
+var shapeExecutionPayloadEnvelopesByRangeRequest = shape.Container("ExecutionPayloadEnvelopesByRangeRequest",
+	shape.Field{Name: "start_slot", Shape: shape.Uint(8)},
+	shape.Field{Name: "count", Shape: shape.Uint(8)},
+)
+
+var shapeInclusionListsByIndicesRequest = shape.Container("InclusionListsByIndicesRequest",
+	shape.Field{Name: "slot", Shape: shape.Uint(8)},
+	shape.Field{Name: "dependent_root", Shape: shape.ByteVector(32)},
+	shape.Field{Name: "indices", Shape: shape.Bitvector(16)},
+)

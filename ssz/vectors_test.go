@@ -6,8 +6,10 @@ import (
 	"compress/gzip"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"os"
-	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -48,7 +50,7 @@ func readVectors(tb testing.TB, name string) []vector {
 	}
 	var vectors []vector
 	lines := bufio.NewScanner(z)
-	lines.Buffer(nil, 1<<20)
+	lines.Buffer(nil, 1<<21)
 	for lines.Scan() {
 		var v vector
 		if err := json.Unmarshal(lines.Bytes(), &v); err != nil {
@@ -71,7 +73,13 @@ func (v *vector) network(tb testing.TB) *ssz.Network {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return networkOf(tb, preset)
+	return networks[preset]()
+}
+
+// networks are those of networkOf by preset.
+var networks = [...]func() *ssz.Network{
+	ssz.MainnetPreset: sync.OnceValue(func() *ssz.Network { return networkOf(ssz.MainnetPreset) }),
+	ssz.MinimalPreset: sync.OnceValue(func() *ssz.Network { return networkOf(ssz.MinimalPreset) }),
 }
 
 func (v *vector) fork(tb testing.TB) ssz.Fork {
@@ -83,7 +91,7 @@ func (v *vector) fork(tb testing.TB) ssz.Fork {
 }
 
 // networkOf returns a network whose forks are an epoch apart.
-func networkOf(tb testing.TB, preset ssz.Preset) *ssz.Network {
+func networkOf(preset ssz.Preset) *ssz.Network {
 	cfg := ssz.DefaultConfig(preset)
 	cfg.BlobSchedule = nil
 	for f := range cfg.Forks {
@@ -91,137 +99,144 @@ func networkOf(tb testing.TB, preset ssz.Preset) *ssz.Network {
 	}
 	n, err := ssz.NewNetwork(cfg, time.Unix(1_600_000_000, 0), ssz.Root{1})
 	if err != nil {
-		tb.Fatal(err)
+		panic(err)
 	}
 	return n
 }
 
-// messages decodes each message type by the name that the vectors give it.
-var messages = map[string]func([]byte) (ssz.Message, error){
-	"StatusV1":                   decodeMessage[ssz.StatusV1],
-	"StatusV2":                   decodeMessage[ssz.StatusV2],
-	"MetadataV1":                 decodeMessage[ssz.MetaDataV1],
-	"MetadataV2":                 decodeMessage[ssz.MetaDataV2],
-	"MetadataV3":                 decodeMessage[ssz.MetaDataV3],
-	"Ping":                       decodeMessage[ssz.Ping],
-	"Goodbye":                    decodeMessage[ssz.Goodbye],
-	"BeaconBlocksByRangeRequest": decodeMessage[ssz.BeaconBlocksByRangeRequest],
+// A coder encodes and decodes itself: an ssz.Object, or a request that is a list.
+type coder interface {
+	SizeSSZ() int
+	MarshalSSZ() ([]byte, error)
+	MarshalSSZTo([]byte) ([]byte, error)
+	UnmarshalSSZ([]byte) error
 }
 
-func decodeMessage[T any, P interface {
-	*T
-	ssz.Message
-}](b []byte) (ssz.Message, error) {
-	message, err := ssz.Decode[T, P](b)
-	return P(message), err
+// listRequests returns a new request by the name that the vectors give it.
+var listRequests = map[string]func() coder{
+	"BeaconBlocksByRootRequest":              func() coder { return new(ssz.BeaconBlocksByRootRequest) },
+	"BlobSidecarsByRootRequest":              func() coder { return new(ssz.BlobSidecarsByRootRequest) },
+	"DataColumnSidecarsByRootRequest":        func() coder { return new(ssz.DataColumnSidecarsByRootRequest) },
+	"ExecutionPayloadEnvelopesByRootRequest": func() coder { return new(ssz.ExecutionPayloadEnvelopesByRootRequest) },
+}
+
+func (v *vector) shape(tb testing.TB) *ssz.Shape {
+	shape, err := v.network(tb).ShapeOf(v.fork(tb), v.Type)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return shape
+}
+
+// decode decodes the vector's type from b. The objects of lists are no ssz.Object.
+func (v *vector) decode(tb testing.TB, b []byte) (coder, error) {
+	if newRequest := listRequests[v.Type]; newRequest != nil {
+		if err := v.shape(tb).Check(b); err != nil {
+			return nil, err
+		}
+		request := newRequest()
+		return request, request.UnmarshalSSZ(b)
+	}
+	t, err := v.network(tb).TypeOf(v.fork(tb), v.Type)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	decoded, err := t.Decode(b)
+	if err != nil {
+		return nil, err
+	}
+	return decoded, nil
 }
 
 func TestVectors(t *testing.T) {
 	t.Parallel()
-	seen := map[string]int{}
+	types, total := map[string]bool{}, 0
 	for _, v := range allVectors(t) {
-		name := strings.Join([]string{v.Preset, v.Fork, v.Type}, "/")
-		seen[v.Type]++
-		t.Run(name, func(t *testing.T) {
-			switch v.Type {
-			case "SignedBeaconBlock":
-				testSignedBlock(t, &v)
-			case "BeaconBlock":
-				testBlock(t, &v)
-			case "BeaconBlocksByRootRequest":
-				testByRootRequest(t, &v)
-			default:
-				testMessage(t, &v)
-			}
+		types[v.Fork+" "+v.Type] = true
+		total++
+		t.Run(fmt.Sprintf("%s/%s/%s/%d", v.Preset, v.Fork, v.Type, v.Variant), func(t *testing.T) {
+			t.Parallel()
+			testVector(t, &v)
 		})
 	}
-	if len(seen) != len(messages)+3 {
-		t.Errorf("vectors of %d types, want %d: %v", len(seen), len(messages)+3, seen)
+	if len(types) != 70 || total != 2*3*70 {
+		t.Errorf("%d vectors of %d types, want 420 of 70", total, len(types))
 	}
 }
 
-func testSignedBlock(t *testing.T, v *vector) {
-	n, fork := v.network(t), v.fork(t)
-	if err := n.CheckBlock(fork, v.SSZ); err != nil {
-		t.Fatal(err)
+func testVector(t *testing.T, v *vector) {
+	shape := v.shape(t)
+	if root, err := shape.Root(v.SSZ); err != nil || root != v.Root {
+		t.Errorf("root by shape %x, error %v, want %v", root, err, v.Root)
 	}
-	block, err := n.DecodeBlock(fork, v.SSZ)
-	if err != nil {
-		t.Fatal(err)
-	}
-	testObject(t, block, v)
-	testPeekAgrees(t, v.SSZ, block)
-	if least, most := n.BlockBounds(fork); len(v.SSZ) < least || len(v.SSZ) > most {
+	if least, most := shape.Bounds(); len(v.SSZ) < least || len(v.SSZ) > most {
 		t.Errorf("%d bytes are not within the bounds %d to %d", len(v.SSZ), least, most)
 	}
-}
-
-// testBlock tests the vector of an unsigned block by signing it with zeros.
-func testBlock(t *testing.T, v *vector) {
-	signed := append([]byte{100, 99: 0}, v.SSZ...)
-	block, err := v.network(t).DecodeBlock(v.fork(t), signed)
+	if least, _ := shape.Bounds(); v.Variant == 0 && least != len(v.SSZ) { // the default value
+		t.Errorf("at least %d bytes, want %d", least, len(v.SSZ))
+	}
+	if text, err := shape.AppendJSON(nil, v.SSZ); err != nil || !json.Valid(text) {
+		t.Errorf("JSON %.100s, error %v", text, err)
+	}
+	decoded, err := v.decode(t, v.SSZ)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := block.MarshalSSZ(); err != nil || !bytes.Equal(got, signed) {
-		t.Errorf("encodes to other bytes, error %v", err)
+	if object, ok := decoded.(ssz.Object); ok {
+		testObject(t, object, v)
+	} else {
+		testEncodes(t, decoded, v.SSZ)
+		testLimit(t, shape, v)
 	}
-	if root, err := block.BlockRoot(); err != nil || root != v.Root {
-		t.Errorf("block root %x, error %v, want %v", root, err, v.Root)
-	}
-}
-
-func testByRootRequest(t *testing.T, v *vector) {
-	n := v.network(t)
-	epoch := ssz.Epoch(v.fork(t)) // as networkOf schedules them
-	if limit := n.MaxRequestBlocks(epoch); limit != v.Limit {
-		t.Errorf("limit %d, want %d", limit, v.Limit)
-	}
-	if err := n.BeaconBlocksByRootShape(epoch).Check(v.SSZ); err != nil {
-		t.Fatal(err)
-	}
-	var request ssz.BeaconBlocksByRootRequest
-	if err := request.UnmarshalSSZ(v.SSZ); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := request.MarshalSSZ(); err != nil || !bytes.Equal(got, v.SSZ) {
-		t.Errorf("encodes to %x, error %v, want %x", got, err, v.SSZ)
-	}
-	if root, err := n.BeaconBlocksByRootShape(epoch).Root(v.SSZ); err != nil || root != v.Root {
-		t.Errorf("root %x, error %v, want %v", root, err, v.Root)
+	if block, ok := decoded.(ssz.SignedBlock); ok {
+		testPeekAgrees(t, v.SSZ, block)
 	}
 }
 
-func testMessage(t *testing.T, v *vector) {
-	message, err := messages[v.Type](v.SSZ)
-	if err != nil {
-		t.Fatal(err)
-	}
-	testObject(t, message, v)
-	least, most := message.Shape().Bounds()
-	if least != len(v.SSZ) || most != len(v.SSZ) {
-		t.Errorf("bounds %d to %d, want %d", least, most, len(v.SSZ))
+// testLimit tests that a list of as many elements as the vector's limit passes, and no more.
+func testLimit(t *testing.T, shape *ssz.Shape, v *vector) {
+	for n, want := range map[uint64]error{v.Limit: nil, v.Limit + 1: ssz.ErrLimit} {
+		var b []byte
+		switch v.Type {
+		case "BlobSidecarsByRootRequest":
+			b = make([]byte, 40*n)
+		case "DataColumnSidecarsByRootRequest":
+			var err error
+			request := make(ssz.DataColumnSidecarsByRootRequest, n)
+			if b, err = request.MarshalSSZ(); err != nil {
+				t.Fatal(err)
+			}
+		default:
+			b = make([]byte, 32*n)
+		}
+		if err := shape.Check(b); !errors.Is(err, want) {
+			t.Errorf("%d elements: error %v, want %v", n, err, want)
+		}
 	}
 }
 
-// testObject tests that a decoded object encodes to the bytes it came from, appends to what is
-// there, knows its size and has the root that the vector says.
-func testObject(t *testing.T, o ssz.Object, v *vector) {
+// testEncodes tests that a decoded object encodes to the bytes it came from, appends to what is
+// there and knows its size.
+func testEncodes(t *testing.T, o coder, want []byte) {
 	t.Helper()
-	if got, err := o.MarshalSSZ(); err != nil || !bytes.Equal(got, v.SSZ) {
+	if got, err := o.MarshalSSZ(); err != nil || !bytes.Equal(got, want) {
 		t.Errorf("encodes to other bytes, error %v", err)
 	}
-	if got, err := o.MarshalSSZTo([]byte("before")); err != nil || !bytes.Equal(got, append([]byte("before"), v.SSZ...)) {
+	if got, err := o.MarshalSSZTo([]byte("before")); err != nil || !bytes.Equal(got, append([]byte("before"), want...)) {
 		t.Errorf("appends other bytes, error %v", err)
 	}
-	if o.SizeSSZ() != len(v.SSZ) {
-		t.Errorf("size %d, want %d", o.SizeSSZ(), len(v.SSZ))
+	if o.SizeSSZ() != len(want) {
+		t.Errorf("size %d, want %d", o.SizeSSZ(), len(want))
 	}
+}
+
+// testObject tests that a decoded object encodes to the bytes it came from and has the root that the
+// vector says.
+func testObject(t *testing.T, o ssz.Object, v *vector) {
+	t.Helper()
+	testEncodes(t, o, v.SSZ)
 	if root, err := o.HashTreeRoot(); err != nil || root != v.Root {
 		t.Errorf("root %x, error %v, want %v", root, err, v.Root)
-	}
-	if root, err := o.Shape().Root(v.SSZ); err != nil || root != v.Root {
-		t.Errorf("root by shape %x, error %v, want %v", root, err, v.Root)
 	}
 	if tree, err := o.GetTree(); err != nil || ssz.Root(tree.Hash()) != v.Root {
 		t.Errorf("tree with another root, error %v", err)

@@ -1,4 +1,4 @@
-// Package mainnet holds the containers of beacon blocks whose sizes depend on the preset, for the
+// Package mainnet holds the containers whose sizes depend on the preset, for the
 // mainnet preset. Names, types and what to mind when decoding are those of package containers beside
 // it, which holds the containers that all presets share.
 package mainnet

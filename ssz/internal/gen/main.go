@@ -59,7 +59,7 @@ func run(definitions, out string) error {
 			return fmt.Errorf("package %s: %w", p.name, err)
 		}
 	}
-	return nil
+	return writeTable(filepath.Join(out, "containers_generated.go"), blocks)
 }
 
 // A target is a package to be written.

@@ -180,6 +180,8 @@ func goFieldName(name string) string {
 var imports = []struct{ name, spec string }{
 	{"fastssz", "fastssz \"github.com/ferranbt/fastssz\"\n"},
 	{"containers", "\"github.com/seed-2dd5877b/reqresp/ssz/containers\""},
+	{"mainnet", "\"github.com/seed-2dd5877b/reqresp/ssz/mainnet\""},
+	{"minimal", "\"github.com/seed-2dd5877b/reqresp/ssz/minimal\""},
 	{"shape", "\"github.com/seed-2dd5877b/reqresp/ssz/shape\""},
 }
 
