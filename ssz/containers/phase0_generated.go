@@ -183,4 +183,4 @@ func (b *SignedBeaconBlock) ParentRoot() [32]byte { return b.Message.ParentRoot 
 func (b *SignedBeaconBlock) StateRoot() [32]byte { return b.Message.StateRoot }
 
 // BlockRoot returns the hash tree root of the message, by which the block is known.
-func (b *SignedBeaconBlock) BlockRoot() ([32]byte, error) { return b.Message.HashTreeRoot() }
+func (b *SignedBeaconBlock) BlockRoot() ([32]byte, error) { return shape.RootOf(&b.Message) }

@@ -58,4 +58,4 @@ func (b *SignedBeaconBlockBellatrix) ParentRoot() [32]byte { return b.Message.Pa
 func (b *SignedBeaconBlockBellatrix) StateRoot() [32]byte { return b.Message.StateRoot }
 
 // BlockRoot returns the hash tree root of the message, by which the block is known.
-func (b *SignedBeaconBlockBellatrix) BlockRoot() ([32]byte, error) { return b.Message.HashTreeRoot() }
+func (b *SignedBeaconBlockBellatrix) BlockRoot() ([32]byte, error) { return shape.RootOf(&b.Message) }

@@ -60,7 +60,7 @@ func (b *SignedBeaconBlockDeneb) ParentRoot() [32]byte { return b.Message.Parent
 func (b *SignedBeaconBlockDeneb) StateRoot() [32]byte { return b.Message.StateRoot }
 
 // BlockRoot returns the hash tree root of the message, by which the block is known.
-func (b *SignedBeaconBlockDeneb) BlockRoot() ([32]byte, error) { return b.Message.HashTreeRoot() }
+func (b *SignedBeaconBlockDeneb) BlockRoot() ([32]byte, error) { return shape.RootOf(&b.Message) }
 
 // LightClientBootstrapDeneb is the container LightClientBootstrap as Deneb defines it.
 type LightClientBootstrapDeneb struct {

@@ -71,4 +71,4 @@ func (b *SignedBeaconBlockHeze) ParentRoot() [32]byte { return b.Message.ParentR
 func (b *SignedBeaconBlockHeze) StateRoot() [32]byte { return b.Message.StateRoot }
 
 // BlockRoot returns the hash tree root of the message, by which the block is known.
-func (b *SignedBeaconBlockHeze) BlockRoot() ([32]byte, error) { return b.Message.HashTreeRoot() }
+func (b *SignedBeaconBlockHeze) BlockRoot() ([32]byte, error) { return shape.RootOf(&b.Message) }

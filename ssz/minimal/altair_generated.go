@@ -57,7 +57,7 @@ func (b *SignedBeaconBlockAltair) ParentRoot() [32]byte { return b.Message.Paren
 func (b *SignedBeaconBlockAltair) StateRoot() [32]byte { return b.Message.StateRoot }
 
 // BlockRoot returns the hash tree root of the message, by which the block is known.
-func (b *SignedBeaconBlockAltair) BlockRoot() ([32]byte, error) { return b.Message.HashTreeRoot() }
+func (b *SignedBeaconBlockAltair) BlockRoot() ([32]byte, error) { return shape.RootOf(&b.Message) }
 
 // SyncAggregate is the container SyncAggregate as Altair defines it.
 type SyncAggregate struct {

@@ -59,7 +59,7 @@ func (b *SignedBeaconBlockCapella) ParentRoot() [32]byte { return b.Message.Pare
 func (b *SignedBeaconBlockCapella) StateRoot() [32]byte { return b.Message.StateRoot }
 
 // BlockRoot returns the hash tree root of the message, by which the block is known.
-func (b *SignedBeaconBlockCapella) BlockRoot() ([32]byte, error) { return b.Message.HashTreeRoot() }
+func (b *SignedBeaconBlockCapella) BlockRoot() ([32]byte, error) { return shape.RootOf(&b.Message) }
 
 // LightClientBootstrapCapella is the container LightClientBootstrap as Capella defines it.
 type LightClientBootstrapCapella struct {

@@ -91,7 +91,7 @@ func (b *SignedBeaconBlockElectra) ParentRoot() [32]byte { return b.Message.Pare
 func (b *SignedBeaconBlockElectra) StateRoot() [32]byte { return b.Message.StateRoot }
 
 // BlockRoot returns the hash tree root of the message, by which the block is known.
-func (b *SignedBeaconBlockElectra) BlockRoot() ([32]byte, error) { return b.Message.HashTreeRoot() }
+func (b *SignedBeaconBlockElectra) BlockRoot() ([32]byte, error) { return shape.RootOf(&b.Message) }
 
 // LightClientBootstrapElectra is the container LightClientBootstrap as Electra defines it.
 type LightClientBootstrapElectra struct {

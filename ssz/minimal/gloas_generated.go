@@ -82,7 +82,7 @@ func (b *SignedBeaconBlockGloas) ParentRoot() [32]byte { return b.Message.Parent
 func (b *SignedBeaconBlockGloas) StateRoot() [32]byte { return b.Message.StateRoot }
 
 // BlockRoot returns the hash tree root of the message, by which the block is known.
-func (b *SignedBeaconBlockGloas) BlockRoot() ([32]byte, error) { return b.Message.HashTreeRoot() }
+func (b *SignedBeaconBlockGloas) BlockRoot() ([32]byte, error) { return shape.RootOf(&b.Message) }
 
 // LightClientBootstrapGloas is the container LightClientBootstrap as Gloas defines it.
 type LightClientBootstrapGloas struct {

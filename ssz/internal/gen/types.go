@@ -82,7 +82,7 @@ func (b *%[1]s) ParentRoot() [32]byte { return b.Message.ParentRoot }
 func (b *%[1]s) StateRoot() [32]byte { return b.Message.StateRoot }
 
 // BlockRoot returns the hash tree root of the message, by which the block is known.
-func (b *%[1]s) BlockRoot() ([32]byte, error) { return b.Message.HashTreeRoot() }
+func (b *%[1]s) BlockRoot() ([32]byte, error) { return shape.RootOf(&b.Message) }
 
 `
 
