@@ -79,6 +79,8 @@ a peer, without a store:
 
    reqresp call PEER status
 
+What is exchanged can be looked at without a peer: 'reqresp ssz' knows the types of all forks.
+
 Results go to standard output, all else to standard error. The exit code is
 
    0  if all went well,
@@ -94,7 +96,7 @@ func (a *app) command() *cli.Command {
 		Version:        version(),
 		Writer:         a.stdout,
 		ErrWriter:      a.stderr,
-		Commands:       []*cli.Command{a.demo(), a.imports(), a.serve(), a.sync(), a.call()},
+		Commands:       []*cli.Command{a.demo(), a.imports(), a.serve(), a.sync(), a.call(), a.ssz()},
 		Action:         noCommand,
 		ExitErrHandler: func(context.Context, *cli.Command, error) {},
 	}
@@ -113,7 +115,7 @@ func onUsageError(_ context.Context, cmd *cli.Command, err error, _ bool) error 
 // noCommand is what happens if the first argument is none of the commands.
 func noCommand(_ context.Context, cmd *cli.Command) error {
 	if name := cmd.Args().First(); name != "" {
-		return usagef(cmd, "there is no command %q: want demo, import, serve, sync or call", name)
+		return usagef(cmd, "there is no command %q: want demo, import, serve, sync, call or ssz", name)
 	}
 	return cli.ShowRootCommandHelp(cmd)
 }

@@ -54,6 +54,15 @@ func TestMistakesInTheArguments(t *testing.T) {
 		{"call PEER blocks-by-range --start-slot 1 --out x", "--out needs --ssz", "reqresp call"},
 		{"call PEER blocks-by-range --start-slot 1 --count 2 --ssz", "needs --out", "reqresp call"},
 		{"call PEER blocks-by-root", "at least one --root", "reqresp call"},
+		{"ssz hash", `no command "hash"`, "reqresp ssz"},
+		{"ssz root x", `"fork, type" not set`, "reqresp ssz root"},
+		{"ssz json --fork osaka --type Ping -", `"osaka": want one of phase0`, "reqresp ssz json"},
+		{"ssz json --fork fulu --type Pong -", `"Pong": want one such as`, "reqresp ssz json"},
+		{"ssz check --fork phase0 --type SyncAggregate -", "altair has introduced it", "reqresp ssz check"},
+		{"ssz check --fork fulu --type Ping --preset x -", `preset "x"`, "reqresp ssz check"},
+		{"ssz check --fork fulu --type Ping", "FILE is missing", "reqresp ssz check"},
+		{"ssz check --fork fulu --type Ping a b", `"b"`, "reqresp ssz check"},
+		{"ssz check --what", "-what", "reqresp ssz check"},
 		{"call PEER blocks-by-root --root 12", "64 hexadecimal digits", "reqresp call"},
 	} {
 		t.Run(test.args, func(t *testing.T) {
@@ -93,6 +102,7 @@ func TestHelpTeaches(t *testing.T) {
 		"import": {"ssz_hex", "context_hex", "--finalized-root"},
 		"serve":  {"SIGTERM", "--listen", "--genesis-time"},
 		"sync":   {"--trusted-root", "--batch", "taken at its word", "--from"},
+		"ssz":    {"root", "json", "check", "StatusV2", "unverified"},
 		"call":   {"blocks-by-range", "metadata", "--ssz", "SLOT.ssz"},
 	} {
 		stdout := succeed(t, append(strings.Fields(command), "--help")...)
