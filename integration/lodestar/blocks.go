@@ -11,6 +11,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/seed-2dd5877b/reqresp/integration/internal/install"
 )
 
 // Block is a block of the canonical chain.
@@ -76,14 +78,14 @@ func (n *Node) appendBlock(ctx context.Context, root Root, lines *bytes.Buffer) 
 // serialize runs blocks.mjs over lines.
 func (n *Node) serialize(ctx context.Context, lines *bytes.Buffer) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, n.node,
-		"--require", filepath.Join(n.install, "polyfill.cjs"), filepath.Join(n.install, "blocks.mjs"))
+		"--require", filepath.Join(n.dir, "polyfill.cjs"), filepath.Join(n.dir, "blocks.mjs"))
 	cmd.Env = append(os.Environ(), "LODESTAR_PRESET=minimal")
 	cmd.Stdin = lines
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		return nil, fmt.Errorf("lodestar: serializing blocks: %w\n%s", err, tail(stderr.Bytes()))
+		return nil, fmt.Errorf("lodestar: serializing blocks: %w\n%s", err, install.Tail(stderr.Bytes()))
 	}
 	return out, nil
 }

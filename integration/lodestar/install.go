@@ -3,15 +3,14 @@ package lodestar
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"time"
+
+	"github.com/seed-2dd5877b/reqresp/integration/internal/install"
 )
 
 // ErrNoNode says that Node.js or npm is not on the PATH. It is the one reason for which a test may skip.
@@ -44,30 +43,14 @@ func Install(ctx context.Context) (dir string, err error) {
 	if err != nil {
 		return "", err
 	}
-	dir, err = t.cacheDir()
+	dir, err = install.Dir("lodestar", t.abi, files)
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("lodestar: %w", err)
 	}
-	if installed(dir) {
-		return dir, nil
+	if err := install.Once(ctx, dir, t.install); err != nil {
+		return "", fmt.Errorf("lodestar: %w", err)
 	}
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return "", fmt.Errorf("lodestar: cache folder: %w", err)
-	}
-	unlock, err := lock(ctx, dir+".lock")
-	if err != nil {
-		return "", fmt.Errorf("lodestar: waiting for another installation: %w", err)
-	}
-	defer unlock()
-	if installed(dir) {
-		return dir, nil
-	}
-	return dir, t.install(ctx, dir)
-}
-
-func installed(dir string) bool {
-	_, err := os.Stat(filepath.Join(dir, entry))
-	return err == nil
+	return dir, nil
 }
 
 // toolchain is the machine's Node.
@@ -93,37 +76,10 @@ func findToolchain(ctx context.Context) (toolchain, error) {
 	return toolchain{node: node, npm: npm, abi: string(bytes.TrimSpace(abi))}, nil
 }
 
-// cacheDir returns the folder for these files and this Node.
-func (t toolchain) cacheDir() (string, error) {
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return "", fmt.Errorf("lodestar: no cache folder, set HOME or XDG_CACHE_HOME: %w", err)
-	}
-	h := sha256.New()
-	fmt.Fprintln(h, t.abi)
-	err = fs.WalkDir(files, ".", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		data, err := files.ReadFile(path)
-		fmt.Fprintf(h, "%s %d %s", path, len(data), data)
-		return err
-	})
-	if err != nil {
-		return "", err
-	}
-	return filepath.Join(cache, "reqresp", fmt.Sprintf("lodestar-%x", h.Sum(nil)[:8])), nil
-}
-
-// install builds in a sibling of dir and renames it when it is complete. The caller holds the lock.
+// install builds in the empty folder dir.
 func (t toolchain) install(ctx context.Context, dir string) error {
-	tmp := dir + ".tmp"
-	if err := os.RemoveAll(tmp); err != nil { // of an installation that was killed
-		return fmt.Errorf("lodestar: %w", err)
-	}
-	defer os.RemoveAll(tmp)
-	if err := os.CopyFS(tmp, files); err != nil {
-		return fmt.Errorf("lodestar: %w", err)
+	if err := os.CopyFS(dir, files); err != nil {
+		return err
 	}
 	steps := []struct {
 		advice string
@@ -137,29 +93,9 @@ func (t toolchain) install(ctx context.Context, dir string) error {
 		{"does this version of Node suit?", []string{t.node, "--require", "./polyfill.cjs", entry, "--help"}},
 	}
 	for _, s := range steps {
-		if err := t.run(ctx, tmp, s.args...); err != nil {
+		if err := install.Run(ctx, dir, t.env(), s.args...); err != nil {
 			return fmt.Errorf("%w (%s)", err, s.advice)
 		}
-	}
-	if err := os.Rename(tmp, dir); err != nil {
-		return fmt.Errorf("lodestar: %w", err)
-	}
-	return nil
-}
-
-// run executes one step, children included, within ctx.
-func (t toolchain) run(ctx context.Context, dir string, args ...string) error {
-	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), t.env()...)
-	ownGroup(cmd)
-	cmd.WaitDelay = 5 * time.Second
-	out, err := cmd.CombinedOutput()
-	if ctx.Err() != nil {
-		return fmt.Errorf("lodestar: installing: %w", context.Cause(ctx))
-	}
-	if err != nil {
-		return fmt.Errorf("lodestar: %s %s: %w\n%s", filepath.Base(args[0]), args[1], err, tail(out))
 	}
 	return nil
 }
@@ -175,10 +111,4 @@ func (t toolchain) env() []string {
 		return nil
 	}
 	return []string{"npm_config_nodedir=" + prefix}
-}
-
-// tail returns the last lines of some output.
-func tail(out []byte) []byte {
-	const limit = 4 << 10
-	return out[max(0, len(out)-limit):]
 }

@@ -5,31 +5,19 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/seed-2dd5877b/reqresp/integration/internal/installtest"
 	"github.com/seed-2dd5877b/reqresp/integration/lodestar"
 )
 
 // fakeNode puts a node and an npm on the PATH that do as a shell script says, and an empty cache folder in place.
 func fakeNode(t *testing.T, npm string) (cache string) {
 	t.Helper()
-	if runtime.GOOS == "windows" {
-		t.Skip("shell scripts stand in for node and npm")
-	}
-	bin, cache := t.TempDir(), t.TempDir()
-	for name, script := range map[string]string{"node": "echo any-abi", "npm": npm} {
-		if err := os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Setenv("PATH", bin+":/usr/bin:/bin")
-	t.Setenv("XDG_CACHE_HOME", cache)
-	t.Setenv("HOME", cache)
-	return cache
+	return installtest.Fake(t, map[string]string{"node": "echo any-abi", "npm": npm})
 }
 
 const fakeInstall = `
@@ -43,31 +31,9 @@ func TestInstallHappensOnce(t *testing.T) {
 	calls := filepath.Join(cache, "calls")
 	t.Setenv("CALLS", calls)
 
-	var wg sync.WaitGroup
-	dirs := make([]string, 4)
-	for i := range dirs {
-		wg.Go(func() {
-			dir, err := lodestar.Install(t.Context())
-			if err != nil {
-				t.Error(err)
-			}
-			dirs[i] = dir
-		})
-	}
-	wg.Wait()
-	for _, dir := range dirs {
-		if dir != dirs[0] || !strings.HasPrefix(dir, cache) {
-			t.Errorf("installed in %q, want one folder for all, below %q", dirs, cache)
-		}
-	}
-	out, err := os.ReadFile(calls)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if want := "install\nrebuild\n"; string(out) != want {
-		t.Errorf("npm was called with %q, want %q", out, want)
-	}
-	if _, err := os.Stat(filepath.Join(dirs[0], "package.json")); err != nil {
+	dir := installtest.Concurrently(t, cache, func() (string, error) { return lodestar.Install(t.Context()) })
+	installtest.WantCalls(t, calls, "install", "rebuild")
+	if _, err := os.Stat(filepath.Join(dir, "package.json")); err != nil {
 		t.Error(err)
 	}
 }
@@ -78,15 +44,7 @@ func TestInstallFailureLeavesNothing(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "the registry is down") {
 		t.Fatalf("error %v, want the output of npm in it", err)
 	}
-	left, err := filepath.Glob(filepath.Join(cache, "*", "lodestar-*"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, path := range left {
-		if !strings.HasSuffix(path, ".lock") {
-			t.Errorf("left behind: %s", path)
-		}
-	}
+	installtest.WantNothing(t, cache)
 }
 
 func TestInstallEndsWithContext(t *testing.T) {

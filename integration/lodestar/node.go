@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/seed-2dd5877b/reqresp/integration/internal/install"
 )
 
 // startTimeout is for a machine under heavy load: an idle one needs 5 s.
@@ -22,7 +24,7 @@ const pollInterval = 100 * time.Millisecond
 
 // Node is a running Lodestar process. Its methods may be called concurrently, and fail once it has stopped.
 type Node struct {
-	install   string // folder of the installation
+	dir       string // folder of the installation
 	node      string // path of Node.js
 	url       string // of the REST API, without a slash at its end
 	http      *http.Client
@@ -54,16 +56,16 @@ func Start(ctx context.Context, dir string, opts Options) (*Node, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lodestar: %w", err)
 	}
-	install, err := Install(ctx)
+	installed, err := Install(ctx)
 	if err != nil {
 		return nil, err
 	}
 	n := &Node{
-		install: install,
-		url:     "http://127.0.0.1:" + rest,
-		http:    &http.Client{Transport: &http.Transport{}},
-		log:     filepath.Join(dir, "lodestar.log"),
-		exited:  make(chan struct{}),
+		dir:    installed,
+		url:    "http://127.0.0.1:" + rest,
+		http:   &http.Client{Transport: &http.Transport{}},
+		log:    filepath.Join(dir, "lodestar.log"),
+		exited: make(chan struct{}),
 	}
 	if err := n.spawn(dir, args); err != nil {
 		return nil, err
@@ -71,7 +73,7 @@ func Start(ctx context.Context, dir string, opts Options) (*Node, error) {
 	if err := n.awaitREST(ctx); err != nil {
 		n.Stop()
 		out, _ := os.ReadFile(n.log)
-		return nil, fmt.Errorf("lodestar: starting: %w\n%s", err, tail(out))
+		return nil, fmt.Errorf("lodestar: starting: %w\n%s", err, install.Tail(out))
 	}
 	return n, nil
 }
@@ -101,14 +103,14 @@ func (n *Node) spawn(dir string, args []string) error {
 	defer log.Close() // the process has its own descriptor
 	ctx, kill := context.WithCancel(context.Background())
 	cmd := exec.CommandContext(ctx, node, append([]string{
-		"--require", filepath.Join(n.install, "polyfill.cjs"),
-		"--require", filepath.Join(n.install, "orphan.cjs"),
-		filepath.Join(n.install, entry),
+		"--require", filepath.Join(n.dir, "polyfill.cjs"),
+		"--require", filepath.Join(n.dir, "orphan.cjs"),
+		filepath.Join(n.dir, entry),
 	}, args...)...)
 	cmd.Dir = dir // Lodestar writes its genesis state into the working directory
 	cmd.Env = append(os.Environ(), "LODESTAR_PRESET=minimal")
 	cmd.Stdout, cmd.Stderr = log, log
-	ownGroup(cmd)
+	install.OwnGroup(cmd)
 	if _, err := cmd.StdinPipe(); err != nil { // closes with this process: see orphan.cjs
 		kill()
 		return fmt.Errorf("lodestar: %w", err)

@@ -9,6 +9,8 @@ import (
 	"io"
 	"net/http"
 	"strings"
+
+	"github.com/seed-2dd5877b/reqresp/integration/internal/install"
 )
 
 // errNotFound is the API's answer 404.
@@ -35,7 +37,7 @@ func (n *Node) do(ctx context.Context, method, path string) ([]byte, error) {
 	case resp.StatusCode == http.StatusNotFound:
 		return nil, fmt.Errorf("lodestar: %s %s: %w", method, path, errNotFound)
 	case resp.StatusCode != http.StatusOK:
-		return nil, fmt.Errorf("lodestar: %s %s: %s: %s", method, path, resp.Status, tail(body))
+		return nil, fmt.Errorf("lodestar: %s %s: %s: %s", method, path, resp.Status, install.Tail(body))
 	}
 	return body, nil
 }

@@ -1,6 +1,6 @@
 //go:build !(darwin || dragonfly || freebsd || linux || netbsd || openbsd)
 
-package lodestar
+package install
 
 import (
 	"context"
@@ -8,7 +8,8 @@ import (
 	"os/exec"
 )
 
-func ownGroup(*exec.Cmd) {}
+// OwnGroup does nothing on systems without process groups.
+func OwnGroup(*exec.Cmd) {}
 
 func lock(context.Context, string) (unlock func(), err error) {
 	return nil, errors.ErrUnsupported

@@ -1,6 +1,6 @@
 //go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
 
-package lodestar
+package install
 
 import (
 	"context"
@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// ownGroup makes cmd the leader of a process group, which is killed as a whole when the command's context ends.
-func ownGroup(cmd *exec.Cmd) {
+// OwnGroup makes cmd the leader of a process group, which is killed as a whole when the command's context ends.
+func OwnGroup(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 }
