@@ -16,6 +16,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
+	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
@@ -32,13 +33,19 @@ import (
 // server's CPU and allocations can be told from the client's.
 const benchServer = "REQRESP_BENCH_SERVER"
 
+// servers are what the test binary does, given the address to listen on, when one of these is set in its
+// environment.
+var servers = map[string]func(listen string) error{benchServer: serveBench}
+
 func TestMain(m *testing.M) {
-	if addr := os.Getenv(benchServer); addr != "" {
-		if err := serveBench(addr); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
+	for name, serve := range servers {
+		if addr := os.Getenv(name); addr != "" {
+			if err := serve(addr); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(1)
+			}
+			return
 		}
-		return
 	}
 	os.Exit(m.Run())
 }
@@ -61,7 +68,7 @@ func BenchmarkServe(b *testing.B) {
 }
 
 func benchmarkServe(b *testing.B, listen string) {
-	server := startServer(b, listen)
+	server := startServer(b, benchServer, listen)
 	client := newHost(b)
 	if err := client.Connect(b.Context(), server.info); err != nil {
 		b.Fatal(err)
@@ -167,9 +174,30 @@ func rangeRequest() []byte {
 
 var storeProtocol = beacon.NewFamily(devchain.Network()).BlocksByRange.Spec().Protocols[0]
 
-func newHost(b *testing.B) host.Host {
-	h, err := libp2p.New(
-		libp2p.NoListenAddrs,
+// newHost makes a host that listens as told, or nowhere.
+func newHost(t testing.TB, listen ...string) host.Host {
+	h, err := makeHost(listen...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { h.Close() })
+	return h
+}
+
+// makeHost makes a host whose resource manager counts and has no limits: by default, it lets a peer have some
+// 70 streams of a protocol.
+func makeHost(listen ...string) (host.Host, error) {
+	resources, err := rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(rcmgr.InfiniteLimits))
+	if err != nil {
+		return nil, err
+	}
+	listening := libp2p.NoListenAddrs
+	if len(listen) > 0 {
+		listening = libp2p.ListenAddrStrings(listen...)
+	}
+	return libp2p.New(
+		listening,
+		libp2p.ResourceManager(resources),
 		libp2p.Transport(quic.NewTransport),
 		libp2p.Transport(tcp.NewTCPTransport),
 		libp2p.Security(noise.ID, noise.New),
@@ -177,11 +205,6 @@ func newHost(b *testing.B) host.Host {
 		libp2p.Muxer(mplex.ID, mplex.DefaultTransport),
 		libp2p.DisableRelay(),
 	)
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { h.Close() })
-	return h
 }
 
 // benchProcess is the process that serves.
@@ -191,10 +214,11 @@ type benchProcess struct {
 	answer *json.Decoder
 }
 
-func startServer(b *testing.B, listen string) *benchProcess {
+// startServer runs one of the servers.
+func startServer(b *testing.B, name, listen string) *benchProcess {
 	ctx, cancel := context.WithCancel(context.Background())
 	cmd := exec.CommandContext(ctx, os.Args[0])
-	cmd.Env = append(os.Environ(), benchServer+"="+listen)
+	cmd.Env = append(os.Environ(), name+"="+listen)
 	cmd.Stderr = os.Stderr
 	ask, err := cmd.StdinPipe()
 	if err != nil {
