@@ -1,0 +1,173 @@
+package throttled
+
+import (
+	"cmp"
+	"context"
+	"sync"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+
+	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+	"github.com/seed-2dd5877b/reqresp/protocols/throttled/internal/wire"
+)
+
+// ErrHeader is wrapped, beside [reqresp.ErrViolation], by the failure of a request that
+// was answered with a header which cannot be read or has no place there.
+var ErrHeader = wire.ErrHeader
+
+// What the inner face deals in.
+type (
+	innerMessage[Req, Resp any] = reqresp.Message[wire.Message[Req], wire.Message[Resp]]
+	innerRequest[Req, Resp any] = reqresp.RequestMessage[wire.Message[Req], wire.Message[Resp]]
+	innerChannel[Resp any]      = reqresp.ResponseChannel[wire.Message[Resp]]
+)
+
+// ProtocolID returns the protocol ID on the wire of a protocol that is throttled.
+func ProtocolID(id protocol.ID) protocol.ID { return wire.Prefix + id }
+
+// Throttled is a [reqresp.RequestResponse] in which peers send each other no more
+// requests than the other has given them credit for:
+//
+//	for event := range th.Events() {
+//		switch event := event.(type) {
+//		case throttled.Message[Ping, Pong]:
+//			if req := event.Request; req != nil {
+//				th.SendResponse(req.Channel, Pong(req.Request))
+//			}
+//		case throttled.ResumeSending:
+//			…
+//		}
+//	}
+//
+// All methods are safe for concurrent use, and only Stop waits.
+type Throttled[Req, Resp any] struct {
+	inner   *reqresp.RequestResponse[wire.Message[Req], wire.Message[Resp]]
+	budgets *budgets
+	events  chan Event
+
+	start     sync.Once
+	pump      sync.WaitGroup
+	stop      sync.Once
+	stopErr   error
+	abandoned chan struct{} // closed when Stop waits no longer
+
+	// internal are requests of peers that the consumer does not learn of. They are the
+	// pump's own.
+	internal map[reqresp.InboundRequestID]struct{}
+
+	mu sync.Mutex
+	// sent tells which budget each request of ours was taken from.
+	sent map[reqresp.OutboundRequestID]*sendBudget
+	// received tells to which budget each request of a peer counts, until it was
+	// answered or has failed.
+	received map[reqresp.InboundRequestID]*recvBudget
+}
+
+// New returns a throttled face for protocols that share their types, the preferred one
+// first. They are served and called under the IDs that [ProtocolID] makes of their own,
+// always both: a peer that cannot be called cannot be given credit. Nothing is served
+// before Start.
+//
+// Options may be nil. Those of the Server apply to grants of credit too, which are
+// exchanges on the same protocols; those of the Client do not. It panics if no protocol
+// is given, a bound in opts is negative or a protocol ID is there twice.
+func New[Req, Resp any](h reqresp.Host, opts *reqresp.RequestResponseOptions, protocols ...reqresp.Unary[Req, Resp]) *Throttled[Req, Resp] {
+	if len(protocols) == 0 {
+		panic("throttled: New without a protocol")
+	}
+	var ids []protocol.ID
+	var offers []reqresp.Offer[wire.Message[Req], wire.Message[Resp]]
+	for _, p := range protocols {
+		wrapped := wrap(p)
+		ids = append(ids, wrapped.Spec().Protocols...)
+		offers = append(offers, wrapped.Offer(reqresp.SupportFull))
+	}
+	t := &Throttled[Req, Resp]{
+		budgets:   newBudgets(h, newGranter(h, protocols[0].Spec().Codec, ids)),
+		abandoned: make(chan struct{}),
+		internal:  make(map[reqresp.InboundRequestID]struct{}),
+		sent:      make(map[reqresp.OutboundRequestID]*sendBudget),
+		received:  make(map[reqresp.InboundRequestID]*recvBudget),
+	}
+	o := t.options(opts)
+	events := cmp.Or(o.MaxEvents, reqresp.DefaultMaxEvents)
+	if events > 0 {
+		o.MaxEvents = 1 // the room is behind the pump, which so gets to see credit at once
+	}
+	t.inner = reqresp.NewRequestResponse(h, o, offers...)
+	t.events = make(chan Event, events)
+	return t
+}
+
+// wrap returns the throttled form of a protocol.
+func wrap[Req, Resp any](p reqresp.Unary[Req, Resp]) reqresp.Unary[wire.Message[Req], wire.Message[Resp]] {
+	spec := p.Spec()
+	ids := make([]protocol.ID, len(spec.Protocols))
+	for i, id := range spec.Protocols {
+		ids[i] = ProtocolID(id)
+	}
+	family := reqresp.Family{Codec: wire.NewCodec(spec.Codec, wire.TypeResponse)}
+	return reqresp.NewUnary[wire.Message[Req], wire.Message[Resp]](family, spec.Name, spec.Limits, 1).WithProtocols(ids...)
+}
+
+// Start begins to serve and to take requests. It fails with [reqresp.ErrClosed] after
+// Stop.
+func (t *Throttled[Req, Resp]) Start() error {
+	if err := t.inner.Start(); err != nil {
+		return err
+	}
+	t.start.Do(func() {
+		t.budgets.start()
+		t.pump.Go(t.run)
+	})
+	return nil
+}
+
+// Stop is that of [reqresp.RequestResponse]. Grants of credit that are under way are
+// waited for too.
+func (t *Throttled[Req, Resp]) Stop(ctx context.Context) error {
+	t.budgets.silence()
+	t.stop.Do(func() {
+		defer context.AfterFunc(ctx, func() { close(t.abandoned) })()
+		t.stopErr = t.inner.Stop(ctx)
+		t.pump.Wait()
+		t.budgets.stop(ctx)
+		close(t.events)
+	})
+	return t.stopErr
+}
+
+// Events returns the queue of events. It is closed by Stop, after the last of them.
+func (t *Throttled[Req, Resp]) Events() <-chan Event { return t.events }
+
+// IsPendingOutbound is that of [reqresp.RequestResponse].
+func (t *Throttled[Req, Resp]) IsPendingOutbound(to peer.ID, id reqresp.OutboundRequestID) bool {
+	return t.inner.IsPendingOutbound(to, id)
+}
+
+// IsPendingInbound is that of [reqresp.RequestResponse].
+func (t *Throttled[Req, Resp]) IsPendingInbound(from peer.ID, id reqresp.InboundRequestID) bool {
+	return t.inner.IsPendingInbound(from, id)
+}
+
+// IsConnected is that of [reqresp.RequestResponse].
+func (t *Throttled[Req, Resp]) IsConnected(to peer.ID) bool { return t.inner.IsConnected(to) }
+
+// SetReceiveLimit sets how many more requests a peer may send whenever it has used up
+// its credit. It applies to peers that are not known yet; see OverrideReceiveLimit for
+// those that are. Zero means [DefaultReceiveLimit].
+func (t *Throttled[Req, Resp]) SetReceiveLimit(limit uint16) { t.budgets.setLimit(limit) }
+
+// OverrideReceiveLimit sets the receive limit of one peer, from the next time on that
+// it is given credit. Zero means [DefaultReceiveLimit].
+func (t *Throttled[Req, Resp]) OverrideReceiveLimit(p peer.ID, limit uint16) {
+	t.budgets.override(p, limit)
+}
+
+// RemoveOverride undoes OverrideReceiveLimit, from the next time on that the peer is
+// given credit.
+func (t *Throttled[Req, Resp]) RemoveOverride(p peer.ID) { t.budgets.removeOverride(p) }
+
+// CanSend reports whether there is credit for a request to a peer, connected or not.
+func (t *Throttled[Req, Resp]) CanSend(to peer.ID) bool { return t.budgets.canSend(to) }
