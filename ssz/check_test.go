@@ -175,6 +175,9 @@ func TestCheckOfSizes(t *testing.T) {
 		if err := test.object.Shape().Check(b); !errors.Is(err, test.want) {
 			t.Errorf("%T of %d bytes: error %v, want %v", test.object, len(b), err, test.want)
 		}
+		if _, most := test.object.Shape().Bounds(); (most >= len(b)) != (test.want == nil) {
+			t.Errorf("%T has at most %d bytes", test.object, most)
+		}
 	}
 	// A column of Fulu has a limit of its own.
 	b := append(make([]byte, 356), make([]byte, 4097*2048)...)
@@ -200,8 +203,8 @@ func TestCheckOfWellFormedBlockAllocatesNothing(t *testing.T) {
 	}
 }
 
-// Neither a truncation nor a changed byte makes the check or a decoder panic, and what they let pass
-// is the encoding of what was decoded. A byte more is never well formed.
+// No truncation, no changed byte and nothing behind the end makes the check or a decoder panic, and
+// what they let pass is the encoding of what was decoded.
 func TestMangled(t *testing.T) {
 	t.Parallel()
 	for _, v := range allVectors(t) {

@@ -33,12 +33,12 @@
 // Everything else that Req/Resp carries is found by the name that the specs have for it:
 // [Network.TypeOf] returns the [Type] of "BlobSidecar" or "LightClientUpdate" in a fork, with its
 // shape and its decoder. All forks up to Heze are known. The hash tree roots of Heze's own types
-// are unverified: nobody has published vectors of them.
+// are unverified: nobody has published vectors of them, only one other implementation agrees.
 //
 // # Shapes
 //
 // Encoding and decoding are fastssz's, and so is the hashing of objects, but for the progressive
-// containers of Gloas, which are hashed by their shape. Its decoders are loose: they believe
+// containers of Gloas, which are hashed by their shape. The decoders are loose: they believe
 // lengths, overlook malformed offsets and bits, and append to an object that is not zero.
 // Everything that a peer sent is therefore held against the [Shape] of its type first, which lets
 // pass nothing but the one encoding that a value has, and then goes into a new object. What is

@@ -17,8 +17,7 @@ func fuzzTypes(f *testing.F, names ...string) {
 	vectors := allVectors(f)
 	for i, k := range kinds {
 		for _, v := range vectors {
-			// Nobody has vectors of Heze; those of Gloas are a start.
-			if v.Type == k.Type && v.Preset == k.Preset && (v.Fork == k.Fork || v.Fork == "gloas" && k.Fork == "heze") {
+			if v.Type == k.Type && v.Preset == k.Preset && v.Fork == k.Fork {
 				f.Add(uint16(i), []byte(v.SSZ))
 			}
 		}

@@ -11,7 +11,7 @@ import (
 // AppendJSON appends the value that b encodes as JSON in the spelling of the beacon API, which is
 // the JSON mapping of the SSZ specification: numbers are decimal strings, bytes and bits are their
 // encoding in hexadecimal after 0x, containers are objects with the fields' names, vectors and lists
-// are arrays. It adds no white space.
+// are arrays. It adds no white space, and no capitals to addresses.
 //
 // The error is that of [Shape.Check], and dst is returned as it was.
 func (s *Shape) AppendJSON(dst, b []byte) ([]byte, error) {
