@@ -3,7 +3,6 @@ package ssz_test
 import (
 	"bytes"
 	"errors"
-	"slices"
 	"sync"
 	"testing"
 
@@ -192,87 +191,4 @@ func bigBlock(tb testing.TB) []byte {
 		tb.Fatal(err)
 	}
 	return b
-}
-
-// The cheapest way to ask for memory in a block is an empty transaction: four bytes of offset for
-// the header of a slice.
-func TestDecodeAllocatesInProportion(t *testing.T) {
-	n := ssz.Mainnet()
-	block := mainnet.SignedBeaconBlockElectra{}
-	block.Message.Body.ExecutionPayload.Transactions = make([][]byte, 1<<18)
-	b, err := block.MarshalSSZ()
-	if err != nil {
-		t.Fatal(err)
-	}
-	requireFewBytes(t, len(b), func() { _, err = n.DecodeBlock(ssz.Electra, b) })
-	if err != nil {
-		t.Fatal(err)
-	}
-	const listSize, requestsSize = 4 << 18, 12
-	list := len(b) - requestsSize - listSize
-	b = at(b, list, 0xfc, 0xff, 0x3f, 0) // the first offset claims as many as the type allows
-	requireFewBytes(t, 0, func() { _, err = n.DecodeBlock(ssz.Electra, b) })
-	if !isCheckError(err, "message.body.execution_payload.transactions", ssz.ErrOffset) {
-		t.Errorf("error %v, want ErrOffset", err)
-	}
-}
-
-// The lists of Gloas have no limits but that of the message.
-func TestDecodeGloasAllocatesInProportion(t *testing.T) {
-	for name, payload := range map[string]containers.ExecutionPayloadGloas{
-		"empty transactions": {Transactions: make([][]byte, 1<<20)},
-		"one transaction":    {Transactions: [][]byte{make([]byte, 4<<20)}},
-		"withdrawals":        {Withdrawals: slices.Repeat([]*containers.Withdrawal{{}}, 1<<17)},
-		"access list":        {BlockAccessList: make([]byte, 4<<20)},
-	} {
-		b, err := (&containers.SignedExecutionPayloadEnvelope{
-			Message: containers.ExecutionPayloadEnvelope{Payload: payload},
-		}).MarshalSSZ()
-		if err != nil {
-			t.Fatal(err)
-		}
-		envelope := vector{Preset: "mainnet", Fork: "gloas", Type: "SignedExecutionPayloadEnvelope"}
-		requireFewBytes(t, len(b), func() { _, err = envelope.decode(t, b) })
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-		requireFewBytes(t, 0, func() { _, err = envelope.shape(t).Root(b) })
-		if err != nil {
-			t.Errorf("root of %s: %v", name, err)
-		}
-	}
-}
-
-func BenchmarkBlock(b *testing.B) {
-	n := ssz.Mainnet()
-	encoded := bigBlock(b)
-	block, err := n.DecodeBlock(ssz.Electra, encoded)
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Run("Peek", func(b *testing.B) {
-		run(b, len(encoded), func() error { _, err := ssz.PeekBlock(encoded); return err })
-	})
-	b.Run("Check", func(b *testing.B) { run(b, len(encoded), func() error { return n.CheckBlock(ssz.Electra, encoded) }) })
-	b.Run("Decode", func(b *testing.B) {
-		run(b, len(encoded), func() error { _, err := n.DecodeBlock(ssz.Electra, encoded); return err })
-	})
-	b.Run("Root", func(b *testing.B) { run(b, len(encoded), func() error { _, err := block.BlockRoot(); return err }) })
-	b.Run("HashTreeRoot", func(b *testing.B) { // with fastssz, of block and signature
-		run(b, len(encoded), func() error { _, err := block.HashTreeRoot(); return err })
-	})
-	buf := make([]byte, 0, len(encoded))
-	b.Run("Encode", func(b *testing.B) {
-		run(b, len(encoded), func() error { _, err := block.MarshalSSZTo(buf); return err })
-	})
-}
-
-func run(b *testing.B, size int, f func() error) {
-	b.ReportAllocs()
-	b.SetBytes(int64(size))
-	for b.Loop() {
-		if err := f(); err != nil {
-			b.Fatal(err)
-		}
-	}
 }

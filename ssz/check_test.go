@@ -190,19 +190,6 @@ func TestCheckOfSizes(t *testing.T) {
 	}
 }
 
-func TestCheckOfWellFormedBlockAllocatesNothing(t *testing.T) {
-	n := ssz.Mainnet()
-	big := bigBlock(t)
-	allocs := testing.AllocsPerRun(10, func() {
-		if err := n.CheckBlock(ssz.Electra, big); err != nil {
-			t.Error(err)
-		}
-	})
-	if allocs != 0 {
-		t.Errorf("%v allocations, want 0", allocs)
-	}
-}
-
 // No truncation, no changed byte and nothing behind the end makes the check or a decoder panic, and
 // what they let pass is the encoding of what was decoded.
 func TestMangled(t *testing.T) {

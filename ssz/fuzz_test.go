@@ -3,7 +3,6 @@ package ssz_test
 import (
 	"encoding/json"
 	"errors"
-	"runtime"
 	"testing"
 	"time"
 
@@ -121,19 +120,5 @@ func requireCheckError(t *testing.T, err error) {
 	check, ok := errors.AsType[*ssz.CheckError](err)
 	if !ok || check.Type == "" || check.Error() == "" {
 		t.Fatalf("error %v is no CheckError", err)
-	}
-}
-
-// requireFewBytes fails if f allocates more than a small multiple of the size of its input. The
-// allowance beside that is for other goroutines; a list that is made by the length it claims
-// exceeds it.
-func requireFewBytes(t *testing.T, input int, f func()) {
-	t.Helper()
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	f()
-	runtime.ReadMemStats(&after)
-	if n := after.TotalAlloc - before.TotalAlloc; n > uint64(8*input+1<<20) {
-		t.Errorf("%d bytes allocated for an input of %d", n, input)
 	}
 }

@@ -35,8 +35,15 @@ type vector struct {
 	BlockRoot ssz.Root `json:"block_root_hex"` // in chain.jsonl.gz
 }
 
+// loaded holds the vectors of the files that were read: []vector by name.
+var loaded sync.Map
+
+// readVectors returns the vectors of a file, which tests share and must not change.
 func readVectors(tb testing.TB, name string) []vector {
 	tb.Helper()
+	if vectors, ok := loaded.Load(name); ok {
+		return slices.Clone(vectors.([]vector))
+	}
 	f, err := os.Open("testdata/" + name)
 	if err != nil {
 		tb.Fatal(err)
@@ -59,7 +66,8 @@ func readVectors(tb testing.TB, name string) []vector {
 	if lines.Err() != nil || len(vectors) == 0 {
 		tb.Fatalf("%s: %d vectors, error %v", name, len(vectors), lines.Err())
 	}
-	return vectors
+	loaded.Store(name, vectors)
+	return slices.Clone(vectors)
 }
 
 // allVectors returns the vectors of both presets, and those of Heze. All were made with
