@@ -59,11 +59,14 @@ func TestDecodeGloasAllocatesInProportion(t *testing.T) {
 	}
 }
 
-func TestCheckOfWellFormedBlockAllocatesNothing(t *testing.T) {
+func TestCheckAndRootOfBlockAllocateNothing(t *testing.T) {
 	n := ssz.Mainnet()
 	big := bigBlock(t)
 	allocs := testing.AllocsPerRun(10, func() {
 		if err := n.CheckBlock(ssz.Electra, big); err != nil {
+			t.Error(err)
+		}
+		if _, err := n.BlockRoot(ssz.Electra, big); err != nil {
 			t.Error(err)
 		}
 	})

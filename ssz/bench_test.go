@@ -21,6 +21,9 @@ func BenchmarkBlock(b *testing.B) {
 		run(b, len(encoded), func() error { _, err := n.DecodeBlock(ssz.Electra, encoded); return err })
 	})
 	b.Run("Root", func(b *testing.B) { run(b, len(encoded), func() error { _, err := block.BlockRoot(); return err }) })
+	b.Run("RootOfBytes", func(b *testing.B) {
+		run(b, len(encoded), func() error { _, err := n.BlockRoot(ssz.Electra, encoded); return err })
+	})
 	b.Run("HashTreeRoot", func(b *testing.B) { // with fastssz, of block and signature
 		run(b, len(encoded), func() error { _, err := block.HashTreeRoot(); return err })
 	})

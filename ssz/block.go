@@ -65,6 +65,16 @@ func (n *Network) CheckBlock(fork Fork, b []byte) error {
 	return t.Shape().Check(b)
 }
 
+// BlockRoot checks b as CheckBlock does and returns the block root of the SignedBeaconBlock that it
+// encodes: the hash tree root of its message. It decodes nothing and allocates nothing, which makes
+// it the fastest way to the root of a block that has come as bytes.
+func (n *Network) BlockRoot(fork Fork, b []byte) (Root, error) {
+	if err := n.CheckBlock(fork, b); err != nil {
+		return Root{}, err
+	}
+	return n.messages[fork].Root(b[signedBlockFixed:])
+}
+
 // DecodeBlock checks b as CheckBlock does and decodes it into a new object, which is a
 // *SignedBeaconBlock... of package containers for phase0, and of package mainnet or minimal for
 // later forks. The result shares no memory with b.

@@ -121,7 +121,8 @@ func TestBlocksOfForksWithoutDefinition(t *testing.T) {
 	for _, fork := range []ssz.Fork{ssz.Gloas, ssz.Heze, 200} {
 		_, shapeErr := n.BlockShape(fork)
 		_, decodeErr := n.DecodeBlock(fork, nil)
-		for _, err := range []error{shapeErr, decodeErr, n.CheckBlock(fork, nil)} {
+		_, rootErr := n.BlockRoot(fork, nil)
+		for _, err := range []error{shapeErr, decodeErr, rootErr, n.CheckBlock(fork, nil)} {
 			if !errors.Is(err, ssz.ErrFork) {
 				t.Errorf("%v: error %v, want ErrFork", fork, err)
 			}

@@ -54,6 +54,9 @@ func TestChain(t *testing.T) {
 		if root, err := block.BlockRoot(); err != nil || root != v.BlockRoot {
 			t.Errorf("slot %d: block root %x, error %v, want %v", v.Slot, root, err, v.BlockRoot)
 		}
+		if root, err := n.BlockRoot(fork, v.SSZ); err != nil || root != v.BlockRoot {
+			t.Errorf("slot %d: block root of bytes %v, error %v, want %v", v.Slot, root, err, v.BlockRoot)
+		}
 		if previous != nil && previous.Slot+1 == v.Slot && block.ParentRoot() != previous.BlockRoot {
 			t.Errorf("slot %d: parent %x, want %v", v.Slot, block.ParentRoot(), previous.BlockRoot)
 		}

@@ -74,6 +74,9 @@ func TestCheckBlockFindsTheField(t *testing.T) {
 			if _, err := n.DecodeBlock(ssz.Electra, test.in); !isCheckError(err, test.path, test.reason) {
 				t.Errorf("decode: error %v, want %v at %q", err, test.reason, test.path)
 			}
+			if _, err := n.BlockRoot(ssz.Electra, test.in); !isCheckError(err, test.path, test.reason) {
+				t.Errorf("root: error %v, want %v at %q", err, test.reason, test.path)
+			}
 		})
 	}
 }

@@ -17,10 +17,10 @@
 // # Blocks
 //
 // Blocks mostly travel as bytes. [PeekBlock] reads where a block belongs in the chain without
-// decoding it, and [Network.CheckBlock] tells whether it is well formed, at the speed of memory.
+// decoding it, [Network.CheckBlock] tells whether it is well formed, at the speed of memory, and
+// [Network.BlockRoot] hashes it, at a cost in the order of a millisecond for 100 KiB.
 // [Network.DecodeBlock] returns an object of the fork and the preset, from package containers,
-// mainnet or minimal below this one. All of them are a [SignedBlock], whose BlockRoot hashes the
-// block, at a cost in the order of a millisecond for 100 KiB; it is hashed by its shape.
+// mainnet or minimal below this one. All of them are a [SignedBlock].
 //
 // # Messages
 //

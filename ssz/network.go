@@ -16,9 +16,10 @@ type Network struct {
 	cfg                   Config
 	genesisTime           time.Time
 	genesisValidatorsRoot Root
-	periods               []Period // ascending; the first begins at epoch 0
-	blocks                [lastBlocks + 1]Type
-	byRoot, byRootDeneb   *Shape // of BeaconBlocksByRootRequest
+	periods               []Period               // ascending; the first begins at epoch 0
+	blocks                [lastBlocks + 1]Type   // SignedBeaconBlock by fork
+	messages              [lastBlocks + 1]*Shape // of BeaconBlock by fork
+	byRoot, byRootDeneb   *Shape                 // of BeaconBlocksByRootRequest
 }
 
 // NewNetwork returns the network of a configuration and a genesis. Configuration files hold
@@ -53,6 +54,9 @@ func NewNetwork(cfg Config, genesisTime time.Time, genesisValidatorsRoot Root) (
 func (n *Network) resolveTypes() (err error) {
 	for fork := range n.blocks {
 		if n.blocks[fork], err = n.TypeOf(Fork(fork), "SignedBeaconBlock"); err != nil {
+			return err
+		}
+		if n.messages[fork], err = n.ShapeOf(Fork(fork), "BeaconBlock"); err != nil {
 			return err
 		}
 	}
