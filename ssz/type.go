@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// A Type is a container or a message of the consensus specs, as a fork and a preset define it.
+// A Type is a container or a message of the consensus specs, as a fork and a preset define it. It
+// comes from [Network.TypeOf], is immutable, and may be used concurrently; the zero Type is none.
 type Type struct {
 	name  string
 	fork  Fork

@@ -1,6 +1,9 @@
 package shape
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // An Encoder is an object that encodes itself and knows the shape of its encoding, as all
 // containers do.
@@ -21,7 +24,7 @@ var encodings = sync.Pool{New: func() any { return new([]byte) }}
 func RootOf(x Encoder) ([32]byte, error) {
 	buf := encodings.Get().(*[]byte)
 	defer encodings.Put(buf)
-	encoded, err := x.MarshalSSZTo((*buf)[:0])
+	encoded, err := x.MarshalSSZTo(slices.Grow((*buf)[:0], x.SizeSSZ()))
 	if err != nil {
 		return [32]byte{}, err
 	}
