@@ -62,6 +62,7 @@ func benchNode(dir, listen string) (*node.Node, *plugin.Service, error) {
 		return nil, nil, err
 	}
 	plenty := limits.Rate{N: 1 << 30, Burst: 1 << 40}
+	ample := limits.Quota{Requests: plenty, Items: plenty, Bytes: plenty}
 	service, err := plugin.New(stack, nil, plugin.Config{
 		Genesis: &store.Network{
 			Config:                devchain.Config(),
@@ -69,8 +70,10 @@ func benchNode(dir, listen string) (*node.Node, *plugin.Service, error) {
 			GenesisValidatorsRoot: devchain.GenesisValidatorsRoot(),
 		},
 		Listen: []string{listen},
-		Limits: &limits.Options{Default: limits.Quota{Requests: plenty, Items: plenty, Bytes: plenty}, Quotas: map[string]limits.Quota{}},
-		Now:    func() time.Time { return devchain.Network().TimeAt(benchFirst + 2*benchBatch) },
+		Limits: &limits.Options{Config: limits.Config{
+			Node: ample, Default: limits.Method{Peer: ample}, Methods: map[string]limits.Method{},
+		}},
+		Now: func() time.Time { return devchain.Network().TimeAt(benchFirst + 2*benchBatch) },
 	})
 	if err != nil {
 		return nil, nil, err

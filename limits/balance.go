@@ -23,21 +23,24 @@ type Balance struct {
 // Balances returns the peer's balances, ordered by method. Methods that it did
 // not use, or so long ago that its budget is full, may be missing.
 func (l *Limiter) Balances(id peer.ID) []Balance {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	hash := l.hash(id)
+	sh := l.shard(hash)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
 	now := l.now()
+	mb := sh.members[hash]
+	if mb == nil || mb.id != id {
+		return nil
+	}
 	var balances []Balance
-	for _, a := range l.peers[id] {
-		if a == nil {
-			continue
-		}
+	for _, a := range mb.accounts {
 		rates := &a.method.rates
 		balances = append(balances, Balance{
 			Method:   a.method.name,
-			Requests: a.buckets[requests].left(&rates[requests], now),
-			Items:    a.buckets[items].left(&rates[items], now),
-			Bytes:    a.buckets[bytes].left(&rates[bytes], now),
-			Active:   a.active,
+			Requests: a.budget[requests].left(&rates[requests], now),
+			Items:    a.budget[items].left(&rates[items], now),
+			Bytes:    a.budget[bytes].left(&rates[bytes], now),
+			Active:   int(a.active),
 			Waiting:  len(a.admissions),
 		})
 	}

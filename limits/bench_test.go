@@ -23,15 +23,16 @@ var plenty = limits.Rate{N: 1 << 30, Per: time.Millisecond, Burst: 1 << 40}
 
 func benchLimiter(b *testing.B) (*limits.Limiter, []peer.ID) {
 	b.Helper()
-	limiter, err := limits.New(&limits.Options{
+	limiter, err := limits.New(&limits.Options{Config: limits.Config{
+		Node: limits.Quota{Requests: plenty, Items: plenty, Bytes: plenty},
 		// The buckets are full again after seconds, but for one which keeps the
 		// peers tracked.
-		Quotas: map[string]limits.Quota{
-			"blocks": {Requests: plenty, Items: plenty, Bytes: plenty},
-			"slow":   {Requests: limits.Rate{N: 1, Per: time.Hour}},
+		Methods: map[string]limits.Method{
+			"blocks": {Peer: limits.Quota{Requests: plenty, Items: plenty, Bytes: plenty}},
+			"slow":   {Peer: limits.Quota{Requests: limits.Rate{N: 1, Per: time.Hour}}},
 		},
 		MaxPeers: benchPeers,
-	})
+	}})
 	if err != nil {
 		b.Fatal(err)
 	}

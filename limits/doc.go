@@ -14,8 +14,11 @@
 // Rate and burst are separate. What was reserved for a chunk and not used is
 // given back, what it took beyond is owed.
 //
-// [DefaultQuotas] has the methods of the beacon chain. [Limiter.SetQuota]
-// changes one at run time, for waiting exchanges too.
+// A method can have a quota for all peers together as well, and the node has one
+// for everything. Peers whose addresses share a prefix can have the budgets of a
+// few peers together. An exchange passes its own budget first, then its prefix's,
+// its method's and the node's. A [Config] has all of it; [Limiter.Apply] changes
+// it at run time.
 //
 // # Waiting
 //
@@ -34,6 +37,21 @@
 // of them wait for admission, in order. Only where too many wait already is an
 // exchange refused, with an error that wraps [reqresp.ErrRefused].
 //
+// # Sharing
+//
+// What is shared is given to those who wait for it by weighted fair queueing in
+// bytes: next is the peer that was sent the least, in relation to its weight. A
+// peer's weight comes from its score, see [Scores], so that a bad one fades. No
+// peer waits for a slower one, and nobody saves up a claim by not asking.
+//
+// So that the floor can be kept, every exchange admitted is promised its part of
+// what is shared, as the mean size of its method's chunks tells. Half of the
+// capacity may be promised; the other half is always shared by weight. An
+// exchange that does not fit waits for up to 4 s, which count to those until its
+// first chunk, and is refused then. While a chunk is written nothing is promised:
+// a peer that does not read keeps nobody out. If all such peers read again at
+// once, more may be due than was promised, by one chunk for each.
+//
 // # Memory
 //
 // A peer is tracked from its first request until it uses nothing and every
@@ -41,10 +59,12 @@
 // Disconnecting and returning changes nothing either. Peers that may be
 // forgotten are looked for as new ones come. If the bound on tracked peers is
 // reached by peers none of which can be forgotten, those are served on, and
-// exchanges of others are refused until there is room.
+// exchanges of others are refused until there is room. The same holds for
+// prefixes.
 //
 // # Concurrency
 //
 // A [Limiter] is safe for concurrent use, has no goroutine and needs no
-// closing. Its lock is never held while anything waits.
+// closing. Its peers are spread over many locks, none of which is held while
+// anything waits.
 package limits

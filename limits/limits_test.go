@@ -27,15 +27,30 @@ var (
 )
 
 // newLimiter returns a limiter which limits one method only as q says.
-func newLimiter(t *testing.T, q limits.Quota, opts limits.Options) *limits.Limiter {
+func newLimiter(t *testing.T, q limits.Quota, c limits.Config) *limits.Limiter {
 	t.Helper()
-	opts.Default = limits.Quota{Requests: ample, Items: ample, Bytes: ample}
-	opts.Quotas = map[string]limits.Quota{blocks.Name: q}
-	limiter, err := limits.New(&opts)
+	limiter, err := limits.New(&limits.Options{Config: onlyBlocks(q, c)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return limiter
+}
+
+// onlyBlocks completes a configuration with one that limits one method only.
+func onlyBlocks(q limits.Quota, c limits.Config) limits.Config {
+	c.Default.Peer = limits.Quota{Requests: ample, Items: ample, Bytes: ample}
+	if c.Node == (limits.Quota{}) {
+		c.Node = c.Default.Peer
+	}
+	c.Methods = map[string]limits.Method{blocks.Name: {Peer: q}}
+	return c
+}
+
+// setQuota changes the quota of the method that is limited.
+func setQuota(l *limits.Limiter, q limits.Quota) error {
+	c := l.Config()
+	c.Methods[blocks.Name] = limits.Method{Peer: q}
+	return l.Apply(c)
 }
 
 func admit(t *testing.T, l *limits.Limiter, from peer.ID, spec *reqresp.Spec) reqresp.Pace {
@@ -157,7 +172,7 @@ func TestReserveWaitsAsQuotaDemands(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				l := newLimiter(t, tc.quota, limits.Options{})
+				l := newLimiter(t, tc.quota, limits.Config{})
 				pace := admit(t, l, alice, blocks)
 				defer pace.Release()
 				start := time.Now()
@@ -174,7 +189,7 @@ func TestReserveWaitsAsQuotaDemands(t *testing.T) {
 func TestFirstChunkComesWithinFourSeconds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := newLimiter(t, limits.Quota{Items: limits.Rate{N: 1, Per: time.Minute}}, limits.Options{})
+		l := newLimiter(t, limits.Quota{Items: limits.Rate{N: 1, Per: time.Minute}}, limits.Config{})
 		spend(t, l, alice, reqresp.Cost{Items: 1})
 		first, second := admit(t, l, alice, blocks), admit(t, l, alice, blocks)
 		start := time.Now()
@@ -200,7 +215,7 @@ func TestFirstChunkComesWithinFourSeconds(t *testing.T) {
 func TestChunkThatWasNotSentDoesNotPostponeTheNext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := newLimiter(t, limits.Quota{Items: limits.Rate{N: 1, Per: time.Minute}}, limits.Options{})
+		l := newLimiter(t, limits.Quota{Items: limits.Rate{N: 1, Per: time.Minute}}, limits.Config{})
 		spend(t, l, alice, reqresp.Cost{Items: 1})
 		pace := admit(t, l, alice, blocks)
 		defer pace.Release()
@@ -219,7 +234,7 @@ func TestChunkThatWasNotSentDoesNotPostponeTheNext(t *testing.T) {
 func TestReservationsOfOnePeerTakeTurns(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := newLimiter(t, limits.Quota{Items: limits.Rate{N: 1, Burst: 3}}, limits.Options{})
+		l := newLimiter(t, limits.Quota{Items: limits.Rate{N: 1, Burst: 3}}, limits.Config{})
 		first, second := admit(t, l, alice, blocks), admit(t, l, alice, blocks)
 		send(t, first, reqresp.Cost{Items: 3})
 		send(t, second, reqresp.Cost{}) // settled without items, so still due after 4 s
@@ -240,7 +255,7 @@ func TestReservationsOfOnePeerTakeTurns(t *testing.T) {
 func TestReserveFailsWithItsContext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := newLimiter(t, limits.Quota{Items: limits.Rate{N: 1, Burst: 1}}, limits.Options{})
+		l := newLimiter(t, limits.Quota{Items: limits.Rate{N: 1, Burst: 1}}, limits.Config{})
 		pace := admit(t, l, alice, blocks)
 		defer pace.Release()
 		send(t, pace, reqresp.Cost{Items: 1})
@@ -267,7 +282,7 @@ func TestDebtIsBounded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				l := newLimiter(t, limits.Quota{Items: limits.Rate{N: 2, Burst: 5}}, limits.Options{})
+				l := newLimiter(t, limits.Quota{Items: limits.Rate{N: 2, Burst: 5}}, limits.Config{})
 				for range 2 {
 					pace := admit(t, l, alice, blocks)
 					reserve(t, pace, c.reserve)
@@ -288,7 +303,7 @@ func TestDebtIsBounded(t *testing.T) {
 func TestGivingBackNeverRefillsWhatWasSpent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := newLimiter(t, limits.Quota{Items: limits.Rate{N: 1, Burst: 100}}, limits.Options{})
+		l := newLimiter(t, limits.Quota{Items: limits.Rate{N: 1, Burst: 100}}, limits.Config{})
 		pace := admit(t, l, alice, blocks)
 		defer pace.Release()
 		send(t, pace, reqresp.Cost{Items: 100})
@@ -303,7 +318,7 @@ func TestGivingBackNeverRefillsWhatWasSpent(t *testing.T) {
 func TestBudgetsAreApart(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := newLimiter(t, limits.Quota{Items: limits.Rate{N: 1, Burst: 1}}, limits.Options{})
+		l := newLimiter(t, limits.Quota{Items: limits.Rate{N: 1, Burst: 1}}, limits.Config{})
 		start := time.Now()
 		spend(t, l, alice, reqresp.Cost{Items: 3})
 		spend(t, l, bob, reqresp.Cost{Items: 1})

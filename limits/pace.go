@@ -2,7 +2,6 @@ package limits
 
 import (
 	"context"
-	"math"
 	"time"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
@@ -16,18 +15,72 @@ const (
 	nextChunkWithin  = 8 * time.Second
 )
 
-const never = time.Duration(math.MaxInt64)
+// requestBytes is charged for every request that waits for its share, beside the
+// chunks, so that empty answers are not free. It is about what a stream costs on
+// the wire.
+const requestBytes = 1 << 10
 
-// A pace is the exchange's hold on its account. It is used again, by the same
-// account only.
+// A pace is the exchange's hold on its account and on what is shared. It is used
+// again, by other exchanges. What it holds is its goroutine's, but for turn.wake.
 type pace struct {
-	limiter *Limiter
-	account *account
-	wake    chan struct{} // made by the first wait
-	running bool
-	due     time.Duration // when the next chunk goes even on debt
-	held    cost          // reserved and not settled
-	next    *pace         // among the account's spare ones
+	limiter  *Limiter
+	shard    *shard
+	account  *account
+	running  bool
+	due      time.Duration // when the next chunk goes even on debt
+	held     cost          // of the account, reserved and not settled
+	price    price         // that it was reserved at
+	shared   [levels]hold
+	levels   int
+	want     cost   // of every pool, for what it passes them
+	promised cost   // of every pool that can run short, as it is admitted
+	charged  uint64 // for what is held, if it waited its turn for that
+
+	turn  turn
+	timer *time.Timer
+	next  *pace // among the shard's spare ones
+}
+
+// levels is how many pools an exchange can pass.
+const levels = 3
+
+// A hold is what an exchange holds of a pool.
+type hold struct {
+	pool     *pool
+	taken    cost // reserved and not settled
+	promised cost
+}
+
+// get returns a pace for an account. The shard is locked.
+func (l *Limiter) get(sh *shard, a *account) *pace {
+	p := sh.spare
+	if p == nil {
+		p = &pace{limiter: l, shard: sh, turn: turn{wake: make(chan struct{}, 1)}}
+	} else {
+		sh.spare, p.next = p.next, nil
+	}
+	p.account, p.levels = a, 0
+	// Specific ones before general ones: what is held of the former while waiting
+	// for the latter keeps nobody else from anything.
+	if a.prefix != nil {
+		p.join(a.prefix)
+	}
+	if a.method.pool.limited {
+		p.join(&a.method.pool)
+	}
+	p.join(&l.node)
+	return p
+}
+
+func (p *pace) join(s *pool) {
+	p.shared[p.levels] = hold{pool: s}
+	p.levels++
+}
+
+// put is given a pace whose exchange is over. The shard is locked.
+func (p *pace) put() {
+	p.account = nil
+	p.shard.spare, p.next = p, p.shard.spare
 }
 
 // Reserve implements [reqresp.Pace]. A reservation that was never settled is
@@ -36,78 +89,114 @@ func (p *pace) Reserve(ctx context.Context, c reqresp.Cost) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	want := cost{items: c.Items, bytes: c.Bytes}
-	l, a := p.limiter, p.account
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	now := l.now()
-	if p.held != (cost{}) {
-		p.settle(now, cost{})
+	p.shard.mu.Lock()
+	asked := p.limiter.now()
+	now, err := p.reserve(ctx, asked, cost{items: c.Items, bytes: c.Bytes})
+	overdue := now >= p.due && err == nil
+	n := p.shard.count(p.account.method)
+	n.wait(now - asked)
+	if overdue {
+		n.overdue++
 	}
-	if p.chunkAt(want) > now {
+	p.shard.mu.Unlock()
+	if p.limiter.observer != nil {
+		p.observe(Event{Kind: EventGranted, Cost: c, Delay: now - asked, Overdue: overdue, Err: err})
+	}
+	return err
+}
+
+// reserve returns the time it is when c may be used. The shard is locked, but
+// while waiting.
+func (p *pace) reserve(ctx context.Context, now time.Duration, c cost) (time.Duration, error) {
+	a := p.account
+	p.giveBack(now)
+	if p.chunkAt(c) > now {
 		var err error
-		now, err = p.await(ctx, &a.reservations, func() time.Duration { return p.chunkAt(want) })
+		now, err = p.await(ctx, &a.reservations, func() time.Duration { return p.chunkAt(c) })
 		if err != nil {
-			return err
+			return now, err
 		}
 	}
-	p.held = a.take(now, want)
-	return nil
+	p.price = a.price
+	p.held = a.budget.take(&a.method.rates, now, c, p.price)
+	if c[bytes] == 0 {
+		c[bytes] = a.method.expect() // the account can be told later, but others wait
+	}
+	p.want = c
+	return p.pass(ctx, now, chunk, p.due)
 }
 
 // Settle implements [reqresp.Pace].
 func (p *pace) Settle(used reqresp.Cost) {
-	l := p.limiter
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	now := l.now()
+	p.shard.mu.Lock()
+	now := p.limiter.now()
 	p.settle(now, cost{items: used.Items, bytes: used.Bytes})
 	if used.Items > 0 {
+		m := p.account.method
+		m.observe(used.Bytes / used.Items)
+		p.shard.count(m).send(used)
 		p.due = now + nextChunkWithin
+		p.promised = m.promise(1)
+	}
+	p.renew()
+	p.shard.mu.Unlock()
+	if p.limiter.observer != nil && used != (reqresp.Cost{}) {
+		p.observe(Event{Kind: EventSent, Cost: used})
 	}
 }
 
+// settle corrects what is held to what was used. The shard is locked.
 func (p *pace) settle(now time.Duration, used cost) {
-	p.account.settle(now, p.held, used)
+	p.account.settle(now, p.held, used, p.price)
 	p.held = cost{}
+	for i := range p.levels {
+		p.shared[i].settle(now, used)
+	}
+	if p.charged > 0 {
+		p.account.member.correct(p.charged, used[bytes])
+		p.charged = 0
+	}
+}
+
+// giveBack gives back what is held. The shard is locked.
+func (p *pace) giveBack(now time.Duration) {
+	if p.held != (cost{}) || p.shared[p.levels-1].taken != (cost{}) {
+		p.settle(now, cost{})
+		p.renew()
+	}
+}
+
+func (h *hold) settle(now time.Duration, used cost) {
+	h.pool.budget.settle(&h.pool.rates, now, h.taken, used, parPrice)
+	h.taken = cost{}
+	h.pool.admissions.nudge()
+	h.pool.chunks.nudge()
 }
 
 // Release implements [reqresp.Pace]. It is the only place that frees the slot.
 // It panics if the exchange was released before.
 func (p *pace) Release() {
-	l, a := p.limiter, p.account
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	p.shard.mu.Lock()
+	defer p.shard.mu.Unlock()
 	if !p.running {
 		panic("limits: exchange released twice")
 	}
 	p.running = false
-	p.held = cost{}
-	a.active--
-	a.put(p)
-	a.nudge()
+	p.lend()
+	p.end()
 }
 
-// admissionAt returns when the exchange may be admitted, as far as can be told.
-// The limiter is locked.
-func (p *pace) admissionAt() time.Duration {
+// end frees the account's slot. The shard is locked.
+func (p *pace) end() {
 	a := p.account
-	if a.active >= p.limiter.maxConcurrent || !a.admissions.isFirst(p) {
-		return never
-	}
-	return a.readyAt(cost{requests: 1})
+	p.held, p.charged = cost{}, 0
+	a.active--
+	a.nudge()
+	p.put()
 }
 
-// admit admits the exchange. The limiter is locked.
-func (p *pace) admit(now time.Duration) {
-	p.account.take(now, cost{requests: 1})
-	p.account.active++
-	p.running = true
-	p.due = now + firstChunkWithin
-}
-
-// chunkAt returns when a chunk that costs c may be sent, as far as can be told.
-// The limiter is locked.
+// chunkAt returns when the account lets a chunk that costs c be sent, as far as
+// can be told. The shard is locked.
 func (p *pace) chunkAt(c cost) time.Duration {
 	if !p.account.reservations.isFirst(p) {
 		return p.due
@@ -116,42 +205,51 @@ func (p *pace) chunkAt(c cost) time.Duration {
 }
 
 // await waits in q until the time that at returns has come, and returns the
-// time it is then. The limiter is locked, but while waiting.
-func (p *pace) await(ctx context.Context, q *line, at func() time.Duration) (time.Duration, error) {
-	l := p.limiter
-	if p.wake == nil {
-		p.wake = make(chan struct{}, 1)
-	}
+// time it is then. The shard is locked, but while waiting.
+func (p *pace) await(ctx context.Context, q *queue, at func() time.Duration) (time.Duration, error) {
+	a := p.account
 	*q = append(*q, p)
 	defer func() {
 		q.leave(p)
-		p.account.nudge()
+		a.nudge()
 	}()
 	for {
-		now := l.now()
+		now := p.limiter.now()
 		wait := at() - now
 		if wait <= 0 {
 			return now, nil
 		}
-		l.mu.Unlock()
+		p.shard.mu.Unlock()
 		err := p.sleep(ctx, wait)
-		l.mu.Lock()
+		p.shard.mu.Lock()
 		if err != nil {
-			return 0, err
+			return p.limiter.now(), err
 		}
 	}
 }
 
 // sleep waits until d has passed or somebody wakes p. It fails if ctx ends.
 func (p *pace) sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
+	if p.timer == nil {
+		p.timer = time.NewTimer(d)
+	} else {
+		p.timer.Reset(d)
+	}
+	defer p.timer.Stop()
 	select {
-	case <-timer.C:
+	case <-p.timer.C:
 		return nil
-	case <-p.wake:
+	case <-p.turn.wake:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+}
+
+// wakeUp has p look again if it waits.
+func (p *pace) wakeUp() {
+	select {
+	case p.turn.wake <- struct{}{}:
+	default: // it will look again anyway
 	}
 }

@@ -87,7 +87,7 @@ func TestNoWindowExceedsTheQuota(t *testing.T) {
 					Per:   time.Second + time.Duration(rnd.Int64N(int64(20*time.Second))),
 					Burst: 1 + rnd.Uint64N(100),
 				}}
-				r.limiter = newLimiter(t, limits.Quota{Items: r.rate}, limits.Options{})
+				r.limiter = newLimiter(t, limits.Quota{Items: r.rate}, limits.Config{})
 				maxCost := 1 + rnd.Uint64N(2*r.rate.Burst)
 				var wg sync.WaitGroup
 				for worker := range uint64(3) {
@@ -113,7 +113,7 @@ func TestNoWindowExceedsTheQuota(t *testing.T) {
 func TestNothingLeaksUnderLoad(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := newLimiter(t, limits.Quota{Items: limits.Rate{N: 10, Burst: 5}}, limits.Options{})
+		l := newLimiter(t, limits.Quota{Items: limits.Rate{N: 10, Burst: 5}}, limits.Config{})
 		var wg sync.WaitGroup
 		for worker := range uint64(100) {
 			wg.Go(func() {
@@ -126,7 +126,7 @@ func TestNothingLeaksUnderLoad(t *testing.T) {
 		wg.Go(func() {
 			for i := range uint64(100) {
 				time.Sleep(time.Second)
-				if err := l.SetQuota(blocks.Name, limits.Quota{Items: limits.Rate{N: 1 + i%20, Burst: 5}}); err != nil {
+				if err := setQuota(l, limits.Quota{Items: limits.Rate{N: 1 + i%20, Burst: 5}}); err != nil {
 					t.Error(err)
 				}
 			}

@@ -1,7 +1,6 @@
 package limits
 
 import (
-	"errors"
 	"fmt"
 	"time"
 )
@@ -29,8 +28,8 @@ type Rate struct {
 	Burst uint64
 }
 
-// A Quota is what one peer may use of one method. A rate in it that is zero
-// means that rate of [Options].Default.
+// A Quota is a rate in each of the currencies that serving is paid for in. What
+// a rate that is zero means is told where the quota is.
 type Quota struct {
 	// Requests limits how many exchanges are admitted.
 	Requests Rate
@@ -59,6 +58,9 @@ func (r Rate) withDefaults(fallback Rate) Rate {
 }
 
 func (r Rate) validate() error {
+	if r == (Rate{}) {
+		return nil
+	}
 	if r.N < 1 || r.N > maxTokens {
 		return fmt.Errorf("N %d is not between 1 and %d", r.N, maxTokens)
 	}
@@ -95,16 +97,4 @@ func (q Quota) validate() error {
 		return fmt.Errorf("Bytes: %w", err)
 	}
 	return nil
-}
-
-// resolve fills in a method's quota and checks it.
-func resolve(method string, q, fallback Quota) (Quota, error) {
-	if method == "" {
-		return Quota{}, errors.New("limits: quota of a method without a name")
-	}
-	q = q.withDefaults(fallback)
-	if err := q.validate(); err != nil {
-		return Quota{}, fmt.Errorf("limits: quota of %s: %w", method, err)
-	}
-	return q, nil
 }

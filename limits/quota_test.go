@@ -12,28 +12,28 @@ import (
 
 func TestInvalidOptionsAreNamed(t *testing.T) {
 	t.Parallel()
-	quota := func(q limits.Quota) limits.Options {
-		return limits.Options{Quotas: map[string]limits.Quota{"blocks": q}}
+	quota := func(q limits.Quota) limits.Config {
+		return limits.Config{Methods: map[string]limits.Method{"blocks": {Peer: q}}}
 	}
-	for want, opts := range map[string]limits.Options{
-		"limits: quota of blocks: Items: N 0 is not between 1 and 1073741824":                quota(limits.Quota{Items: limits.Rate{Burst: 1}}),
-		"limits: quota of blocks: Requests: N 1073741825 is not between 1 and 1073741824":    quota(limits.Quota{Requests: limits.Rate{N: 1<<30 + 1}}),
-		"limits: quota of blocks: Items: Per 999.999µs is not between 1ms and 1h0m0s":        quota(limits.Quota{Items: limits.Rate{N: 1, Per: time.Millisecond - 1}}),
-		"limits: quota of blocks: Items: Per -1s is not between 1ms and 1h0m0s":              quota(limits.Quota{Items: limits.Rate{N: 1, Per: -time.Second}}),
-		"limits: quota of blocks: Bytes: Per 1h0m0.000000001s is not between 1ms and 1h0m0s": quota(limits.Quota{Bytes: limits.Rate{N: 1, Per: time.Hour + 1}}),
-		"limits: quota of blocks: Bytes: Burst 18446744073709551615 is not between 1 and 1099511627776": quota(
+	for want, c := range map[string]limits.Config{
+		"limits: blocks: peer's quota: Items: N 0 is not between 1 and 1073741824":                quota(limits.Quota{Items: limits.Rate{Burst: 1}}),
+		"limits: blocks: peer's quota: Requests: N 1073741825 is not between 1 and 1073741824":    quota(limits.Quota{Requests: limits.Rate{N: 1<<30 + 1}}),
+		"limits: blocks: peer's quota: Items: Per 999.999µs is not between 1ms and 1h0m0s":        quota(limits.Quota{Items: limits.Rate{N: 1, Per: time.Millisecond - 1}}),
+		"limits: blocks: peer's quota: Items: Per -1s is not between 1ms and 1h0m0s":              quota(limits.Quota{Items: limits.Rate{N: 1, Per: -time.Second}}),
+		"limits: blocks: peer's quota: Bytes: Per 1h0m0.000000001s is not between 1ms and 1h0m0s": quota(limits.Quota{Bytes: limits.Rate{N: 1, Per: time.Hour + 1}}),
+		"limits: blocks: peer's quota: Bytes: Burst 18446744073709551615 is not between 1 and 1099511627776": quota(
 			limits.Quota{Bytes: limits.Rate{N: 1, Burst: math.MaxUint64}}),
-		"limits: quota of blocks: Items: Burst 86401 is not between 1 and 86400, which 1 per 1s refill in 24h0m0s": quota(
+		"limits: blocks: peer's quota: Items: Burst 86401 is not between 1 and 86400, which 1 per 1s refill in 24h0m0s": quota(
 			limits.Quota{Items: limits.Rate{N: 1, Burst: 86401}}),
-		"limits: quota of a method without a name": {Quotas: map[string]limits.Quota{"": {}}},
-		"limits: default quota: Bytes: N 0 is not between 1 and 1073741824": {
-			Default: limits.Quota{Bytes: limits.Rate{Per: time.Second}},
+		"limits: quota of a method without a name": {Methods: map[string]limits.Method{"": {}}},
+		"limits: default peer's quota: Bytes: N 0 is not between 1 and 1073741824": {
+			Default: limits.Method{Peer: limits.Quota{Bytes: limits.Rate{Per: time.Second}}},
 		},
 		"limits: MaxConcurrent -1 is not between 1 and 1024": {MaxConcurrent: -1},
 		"limits: MaxQueue 65537 is not between 1 and 65536":  {MaxQueue: 65537},
 		"limits: MaxPeers -5 is not between 1 and 1048576":   {MaxPeers: -5},
 	} {
-		if _, err := limits.New(&opts); err == nil || err.Error() != want {
+		if _, err := limits.New(&limits.Options{Config: c}); err == nil || err.Error() != want {
 			t.Errorf("New returned %v, want %s", err, want)
 		}
 	}
@@ -47,7 +47,7 @@ func TestLargestQuotaIsTaken(t *testing.T) {
 		{N: 1, Burst: 86400},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			l := newLimiter(t, limits.Quota{Items: r}, limits.Options{})
+			l := newLimiter(t, limits.Quota{Items: r}, limits.Config{})
 			spend(t, l, alice, reqresp.Cost{Items: r.Burst})
 			if got := balance(t, l, alice).Items; got != 0 {
 				t.Errorf("%v: balance is %d, want none left", r, got)
@@ -125,14 +125,14 @@ func TestDefaultsDoNotStallSync(t *testing.T) {
 func TestSetQuotaAppliesToThoseWhoWait(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := newLimiter(t, limits.Quota{Items: limits.Rate{N: 1, Burst: 10}}, limits.Options{})
+		l := newLimiter(t, limits.Quota{Items: limits.Rate{N: 1, Burst: 10}}, limits.Config{})
 		pace := admit(t, l, alice, blocks)
 		send(t, pace, reqresp.Cost{Items: 10})
 		start := time.Now()
 		go func() {
 			time.Sleep(time.Second)
 			// One of six tokens is there. The rest comes in half a second.
-			if err := l.SetQuota(blocks.Name, limits.Quota{Items: limits.Rate{N: 10, Burst: 10}}); err != nil {
+			if err := setQuota(l, limits.Quota{Items: limits.Rate{N: 10, Burst: 10}}); err != nil {
 				t.Error(err)
 			}
 		}()
@@ -145,7 +145,7 @@ func TestSetQuotaAppliesToThoseWhoWait(t *testing.T) {
 		start = time.Now()
 		go func() {
 			time.Sleep(time.Second)
-			if err := l.SetQuota(blocks.Name, limits.Quota{Items: limits.Rate{N: 1, Burst: 10}}); err != nil {
+			if err := setQuota(l, limits.Quota{Items: limits.Rate{N: 1, Burst: 10}}); err != nil {
 				t.Error(err)
 			}
 		}()
@@ -157,7 +157,7 @@ func TestSetQuotaAppliesToThoseWhoWait(t *testing.T) {
 func TestSetQuotaKeepsWhatWasUsed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := newLimiter(t, limits.Quota{Items: limits.Rate{N: 1, Burst: 10}}, limits.Options{})
+		l := newLimiter(t, limits.Quota{Items: limits.Rate{N: 1, Burst: 10}}, limits.Config{})
 		spend(t, l, alice, reqresp.Cost{Items: 7})
 		spend(t, l, bob, reqresp.Cost{})
 		for _, tc := range []struct {
@@ -169,14 +169,14 @@ func TestSetQuotaKeepsWhatWasUsed(t *testing.T) {
 			{limits.Rate{N: 5, Burst: 5}, -2, 5},
 			{limits.Rate{N: 1, Burst: 10}, 3, 10},
 		} {
-			if err := l.SetQuota(blocks.Name, limits.Quota{Items: tc.rate}); err != nil {
+			if err := setQuota(l, limits.Quota{Items: tc.rate}); err != nil {
 				t.Fatal(err)
 			}
 			if a, b := balance(t, l, alice).Items, balance(t, l, bob).Items; a != tc.alice || b != tc.bob {
 				t.Errorf("%v: balances are %d and %d, want %d and %d", tc.rate, a, b, tc.alice, tc.bob)
 			}
 		}
-		if err := l.SetQuota(blocks.Name, limits.Quota{Items: limits.Rate{N: 1, Per: 1}}); err == nil {
+		if err := setQuota(l, limits.Quota{Items: limits.Rate{N: 1, Per: 1}}); err == nil {
 			t.Error("SetQuota took a period of a nanosecond")
 		}
 		if got := balance(t, l, alice).Items; got != 3 {
@@ -188,9 +188,9 @@ func TestSetQuotaKeepsWhatWasUsed(t *testing.T) {
 func TestSetQuotaDoesNotProlongDebtsForever(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := newLimiter(t, limits.Quota{Items: limits.Rate{N: 100}}, limits.Options{})
+		l := newLimiter(t, limits.Quota{Items: limits.Rate{N: 100}}, limits.Config{})
 		spend(t, l, alice, reqresp.Cost{Items: 10_000})
-		if err := l.SetQuota(blocks.Name, limits.Quota{Items: limits.Rate{N: 1}}); err != nil {
+		if err := setQuota(l, limits.Quota{Items: limits.Rate{N: 1}}); err != nil {
 			t.Fatal(err)
 		}
 		start := time.Now()

@@ -101,7 +101,9 @@ func newPair(t *testing.T, q limits.Quota) pair {
 		t.Cleanup(func() { _ = h.Close() })
 	}
 	asker, server := meta.Nodes[0], meta.Nodes[1]
-	limiter, err := limits.New(&limits.Options{Quotas: map[string]limits.Quota{count.Spec().Name: q}})
+	limiter, err := limits.New(&limits.Options{Config: limits.Config{
+		Methods: map[string]limits.Method{count.Spec().Name: {Peer: q}},
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}

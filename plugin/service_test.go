@@ -258,7 +258,7 @@ func TestNewRefusesConflicts(t *testing.T) {
 		{"negative drain", nodeConfig(""), false, func(c *plugin.Config) { c.Drain = -time.Second }, "-1s"},
 		{"node key of a listening node", listening, false, func(c *plugin.Config) { c.ShareNodeKey = true }, `"127.0.0.1:0"`},
 		{"node key of a discovering node", discovering, false, func(c *plugin.Config) { c.ShareNodeKey = true }, "NoDiscovery"},
-		{"bad limits", nodeConfig(""), false, func(c *plugin.Config) { c.Limits = &limits.Options{MaxQueue: -3} }, "-3"},
+		{"bad limits", nodeConfig(""), false, func(c *plugin.Config) { c.Limits = &limits.Options{Config: limits.Config{MaxQueue: -3}} }, "-3"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			cfg := devConfig()

@@ -1,0 +1,210 @@
+package limits
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+)
+
+func (l *Limiter) admit(ctx context.Context, from peer.ID, m *method) (*pace, error) {
+	hash := l.hash(from)
+	sh := l.shard(hash)
+	sh.mu.Lock()
+	now := l.now()
+	a := sh.account(hash, from, m)
+	if a == nil || l.stale(a.member, now) {
+		sh.mu.Unlock()
+		var err error
+		if a, err = l.enroll(sh, hash, from, m); err != nil {
+			l.refused(sh, m, from, now, err)
+			return nil, err
+		}
+	}
+	// The shard is locked.
+	p := l.get(sh, a)
+	asked, queued := now, len(a.admissions)
+	err := l.refuses(p, now)
+	if err == nil && p.admissionAt() > now {
+		now, err = p.await(ctx, &a.admissions, p.admissionAt)
+	}
+	if err != nil {
+		p.put()
+		sh.mu.Unlock()
+		l.refused(sh, m, from, asked, err)
+		return nil, err
+	}
+	p.take(now)
+	now, err = p.pass(ctx, now, admission, p.due)
+	if err == nil {
+		n := sh.count(m)
+		n.admitted++
+		n.wait(now - asked)
+	}
+	weight := a.member.weight
+	sh.mu.Unlock()
+	if err != nil {
+		l.refused(sh, m, from, asked, err)
+		return nil, err
+	}
+	if l.observer != nil {
+		p.observe(Event{Kind: EventAdmitted, Delay: now - asked, Queued: queued, Weight: weight})
+	}
+	return p, nil
+}
+
+// refuses returns why an exchange cannot even wait. The shard is locked.
+func (l *Limiter) refuses(p *pace, now time.Duration) error {
+	at, a := p.admissionAt(), p.account
+	switch {
+	case at <= now:
+		return nil
+	case a.method.refuse:
+		return rateLimited(at, now)
+	case len(a.admissions) >= l.config.MaxQueue:
+		return fmt.Errorf("%w: %d", ErrQueueFull, l.config.MaxQueue)
+	}
+	return nil
+}
+
+// codeRateLimited is what deployed clients answered when asked too soon. It is
+// one of those that the consensus specs leave to clients.
+const codeRateLimited reqresp.Code = 139
+
+func rateLimited(at, now time.Duration) error {
+	if at == never {
+		return reqresp.Errorf(codeRateLimited, "Rate limited. There are too many active requests with the same protocol")
+	}
+	return reqresp.Errorf(codeRateLimited, "Wait %v", (at - now).Round(time.Millisecond))
+}
+
+// admissionAt returns when the account lets the exchange be admitted, as far as
+// can be told. The shard is locked.
+func (p *pace) admissionAt() time.Duration {
+	a := p.account
+	if int(a.active) >= p.limiter.config.MaxConcurrent || !a.admissions.isFirst(p) {
+		return never
+	}
+	return a.readyAt(cost{requests: 1})
+}
+
+// take takes a slot and a request of the account. The shard is locked.
+func (p *pace) take(now time.Duration) {
+	a := p.account
+	p.price = a.price
+	p.held = a.budget.take(&a.method.rates, now, cost{requests: 1}, p.price)
+	a.active++
+	p.running = true
+	p.due = now + firstChunkWithin
+	p.want, p.promised = cost{requests: 1}, a.method.promise(2)
+}
+
+// enroll returns the peer's account for a method, up to date. It locks the
+// shard, unless it fails.
+func (l *Limiter) enroll(sh *shard, hash uint64, from peer.ID, m *method) (*account, error) {
+	weight, addr := l.ask(from)
+	mb, err := l.member(sh, hash, from)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.refresh(mb, weight, addr); err != nil {
+		l.forget(sh, hash, mb)
+		sh.mu.Unlock()
+		return nil, err
+	}
+	a := l.open(sh, hash, mb, m)
+	if a == nil {
+		sh.mu.Unlock()
+		return nil, errCollision
+	}
+	return a, nil
+}
+
+// errCollision is what chance will have once in a billion years.
+var errCollision = fmt.Errorf("%w: another has the same hash", ErrTooManyPeers)
+
+// member returns the peer's record, which it makes if need be. It locks the
+// shard, unless it fails.
+func (l *Limiter) member(sh *shard, hash uint64, from peer.ID) (*member, error) {
+	sh.mu.Lock()
+	mb := sh.members[hash]
+	if mb == nil {
+		sh.mu.Unlock()
+		if err := l.makeRoom(l.now()); err != nil {
+			return nil, err
+		}
+		sh.mu.Lock()
+		if mb = sh.members[hash]; mb != nil {
+			l.tracked.Add(-1) // somebody else made it meanwhile
+		} else {
+			l.forgetSome(sh, l.now(), forgetPerPeer)
+			mb = &member{id: from, weight: 1}
+			sh.members[hash] = mb
+		}
+	}
+	if mb.id != from {
+		sh.mu.Unlock()
+		return nil, errCollision
+	}
+	return mb, nil
+}
+
+// refresh brings up to date what is known of a peer. It fails for one that is new
+// and whose prefix cannot be tracked. The shard is locked.
+func (l *Limiter) refresh(mb *member, weight float64, addr netip.Addr) error {
+	now := l.now()
+	mb.refreshed, mb.weight = now, weight
+	x, ok := l.prefixes.join(addr, now, l.clock.now(now))
+	switch {
+	case ok:
+		l.prefixes.leave(mb.prefix)
+		mb.prefix = x
+	case len(mb.accounts) == 0:
+		return fmt.Errorf("%w: %d prefixes", ErrTooManyPeers, l.config.MaxPeers)
+	}
+	for _, a := range mb.accounts {
+		l.refreshAccount(a)
+	}
+	return nil
+}
+
+func (l *Limiter) refreshAccount(a *account) {
+	a.price = priceOf(a.member.weight)
+	a.prefix = l.prefixes.pool(a.member.prefix, a.method)
+}
+
+// ask returns what others know of a peer.
+func (l *Limiter) ask(id peer.ID) (float64, netip.Addr) {
+	weight, addr := 1.0, netip.Addr{}
+	if l.scores != nil {
+		weight = clampWeight(l.scores.Weight(id))
+	}
+	if l.addr != nil {
+		addr = l.addr(id)
+	}
+	return weight, addr
+}
+
+// stale reports whether others are to be asked about a peer again.
+func (l *Limiter) stale(mb *member, now time.Duration) bool {
+	return (l.scores != nil || l.addr != nil) && now-mb.refreshed >= refreshInterval
+}
+
+// makeRoom counts in one more peer.
+func (l *Limiter) makeRoom(now time.Duration) error {
+	most := l.maxPeers.Load()
+	if l.tracked.Add(1) <= most {
+		return nil
+	}
+	l.tracked.Add(-1)
+	l.sweep(now)
+	if l.tracked.Add(1) <= most {
+		return nil
+	}
+	l.tracked.Add(-1)
+	return fmt.Errorf("%w: %d", ErrTooManyPeers, most)
+}

@@ -1,0 +1,153 @@
+package limits
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+)
+
+// Defaults of [Config].
+const (
+	// DefaultMaxConcurrent is MAX_CONCURRENT_REQUESTS of the consensus specs.
+	DefaultMaxConcurrent = 2
+	// DefaultMaxQueue holds what a burst of small requests on a new connection
+	// comes to; a requester that obeys the specs never queues at all.
+	DefaultMaxQueue = 16
+	// DefaultMaxPeers is far beyond the connections of any node. A peer takes 300
+	// bytes and each method that it used 350, so that it costs some 50 MiB when
+	// reached with six methods.
+	DefaultMaxPeers = 1 << 14
+	// DefaultIPv4Bits is the length of Prefix.IPv4Bits.
+	DefaultIPv4Bits = 24
+	// DefaultIPv6Bits is the length of Prefix.IPv6Bits.
+	DefaultIPv6Bits = 64
+)
+
+// A Config is all that can be set, and changed at run time, about what peers may
+// use. The zero value means the defaults everywhere.
+type Config struct {
+	// Node is what all peers together may use. Rates in it that are zero mean 1000
+	// requests, 32768 items and 16 MiB each second, with bursts of 2000, 65536 and
+	// 64 MiB.
+	Node Quota
+	// Default is for methods that Methods does not name, and gives the peers'
+	// rates that those leave zero. Rates of its own Peer quota that are zero mean
+	// 10 requests, 12.8 items (as 128 in 10 s) and 2 MiB each second, with bursts
+	// of 20, 256 and 24 MiB.
+	Default Method
+	// Methods are methods by their reqresp.Spec.Name. Nil means DefaultMethods.
+	Methods map[string]Method
+	// MaxConcurrent bounds the exchanges of one peer with one method that are
+	// admitted at a time, up to 1024. Zero means DefaultMaxConcurrent.
+	MaxConcurrent int
+	// MaxQueue bounds those that wait for admission, up to 65536. Zero means
+	// DefaultMaxQueue.
+	MaxQueue int
+	// MaxPeers bounds the peers tracked, and the prefixes as well, up to 1048576.
+	// Zero means DefaultMaxPeers.
+	MaxPeers int
+	// Prefix is the level of address prefixes.
+	Prefix Prefix
+}
+
+// A Method is what may be used of one method.
+type Method struct {
+	// Peer is for each peer. A rate in it that is zero means that of
+	// Config.Default.
+	Peer Quota
+	// Node is for all peers together. A rate in it that is zero sets no bound of
+	// the method's own: Config.Node still holds.
+	Node Quota
+	// Refuse answers a request that would have to wait for its admission with
+	// code 139, as clients did before they learnt to withhold. The consensus specs
+	// forbid that. An answer that has begun is withheld in any case, never cut.
+	Refuse bool
+}
+
+// A Prefix tells how addresses that begin alike count together, so that many
+// peer IDs from one place do not multiply a budget.
+type Prefix struct {
+	// Peers is how many peers' budgets all peers of a prefix have together, and
+	// how many peers' part of a capacity that is shared, up to 1024. Zero turns
+	// prefixes off.
+	Peers int
+	// IPv4Bits is the length of a prefix, up to 32. Zero means DefaultIPv4Bits.
+	IPv4Bits int
+	// IPv6Bits is the length of a prefix, up to 128. Zero means DefaultIPv6Bits.
+	IPv6Bits int
+}
+
+// Effective returns the configuration with every default filled in, or an error
+// that names what is outside its range. The map is the caller's.
+func (c Config) Effective() (Config, error) {
+	c.Node = c.Node.withDefaults(defaultNode)
+	c.Default.Peer = c.Default.Peer.withDefaults(defaultQuota)
+	c.Default.Node = c.Default.Node.withDefaults(Quota{})
+	c.MaxConcurrent = cmp.Or(c.MaxConcurrent, DefaultMaxConcurrent)
+	c.MaxQueue = cmp.Or(c.MaxQueue, DefaultMaxQueue)
+	c.MaxPeers = cmp.Or(c.MaxPeers, DefaultMaxPeers)
+	c.Prefix.IPv4Bits = cmp.Or(c.Prefix.IPv4Bits, DefaultIPv4Bits)
+	c.Prefix.IPv6Bits = cmp.Or(c.Prefix.IPv6Bits, DefaultIPv6Bits)
+	if c.Methods == nil {
+		c.Methods = DefaultMethods()
+	}
+	c.Methods = maps.Clone(c.Methods)
+	for name, m := range c.Methods {
+		m.Peer = m.Peer.withDefaults(c.Default.Peer)
+		m.Node = m.Node.withDefaults(Quota{})
+		c.Methods[name] = m
+	}
+	return c, c.validate()
+}
+
+func (c Config) validate() error {
+	for _, bound := range []struct {
+		name          string
+		val, min, max int
+	}{
+		{"MaxConcurrent", c.MaxConcurrent, 1, 1 << 10},
+		{"MaxQueue", c.MaxQueue, 1, 1 << 16},
+		{"MaxPeers", c.MaxPeers, 1, 1 << 20},
+		{"Prefix.Peers", c.Prefix.Peers, 0, 1 << 10},
+		{"Prefix.IPv4Bits", c.Prefix.IPv4Bits, 1, 32},
+		{"Prefix.IPv6Bits", c.Prefix.IPv6Bits, 1, 128},
+	} {
+		if bound.val < bound.min || bound.val > bound.max {
+			return fmt.Errorf("limits: %s %d is not between %d and %d", bound.name, bound.val, bound.min, bound.max)
+		}
+	}
+	if err := c.Node.validate(); err != nil {
+		return fmt.Errorf("limits: node-wide quota: %w", err)
+	}
+	if err := c.Default.validate(); err != nil {
+		return fmt.Errorf("limits: default %w", err)
+	}
+	for name, m := range c.Methods {
+		if name == "" {
+			return errors.New("limits: quota of a method without a name")
+		}
+		if err := m.validate(); err != nil {
+			return fmt.Errorf("limits: %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func (m Method) validate() error {
+	if err := m.Peer.validate(); err != nil {
+		return fmt.Errorf("peer's quota: %w", err)
+	}
+	if err := m.Node.validate(); err != nil {
+		return fmt.Errorf("node-wide quota: %w", err)
+	}
+	return nil
+}
+
+// method returns what holds for a method.
+func (c *Config) method(name string) Method {
+	if m, ok := c.Methods[name]; ok {
+		return m
+	}
+	return c.Default
+}

@@ -1,0 +1,51 @@
+package limits
+
+import (
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+// A member is what all accounts of a peer share. It is guarded by its shard's
+// lock.
+type member struct {
+	id        peer.ID
+	accounts  []*account
+	prefix    *prefix // nil if there is none
+	weight    float64
+	finish    float64 // virtual time up to which the peer was served
+	refreshed time.Duration
+}
+
+// charge lets the peer, and its prefix, pay for bytes of the shared capacity. It
+// returns the tag of the turn that it pays for, from the virtual time on.
+func (m *member) charge(virtual float64, bytes uint64) float64 {
+	tag := max(virtual, m.finish)
+	if m.prefix != nil {
+		tag = m.prefix.charge(tag, bytes)
+	}
+	m.finish = tag + float64(bytes)/m.weight
+	return tag
+}
+
+// correct changes what was charged.
+func (m *member) correct(charged, used uint64) {
+	diff := float64(used) - float64(charged)
+	m.finish += diff / m.weight
+	if m.prefix != nil {
+		m.prefix.correct(diff)
+	}
+}
+
+// idle reports whether the peer could be forgotten.
+func (m *member) idle(now time.Duration, virtual float64) bool {
+	if m.finish > virtual {
+		return false
+	}
+	for _, a := range m.accounts {
+		if !a.idle(now) {
+			return false
+		}
+	}
+	return true
+}

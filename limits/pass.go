@@ -1,0 +1,176 @@
+package limits
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// A stage is what an exchange passes the pools for.
+type stage uint8
+
+const (
+	admission stage = iota // a request, and a promise of the floor
+	chunk                  // items and bytes
+)
+
+func (h *hold) line(s stage) *line {
+	if s == admission {
+		return &h.pool.admissions
+	}
+	return &h.pool.chunks
+}
+
+// smallChunk is the size up to which chunks are promised nothing: what a status
+// or a ping takes is nothing to be short of.
+const smallChunk = 4 << 10
+
+// promise is what an exchange of a method is promised: so many chunks every 8 s.
+// That is two for a first chunk within 4 s, and one for every further.
+func (m *method) promise(chunks uint64) cost {
+	size := m.expect()
+	if size <= smallChunk {
+		return cost{}
+	}
+	return cost{items: chunks, bytes: chunks * size}
+}
+
+// pass takes what p wants of one pool after the other, and waits in their lines
+// where it has to. From due on a chunk is taken by force, and an exchange that is
+// not admitted is refused. If it fails p holds nothing, and is no more if it was
+// to be admitted. It returns the time it is then. The shard is locked, but while
+// waiting.
+func (p *pace) pass(ctx context.Context, now time.Duration, s stage, due time.Duration) (time.Duration, error) {
+	i := 0
+	if due > now {
+		i = p.passFreely(now, s)
+	}
+	if due > now && i < p.levels {
+		overdue, err := p.passInTurn(ctx, now, s, due, i)
+		now = p.limiter.now()
+		if err != nil {
+			p.fail(now, s)
+			return now, err
+		}
+		if !overdue {
+			i = p.levels
+		}
+	}
+	for ; i < p.levels; i++ {
+		p.force(now, &p.shared[i])
+	}
+	if s == admission {
+		p.begin()
+	} else {
+		p.lend()
+	}
+	return now, nil
+}
+
+// passFreely passes the pools which have enough and nobody waiting, and returns
+// the first that is not so.
+func (p *pace) passFreely(now time.Duration, s stage) int {
+	small := s == admission && p.promised == (cost{})
+	for i := range p.levels {
+		h := &p.shared[i]
+		if h.line(s).waiting.Load() > 0 && !small {
+			return i
+		}
+		if _, ok := p.try(now, s, h); !ok {
+			return i
+		}
+	}
+	return p.levels
+}
+
+// try takes what p wants of one pool, all or nothing. It returns when to try
+// again, as far as can be told.
+func (p *pace) try(now time.Duration, s stage, h *hold) (time.Duration, bool) {
+	pool := h.pool
+	taken, ok := pool.budget.tryTake(&pool.rates, now, p.want)
+	if !ok {
+		return max(pool.budget.sharedAt(&pool.rates, p.want), now+1), false
+	}
+	h.taken = taken
+	if s == chunk {
+		return now, true
+	}
+	if h.promised, ok = pool.promise(p.promised); !ok {
+		pool.budget.settle(&pool.rates, now, taken, cost{}, parPrice)
+		h.taken = cost{}
+		return never, false // who releases a promise will tell
+	}
+	return now, true
+}
+
+// force takes what p wants of one pool, in debt if need be.
+func (p *pace) force(now time.Duration, h *hold) {
+	if h.taken == (cost{}) {
+		h.taken = h.pool.budget.take(&h.pool.rates, now, p.want, parPrice)
+	}
+}
+
+// passInTurn waits in the lines of the pools from the first on that cannot be
+// passed freely. It reports whether it became overdue in one. The shard is
+// locked, but while waiting.
+func (p *pace) passInTurn(ctx context.Context, now time.Duration, s stage, due time.Duration, first int) (overdue bool, err error) {
+	l, m := p.limiter, p.account.member
+	if s == admission && p.account.method.refuse {
+		return false, rateLimited(never, now)
+	}
+	p.charged = requestBytes
+	if s == chunk {
+		p.charged = p.want[bytes]
+	}
+	p.turn.tag = m.charge(l.clock.join(now), p.charged)
+	p.shard.mu.Unlock()
+	for i := first; i < p.levels && !overdue && err == nil; i++ {
+		h := &p.shared[i]
+		overdue, err = h.line(s).await(ctx, p, due, func(now time.Duration) (time.Duration, bool) { return p.try(now, s, h) })
+	}
+	l.clock.leave(l.now(), p.turn.tag, err == nil && !overdue)
+	p.shard.mu.Lock()
+	if overdue && s == admission {
+		return true, fmt.Errorf("%w for %v", ErrOverCapacity, firstChunkWithin)
+	}
+	return overdue, err
+}
+
+// begin begins an exchange that was admitted: what it took so far is spent.
+func (p *pace) begin() {
+	p.held, p.charged = cost{}, 0
+	for i := range p.levels {
+		p.shared[i].taken = cost{}
+	}
+}
+
+// fail gives back what p holds, for nothing came of it. The shard is locked.
+func (p *pace) fail(now time.Duration, s stage) {
+	p.settle(now, cost{})
+	if s == admission {
+		p.lend()
+		p.end()
+	}
+}
+
+// lend takes back what was promised while a chunk is fetched and written, which
+// may be for long if the peer does not read: it needs the promise again only to
+// wait for the next. The shard is locked.
+func (p *pace) lend() {
+	for i := range p.levels {
+		h := &p.shared[i]
+		if h.promised != (cost{}) {
+			h.pool.release(h.promised)
+			h.promised = cost{}
+			h.pool.admissions.nudge()
+		}
+	}
+}
+
+// renew promises again, whether there is room for that or not. While there is
+// none nobody else is admitted. The shard is locked.
+func (p *pace) renew() {
+	for i := range p.levels {
+		p.shared[i].promised = p.shared[i].pool.renew(p.promised)
+	}
+}

@@ -1,0 +1,137 @@
+package limits
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// A prefix is what all peers share whose addresses begin alike.
+type prefix struct {
+	bits    netip.Prefix
+	members int // peers that belong to it; guarded by prefixes.mu
+
+	// pools is by method.index, nil if unused, and guarded by prefixes.mu.
+	pools []*pool
+	share float64 // guarded as a pool's rates
+
+	mu     sync.Mutex
+	finish float64
+}
+
+// charge works as a member's.
+func (x *prefix) charge(virtual float64, bytes uint64) float64 {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	tag := max(virtual, x.finish)
+	x.finish = tag + float64(bytes)/x.share
+	return tag
+}
+
+func (x *prefix) correct(bytes float64) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.finish += bytes / x.share
+}
+
+// idle reports whether the prefix could be forgotten, if it has no members. The
+// table is locked.
+func (x *prefix) idle(now time.Duration, virtual float64) bool {
+	x.mu.Lock()
+	ahead := x.finish > virtual
+	x.mu.Unlock()
+	if ahead {
+		return false
+	}
+	for _, s := range x.pools {
+		if s != nil && s.budget.fullAt() > now {
+			return false
+		}
+	}
+	return true
+}
+
+// prefixes is the table of them.
+type prefixes struct {
+	mu    sync.Mutex
+	max   int
+	peers int // whose budgets each prefix has; zero turns them off
+	bits4 int
+	bits6 int
+	known map[netip.Prefix]*prefix
+}
+
+// join returns the prefix of a new member's address. It is nil if the address is
+// not known or there are no prefixes, and false if there cannot be one more.
+func (t *prefixes) join(addr netip.Addr, now time.Duration, virtual float64) (*prefix, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.peers == 0 || !addr.IsValid() {
+		return nil, true
+	}
+	addr = addr.Unmap()
+	n := t.bits6
+	if addr.Is4() {
+		n = t.bits4
+	}
+	bits, err := addr.Prefix(n)
+	if err != nil {
+		return nil, true // a length that the configuration's check let pass
+	}
+	x := t.known[bits]
+	if x == nil {
+		if t.forgetSome(now, virtual, forgetPerPeer); len(t.known) >= t.max {
+			return nil, false
+		}
+		x = &prefix{bits: bits, share: float64(t.peers)}
+		t.known[bits] = x
+	}
+	x.members++
+	return x, true
+}
+
+// leave tells that a member is gone. The prefix is remembered until it is idle.
+func (t *prefixes) leave(x *prefix) {
+	if x == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	x.members--
+}
+
+// pool returns the prefix's budget for a method.
+func (t *prefixes) pool(x *prefix, m *method) *pool {
+	if x == nil {
+		return nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for m.index >= len(x.pools) {
+		x.pools = append(x.pools, nil)
+	}
+	if x.pools[m.index] == nil {
+		x.pools[m.index] = new(pool)
+		x.pools[m.index].set(0, m.rates.times(uint64(t.peers)), false)
+	}
+	return x.pools[m.index]
+}
+
+// sweep forgets all prefixes that new ones could replace.
+func (t *prefixes) sweep(now time.Duration, virtual float64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.forgetSome(now, virtual, len(t.known))
+}
+
+// forgetSome looks at n prefixes for some to forget. The table is locked.
+func (t *prefixes) forgetSome(now time.Duration, virtual float64, n int) {
+	for bits, x := range t.known {
+		if n--; n < 0 {
+			return
+		}
+		if x.members == 0 && x.idle(now, virtual) {
+			delete(t.known, bits)
+		}
+	}
+}

@@ -1,0 +1,442 @@
+package limits_test
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/seed-2dd5877b/reqresp/limits"
+	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+)
+
+const kib = 1 << 10
+
+// nodeBytes returns a configuration in which only the node's bytes are short.
+func nodeBytes(r limits.Rate) limits.Config {
+	return limits.Config{Node: limits.Quota{Requests: ample, Items: ample, Bytes: r}}
+}
+
+// scores are the weights of peers, one if not named, and what was told of them.
+type scores struct {
+	weights map[peer.ID]float64
+
+	mu      sync.Mutex
+	overran []peer.ID
+}
+
+func (s *scores) Weight(id peer.ID) float64 {
+	if w, ok := s.weights[id]; ok {
+		return w
+	}
+	return 1
+}
+
+func (s *scores) Overran(id peer.ID, _ string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.overran = append(s.overran, id)
+}
+
+// download has a peer take chunks in exchanges of some, one after the other,
+// until ctx ends, and returns the bytes it got.
+func download(t *testing.T, ctx context.Context, l *limits.Limiter, from peer.ID, size uint64, chunks int) uint64 {
+	var got uint64
+	c := reqresp.Cost{Items: 1, Bytes: size}
+	for {
+		pace, err := l.Admit(ctx, from, blocks)
+		if ctx.Err() != nil {
+			if err == nil {
+				pace.Release()
+			}
+			return got
+		}
+		if err != nil {
+			t.Errorf("%s was not admitted: %v", from, err)
+			return got
+		}
+		for range chunks {
+			if pace.Reserve(ctx, c) != nil {
+				break
+			}
+			pace.Settle(c)
+			got += size
+		}
+		pace.Release()
+	}
+}
+
+func TestNodeWideCapacityIsSharedByWeight(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		weights map[peer.ID]float64
+		sizes   map[peer.ID]uint64
+		want    map[peer.ID]float64 // parts of all
+	}{
+		"alike":        {nil, nil, map[peer.ID]float64{"a": .25, "b": .25, "c": .25, "d": .25}},
+		"by weight":    {map[peer.ID]float64{"a": 2, "b": .5, "c": .5}, nil, map[peer.ID]float64{"a": .5, "b": .125, "c": .125, "d": .25}},
+		"in bytes":     {nil, map[peer.ID]uint64{"a": 1 * kib, "b": 8 * kib, "c": 64 * kib}, map[peer.ID]float64{"a": .25, "b": .25, "c": .25, "d": .25}},
+		"not a weight": {map[peer.ID]float64{"a": -7, "b": 1e9}, nil, map[peer.ID]float64{"a": .0625 / 6.0625, "b": 4 / 6.0625}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				c := onlyBlocks(limits.Quota{}, nodeBytes(limits.Rate{N: 1 << 20, Burst: 64 * kib}))
+				l, err := limits.New(&limits.Options{Config: c, Scores: &scores{weights: tc.weights}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				var wg sync.WaitGroup
+				var mu sync.Mutex
+				got, all := make(map[peer.ID]uint64), uint64(0)
+				for _, id := range []peer.ID{"a", "b", "c", "d"} {
+					size := uint64(16 * kib)
+					if n, ok := tc.sizes[id]; ok {
+						size = n
+					}
+					wg.Go(func() {
+						n := download(t, ctx, l, id, size, 1000)
+						mu.Lock()
+						defer mu.Unlock()
+						got[id] += n
+						all += n
+					})
+				}
+				wg.Wait()
+				if all < 60<<20 || all > 61<<20 {
+					t.Errorf("%d bytes were sent in a minute, of 60 MiB possible", all)
+				}
+				for id, want := range tc.want {
+					if part := float64(got[id]) / float64(all); part < want*.97 || part > want*1.03 {
+						t.Errorf("%s got %.4f of all, want %.4f", id, part, want)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestTwoStreamsAreNoMoreThanOne(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(t, limits.Quota{}, nodeBytes(limits.Rate{N: 1 << 20, Burst: 64 * kib}))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		var wg sync.WaitGroup
+		var got [3]uint64
+		for i, id := range []peer.ID{alice, alice, bob} {
+			wg.Go(func() { got[i] = download(t, ctx, l, id, 16*kib, 100) })
+		}
+		wg.Wait()
+		if r := float64(got[0]+got[1]) / float64(got[2]); r < .97 || r > 1.03 {
+			t.Errorf("two streams got %d and %d, the one of another peer %d", got[0], got[1], got[2])
+		}
+	})
+}
+
+// TestIdlePeerSavesNothingUp has a peer alone for long, then joined by another.
+func TestIdlePeerSavesNothingUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(t, limits.Quota{}, nodeBytes(limits.Rate{N: 1 << 20, Burst: 64 * kib}))
+		first := func(from peer.ID, d time.Duration) uint64 {
+			ctx, cancel := context.WithTimeout(t.Context(), d)
+			defer cancel()
+			return download(t, ctx, l, from, 16*kib, 100)
+		}
+		var wg sync.WaitGroup
+		wg.Go(func() { first("carol", time.Minute) }) // so that all have to wait
+		first(alice, 30*time.Second)
+		var a, b uint64
+		wg.Go(func() { a = first(alice, 30*time.Second) })
+		wg.Go(func() { b = first(bob, 30*time.Second) })
+		wg.Wait()
+		if r := float64(a) / float64(b); r < .97 || r > 1.03 {
+			t.Errorf("the one who was there got %d, the one who came %d", a, b)
+		}
+	})
+}
+
+func TestWeightLowersQuotas(t *testing.T) {
+	t.Parallel()
+	for weight, want := range map[float64]time.Duration{1: 10 * s, 4: 10 * s, .5: 20 * s, .25: 40 * s, 0: 160 * s} {
+		synctest.Test(t, func(t *testing.T) {
+			c := onlyBlocks(limits.Quota{Requests: limits.Rate{N: 1, Burst: 1}}, limits.Config{})
+			l, err := limits.New(&limits.Options{Config: c, Scores: &scores{weights: map[peer.ID]float64{alice: weight}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			start := time.Now()
+			for range 11 {
+				admit(t, l, alice, blocks).Release()
+			}
+			wantAt(t, "eleventh admission", start, want)
+		})
+	}
+}
+
+func TestNodeAndMethodQuotasBoundAllPeers(t *testing.T) {
+	t.Parallel()
+	rate := limits.Rate{N: 2, Burst: 4}
+	only := func(q limits.Quota) limits.Config {
+		return onlyBlocks(limits.Quota{}, limits.Config{Node: limits.Quota{
+			Requests: orAmple(q.Requests), Items: orAmple(q.Items), Bytes: orAmple(q.Bytes),
+		}})
+	}
+	ofMethod := func(q limits.Quota) limits.Config {
+		c := only(limits.Quota{})
+		c.Methods[blocks.Name] = limits.Method{Node: q}
+		return c
+	}
+	for name, tc := range map[string]struct {
+		config limits.Config
+		cost   reqresp.Cost
+		other  time.Duration // when a peer can use another method, after all was used
+	}{
+		"node's requests":   {only(limits.Quota{Requests: rate}), reqresp.Cost{Items: 1}, s / 2},
+		"node's items":      {only(limits.Quota{Items: rate}), reqresp.Cost{Items: 1}, s / 2},
+		"node's bytes":      {only(limits.Quota{Bytes: rate}), reqresp.Cost{Items: 1, Bytes: 1}, s / 2},
+		"method's requests": {ofMethod(limits.Quota{Requests: rate}), reqresp.Cost{Items: 1}, 0},
+		"method's items":    {ofMethod(limits.Quota{Items: rate}), reqresp.Cost{Items: 1}, 0},
+		"method's bytes":    {ofMethod(limits.Quota{Bytes: rate}), reqresp.Cost{Items: 1, Bytes: 1}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				l, err := limits.New(&limits.Options{Config: tc.config})
+				if err != nil {
+					t.Fatal(err)
+				}
+				start := time.Now()
+				for i := range 8 {
+					spend(t, l, peerID(i), tc.cost)
+				}
+				wantAt(t, "use of 8, of which 4 were there", start, 2*s)
+				start = time.Now()
+				pace := admit(t, l, alice, status)
+				send(t, pace, tc.cost)
+				pace.Release()
+				wantAt(t, "use of another method", start, tc.other)
+			})
+		})
+	}
+}
+
+func orAmple(r limits.Rate) limits.Rate {
+	if r == (limits.Rate{}) {
+		return ample
+	}
+	return r
+}
+
+// TestFloorHoldsWithoutCapacity has more peers than the node can serve by rate:
+// each gets a chunk when the floor says so.
+func TestFloorHoldsWithoutCapacity(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(t, limits.Quota{}, nodeBytes(limits.Rate{N: 1 * kib, Burst: 1 * kib}))
+		pace := admit(t, l, alice, blocks)
+		defer pace.Release()
+		start := time.Now()
+		c := reqresp.Cost{Items: 1, Bytes: 100 * kib}
+		for _, want := range []time.Duration{0, 8 * s, 16 * s} {
+			send(t, pace, c)
+			wantAt(t, "chunk of a hundred seconds' bytes", start, want)
+		}
+	})
+}
+
+func TestOnlyWhatTheFloorCarriesIsAdmitted(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		// Half of 8 s is 512 KiB: 8 exchanges with chunks of 64 KiB, or 4 that had
+		// none yet.
+		l := newLimiter(t, limits.Quota{}, nodeBytes(limits.Rate{N: 128 * kib, Burst: 64 * kib}))
+		spend(t, l, "teacher", reqresp.Cost{Items: 1, Bytes: 64 * kib})
+		start := time.Now()
+		var paces []reqresp.Pace
+		for i := range 4 {
+			paces = append(paces, admit(t, l, peerID(i), blocks))
+		}
+		wantAt(t, "admission of four", start, 0)
+		_, err := l.Admit(t.Context(), bob, blocks)
+		wantAt(t, "refusal", start, 4*s)
+		if !errors.Is(err, limits.ErrOverCapacity) || !errors.Is(err, reqresp.ErrRefused) {
+			t.Fatalf("Admit returned %v, want %v and %v", err, limits.ErrOverCapacity, reqresp.ErrRefused)
+		}
+		if l.Balances(bob)[0].Active != 0 {
+			t.Error("what was refused holds a slot")
+		}
+		// With a chunk sent, half the promise is free for others.
+		for _, p := range paces[:2] {
+			send(t, p, reqresp.Cost{Items: 1, Bytes: 64 * kib})
+		}
+		paces = append(paces, admit(t, l, bob, blocks))
+		var wg sync.WaitGroup
+		wg.Go(func() { admit(t, l, "carol", blocks).Release() })
+		time.Sleep(time.Second)
+		start = time.Now()
+		for _, p := range paces {
+			p.Release()
+		}
+		wg.Wait()
+		wantAt(t, "admission of one who waited, as others ended", start, 0)
+	})
+}
+
+func TestSmallAnswersNeedNoPromise(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(t, limits.Quota{}, nodeBytes(limits.Rate{N: 128 * kib, Burst: 64 * kib}))
+		pace := admit(t, l, alice, status)
+		send(t, pace, reqresp.Cost{Items: 1, Bytes: 100})
+		pace.Release()
+		for i := range 4 {
+			defer admit(t, l, peerID(i), blocks).Release()
+		}
+		start := time.Now()
+		for i := range 100 {
+			admit(t, l, peerID(i), status).Release()
+		}
+		wantAt(t, "admission of a hundred", start, 0)
+	})
+}
+
+// TestStalledReadersKeepNobodyOut has more peers hold exchanges without reading
+// than the floor carries, while another reads.
+func TestStalledReadersKeepNobodyOut(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(t, limits.Quota{}, nodeBytes(limits.Rate{N: 256 * kib, Burst: 512 * kib}))
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+		defer cancel()
+		spend(t, l, "teacher", reqresp.Cost{Items: 1, Bytes: 64 * kib})
+		var wg sync.WaitGroup
+		for i := range 20 {
+			wg.Go(func() {
+				for ctx.Err() == nil {
+					pace, err := l.Admit(ctx, peerID(i), blocks)
+					if err != nil {
+						continue // it tries again
+					}
+					_ = pace.Reserve(ctx, reqresp.Cost{Items: 1, Bytes: 64 * kib})
+					time.Sleep(10 * time.Second) // the write times out
+					pace.Settle(reqresp.Cost{Items: 1, Bytes: kib})
+					pace.Release()
+				}
+			})
+		}
+		time.Sleep(5 * time.Second)
+		honest := download(t, ctx, l, alice, 64*kib, 16)
+		wg.Wait()
+		// The others read next to nothing of what it leaves.
+		if part := float64(honest) / (256 * kib * 115); part < .8 {
+			t.Errorf("a reader among stalled ones got %.2f of the capacity", part)
+		}
+	})
+}
+
+func TestOverrunningTheQueueIsTold(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		sc := &scores{}
+		l, err := limits.New(&limits.Options{Config: onlyBlocks(limits.Quota{}, limits.Config{MaxQueue: 1}), Scores: sc})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer admit(t, l, alice, blocks).Release()
+		defer admit(t, l, alice, blocks).Release()
+		ctx, cancel := context.WithCancel(t.Context())
+		go l.Admit(ctx, alice, blocks)
+		synctest.Wait()
+		if len(sc.overran) > 0 {
+			t.Error("a peer was told of that merely waits")
+		}
+		if _, err := l.Admit(ctx, alice, blocks); !errors.Is(err, limits.ErrQueueFull) {
+			t.Errorf("Admit returned %v, want %v", err, limits.ErrQueueFull)
+		}
+		if len(sc.overran) != 1 || sc.overran[0] != alice {
+			t.Errorf("told of %v, want alice once", sc.overran)
+		}
+		cancel()
+		synctest.Wait()
+	})
+}
+
+func TestRefusingMethodAnswersInsteadOfWaiting(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := onlyBlocks(limits.Quota{}, limits.Config{})
+		c.Methods[blocks.Name] = limits.Method{Refuse: true, Peer: limits.Quota{
+			Requests: limits.Rate{N: 1, Per: 3 * s, Burst: 2}, Items: limits.Rate{N: 1, Burst: 1},
+		}}
+		l, err := limits.New(&limits.Options{Config: c})
+		if err != nil {
+			t.Fatal(err)
+		}
+		refused := func(from peer.ID, text string) {
+			t.Helper()
+			start := time.Now()
+			_, err := l.Admit(t.Context(), from, blocks)
+			wantAt(t, "refusal", start, 0)
+			if e, ok := errors.AsType[*reqresp.Error](err); !ok || e.Code != 139 || e.Message != text {
+				t.Errorf("Admit returned %v, want code 139 and %q", err, text)
+			}
+		}
+		first, second := admit(t, l, alice, blocks), admit(t, l, alice, blocks)
+		refused(alice, "Rate limited. There are too many active requests with the same protocol")
+		start := time.Now()
+		send(t, first, reqresp.Cost{Items: 1})
+		send(t, first, reqresp.Cost{Items: 1})
+		wantAt(t, "chunk of an answer that has begun", start, s)
+		first.Release()
+		second.Release()
+		refused(alice, "Wait 2s")
+		admit(t, l, bob, blocks).Release()
+		if got := l.Stats()[0].RateLimited; got != 2 {
+			t.Errorf("%d were counted, want 2", got)
+		}
+	})
+}
+
+func TestPrefixSharesTheBudgetsOfAFewPeers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := onlyBlocks(limits.Quota{Requests: limits.Rate{N: 1, Burst: 5}}, limits.Config{Prefix: limits.Prefix{Peers: 2}})
+		l, err := limits.New(&limits.Options{Config: c, Addr: func(id peer.ID) netip.Addr {
+			return netip.MustParseAddr(string(id[:len(id)-1]))
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		for i := range 14 {
+			admit(t, l, peer.ID("10.0.0.1"+string(rune('a'+i))), blocks).Release()
+		}
+		wantAt(t, "admission of the fourteenth of one prefix", start, 2*s)
+		for _, other := range []peer.ID{"10.0.1.1x", "2001:db8::1x", "::ffff:10.0.2.1x"} {
+			start = time.Now()
+			admit(t, l, other, blocks).Release()
+			wantAt(t, "admission from another prefix", start, 0)
+		}
+		start = time.Now()
+		admit(t, l, "::ffff:10.0.0.7x", blocks).Release()
+		wantAt(t, "admission from the prefix, written otherwise", start, s/2)
+
+		c = l.Config()
+		c.Prefix.Peers = 0
+		if err := l.Apply(c); err != nil {
+			t.Fatal(err)
+		}
+		start = time.Now()
+		admit(t, l, "10.0.0.8x", blocks).Release()
+		wantAt(t, "admission with prefixes turned off", start, 0)
+	})
+}
