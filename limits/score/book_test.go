@@ -1,0 +1,346 @@
+package score_test
+
+import (
+	"fmt"
+	"math"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/seed-2dd5877b/reqresp/limits"
+	"github.com/seed-2dd5877b/reqresp/limits/score"
+)
+
+const (
+	alice = peer.ID("alice")
+	bob   = peer.ID("bob")
+)
+
+func newBook(t *testing.T, opts *score.Options) *score.Book {
+	t.Helper()
+	book, err := score.New(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return book
+}
+
+func wantScore(t *testing.T, b *score.Book, id peer.ID, want float64) {
+	t.Helper()
+	if got := b.Score(id); math.Abs(got-want) > 1e-9 {
+		t.Errorf("score of %s is %v, want %v", string(id), got, want)
+	}
+}
+
+func wantVerdict(t *testing.T, b *score.Book, id peer.ID, want score.Verdict) {
+	t.Helper()
+	if got := b.Verdict(id); got != want {
+		t.Errorf("verdict on %s is %v, want %v", string(id), got, want)
+	}
+}
+
+func TestPenaltiesAreCappedPerClassAndWindow(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		class   score.Class
+		one     float64
+		burst   float64 // of any number
+		verdict score.Verdict
+	}{
+		{score.HighTolerance, -1, -5, score.Keep},
+		{score.MidTolerance, -5, -10, score.Keep},
+		{score.LowTolerance, -10, -20, score.Disconnect},
+		{score.Fatal, -100, -100, score.Ban},
+	} {
+		t.Run(tc.class.String(), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				b := newBook(t, nil)
+				b.Penalize(alice, tc.class, "")
+				wantScore(t, b, alice, tc.one)
+				for range 200 {
+					b.Penalize(alice, tc.class, "")
+				}
+				wantScore(t, b, alice, tc.burst)
+				wantVerdict(t, b, alice, tc.verdict)
+				wantScore(t, b, bob, 0)
+			})
+		})
+	}
+}
+
+// TestBurstOfTimeoutsBansNobody is an incident of a deployed client: 162 timeouts
+// in a minute banned 48 of 64 peers.
+func TestBurstOfTimeoutsBansNobody(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBook(t, nil)
+		for i := range 162 * 10 {
+			b.Penalize(peer.ID(fmt.Sprint(i%64)), score.MidTolerance, "timeout")
+			time.Sleep(time.Minute / 1620)
+		}
+		for i := range 64 {
+			wantVerdict(t, b, peer.ID(fmt.Sprint(i)), score.Keep)
+		}
+	})
+}
+
+func TestOffenceThatGoesOnIsBanned(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBook(t, nil)
+		minutes := 0
+		for ; b.Verdict(alice) != score.Ban; minutes++ {
+			if minutes > 15 {
+				t.Fatal("a peer was not banned within 15 minutes")
+			}
+			for range 60 {
+				b.Penalize(alice, score.MidTolerance, "timeout")
+				time.Sleep(time.Second)
+			}
+		}
+		if minutes < 3 {
+			t.Errorf("a peer was banned in minute %d", minutes)
+		}
+	})
+}
+
+func TestScoreHalves(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBook(t, &score.Options{Config: score.Config{HalfLife: time.Minute}})
+		b.Penalize(alice, score.LowTolerance, "")
+		for _, want := range []float64{-5, -2.5, -1.25} {
+			time.Sleep(time.Minute)
+			wantScore(t, b, alice, want)
+		}
+	})
+}
+
+func TestBanEndsAndTheScoreWithIt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBook(t, nil)
+		b.Penalize(alice, score.Fatal, "")
+		time.Sleep(30 * time.Minute)
+		b.Penalize(alice, score.Fatal, "again") // prolongs nothing
+		time.Sleep(30*time.Minute - 1)
+		wantScore(t, b, alice, -100)
+		wantVerdict(t, b, alice, score.Ban)
+		time.Sleep(time.Nanosecond)
+		wantScore(t, b, alice, -10)
+		wantVerdict(t, b, alice, score.Keep)
+		time.Sleep(score.DefaultHalfLife)
+		wantScore(t, b, alice, -5)
+		b.Penalize(alice, score.Fatal, "")
+		wantVerdict(t, b, alice, score.Ban)
+	})
+}
+
+func TestRewards(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBook(t, &score.Options{Config: score.Config{HalfLife: 1000 * time.Hour}})
+		b.Reward(alice, "")
+		wantScore(t, b, alice, .5)
+		for range 1000 {
+			b.Reward(alice, "")
+		}
+		wantScore(t, b, alice, score.DefaultRewardCap)
+		for range 100 {
+			time.Sleep(time.Minute)
+			for range 20 {
+				b.Reward(alice, "")
+			}
+		}
+		if got := b.Score(alice); got < 99 || got > 100 {
+			t.Errorf("score is %v after many rewards", got)
+		}
+		if got := b.Weight(alice); got < 1.98 || got > 2 {
+			t.Errorf("weight is %v after many rewards", got)
+		}
+		// No reward outweighs what is fatal.
+		b.Penalize(alice, score.Fatal, "")
+		wantVerdict(t, b, alice, score.Ban)
+	})
+}
+
+func TestWeightFollowsTheScoreContinuously(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBook(t, nil)
+		if got := b.Weight(alice); got != 1 {
+			t.Errorf("weight of a stranger is %v, want 1", got)
+		}
+		for _, want := range []float64{.5, .25} {
+			b.Penalize(alice, score.MidTolerance, "")
+			if got := b.Weight(alice); math.Abs(got-want) > 1e-9 {
+				t.Errorf("weight is %v, want %v", got, want)
+			}
+		}
+		b.Penalize(alice, score.LowTolerance, "")
+		if got := b.Weight(alice); math.Abs(got-limits.MinWeight) > 1e-9 {
+			t.Errorf("weight at the threshold of disconnecting is %v, want the least, %v", got, limits.MinWeight)
+		}
+		last := b.Weight(alice)
+		for range 1000 {
+			time.Sleep(10 * time.Second)
+			w := b.Weight(alice)
+			if w < last || w-last > .02 {
+				t.Fatalf("weight went from %v to %v within ten seconds", last, w)
+			}
+			last = w
+		}
+		if last < .99 {
+			t.Errorf("weight is %v long after", last)
+		}
+	})
+}
+
+func TestTrustedPeersAreExempt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBook(t, &score.Options{Trusted: []peer.ID{alice}})
+		wantVerdict := func(id peer.ID, want score.Verdict) {
+			t.Helper()
+			if got := b.Penalize(id, score.Fatal, ""); got != want {
+				t.Errorf("verdict is %v, want %v", got, want)
+			}
+		}
+		wantVerdict(alice, score.Keep)
+		wantScore(t, b, alice, 0)
+		wantVerdict(bob, score.Ban)
+		b.Trust(bob, true)
+		wantVerdict(bob, score.Keep)
+		b.Trust(alice, false)
+		wantVerdict(alice, score.Ban)
+		b.Forgive(alice)
+		wantScore(t, b, alice, 0)
+	})
+}
+
+func TestChangesAreTold(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var got []score.Change
+		b := newBook(t, &score.Options{Observe: func(c score.Change) { got = append(got, c) }})
+		b.Reward(alice, "block")
+		b.Penalize(alice, score.LowTolerance, "bad block")
+		b.Penalize(alice, score.LowTolerance, "bad block")
+		b.Penalize(alice, score.MidTolerance, "slow")
+		b.Penalize(alice, score.LowTolerance, "bad block")
+		b.Penalize(alice, score.Fatal, "wrong chain")
+		want := []score.Change{
+			{alice, 0, .5, 0, "block", score.Keep, false},
+			{alice, .5, -9.5, score.LowTolerance, "bad block", score.Keep, false},
+			{alice, -9.5, -19.5, score.LowTolerance, "bad block", score.Keep, false},
+			{alice, -19.5, -24.5, score.MidTolerance, "slow", score.Disconnect, true},
+			{alice, -24.5, -24.5, score.LowTolerance, "bad block", score.Disconnect, false},
+			{alice, -24.5, -100, score.Fatal, "wrong chain", score.Ban, true},
+		}
+		if len(got) != len(want) {
+			t.Fatalf("%d changes were told, want %d", len(got), len(want))
+		}
+		for i := range want {
+			if got[i] != want[i] {
+				t.Errorf("change %d is %+v, want %+v", i, got[i], want[i])
+			}
+		}
+		if r := score.Disconnect.Goodbye(); r != 250 {
+			t.Errorf("goodbye of a disconnect is %d", r)
+		}
+		if r := score.Ban.Goodbye(); r != 251 {
+			t.Errorf("goodbye of a ban is %d", r)
+		}
+	})
+}
+
+func TestMemoryIsBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const most = 100
+		b := newBook(t, &score.Options{Config: score.Config{MaxPeers: most}})
+		for i := range most / 2 {
+			b.Penalize(peer.ID(fmt.Sprint("banned", i)), score.Fatal, "")
+		}
+		for i := range 10 * most {
+			b.Penalize(peer.ID(fmt.Sprint("other", i)), score.HighTolerance, "")
+		}
+		s := b.Snapshot()
+		if len(s.Scores) > most {
+			t.Errorf("%d scores are kept, at most %d may be", len(s.Scores), most)
+		}
+		banned := 0
+		for _, e := range s.Scores {
+			if !e.BannedUntil.IsZero() {
+				banned++
+			}
+		}
+		if banned < most/2*9/10 {
+			t.Errorf("of %d bans %d are kept, beside small scores", most/2, banned)
+		}
+		time.Sleep(24 * time.Hour)
+		for range 200 {
+			b.Penalize(alice, score.HighTolerance, "")
+			b.Forgive(alice)
+		}
+		if n := len(b.Snapshot().Scores); n > 0 {
+			t.Errorf("%d scores are left after a day", n)
+		}
+	})
+}
+
+func TestInvalidConfigIsNamed(t *testing.T) {
+	t.Parallel()
+	for want, c := range map[string]score.Config{
+		"score: HalfLife 1ms is less than a second":               {HalfLife: time.Millisecond},
+		"score: Window -1s is less than a second":                 {Window: -time.Second},
+		"score: BanFor 1ns is less than a second":                 {BanFor: 1},
+		"score: MidCap -1 is not between 0 and 100":               {MidCap: -1},
+		"score: RewardCap NaN is not between 0 and 100":           {RewardCap: math.NaN()},
+		"score: Disconnect 5 is not between -100 and 0":           {Disconnect: 5},
+		"score: Ban -10 is not between -100 and -20":              {Ban: -10},
+		"score: Ban -20 is not less than Disconnect -20":          {Ban: -20},
+		"score: MaxPeers 2e+06 is not between 1 and 1.048576e+06": {MaxPeers: 2_000_000},
+	} {
+		if _, err := score.New(&score.Options{Config: c}); err == nil || err.Error() != want {
+			t.Errorf("New returned %v, want %s", err, want)
+		}
+	}
+}
+
+func TestApplyKeepsScores(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBook(t, nil)
+		b.Penalize(alice, score.LowTolerance, "")
+		if err := b.Apply(score.Config{Disconnect: -5, HalfLife: time.Hour}); err != nil {
+			t.Fatal(err)
+		}
+		wantVerdict(t, b, alice, score.Disconnect)
+		time.Sleep(time.Hour)
+		wantScore(t, b, alice, -5)
+		if err := b.Apply(score.Config{Ban: 3}); err == nil {
+			t.Error("a positive score to ban from was taken")
+		}
+		if got := b.Config().Disconnect; got != -5 {
+			t.Errorf("Disconnect is %v after a configuration that was not taken, want -5", got)
+		}
+	})
+}
+
+func TestUnknownClassPanics(t *testing.T) {
+	t.Parallel()
+	for _, class := range []score.Class{0, 5, 99} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("Penalize with %v did not panic", class)
+				}
+			}()
+			newBook(t, nil).Penalize(alice, class, "")
+		}()
+	}
+}

@@ -1,0 +1,113 @@
+package score
+
+import (
+	"cmp"
+	"fmt"
+	"time"
+)
+
+// Max is the best score, and -Max the worst.
+const Max = 100.0
+
+// Defaults of [Config].
+const (
+	DefaultHalfLife   = 10 * time.Minute
+	DefaultWindow     = time.Minute
+	DefaultDisconnect = -20.0
+	DefaultBan        = -50.0
+	DefaultBanFor     = time.Hour
+	DefaultMaxPeers   = 1 << 14
+
+	DefaultLowCap    = 20.0
+	DefaultMidCap    = 10.0
+	DefaultHighCap   = 5.0
+	DefaultRewardCap = 5.0
+)
+
+// A Config is how a [Book] scores. The zero value means the defaults everywhere.
+type Config struct {
+	// HalfLife is how long a score takes to halve, at least a second. Zero means
+	// DefaultHalfLife.
+	HalfLife time.Duration
+	// Window is how long a cap holds, at least a second. Zero means DefaultWindow.
+	Window time.Duration
+	// LowCap, MidCap and HighCap are the most that penalties of the class cost a
+	// peer within a window; fatal ones are not capped. RewardCap is the most that
+	// rewards add. Zero means the default of each, none is more than 100. By
+	// default no burst of one class bans, and only one of LowTolerance disconnects.
+	LowCap, MidCap, HighCap, RewardCap float64
+	// Disconnect is the score from which on a peer is to be disconnected, less than
+	// zero. Zero means DefaultDisconnect.
+	Disconnect float64
+	// Ban is the score from which on a peer is banned, less than Disconnect and not
+	// less than -100. Zero means DefaultBan.
+	Ban float64
+	// BanFor is how long a ban lasts, at least a second. The score stands still
+	// meanwhile. Zero means DefaultBanFor.
+	BanFor time.Duration
+	// MaxPeers bounds the scores remembered, up to 1048576. Zero means
+	// DefaultMaxPeers.
+	MaxPeers int
+}
+
+// Effective returns the configuration with every default filled in, or an error
+// that names what is outside its range.
+func (c Config) Effective() (Config, error) {
+	c.HalfLife = cmp.Or(c.HalfLife, DefaultHalfLife)
+	c.Window = cmp.Or(c.Window, DefaultWindow)
+	c.LowCap = cmp.Or(c.LowCap, DefaultLowCap)
+	c.MidCap = cmp.Or(c.MidCap, DefaultMidCap)
+	c.HighCap = cmp.Or(c.HighCap, DefaultHighCap)
+	c.RewardCap = cmp.Or(c.RewardCap, DefaultRewardCap)
+	c.Disconnect = cmp.Or(c.Disconnect, DefaultDisconnect)
+	c.Ban = cmp.Or(c.Ban, DefaultBan)
+	c.BanFor = cmp.Or(c.BanFor, DefaultBanFor)
+	c.MaxPeers = cmp.Or(c.MaxPeers, DefaultMaxPeers)
+	return c, c.validate()
+}
+
+func (c Config) validate() error {
+	for _, d := range []struct {
+		name string
+		val  time.Duration
+	}{{"HalfLife", c.HalfLife}, {"Window", c.Window}, {"BanFor", c.BanFor}} {
+		if d.val < time.Second {
+			return fmt.Errorf("score: %s %v is less than a second", d.name, d.val)
+		}
+	}
+	for _, f := range []struct {
+		name          string
+		val, min, max float64
+	}{
+		{"LowCap", c.LowCap, 0, Max},
+		{"MidCap", c.MidCap, 0, Max},
+		{"HighCap", c.HighCap, 0, Max},
+		{"RewardCap", c.RewardCap, 0, Max},
+		{"Disconnect", c.Disconnect, -Max, 0},
+		{"Ban", c.Ban, -Max, c.Disconnect},
+		{"MaxPeers", float64(c.MaxPeers), 1, 1 << 20},
+	} {
+		if !(f.val >= f.min && f.val <= f.max) { // NaN is not either
+			return fmt.Errorf("score: %s %v is not between %v and %v", f.name, f.val, f.min, f.max)
+		}
+	}
+	if c.Ban >= c.Disconnect {
+		return fmt.Errorf("score: Ban %v is not less than Disconnect %v", c.Ban, c.Disconnect)
+	}
+	return nil
+}
+
+func (c *Config) cap(class Class) float64 {
+	switch class {
+	case LowTolerance:
+		return c.LowCap
+	case MidTolerance:
+		return c.MidCap
+	case HighTolerance:
+		return c.HighCap
+	case reward:
+		return c.RewardCap
+	case Fatal:
+	}
+	return 2 * Max
+}

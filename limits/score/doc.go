@@ -1,0 +1,34 @@
+// Package score keeps scores of peers: how they behaved, from -100 to 100. A
+// stranger has zero, and every score returns to it with a half-life.
+//
+//	book, err := score.New(nil)
+//	…
+//	limiter, err := limits.New(&limits.Options{Scores: book})
+//	srv := reqresp.NewServer(host, &reqresp.ServerOptions{
+//		Pacer:      limiter,
+//		Middleware: []reqresp.Middleware{book.Middleware()},
+//	})
+//
+// # Penalties and rewards
+//
+// A penalty has a [Class], which says how many of them are tolerated. What a peer
+// can lose by one class within a window of time is capped: a minute in which every
+// answer comes late, which may well be the node's own fault, costs each peer a
+// little and bans nobody. Who goes on for many windows is banned all the same.
+// Useful answers are rewarded, within a cap too. Being throttled is no fault, and
+// never told here.
+//
+// # Consequences
+//
+// A score becomes a weight, continuously, with which package limits shares what
+// it has: a bad peer fades before it is ever banned. At a threshold a peer is to
+// be disconnected, at a lower one it is banned for some time; [Options].Observe is
+// told, and whoever owns the connection says goodbye. [Book.Gater] keeps banned
+// peers out, [Book.AppScore] is for gossipsub, and [Book.Snapshot] lets scores and
+// bans survive a restart. Trusted peers are exempt.
+//
+// # Memory
+//
+// Scores next to zero are forgotten as room is needed; see [Config].MaxPeers. A
+// record takes about 250 bytes.
+package score

@@ -1,0 +1,152 @@
+package score_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/libp2p/go-libp2p/x/simlibp2p"
+	"github.com/marcopolo/simnet"
+
+	"github.com/seed-2dd5877b/reqresp/limits"
+	"github.com/seed-2dd5877b/reqresp/limits/score"
+	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+)
+
+// A size is a message of as many bytes, of which a request has one at most.
+type size int
+
+// sizeCodec lays out a size as so many bytes. A request is malformed if they are
+// more than 4.
+type sizeCodec struct{}
+
+func (sizeCodec) Name() string { return "" }
+
+func (sizeCodec) AppendRequest(dst []byte, _ protocol.ID, req any) ([]byte, error) {
+	return append(dst, make([]byte, *req.(*size))...), nil
+}
+
+func (sizeCodec) ReadRequest(r reqresp.Reader, _ protocol.ID, _ int, req any) error {
+	b, err := io.ReadAll(r)
+	if err == nil && len(b) > 4 {
+		err = fmt.Errorf("request of %d bytes", len(b))
+	}
+	*req.(*size) = size(len(b))
+	return err
+}
+
+func (sizeCodec) AppendResponse(dst []byte, _ protocol.ID, resp any) ([]byte, error) {
+	return append(dst, bytes.Repeat([]byte{7}, int(*resp.(*size)))...), nil
+}
+
+func (sizeCodec) AppendError(dst []byte, _ protocol.ID, e *reqresp.Error) ([]byte, error) {
+	return append(dst, byte(e.Code)), nil
+}
+
+func (sizeCodec) ReadResponse(r reqresp.Reader, _ protocol.ID, _ int, resp any) error {
+	b, err := io.ReadAll(r)
+	*resp.(*size) = size(len(b))
+	return err
+}
+
+const sizes = "/test/sizes/1"
+
+// serveSizes serves what a request of so many bytes stands for.
+func serveSizes(t *testing.T, h host.Host, book *score.Book) {
+	t.Helper()
+	limiter, err := limits.New(&limits.Options{Scores: book})
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := reqresp.NewServer(h, &reqresp.ServerOptions{Pacer: limiter, Middleware: []reqresp.Middleware{book.Middleware()}})
+	desc := reqresp.NewStream[size, size](reqresp.Family{Prefix: "/test", Codec: sizeCodec{}}, "sizes", reqresp.Limits{}, 1)
+	srv.Register(desc.Serve(func(_ context.Context, _ peer.ID, req *size, send func(*size) error) error {
+		switch *req {
+		case 1:
+			return send(new(size(8 << 20)))
+		case 2:
+			return reqresp.Errorf(reqresp.CodeResourceUnavailable, "gone")
+		case 3:
+			return errors.New("own fault")
+		case 4:
+			return reqresp.Errorf(reqresp.CodeInvalidRequest, "of no use")
+		}
+		return nil
+	}))
+	if err := srv.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = srv.Stop(context.Background()) })
+}
+
+func TestMiddlewarePenalisesWhatPeersDoWrong(t *testing.T) {
+	reset := func(s network.Stream) { _ = s.Reset() }
+	readAll := func(s network.Stream) { _, _ = io.Copy(io.Discard, s) }
+	stall := func(network.Stream) { time.Sleep(time.Minute) }
+	for name, tc := range map[string]struct {
+		request int
+		then    func(network.Stream)
+		want    float64
+	}{
+		"answer that is read":     {1, readAll, 0},
+		"answer that is given up": {1, reset, 0},
+		"answer that is not read": {1, stall, -5},
+		"nothing to answer":       {0, readAll, 0},
+		"unavailable":             {2, readAll, 0},
+		"fault of the server":     {3, readAll, 0},
+		"invalid request":         {4, readAll, -5},
+		"malformed request":       {5, readAll, -5},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var changes []score.Change
+				book := newBook(t, &score.Options{
+					Config:  score.Config{HalfLife: 100_000 * time.Hour},
+					Observe: func(c score.Change) { changes = append(changes, c) },
+				})
+				link := simnet.LinkSettings{BitsPerSecond: 100 * simlibp2p.OneMbps}
+				nw, meta, err := simlibp2p.SimpleLibp2pNetwork([]simlibp2p.NodeLinkSettingsAndCount{{
+					LinkSettings: simnet.NodeBiDiLinkSettings{Downlink: link, Uplink: link}, Count: 2,
+				}}, simnet.StaticLatency(10*time.Millisecond), simlibp2p.NetworkSettings{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				nw.Start()
+				t.Cleanup(nw.Close)
+				for _, h := range meta.Nodes {
+					t.Cleanup(func() { _ = h.Close() })
+				}
+				client, server := meta.Nodes[0], meta.Nodes[1]
+				serveSizes(t, server, book)
+				if err := client.Connect(t.Context(), peer.AddrInfo{ID: server.ID(), Addrs: server.Addrs()}); err != nil {
+					t.Fatal(err)
+				}
+				stream, err := client.NewStream(t.Context(), server.ID(), sizes)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := stream.Write(make([]byte, tc.request)); err != nil {
+					t.Fatal(err)
+				}
+				if err := stream.CloseWrite(); err != nil {
+					t.Fatal(err)
+				}
+				tc.then(stream)
+				time.Sleep(time.Minute)
+				_ = stream.Reset()
+				if got := book.Score(client.ID()); got-tc.want > 1e-3 || tc.want-got > 1e-3 {
+					t.Errorf("score is %v, want %v: %+v", got, tc.want, changes)
+				}
+			})
+		})
+	}
+}
