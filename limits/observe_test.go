@@ -1,0 +1,150 @@
+package limits_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/seed-2dd5877b/reqresp/limits"
+	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+)
+
+// A log keeps events.
+type log struct {
+	mu     sync.Mutex
+	events []limits.Event
+}
+
+func (l *log) Observe(e limits.Event) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.events = append(l.events, e)
+}
+
+func TestEveryDecisionIsTold(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		seen := &log{}
+		c := onlyBlocks(limits.Quota{
+			Requests: limits.Rate{N: 1, Per: 2 * s, Burst: 2},
+			Items:    limits.Rate{N: 1, Per: 20 * s, Burst: 2},
+		}, limits.Config{MaxQueue: 1})
+		l, err := limits.New(&limits.Options{Config: c, Observer: seen, Scores: &scores{weights: map[peer.ID]float64{alice: 2}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		one := reqresp.Cost{Items: 1, Bytes: 10}
+		pace := admit(t, l, alice, blocks)
+		send(t, pace, one)
+		send(t, pace, one)
+		send(t, pace, one)
+		second := admit(t, l, alice, blocks) // it has waited for the debt to be paid
+		ctx, cancel := context.WithTimeout(t.Context(), 3*s)
+		defer cancel()
+		if err := second.Reserve(ctx, one); err == nil {
+			t.Error("a chunk was granted at once")
+		}
+		cancel()
+		ctx, cancel = context.WithCancel(t.Context())
+		go l.Admit(ctx, alice, blocks)
+		synctest.Wait()
+		_, full := l.Admit(ctx, alice, blocks)
+		cancel()
+		synctest.Wait()
+		pace.Release()
+		second.Release()
+
+		want := []limits.Event{
+			{Kind: limits.EventAdmitted, Weight: 2},
+			{Kind: limits.EventGranted, Cost: one},
+			{Kind: limits.EventSent, Cost: one},
+			{Kind: limits.EventGranted, Cost: one},
+			{Kind: limits.EventSent, Cost: one},
+			{Kind: limits.EventGranted, Cost: one, Delay: 8 * s, Overdue: true},
+			{Kind: limits.EventSent, Cost: one},
+			{Kind: limits.EventAdmitted, Weight: 2, Delay: 12 * s},
+			{Kind: limits.EventGranted, Cost: one, Delay: 3 * s, Err: context.DeadlineExceeded},
+			{Kind: limits.EventRefused, Err: limits.ErrQueueFull},
+			{Kind: limits.EventRefused, Err: context.Canceled},
+		}
+		if !errors.Is(full, limits.ErrQueueFull) {
+			t.Errorf("Admit returned %v, want %v", full, limits.ErrQueueFull)
+		}
+		if len(seen.events) != len(want) {
+			t.Fatalf("%d events were told, want %d: %+v", len(seen.events), len(want), seen.events)
+		}
+		for i, e := range seen.events {
+			if !errors.Is(e.Err, want[i].Err) {
+				t.Errorf("event %d has %v, want %v", i, e.Err, want[i].Err)
+			}
+			want[i].Peer, want[i].Method, want[i].Err = alice, blocks.Name, e.Err
+			if e != want[i] {
+				t.Errorf("event %d is %+v, want %+v", i, e, want[i])
+			}
+		}
+		wantStats := limits.Stats{
+			Method: blocks.Name, Admitted: 2, QueueFull: 1, Items: 3, Bytes: 30,
+			Delayed: 3, Delay: 23 * s, Overdue: 1,
+		}
+		if got := l.Stats(); len(got) != 1 || got[0] != wantStats {
+			t.Errorf("statistics are %+v, want %+v", got, wantStats)
+		}
+	})
+}
+
+func TestStatsTellWhatIsUnderWay(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(t, limits.Quota{}, limits.Config{})
+		for _, id := range []peer.ID{alice, bob} {
+			defer admit(t, l, id, blocks).Release()
+		}
+		defer admit(t, l, bob, blocks).Release()
+		defer admit(t, l, bob, status).Release()
+		ctx, cancel := context.WithCancel(t.Context())
+		go l.Admit(ctx, bob, blocks)
+		synctest.Wait()
+		all := l.Stats()
+		if len(all) != 2 || all[0].Active != 3 || all[0].Waiting != 1 || all[1].Active != 1 || all[1].Waiting != 0 {
+			t.Errorf("statistics are %+v", all)
+		}
+		cancel()
+		synctest.Wait()
+	})
+}
+
+// TestPrefixesAreBounded has peers come from ever new prefixes.
+func TestPrefixesAreBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := onlyBlocks(limits.Quota{Requests: limits.Rate{N: 1, Per: time.Minute, Burst: 1}}, limits.Config{
+			MaxPeers: 50, Prefix: limits.Prefix{Peers: 1},
+		})
+		l, err := limits.New(&limits.Options{Config: c, Addr: func(id peer.ID) netip.Addr {
+			return netip.MustParseAddr(string(id))
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 50 {
+			admit(t, l, peer.ID(fmt.Sprintf("10.0.%d.1", i)), blocks).Release()
+		}
+		if _, err := l.Admit(t.Context(), "10.1.0.1", blocks); !errors.Is(err, limits.ErrTooManyPeers) {
+			t.Errorf("Admit returned %v, want %v", err, limits.ErrTooManyPeers)
+		}
+		time.Sleep(time.Minute)
+		for i := range 50 {
+			admit(t, l, peer.ID(fmt.Sprintf("10.1.%d.1", i)), blocks).Release()
+		}
+		if n := l.Peers(); n != 50 {
+			t.Errorf("%d peers are tracked, want 50", n)
+		}
+	})
+}
