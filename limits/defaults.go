@@ -28,36 +28,61 @@ var defaultQuota = Quota{
 	Bytes:    defaultBytes,
 }
 
+// defaultBlobBytes is 32 Mbit/s, which leaves room for the sidecars of the blocks
+// that a peer can get, and little more.
+var defaultBlobBytes = Rate{N: 4 * mib, Per: time.Second, Burst: 48 * mib}
+
 // DefaultMethods returns what may be used of the methods of the beacon chain, in
-// a map that belongs to the caller. Requesters that limit themselves to what deployed
-// servers grant are not delayed by them.
+// a map that belongs to the caller. Requesters that limit themselves to what
+// deployed servers grant are not delayed by them.
 func DefaultMethods() map[string]Method {
+	few := func(n uint64, per time.Duration, burst uint64) Method {
+		return Method{Peer: Quota{Requests: Rate{N: n, Per: per, Burst: burst}}}
+	}
+	many := func(n, burst uint64, bytes Rate) Method {
+		return Method{Peer: Quota{Requests: defaultRequests, Items: Rate{N: n, Per: 10 * time.Second, Burst: burst}, Bytes: bytes}}
+	}
 	return map[string]Method{
 		// What deployed requesters keep to is 5 in 15 s. As a budget outlives
 		// the connection, the burst leaves room for some handshakes in a row.
-		"status": {Peer: Quota{Requests: Rate{N: 5, Per: 15 * time.Second, Burst: 10}}},
+		"status": few(5, 15*time.Second, 10),
 		// One ends a connection, so it is the rate of reconnecting. Whoever leaves waits for
 		// the answer, briefly.
-		"goodbye": {Peer: Quota{Requests: Rate{N: 5, Per: 10 * time.Second, Burst: 10}}},
+		"goodbye": few(5, 10*time.Second, 10),
 		// Peers ping every 15 to 30 s, and when their metadata changes.
-		"ping": {Peer: Quota{Requests: Rate{N: 2, Per: 10 * time.Second, Burst: 5}}},
+		"ping": few(2, 10*time.Second, 5),
 		// Asked for after a ping.
-		"metadata": {Peer: Quota{Requests: Rate{N: 2, Per: 5 * time.Second, Burst: 5}}},
+		"metadata": few(2, 5*time.Second, 5),
 		// Deployed requesters keep to 128 blocks in 10 s, in batches of 32 to
 		// 128. Bytes hold today's blocks to about twice that, and the small
 		// ones of the first forks, of which 1024 may be asked for at once, get
 		// four times as many.
-		"beacon_blocks_by_range": {Peer: Quota{
-			Requests: defaultRequests,
-			Items:    Rate{N: 512, Per: 10 * time.Second, Burst: 1024},
-			Bytes:    defaultBytes,
-		}},
+		"beacon_blocks_by_range": many(512, 1024, defaultBytes),
 		// Each block is a random access. The burst is two requests of the most
 		// roots allowed since Deneb, which is all that may run at a time.
-		"beacon_blocks_by_root": {Peer: Quota{
-			Requests: defaultRequests,
-			Items:    Rate{N: 128, Per: 10 * time.Second, Burst: 256},
-			Bytes:    defaultBytes,
-		}},
+		"beacon_blocks_by_root": many(128, 256, defaultBytes),
+		"beacon_blocks_by_head": many(128, 256, defaultBytes),
+		// The most that Electra allows in a request is 1152, of 128 KiB.
+		"blob_sidecars_by_range": many(1152, 2304, defaultBlobBytes),
+		"blob_sidecars_by_root":  many(1152, 2304, defaultBlobBytes),
+		// The most in a request is 16384, of a few KiB today.
+		"data_column_sidecars_by_range": many(16384, 32768, defaultBlobBytes),
+		"data_column_sidecars_by_root":  many(16384, 32768, defaultBlobBytes),
+		// As blocks, which they belong to.
+		"execution_payload_envelopes_by_range": many(128, 256, defaultBytes),
+		"execution_payload_envelopes_by_root":  many(128, 256, defaultBytes),
+		// Ten times the most in a request, of up to 8 KiB.
+		"inclusion_lists_by_indices": many(160, 320, defaultBytes),
+		// The most in a request is 512.
+		"execution_proofs_by_range": many(512, 1024, defaultBytes),
+		"execution_proofs_by_root":  many(512, 1024, defaultBytes),
+		"execution_proof_status":    few(5, 15*time.Second, 10),
+		// Asked for once, at the start.
+		"light_client_bootstrap": few(5, 15*time.Second, 10),
+		// Of some 25 KiB, and one for each day: 128 are four months.
+		"light_client_updates_by_range": many(128, 256, defaultBytes),
+		// Once a slot.
+		"light_client_finality_update":   few(2, 12*time.Second, 5),
+		"light_client_optimistic_update": few(2, 12*time.Second, 5),
 	}
 }

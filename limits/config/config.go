@@ -1,0 +1,110 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/pelletier/go-toml/v2"
+
+	"github.com/seed-2dd5877b/reqresp/limits"
+	"github.com/seed-2dd5877b/reqresp/limits/score"
+)
+
+// A Config is what a file sets. The zero value is the default preset.
+type Config struct {
+	// Limits is for a [limits.Limiter].
+	Limits limits.Config
+	// Score is for a [score.Book].
+	Score score.Config
+	// Trusted are peers for the book's options.
+	Trusted []peer.ID
+}
+
+// Effective returns the configuration with every default filled in, or an error
+// that names what is outside its range.
+func (c Config) Effective() (Config, error) {
+	var err error
+	if c.Limits, err = c.Limits.Effective(); err != nil {
+		return Config{}, err
+	}
+	if c.Score, err = c.Score.Effective(); err != nil {
+		return Config{}, err
+	}
+	return c, nil
+}
+
+// Load reads a file. The error names the file, the place in it and what is wrong
+// with it.
+func Load(path string) (Config, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return Config{}, fmt.Errorf("config: %w", err)
+	}
+	c, err := Parse(data)
+	if err != nil {
+		return Config{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return c, nil
+}
+
+// Parse reads a file's content and returns the effective configuration. It fails
+// on everything that it does not know.
+func Parse(data []byte) (Config, error) {
+	f, err := decode(data)
+	if err != nil {
+		return Config{}, err
+	}
+	if f.Preset == "" {
+		f.Preset = Default
+	}
+	c, err := Preset(f.Preset)
+	if err != nil {
+		return Config{}, err
+	}
+	f.applyTo(&c)
+	if f.Trusted != nil {
+		if c.Trusted, err = parsePeers(*f.Trusted); err != nil {
+			return Config{}, err
+		}
+	}
+	if c, err = c.Effective(); err != nil {
+		return Config{}, fmt.Errorf("config: %w", err)
+	}
+	return c, nil
+}
+
+func decode(data []byte) (*file, error) {
+	f := new(file)
+	dec := toml.NewDecoder(strings.NewReader(string(data)))
+	dec.DisallowUnknownFields()
+	err := dec.Decode(f)
+	if strict, ok := errors.AsType[*toml.StrictMissingError](err); ok {
+		e := strict.Errors[0]
+		line, _ := e.Position()
+		key := e.Key()
+		return nil, fmt.Errorf("config: line %d: there is no setting %s here", line, key[len(key)-1])
+	}
+	if e, ok := errors.AsType[*toml.DecodeError](err); ok {
+		line, column := e.Position()
+		return nil, fmt.Errorf("config: line %d, column %d: %w", line, column, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("config: %w", err)
+	}
+	return f, nil
+}
+
+func parsePeers(texts []string) ([]peer.ID, error) {
+	var ids []peer.ID
+	for _, text := range texts {
+		id, err := peer.Decode(text)
+		if err != nil {
+			return nil, fmt.Errorf("config: trusted: %q is no peer ID: %w", text, err)
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}

@@ -1,0 +1,131 @@
+package config
+
+import (
+	"time"
+
+	"github.com/seed-2dd5877b/reqresp/limits"
+	"github.com/seed-2dd5877b/reqresp/limits/score"
+)
+
+// A file is what a TOML file says. What it does not mention is nil.
+type file struct {
+	Preset        string             `toml:"preset,omitempty" comment:"What everything that is not mentioned is taken from."`
+	MaxConcurrent *int               `toml:"max_concurrent,omitempty" comment:"Exchanges of one peer with one method that run at a time."`
+	MaxQueue      *int               `toml:"max_queue,omitempty" comment:"Those that wait for it. Beyond, they are refused, and the peer is blamed."`
+	MaxPeers      *int               `toml:"max_peers,omitempty" comment:"Peers that are remembered."`
+	Trusted       *[]string          `toml:"trusted,omitempty" comment:"Peer IDs that are never penalised."`
+	Node          *quota             `toml:"node,omitempty" comment:"All peers and methods together."`
+	Prefix        *prefix            `toml:"prefix,omitempty" comment:"Peers whose addresses begin alike. Zero peers turns this off."`
+	Score         *scores            `toml:"score,omitempty" comment:"How behaviour is scored."`
+	Default       *method            `toml:"default,omitempty" comment:"Methods that are not named, and rates that a named one leaves out."`
+	Methods       map[string]*method `toml:"methods,omitempty"`
+}
+
+type quota struct {
+	Requests *count `toml:"requests,omitempty"`
+	Items    *count `toml:"items,omitempty"`
+	Bytes    *size  `toml:"bytes,omitempty"`
+}
+
+type method struct {
+	Refuse *bool  `toml:"refuse,omitempty"`
+	Peer   *quota `toml:"peer,inline,omitempty"`
+	Node   *quota `toml:"node,inline,omitempty"`
+}
+
+type prefix struct {
+	Peers    *int `toml:"peers,omitempty"`
+	IPv4Bits *int `toml:"ipv4_bits,omitempty"`
+	IPv6Bits *int `toml:"ipv6_bits,omitempty"`
+}
+
+type scores struct {
+	HalfLife   *span    `toml:"half_life,omitempty"`
+	Window     *span    `toml:"window,omitempty"`
+	LowCap     *float64 `toml:"low_cap,omitempty"`
+	MidCap     *float64 `toml:"mid_cap,omitempty"`
+	HighCap    *float64 `toml:"high_cap,omitempty"`
+	RewardCap  *float64 `toml:"reward_cap,omitempty"`
+	Disconnect *float64 `toml:"disconnect,omitempty"`
+	Ban        *float64 `toml:"ban,omitempty"`
+	BanFor     *span    `toml:"ban_for,omitempty"`
+	MaxPeers   *int     `toml:"max_peers,omitempty"`
+}
+
+// A span is a duration, such as "10m".
+type span time.Duration
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (d *span) UnmarshalText(text []byte) error {
+	v, err := time.ParseDuration(string(text))
+	*d = span(v)
+	return err
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (d span) MarshalText() ([]byte, error) {
+	return []byte(time.Duration(d).String()), nil
+}
+
+// set sets what the file mentions.
+func set[T, F any](to *T, from *F, convert func(F) T) {
+	if from != nil {
+		*to = convert(*from)
+	}
+}
+
+func same[T any](v T) T { return v }
+
+func (f *file) applyTo(c *Config) {
+	l := &c.Limits
+	set(&l.MaxConcurrent, f.MaxConcurrent, same)
+	set(&l.MaxQueue, f.MaxQueue, same)
+	set(&l.MaxPeers, f.MaxPeers, same)
+	f.Node.applyTo(&l.Node)
+	f.Default.applyTo(&l.Default)
+	if p := f.Prefix; p != nil {
+		set(&l.Prefix.Peers, p.Peers, same)
+		set(&l.Prefix.IPv4Bits, p.IPv4Bits, same)
+		set(&l.Prefix.IPv6Bits, p.IPv6Bits, same)
+	}
+	for name, m := range f.Methods {
+		to := l.Methods[name]
+		m.applyTo(&to)
+		l.Methods[name] = to
+	}
+	f.Score.applyTo(&c.Score)
+}
+
+func (q *quota) applyTo(to *limits.Quota) {
+	if q == nil {
+		return
+	}
+	set(&to.Requests, q.Requests, func(r count) limits.Rate { return limits.Rate(r) })
+	set(&to.Items, q.Items, func(r count) limits.Rate { return limits.Rate(r) })
+	set(&to.Bytes, q.Bytes, func(r size) limits.Rate { return limits.Rate(r) })
+}
+
+func (m *method) applyTo(to *limits.Method) {
+	if m == nil {
+		return
+	}
+	set(&to.Refuse, m.Refuse, same)
+	m.Peer.applyTo(&to.Peer)
+	m.Node.applyTo(&to.Node)
+}
+
+func (s *scores) applyTo(to *score.Config) {
+	if s == nil {
+		return
+	}
+	set(&to.HalfLife, s.HalfLife, func(d span) time.Duration { return time.Duration(d) })
+	set(&to.Window, s.Window, func(d span) time.Duration { return time.Duration(d) })
+	set(&to.BanFor, s.BanFor, func(d span) time.Duration { return time.Duration(d) })
+	set(&to.LowCap, s.LowCap, same)
+	set(&to.MidCap, s.MidCap, same)
+	set(&to.HighCap, s.HighCap, same)
+	set(&to.RewardCap, s.RewardCap, same)
+	set(&to.Disconnect, s.Disconnect, same)
+	set(&to.Ban, s.Ban, same)
+	set(&to.MaxPeers, s.MaxPeers, same)
+}

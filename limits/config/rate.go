@@ -1,0 +1,136 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"math/bits"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/seed-2dd5877b/reqresp/limits"
+)
+
+// A count is a rate of requests or items as the file has it, such as
+// "128/10s+256".
+type count limits.Rate
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (r *count) UnmarshalText(text []byte) error {
+	rate, err := parseRate(string(text), false)
+	*r = count(rate)
+	return err
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (r count) MarshalText() ([]byte, error) {
+	return formatRate(limits.Rate(r), func(n uint64) string { return strconv.FormatUint(n, 10) }), nil
+}
+
+// A size is a rate of bytes, such as "2MiB/s+24MiB".
+type size limits.Rate
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (r *size) UnmarshalText(text []byte) error {
+	rate, err := parseRate(string(text), true)
+	*r = size(rate)
+	return err
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (r size) MarshalText() ([]byte, error) {
+	return formatRate(limits.Rate(r), formatBytes), nil
+}
+
+var units = []struct {
+	name  string
+	shift int
+}{{"GiB", 30}, {"MiB", 20}, {"KiB", 10}}
+
+func parseRate(text string, inBytes bool) (limits.Rate, error) {
+	fail := func(err error) (limits.Rate, error) {
+		example := "128/10s+256"
+		if inBytes {
+			example = "2MiB/s+24MiB"
+		}
+		return limits.Rate{}, fmt.Errorf("%q is no rate, such as %q: %w", text, example, err)
+	}
+	amount, rest, ok := strings.Cut(text, "/")
+	if !ok {
+		return fail(fmt.Errorf("there is no /"))
+	}
+	period, burst, hasBurst := strings.Cut(rest, "+")
+	var r limits.Rate
+	var err error
+	if r.N, err = parseAmount(amount, inBytes); err != nil {
+		return fail(err)
+	}
+	if r.Per, err = parsePeriod(period); err != nil {
+		return fail(err)
+	}
+	r.Burst = r.N
+	if hasBurst {
+		if r.Burst, err = parseAmount(burst, inBytes); err != nil {
+			return fail(err)
+		}
+	}
+	if r.N == 0 || r.Burst == 0 {
+		return fail(fmt.Errorf("nothing could ever be used"))
+	}
+	return r, nil
+}
+
+func parseAmount(text string, inBytes bool) (uint64, error) {
+	digits, shift := text, 0
+	for _, u := range units {
+		if s, ok := strings.CutSuffix(text, u.name); ok && inBytes {
+			digits, shift = s, u.shift
+		}
+	}
+	n, err := strconv.ParseUint(digits, 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("%q is no whole number", text)
+	}
+	if bits.LeadingZeros64(n) < shift {
+		return 0, fmt.Errorf("%q is too large", text)
+	}
+	return n << shift, nil
+}
+
+// parsePeriod parses a duration, of which "s" is short for "1s".
+func parsePeriod(text string) (time.Duration, error) {
+	if text != "" && (text[0] < '0' || text[0] > '9') {
+		text = "1" + text
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return 0, err
+	}
+	if d <= 0 {
+		return 0, fmt.Errorf("%v is no time", d)
+	}
+	return d, nil
+}
+
+func formatRate(r limits.Rate, amount func(uint64) string) []byte {
+	text := amount(r.N) + "/" + formatPeriod(r.Per)
+	if r.Burst != r.N {
+		text += "+" + amount(r.Burst)
+	}
+	return []byte(text)
+}
+
+func formatBytes(n uint64) string {
+	for _, u := range units {
+		if n > 0 && n%(1<<u.shift) == 0 {
+			return strconv.FormatUint(n>>u.shift, 10) + u.name
+		}
+	}
+	return strconv.FormatUint(n, 10)
+}
+
+// formatPeriod leaves out the one of a unit.
+func formatPeriod(d time.Duration) string {
+	short := map[time.Duration]string{time.Second: "s", time.Minute: "m", time.Hour: "h"}
+	return cmp.Or(short[d], d.String())
+}
