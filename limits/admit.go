@@ -66,7 +66,7 @@ func (l *Limiter) refuses(p *pace, now time.Duration) error {
 	case a.method.refuse:
 		return rateLimited(at, now)
 	case len(a.admissions) >= l.config.MaxQueue:
-		return fmt.Errorf("%w: %d", ErrQueueFull, l.config.MaxQueue)
+		return ErrQueueFull
 	}
 	return nil
 }

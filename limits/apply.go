@@ -22,7 +22,8 @@ func (l *Limiter) Apply(c Config) error {
 	now := l.now()
 	l.config = c
 	l.maxPeers.Store(int64(c.MaxPeers))
-	l.node.set(now, c.Node.compile(), true)
+	l.node.set(now, c.Node.compile(), 0)
+	l.node.setFloor()
 	l.clock.set(now, float64(c.Node.Bytes.N)/float64(c.Node.Bytes.Per))
 	methods := *l.methods.Load()
 	before := make([]rates, len(methods))
@@ -54,7 +55,8 @@ func (l *Limiter) Config() Config {
 func (l *Limiter) setMethod(now time.Duration, m *method) {
 	c := l.config.method(m.name)
 	m.rates, m.refuse = c.Peer.compile(), c.Refuse
-	m.pool.set(now, c.Node.compile(), true)
+	m.pool.set(now, c.Node.compile(), 0)
+	m.pool.setFloor()
 }
 
 // setPrefixes gives the prefixes what the configuration says. Peers join and
@@ -62,11 +64,12 @@ func (l *Limiter) setMethod(now time.Duration, m *method) {
 func (l *Limiter) setPrefixes(now time.Duration, methods map[string]*method) {
 	t, c := &l.prefixes, l.config.Prefix
 	t.max, t.peers, t.bits4, t.bits6 = l.config.MaxPeers, c.Peers, c.IPv4Bits, c.IPv6Bits
+	t.concurrent = l.config.MaxConcurrent * c.Peers
 	for _, x := range t.known {
 		x.share = float64(max(c.Peers, 1))
 		for _, m := range methods {
 			if m.index < len(x.pools) && x.pools[m.index] != nil {
-				x.pools[m.index].set(now, m.rates.times(uint64(c.Peers)), false)
+				x.pools[m.index].set(now, m.rates.times(uint64(c.Peers)), t.concurrent)
 			}
 		}
 	}

@@ -115,9 +115,22 @@ func (l *Limiter) Admit(ctx context.Context, from peer.ID, spec *reqresp.Spec) (
 		l.scores.Overran(from, spec.Name)
 	}
 	if errors.Is(err, ErrQueueFull) || errors.Is(err, ErrTooManyPeers) || errors.Is(err, ErrOverCapacity) {
-		err = fmt.Errorf("%w: %s of %s: %w", reqresp.ErrRefused, spec.Name, from, err)
+		err = &refusal{from, spec.Name, err}
 	}
 	return nil, err
 }
+
+// A refusal is written out only if somebody wants to read it: there may be many.
+type refusal struct {
+	from   peer.ID
+	method string
+	err    error
+}
+
+func (r *refusal) Error() string {
+	return fmt.Sprintf("%v: %s of %s: %v", reqresp.ErrRefused, r.method, r.from, r.err)
+}
+
+func (r *refusal) Unwrap() []error { return []error{reqresp.ErrRefused, r.err} }
 
 func (l *Limiter) now() time.Duration { return time.Since(l.start) }

@@ -36,9 +36,8 @@ type pace struct {
 	promised cost   // of every pool that can run short, as it is admitted
 	charged  uint64 // for what is held, if it waited its turn for that
 
-	turn  turn
-	timer *time.Timer
-	next  *pace // among the shard's spare ones
+	turn turn
+	next *pace // among the shard's spare ones
 }
 
 // levels is how many pools an exchange can pass.
@@ -182,7 +181,7 @@ func (p *pace) Release() {
 		panic("limits: exchange released twice")
 	}
 	p.running = false
-	p.lend()
+	p.drop()
 	p.end()
 }
 
@@ -230,14 +229,10 @@ func (p *pace) await(ctx context.Context, q *queue, at func() time.Duration) (ti
 
 // sleep waits until d has passed or somebody wakes p. It fails if ctx ends.
 func (p *pace) sleep(ctx context.Context, d time.Duration) error {
-	if p.timer == nil {
-		p.timer = time.NewTimer(d)
-	} else {
-		p.timer.Reset(d)
-	}
-	defer p.timer.Stop()
+	timer := time.NewTimer(d)
+	defer timer.Stop()
 	select {
-	case <-p.timer.C:
+	case <-timer.C:
 		return nil
 	case <-p.turn.wake:
 		return nil

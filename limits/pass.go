@@ -2,7 +2,6 @@ package limits
 
 import (
 	"context"
-	"fmt"
 	"time"
 )
 
@@ -25,14 +24,15 @@ func (h *hold) line(s stage) *line {
 // or a ping takes is nothing to be short of.
 const smallChunk = 4 << 10
 
-// promise is what an exchange of a method is promised: so many chunks every 8 s.
-// That is two for a first chunk within 4 s, and one for every further.
+// promise is what an exchange of a method is promised: its place, and so many
+// chunks every 8 s. That is two for a first chunk within 4 s, and one for every
+// further.
 func (m *method) promise(chunks uint64) cost {
 	size := m.expect()
 	if size <= smallChunk {
-		return cost{}
+		return cost{requests: 1}
 	}
-	return cost{items: chunks, bytes: chunks * size}
+	return cost{requests: 1, items: chunks, bytes: chunks * size}
 }
 
 // pass takes what p wants of one pool after the other, and waits in their lines
@@ -70,7 +70,7 @@ func (p *pace) pass(ctx context.Context, now time.Duration, s stage, due time.Du
 // passFreely passes the pools which have enough and nobody waiting, and returns
 // the first that is not so.
 func (p *pace) passFreely(now time.Duration, s stage) int {
-	small := s == admission && p.promised == (cost{})
+	small := s == admission && p.promised[items] == 0
 	for i := range p.levels {
 		h := &p.shared[i]
 		if h.line(s).waiting.Load() > 0 && !small {
@@ -131,7 +131,7 @@ func (p *pace) passInTurn(ctx context.Context, now time.Duration, s stage, due t
 	l.clock.leave(l.now(), p.turn.tag, err == nil && !overdue)
 	p.shard.mu.Lock()
 	if overdue && s == admission {
-		return true, fmt.Errorf("%w for %v", ErrOverCapacity, firstChunkWithin)
+		return true, ErrOverCapacity
 	}
 	return overdue, err
 }
@@ -148,29 +148,49 @@ func (p *pace) begin() {
 func (p *pace) fail(now time.Duration, s stage) {
 	p.settle(now, cost{})
 	if s == admission {
-		p.lend()
+		p.drop()
 		p.end()
 	}
 }
 
-// lend takes back what was promised while a chunk is fetched and written, which
-// may be for long if the peer does not read: it needs the promise again only to
-// wait for the next. The shard is locked.
+// lend takes back what was promised of chunks while one is fetched and written,
+// which may be for long if the peer does not read: it needs the promise again only
+// to wait for the next. The shard is locked.
 func (p *pace) lend() {
 	for i := range p.levels {
-		h := &p.shared[i]
-		if h.promised != (cost{}) {
-			h.pool.release(h.promised)
-			h.promised = cost{}
-			h.pool.admissions.nudge()
-		}
+		p.shared[i].lend()
 	}
 }
 
 // renew promises again, whether there is room for that or not. While there is
 // none nobody else is admitted. The shard is locked.
 func (p *pace) renew() {
+	again := cost{items: p.promised[items], bytes: p.promised[bytes]}
 	for i := range p.levels {
-		p.shared[i].promised = p.shared[i].pool.renew(p.promised)
+		h := &p.shared[i]
+		h.lend()
+		got := h.pool.renew(again)
+		h.promised[items], h.promised[bytes] = got[items], got[bytes]
+	}
+}
+
+// drop takes back all that was promised. The shard is locked.
+func (p *pace) drop() {
+	for i := range p.levels {
+		h := &p.shared[i]
+		h.release(h.promised)
+		h.promised = cost{}
+	}
+}
+
+func (h *hold) lend() {
+	h.release(cost{items: h.promised[items], bytes: h.promised[bytes]})
+	h.promised[items], h.promised[bytes] = 0, 0
+}
+
+func (h *hold) release(c cost) {
+	if c != (cost{}) {
+		h.pool.release(c)
+		h.pool.admissions.nudge()
 	}
 }

@@ -17,7 +17,9 @@ const floorShare = 2
 type pool struct {
 	rates   rates
 	limited bool
-	floor   cost // the most that may be promised, for every nextChunkWithin
+	// floor is the most that may be promised: of requests, how many exchanges at a
+	// time, of the others for every nextChunkWithin. Zero sets no bound.
+	floor cost
 
 	budget   budget
 	promised [currencies]atomic.Uint64
@@ -26,22 +28,25 @@ type pool struct {
 	chunks     line
 }
 
-// set replaces the rates. Everything is locked.
-func (s *pool) set(now time.Duration, to rates, promises bool) {
+// set replaces the rates and how many exchanges pass at a time. Everything is
+// locked.
+func (s *pool) set(now time.Duration, to rates, concurrent int) {
 	s.budget.change(&s.rates, &to, now)
-	s.rates, s.limited, s.floor = to, to != rates{}, cost{}
-	if !promises {
-		return
-	}
-	for i := range to {
-		if to[i].n > 0 {
-			s.floor[i] = max(to[i].tokens(nextChunkWithin)/floorShare, 1)
+	s.rates = to
+	s.floor = cost{requests: uint64(concurrent)}
+	s.limited = to != rates{} || concurrent > 0
+}
+
+// setFloor has the pool promise no more than a part of its rates.
+func (s *pool) setFloor() {
+	for _, i := range []int{items, bytes} {
+		if r := &s.rates[i]; r.n > 0 {
+			s.floor[i] = max(r.tokens(nextChunkWithin)/floorShare, 1)
 		}
 	}
 }
 
-// promise commits the pool to c for every nextChunkWithin, and reports whether
-// it can. A single exchange always can: that is slow, but not impossible. It
+// promise commits the pool to c, and reports whether it can. A single exchange always can: that is slow, but not impossible. It
 // returns what is to be released.
 func (s *pool) promise(c cost) (cost, bool) {
 	var made cost

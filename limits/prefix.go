@@ -56,9 +56,11 @@ type prefixes struct {
 	mu    sync.Mutex
 	max   int
 	peers int // whose budgets each prefix has; zero turns them off
-	bits4 int
-	bits6 int
-	known map[netip.Prefix]*prefix
+	// concurrent is how many exchanges with a method a prefix has at a time.
+	concurrent int
+	bits4      int
+	bits6      int
+	known      map[netip.Prefix]*prefix
 }
 
 // join returns the prefix of a new member's address. It is nil if the address is
@@ -112,7 +114,7 @@ func (t *prefixes) pool(x *prefix, m *method) *pool {
 	}
 	if x.pools[m.index] == nil {
 		x.pools[m.index] = new(pool)
-		x.pools[m.index].set(0, m.rates.times(uint64(t.peers)), false)
+		x.pools[m.index].set(0, m.rates.times(uint64(t.peers)), t.concurrent)
 	}
 	return x.pools[m.index]
 }
