@@ -62,7 +62,7 @@ func (s *Server) followForks(ctx context.Context) {
 	for {
 		select {
 		case <-timer.C:
-			s.offerAt(s.currentEpoch())
+			s.offerAt(s.CurrentEpoch())
 			timer.Reset(s.untilNextSlot())
 		case <-ctx.Done():
 			return

@@ -59,7 +59,7 @@ func (s *Server) rangeCount(req *BlocksByRangeRequest) (uint64, error) {
 }
 
 func (s *Server) maxRequestBlocks() uint64 {
-	return s.family.network.MaxRequestBlocks(s.currentEpoch())
+	return s.family.network.MaxRequestBlocks(s.CurrentEpoch())
 }
 
 // blocksByRoot serves beacon_blocks_by_root/2.

@@ -111,7 +111,7 @@ func NewServer(h host.Host, network *ssz.Network, chain Chain, opts *ServerOptio
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.notify = s.notifiee()
 	s.all = s.offers()
-	s.offerAt(s.currentEpoch())
+	s.offerAt(s.CurrentEpoch())
 	return s
 }
 
@@ -188,14 +188,15 @@ func (s *Server) Status(ctx context.Context) (Status, error) {
 	if err != nil {
 		return Status{}, fmt.Errorf("beacon: status of own chain: %w", err)
 	}
-	status.ForkDigest = s.family.network.DigestAt(s.currentEpoch())
+	status.ForkDigest = s.family.network.DigestAt(s.CurrentEpoch())
 	return status, nil
 }
 
 // MetaData returns what peers that ask are told of this node.
 func (s *Server) MetaData() ssz.MetaDataV3 { return s.opts.MetaData() }
 
-func (s *Server) currentEpoch() ssz.Epoch {
+// CurrentEpoch returns the epoch that it is by the server's clock.
+func (s *Server) CurrentEpoch() ssz.Epoch {
 	n := s.family.network
 	return n.EpochOf(n.SlotAt(s.opts.Now()))
 }

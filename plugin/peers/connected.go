@@ -1,0 +1,101 @@
+package peers
+
+import (
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+	"github.com/seed-2dd5877b/reqresp/ssz"
+)
+
+// A connected peer is what is known of a peer for as long as there is a connection with it.
+type connected struct {
+	id    peer.ID
+	since time.Time
+	dir   network.Direction // of the first connection
+	ours  bool              // the manager has dialed it
+
+	status   *beacon.Status // nil until it has told one
+	statusAt time.Time      // of the last exchange
+	told     ssz.Slot       // our head in it
+	nextTell time.Time      // when statuses are exchanged again, whatever happens
+	asked    bool           // it was asked for a status, as it was late with its own
+
+	metadata *ssz.MetaDataV3
+	seq      uint64    // the newest metadata that it told of
+	nextMeta time.Time // metadata is not asked for before
+	nextPing time.Time
+	fails    int // requests in a row that it did not answer
+
+	busy    bool      // a task looks after it
+	leaving bool      // it is being left
+	hangUp  time.Time // when to hang up on a peer that has said goodbye; zero if it has not
+}
+
+// join notes a connection.
+func (m *Manager) join(conn network.Conn) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.joinLocked(conn.RemotePeer(), conn.Stat().Direction)
+	m.rouse()
+}
+
+func (m *Manager) joinLocked(id peer.ID, dir network.Direction) *connected {
+	c := m.conns[id]
+	if c == nil {
+		k := m.known.peers[id]
+		c = &connected{id: id, since: time.Now(), dir: dir, ours: k != nil && k.dialed}
+		m.conns[id] = c
+	}
+	return c
+}
+
+// part forgets a peer with its last connection. That is looked up under the lock, as the peer may be
+// back already.
+func (m *Manager) part(id peer.ID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := m.conns[id]
+	if c == nil {
+		return
+	}
+	if m.host.Network().Connectedness(id) == network.Connected {
+		if c.leaving || !c.hangUp.IsZero() {
+			// It was left, and has connected again: what was is over.
+			m.conns[id] = &connected{id: id, since: time.Now(), dir: network.DirInbound}
+		}
+		return
+	}
+	if c.status != nil {
+		now := time.Now()
+		m.meetLocked(id, now)
+		m.known.backOff(id, staticSchedule.first, now) // It may be about to dial us.
+	}
+	delete(m.conns, id)
+	m.rouse()
+}
+
+// meetLocked notes that a peer is of this chain. It returns nil if there is no room for more.
+func (m *Manager) meetLocked(id peer.ID, now time.Time) *known {
+	k := m.known.add(id, nil, now)
+	if k != nil {
+		k.good, k.fails = now, 0
+		k.addAddrs(m.host.Peerstore().Addrs(id))
+	}
+	return k
+}
+
+// countedLocked reports whether a peer is one of those that the target is about.
+func (m *Manager) countedLocked(c *connected) bool {
+	if c.leaving || !c.hangUp.IsZero() {
+		return false
+	}
+	return !m.opts.Shared || c.ours || c.status != nil
+}
+
+func (m *Manager) exemptLocked(id peer.ID) bool {
+	k := m.known.peers[id]
+	return m.trusted[id] || k != nil && k.static
+}

@@ -1,0 +1,107 @@
+package peers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+)
+
+// Errors of what an operator may want.
+var (
+	// ErrNotConnected is returned for a peer that is not connected.
+	ErrNotConnected = errors.New("peers: peer is not connected")
+	// ErrNotRunning is returned before Start and after Stop.
+	ErrNotRunning = errors.New("peers: manager is not running")
+)
+
+// Connect dials a peer now, whatever the target, the pace and its back-off, and exchanges statuses with
+// it. A peer of another network or chain is left, and its status returned beside an error that
+// wraps beacon.ErrIrrelevant.
+func (m *Manager) Connect(ctx context.Context, info peer.AddrInfo) (beacon.Status, error) {
+	if err := validate(info); err != nil {
+		return beacon.Status{}, fmt.Errorf("peers: %w", err)
+	}
+	if !m.running() {
+		return beacon.Status{}, ErrNotRunning
+	}
+	m.Offer(info)
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	if err := m.host.Connect(ctx, info); err != nil {
+		return beacon.Status{}, fmt.Errorf("peers: no connection: %w", err)
+	}
+	return m.server.Handshake(ctx, info.ID)
+}
+
+func (m *Manager) running() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.state == stateRunning
+}
+
+// Disconnect says goodbye to a peer with a reason, and hangs up. The peer is not dialed for as
+// long as the reason asks. A static peer stays one.
+func (m *Manager) Disconnect(ctx context.Context, id peer.ID, reason beacon.GoodbyeReason) error {
+	if !m.running() {
+		return ErrNotRunning
+	}
+	if m.host.Network().Connectedness(id) != network.Connected {
+		return fmt.Errorf("%w: %v", ErrNotConnected, id)
+	}
+	m.server.Leave(ctx, id, reason)
+	return nil
+}
+
+// AddStatic makes a peer static until RemoveStatic or the next start, and dials it soon.
+func (m *Manager) AddStatic(info peer.AddrInfo) error {
+	if err := validate(info); err != nil {
+		return fmt.Errorf("peers: %w", err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.known.addStatic(info, time.Now()).until = time.Time{}
+	m.protectLocked(info.ID)
+	m.rouse()
+	return nil
+}
+
+// RemoveStatic makes a static peer like any other. It stays connected.
+func (m *Manager) RemoveStatic(id peer.ID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if k := m.known.peers[id]; k != nil {
+		k.static = false
+	}
+	m.protectLocked(id)
+	m.rouse()
+}
+
+// SetTrusted makes a peer trusted, or no longer so, until the next start.
+func (m *Manager) SetTrusted(id peer.ID, trusted bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if trusted {
+		m.trusted[id] = true
+	} else {
+		delete(m.trusted, id)
+	}
+	m.protectLocked(id)
+	m.rouse()
+}
+
+func (m *Manager) protectLocked(id peer.ID) {
+	if m.state != stateRunning {
+		return
+	}
+	if m.exemptLocked(id) {
+		m.host.ConnManager().Protect(id, protectTag)
+	} else {
+		m.host.ConnManager().Unprotect(id, protectTag)
+	}
+}

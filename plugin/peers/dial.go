@@ -1,0 +1,119 @@
+package peers
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+// Bounds of dialing.
+const (
+	dialRate    = 4 // a second
+	dialBurst   = 8
+	maxDials    = 16
+	dialTimeout = 15 * time.Second
+	// hunger is for how many candidates WaitWanted lets its caller look at a time.
+	hunger = 16
+)
+
+// dial dials known peers as long as peers are wanted.
+func (m *Manager) dial(now time.Time) {
+	banned := m.bannedKnown()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	due := m.known.due(now, func(id peer.ID) bool { return m.conns[id] == nil && !banned[id] })
+	wanted := m.wantedLocked()
+	for _, k := range due {
+		if !k.static && wanted <= 0 || m.dials >= maxDials || !m.pace.AllowN(now, 1) {
+			break
+		}
+		wanted--
+		m.dialLocked(k, now)
+	}
+	if wanted > 0 && len(due) < hunger {
+		select {
+		case m.hungry <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// bannedKnown asks the scores which known peers are not to be dialed, with nothing locked.
+func (m *Manager) bannedKnown() map[peer.ID]bool {
+	banned := make(map[peer.ID]bool)
+	for _, id := range m.knownIDs() {
+		if m.opts.Scores.Banned(id) {
+			banned[id] = true
+		}
+	}
+	return banned
+}
+
+func (m *Manager) knownIDs() []peer.ID {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	ids := make([]peer.ID, 0, len(m.known.peers))
+	for id := range m.known.peers {
+		ids = append(ids, id)
+	}
+	return ids
+}
+
+// wantedLocked returns how many more peers to dial.
+func (m *Manager) wantedLocked() int {
+	all, outbound := m.countLocked()
+	return max(m.opts.Target-all, m.opts.MinOutbound-outbound) - m.dials
+}
+
+func (m *Manager) dialLocked(k *known, now time.Time) {
+	// Until the peer has told its status, the dial counts as one in vain.
+	k.failed(now)
+	info := peer.AddrInfo{ID: k.id, Addrs: slices.Clone(k.addrs)}
+	k.dialed = m.spawnLocked(func(ctx context.Context) {
+		m.connect(ctx, info)
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		k.dialed = false
+		m.dials--
+		m.known.giveUp(k)
+		m.rouse()
+	})
+	if k.dialed {
+		m.dials++
+	}
+}
+
+func (m *Manager) connect(ctx context.Context, info peer.AddrInfo) {
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	if err := m.host.Connect(ctx, info); err != nil {
+		m.log.Debug("dialing failed", "peer", info.ID, "err", err)
+		return
+	}
+	m.log.Debug("dialed", "peer", info.ID)
+}
+
+// Offer tells of a peer that may be dialed when peers are wanted. What is offered is bounded; the
+// least promising peers are forgotten first.
+func (m *Manager) Offer(info peer.AddrInfo) {
+	if info.ID == m.host.ID() || validate(info) != nil {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.known.add(info.ID, info.Addrs, time.Now())
+	m.rouse()
+}
+
+// WaitWanted waits until more peers are wanted than are known, and a few more should be offered. It
+// fails with the context's error.
+func (m *Manager) WaitWanted(ctx context.Context) error {
+	select {
+	case <-m.hungry:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

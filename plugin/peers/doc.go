@@ -1,0 +1,37 @@
+// Package peers manages the peers of a beacon chain service: whom it dials, whom it keeps, whom it
+// leaves, and what it knows of each.
+//
+// A [Manager] accompanies a beacon.Server, of which it learns what peers say:
+//
+//	manager, err := peers.New(host, &peers.Options{Target: 50})
+//	server := beacon.NewServer(host, network, chain, &beacon.ServerOptions{PeerTrace: manager.Trace()})
+//	err = server.Start()
+//	manager.Start(server)
+//	defer manager.Stop()
+//
+// # Upkeep
+//
+// The server greets whom the host dials with a status. A peer that has told none twenty seconds after it
+// connected is left. Statuses are exchanged again every five minutes, when the own head has moved by
+// an epoch, and when a fork has begun, by which peers that have not followed it are found and left.
+// Every 15 to 30 seconds a peer is pinged; one that does not answer three times
+// in a row is left. Its metadata is asked for when a ping, in whichever direction, tells of newer.
+//
+// # Whom to dial
+//
+// As long as there are fewer peers than the target, or fewer that this node has dialed itself than it wants
+// of those, known peers are dialed: static ones first, then those that were good before, then those that were
+// offered, by [Manager.Offer]. Dials are bounded in number and rate. libp2p dials a
+// peer's QUIC addresses first and its TCP addresses if that does not work at once.
+//
+// Known peers are remembered in a file over restarts. The least promising are forgotten when there are too
+// many.
+//
+// # Whom to leave
+//
+// When there are more peers than the target, the worst are left: those with the lowest score,
+// then those whose heads lag behind most, then the youngest. Static and trusted peers are exempt, and so are dialed
+// peers as long as there are few of those: peers that dial choose themselves.
+//
+// After a goodbye, whoever said it, a peer is not dialed for as long as its reason asks; see [Backoff].
+package peers

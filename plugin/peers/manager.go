@@ -1,0 +1,239 @@
+package peers
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"golang.org/x/time/rate"
+
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+)
+
+// A Manager manages the peers of a host. It is safe for concurrent use.
+type Manager struct {
+	host   host.Host
+	opts   Options
+	log    *slog.Logger
+	notify *network.NotifyBundle
+	pace   *rate.Limiter // of dials
+	wake   chan struct{} // has the next round come early
+	hungry chan struct{} // tells WaitWanted
+
+	ctx    context.Context // of everything in the background
+	cancel context.CancelFunc
+	tasks  sync.WaitGroup
+
+	server *beacon.Server // set by Start, then constant
+	saved  time.Time      // belongs to the loop
+
+	mu      sync.Mutex
+	state   state
+	known   *table
+	conns   map[peer.ID]*connected
+	trusted map[peer.ID]bool
+	dials   int // under way
+	ours    view
+}
+
+type state uint8
+
+const (
+	stateNew state = iota
+	stateRunning
+	stateStopped
+)
+
+// New returns a manager of h's peers, which does nothing before Start. It reads the file of
+// Options. The host is borrowed. Options may be nil. The error names the field that is wrong.
+func New(h host.Host, opts *Options) (*Manager, error) {
+	var o Options
+	if opts != nil {
+		o = *opts
+	}
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	o = o.withDefaults()
+	m := &Manager{
+		host:    h,
+		opts:    o,
+		log:     o.Logger,
+		pace:    rate.NewLimiter(dialRate, dialBurst),
+		wake:    make(chan struct{}, 1),
+		hungry:  make(chan struct{}, 1),
+		conns:   make(map[peer.ID]*connected),
+		trusted: make(map[peer.ID]bool),
+	}
+	m.ctx, m.cancel = context.WithCancel(context.Background())
+	m.notify = &network.NotifyBundle{
+		ConnectedF:    func(_ network.Network, conn network.Conn) { m.join(conn) },
+		DisconnectedF: func(_ network.Network, conn network.Conn) { m.part(conn.RemotePeer()) },
+	}
+	m.recall()
+	return m, nil
+}
+
+// recall fills the table from the file and the options.
+func (m *Manager) recall() {
+	now := time.Now()
+	known, err := load(m.opts.File, now)
+	if err != nil {
+		// What it held can be found again: no reason not to start.
+		m.log.Warn("the known peers are lost", "err", err)
+	}
+	m.known = known
+	for _, info := range m.opts.Static {
+		m.known.addStatic(info, now)
+	}
+	for _, id := range m.opts.Trusted {
+		m.trusted[id] = true
+	}
+}
+
+// Start begins to manage the peers of a server that has the manager's Trace, also those that are
+// connected already. It does nothing but the first time.
+func (m *Manager) Start(server *beacon.Server) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.state != stateNew {
+		return
+	}
+	m.state = stateRunning
+	m.server = server
+	m.tasks.Go(m.run)
+}
+
+// Stop ends what is under way, remembers the peers, and returns when nothing runs any more. It leaves
+// no peer: that is up to the server.
+func (m *Manager) Stop() {
+	if !m.stop() {
+		return
+	}
+	m.cancel()
+	m.tasks.Wait()
+	m.host.Network().StopNotify(m.notify)
+	for _, id := range m.exempt() {
+		m.host.ConnManager().Unprotect(id, protectTag)
+	}
+	m.save(time.Now())
+}
+
+func (m *Manager) stop() (running bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	running = m.state == stateRunning
+	m.state = stateStopped
+	return running
+}
+
+// protectTag is that of peers which the host's connection manager has to leave alone.
+const protectTag = "reqresp/peers"
+
+// exempt returns the peers that are never left for lack of room.
+func (m *Manager) exempt() (ids []peer.ID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for id := range m.trusted {
+		ids = append(ids, id)
+	}
+	for id, k := range m.known.peers {
+		if k.static && !m.trusted[id] {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// A round looks after all peers. Rounds come regularly, and early if something has happened, but
+// never without a pause.
+const (
+	roundInterval = 2 * time.Second
+	roundPause    = 200 * time.Millisecond
+	saveInterval  = 5 * time.Minute
+)
+
+func (m *Manager) run() {
+	for _, id := range m.exempt() {
+		m.host.ConnManager().Protect(id, protectTag)
+	}
+	m.host.Network().Notify(m.notify)
+	for _, conn := range m.host.Network().Conns() {
+		m.join(conn)
+	}
+	m.saved = time.Now()
+	tick := time.NewTicker(roundInterval)
+	defer tick.Stop()
+	for m.ctx.Err() == nil {
+		m.round(time.Now())
+		m.pauseRound()
+		select {
+		case <-tick.C:
+		case <-m.wake:
+		case <-m.ctx.Done():
+		}
+	}
+}
+
+func (m *Manager) pauseRound() {
+	pause := time.NewTimer(roundPause)
+	defer pause.Stop()
+	select {
+	case <-pause.C:
+	case <-m.ctx.Done():
+	}
+}
+
+func (m *Manager) round(now time.Time) {
+	m.lookAtOurs(now)
+	m.tend(now)
+	m.prune(now)
+	m.dial(now)
+	if now.Sub(m.saved) >= saveInterval {
+		m.save(now)
+	}
+}
+
+// rouse has the next round come early.
+func (m *Manager) rouse() {
+	select {
+	case m.wake <- struct{}{}:
+	default:
+	}
+}
+
+// spawnLocked runs a task that Stop cancels and waits for. It reports false after Stop.
+func (m *Manager) spawnLocked(task func(ctx context.Context)) bool {
+	if m.state != stateRunning {
+		return false
+	}
+	m.tasks.Go(func() { task(m.ctx) })
+	return true
+}
+
+// save writes the file of Options, with the addresses that are known by now.
+func (m *Manager) save(now time.Time) {
+	m.saved = now
+	if m.opts.File == "" {
+		return
+	}
+	if err := save(m.opts.File, m.recordsAt(now)); err != nil {
+		m.log.Warn("the known peers were not kept", "err", fmt.Errorf("peers: %w", err))
+	}
+}
+
+func (m *Manager) recordsAt(now time.Time) []record {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for id, c := range m.conns {
+		if c.status != nil {
+			m.meetLocked(id, now)
+		}
+	}
+	return m.known.records(now)
+}

@@ -1,0 +1,85 @@
+package peers
+
+import (
+	"cmp"
+	"fmt"
+	"log/slog"
+	"slices"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+// DefaultTarget is the default of Options.Target.
+const DefaultTarget = 64
+
+// Options are the optional settings of a [Manager]. The zero value is ready.
+type Options struct {
+	// Target is how many peers the manager dials to have, and beyond which it leaves some. Zero
+	// means DefaultTarget.
+	Target int
+	// MinOutbound is how many of them it wants to have dialed itself, at most Target. Zero means
+	// a quarter of Target.
+	MinOutbound int
+	// Static peers are always dialed again, wherever the target is, and never left for
+	// lack of room. Each has at least one address.
+	Static []peer.AddrInfo
+	// Trusted peers are never left for lack of room or for their score.
+	Trusted []peer.ID
+	// Scores judge peers. Nil takes all for good ones.
+	Scores Scores
+	// File is where known peers are kept, so that they are remembered over restarts. Empty keeps
+	// them in memory only.
+	File string
+	// Shared says that the host has other uses than this domain: peers that have not exchanged
+	// a status with it are then neither counted nor left.
+	Shared bool
+	// Logger gets what is done. Nil discards it.
+	Logger *slog.Logger
+}
+
+func (o Options) withDefaults() Options {
+	o.Target = cmp.Or(o.Target, DefaultTarget)
+	o.MinOutbound = cmp.Or(o.MinOutbound, o.Target/4)
+	o.Static = slices.Clone(o.Static)
+	o.Trusted = slices.Clone(o.Trusted)
+	if o.Scores == nil {
+		o.Scores = noScores{}
+	}
+	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
+	return o
+}
+
+// maxTarget bounds Target. No deployed client has more than a few hundred peers.
+const maxTarget = 10_000
+
+// Validate returns an error that names the first field whose value is not allowed.
+func (o *Options) Validate() error {
+	target := cmp.Or(o.Target, DefaultTarget)
+	if target < 0 || target > maxTarget {
+		return fmt.Errorf("peers: Target is %d, want 1 to %d, or 0 for %d", o.Target, maxTarget, DefaultTarget)
+	}
+	if o.MinOutbound < 0 || o.MinOutbound > target {
+		return fmt.Errorf("peers: MinOutbound is %d, want at most Target, which is %d", o.MinOutbound, target)
+	}
+	for _, info := range o.Static {
+		if err := validate(info); err != nil {
+			return fmt.Errorf("peers: Static: %w", err)
+		}
+	}
+	for _, id := range o.Trusted {
+		if err := id.Validate(); err != nil {
+			return fmt.Errorf("peers: Trusted: peer id %q: %w", id, err)
+		}
+	}
+	return nil
+}
+
+func validate(info peer.AddrInfo) error {
+	if err := info.ID.Validate(); err != nil {
+		return fmt.Errorf("peer id %q: %w", info.ID, err)
+	}
+	if len(info.Addrs) == 0 {
+		return fmt.Errorf("peer %v has no address", info.ID)
+	}
+	return nil
+}

@@ -1,0 +1,175 @@
+package peers_test
+
+import (
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/seed-2dd5877b/reqresp/plugin/peers"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+)
+
+// A scoreboard has the scores that a test sets. Below -20 is bad, below -50 is banned.
+type scoreboard struct {
+	mu     sync.Mutex
+	scores map[peer.ID]float64
+}
+
+func (s *scoreboard) set(id peer.ID, score float64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.scores == nil {
+		s.scores = make(map[peer.ID]float64)
+	}
+	s.scores[id] = score
+}
+
+func (s *scoreboard) Score(id peer.ID) float64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.scores[id]
+}
+
+func (s *scoreboard) Bad(id peer.ID) bool    { return s.Score(id) < -20 }
+func (s *scoreboard) Banned(id peer.ID) bool { return s.Score(id) < -50 }
+
+// dialers are nodes that have dialed n one second after the other.
+func dialers(t *testing.T, n *node, hosts []host.Host) (all []*node) {
+	for _, h := range hosts {
+		d := newNode(t, h, peers.Options{})
+		connect(t, d, n)
+		time.Sleep(time.Second)
+		all = append(all, d)
+	}
+	return all
+}
+
+// Of three peers, there is room for two.
+func TestTheWorstAreLeftFirst(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		scores  [3]float64
+		heads   [3]uint64 // ours is 100
+		trusted int       // one of them, or -1
+		left    int
+	}{
+		{"the one with the lowest score", [3]float64{-1, 0, 5}, [3]uint64{100, 20, 100}, -1, 0},
+		{"of equal scores, the one furthest behind", [3]float64{}, [3]uint64{60, 20, 100}, -1, 1},
+		{"of those within an epoch, the youngest", [3]float64{}, [3]uint64{68, 90, 100}, -1, 2},
+		{"not a trusted one", [3]float64{0, 0, -10}, [3]uint64{100, 100, 20}, 2, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			simulate(t, afterFork, 4, func(t *testing.T, hosts []host.Host) {
+				opts := peers.Options{Target: 2, Scores: new(scoreboard)}
+				if tt.trusted >= 0 {
+					opts.Trusted = []peer.ID{hosts[tt.trusted].ID()}
+				}
+				n := newNode(t, hosts[3], opts)
+				n.chain.head.Store(100)
+				for i, h := range hosts[:3] {
+					opts.Scores.(*scoreboard).set(h.ID(), tt.scores[i])
+					d := newNode(t, h, peers.Options{})
+					d.chain.head.Store(tt.heads[i])
+					connect(t, d, n)
+					time.Sleep(100 * time.Millisecond)
+				}
+				settle()
+				want := byID(slices.Delete(slices.Clone(hosts[:3]), tt.left, tt.left+1)...)
+				if got := n.known(); !slices.Equal(got, want) {
+					t.Errorf("kept %v, want %v", got, want)
+				}
+			})
+		})
+	}
+}
+
+func TestNewcomersAreToldThatThereIsNoRoom(t *testing.T) {
+	simulate(t, afterFork, 5, func(t *testing.T, hosts []host.Host) {
+		n := newNode(t, hosts[0], peers.Options{Target: 2})
+		dialers(t, n, hosts[1:3])
+		late := notesGoodbyes(hosts[3])
+		connect(t, hosts[3], n)
+		settle()
+		if got := late.get(); !slices.Equal(got, []beacon.GoodbyeReason{beacon.GoodbyeTooManyPeers}) || connected(n, hosts[3]) {
+			t.Errorf("goodbyes %v, connected %v", got, connected(n, hosts[3]))
+		}
+		if got := n.known(); !slices.Equal(got, byID(hosts[1:3]...)) {
+			t.Errorf("peers %v, want the first two", got)
+		}
+		// There is always room for a static one, at the cost of the youngest other.
+		if err := n.manager.AddStatic(infoOf(hosts[4])); err != nil {
+			t.Fatal(err)
+		}
+		newNode(t, hosts[4], peers.Options{})
+		time.Sleep(30 * time.Second)
+		if got := n.known(); !slices.Equal(got, byID(hosts[1], hosts[4])) {
+			t.Errorf("peers %v, want the first and the static one", got)
+		}
+	})
+}
+
+// Peers that dial choose themselves: some are always chosen by this node.
+func TestSomePeersAreDialedWhateverComesIn(t *testing.T) {
+	simulate(t, afterFork, 9, func(t *testing.T, hosts []host.Host) {
+		n := newNode(t, hosts[0], peers.Options{Target: 4, MinOutbound: 2})
+		dialers(t, n, hosts[1:5])
+		for _, h := range hosts[5:] {
+			newNode(t, h, peers.Options{})
+			n.manager.Offer(infoOf(h))
+		}
+		time.Sleep(30 * time.Second)
+		outbound := 0
+		for _, info := range n.manager.Peers() {
+			if info.Direction == network.DirOutbound {
+				outbound++
+			}
+		}
+		if got := n.known(); len(got) != 4 || outbound != 2 {
+			t.Errorf("%d peers, %d of them dialed", len(got), outbound)
+		}
+	})
+}
+
+func TestBadPeersAreLeftAndBannedOnesNotDialed(t *testing.T) {
+	simulate(t, afterFork, 5, func(t *testing.T, hosts []host.Host) {
+		var scores scoreboard
+		scores.set(hosts[4].ID(), -60)
+		n := newNode(t, hosts[0], peers.Options{Scores: &scores})
+		dialers(t, n, hosts[1:4])
+		n.manager.SetTrusted(hosts[3].ID(), true)
+		settle()
+		told := make([]*goodbyes, 4)
+		for i, h := range hosts[1:4] {
+			h.RemoveStreamHandler(idGoodbye)
+			told[i+1] = notesGoodbyes(h)
+		}
+		scores.set(hosts[1].ID(), -30)
+		scores.set(hosts[2].ID(), -60)
+		scores.set(hosts[3].ID(), -30)
+		settle()
+		if got := told[1].get(); !slices.Equal(got, []beacon.GoodbyeReason{beacon.GoodbyeBadScore}) {
+			t.Errorf("a bad peer was told %v", got)
+		}
+		if got := told[2].get(); !slices.Equal(got, []beacon.GoodbyeReason{beacon.GoodbyeBanned}) {
+			t.Errorf("a banned peer was told %v", got)
+		}
+		if !connected(n, hosts[3]) {
+			t.Error("a trusted peer was left for its score")
+		}
+		n.manager.Offer(infoOf(hosts[4]))
+		settle()
+		if connected(n, hosts[4]) {
+			t.Error("a banned peer was dialed")
+		}
+		n.manager.SetTrusted(hosts[3].ID(), false)
+		settle()
+		if connected(n, hosts[3]) {
+			t.Error("a peer that is no longer trusted was not left for its score")
+		}
+	})
+}
