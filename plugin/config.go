@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"slices"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/multiformats/go-multiaddr"
 
 	"github.com/seed-2dd5877b/reqresp/limits"
+	"github.com/seed-2dd5877b/reqresp/plugin/peers"
 	"github.com/seed-2dd5877b/reqresp/plugin/store"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 	"github.com/seed-2dd5877b/reqresp/ssz"
@@ -23,6 +25,9 @@ import (
 func DefaultListen() []string {
 	return []string{"/ip4/0.0.0.0/udp/9000/quic-v1", "/ip4/0.0.0.0/tcp/9000"}
 }
+
+// DefaultName is the default of Config.Name.
+const DefaultName = "reqresp"
 
 // DefaultDrain is the default of Config.Drain.
 const DefaultDrain = 5 * time.Second
@@ -37,6 +42,11 @@ type Config struct {
 	// store remembers; a store that is new needs it. It must be nil with a chain.
 	Genesis *store.Network
 
+	// Name tells the services of one node apart: it is the namespace of its RPC API, and what
+	// the names of its files begin with. It consists of at most 32 lower-case letters and digits, of which
+	// the first is a letter. Empty means DefaultName.
+	Name string
+
 	// Host is a libp2p host to run on, which the service does not close. Nil has
 	// the service make one.
 	Host host.Host
@@ -49,6 +59,10 @@ type Config struct {
 	// go-ethereum announces its devp2p port where consensus clients expect
 	// libp2p's. It must not be set if Host is.
 	ShareNodeKey bool
+
+	// Peers says how many peers to have and whom. File, Shared and Logger are the service's to
+	// set: peers are remembered in the node's data directory.
+	Peers peers.Options
 
 	// Limits are the rate limits of what is served; see package limits. Nil means
 	// its defaults. They can be changed at run time by Service.Limiter.
@@ -71,6 +85,7 @@ func (c Config) withDefaults() Config {
 	if c.Host == nil && len(c.Listen) == 0 {
 		c.Listen = DefaultListen()
 	}
+	c.Name = cmp.Or(c.Name, DefaultName)
 	c.Listen = slices.Clone(c.Listen)
 	c.Drain = cmp.Or(c.Drain, DefaultDrain)
 	if c.Now == nil {
@@ -80,12 +95,25 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
+// validName is what Config.Name may be. RPC methods are called namespace_method.
+var validName = regexp.MustCompile(`^[a-z][a-z0-9]{0,31}$`)
+
+// validate refuses what is wrong or conflicts. Without a node, stack is nil.
 func (c Config) validate(stack *node.Config, embedded bool) error {
 	switch {
 	case !embedded && (c.Network == nil || c.Genesis != nil):
 		return errors.New("plugin: with a chain of your own, Config.Network is required and Config.Genesis must be nil")
 	case embedded && c.Network != nil:
 		return errors.New("plugin: Config.Network needs a chain; for the embedded store use Config.Genesis")
+	}
+	if !validName.MatchString(c.Name) {
+		return fmt.Errorf("plugin: Config.Name is %q, want at most 32 lower-case letters and digits, a letter first", c.Name)
+	}
+	if c.Peers.File != "" || c.Peers.Shared || c.Peers.Logger != nil {
+		return errors.New("plugin: File, Shared and Logger of Config.Peers are set by the service, leave them unset")
+	}
+	if err := c.Peers.Validate(); err != nil {
+		return fmt.Errorf("plugin: Config.Peers: %w", err)
 	}
 	if c.Drain < 0 {
 		return fmt.Errorf("plugin: Config.Drain is %v, it must not be negative", c.Drain)
@@ -106,6 +134,9 @@ func (c Config) validate(stack *node.Config, embedded bool) error {
 
 // validateSharedKey refuses to share the key with a devp2p that is alive.
 func validateSharedKey(stack *node.Config) error {
+	if stack == nil {
+		return errors.New("plugin: Config.ShareNodeKey needs a node, and this service has none: leave it unset")
+	}
 	p := stack.P2P
 	switch {
 	case p.ListenAddr != "":

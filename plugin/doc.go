@@ -9,6 +9,9 @@
 //	service, err := plugin.New(stack, chain, plugin.Config{Network: ssz.Mainnet()})
 //	err = stack.Start()
 //
+// [NewStandalone] makes the same service for a process without such a node: its caller starts and
+// stops it.
+//
 // The chain is what the service answers from; see beacon.Chain. Without one, it
 // serves the embedded store, which rests in the node's own database and is filled
 // by importing or by syncing, see packages store and rangesync.
@@ -16,4 +19,11 @@
 // The service makes a libp2p host with QUIC and TCP, or uses one that it is
 // given. Its peer identity is a secp256k1 key of its own, kept in the node's
 // data directory, unless [Config].ShareNodeKey says otherwise.
+//
+// Peers are managed by [Service.Peers], see package peers: it dials, looks after them and
+// leaves them, as [Config].Peers says, and remembers them in the data directory. Forks are
+// followed without anything to do for it.
+//
+// A node may have several services, of other networks for example, each with a [Config].Name and a host of its
+// own. A libp2p host has room for one.
 package plugin

@@ -1,16 +1,23 @@
 package plugin
 
 import (
+	"cmp"
+	"crypto/ecdsa"
+	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/libp2p/go-libp2p"
 	mplex "github.com/libp2p/go-libp2p-mplex"
-	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
+	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
+
+	"github.com/seed-2dd5877b/reqresp/plugin/peers"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 )
 
 // userAgent is what identify tells peers.
@@ -18,10 +25,22 @@ const userAgent = "reqresp"
 
 // newHost makes a host as the consensus specs want it: QUIC, and TCP with noise
 // and yamux or, which some deployed clients need, mplex.
-func newHost(key crypto.PrivKey, listen []string) (host.Host, error) {
+func newHost(key *ecdsa.PrivateKey, cfg *Config) (host.Host, error) {
+	id, err := peerKey(key)
+	if err != nil {
+		return nil, err
+	}
+	// Which peers to keep is for the manager to say. This is for a flood of them between its
+	// rounds.
+	target := cmp.Or(cfg.Peers.Target, peers.DefaultTarget)
+	connections, err := connmgr.NewConnManager(2*target, 3*target)
+	if err != nil {
+		return nil, err
+	}
 	h, err := libp2p.New(
-		libp2p.Identity(key),
-		libp2p.ListenAddrStrings(listen...),
+		libp2p.Identity(id),
+		libp2p.ListenAddrStrings(cfg.Listen...),
+		libp2p.ConnectionManager(connections),
 		libp2p.UserAgent(userAgent),
 		libp2p.Transport(quic.NewTransport),
 		libp2p.Transport(tcp.NewTCPTransport),
@@ -32,7 +51,17 @@ func newHost(key crypto.PrivKey, listen []string) (host.Host, error) {
 		libp2p.Ping(false),
 	)
 	if err != nil {
-		return nil, fmt.Errorf("plugin: listening on %v: %w", listen, err)
+		return nil, errors.Join(fmt.Errorf("plugin: listening on %v: %w", cfg.Listen, err), connections.Close())
 	}
 	return h, nil
+}
+
+// checkHost refuses a host that serves the domain already: whoever came second would take over.
+func checkHost(h host.Host) error {
+	for _, id := range h.Mux().Protocols() {
+		if strings.HasPrefix(string(id), beacon.ProtocolPrefix+"/") {
+			return fmt.Errorf("plugin: Config.Host serves %s already: it has room for one service", id)
+		}
+	}
+	return nil
 }

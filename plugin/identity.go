@@ -9,32 +9,23 @@ import (
 	"path/filepath"
 
 	gcrypto "github.com/ethereum/go-ethereum/crypto"
-	"github.com/ethereum/go-ethereum/node"
 	"github.com/libp2p/go-libp2p/core/crypto"
 )
 
-// identityFile holds the peer identity in the node's instance directory, as
-// hex, like go-ethereum's own nodekey beside it.
-const identityFile = "reqresp-nodekey"
+// identityFile is where a service keeps its peer identity, as hex, like go-ethereum's own
+// nodekey beside it.
+func identityFile(name string) string { return name + "-nodekey" }
 
 // identity returns the key of the service's own host. Deployed clients hang up
 // on keys that are not secp256k1.
-func identity(stack *node.Config, share bool) (crypto.PrivKey, error) {
-	key, err := identityKey(stack, share)
-	if err != nil {
-		return nil, err
+func identity(env environment, cfg *Config) (*ecdsa.PrivateKey, error) {
+	if cfg.ShareNodeKey {
+		return env.nodeKey(), nil
 	}
-	return crypto.UnmarshalSecp256k1PrivateKey(gcrypto.FromECDSA(key))
-}
-
-func identityKey(stack *node.Config, share bool) (*ecdsa.PrivateKey, error) {
-	if share {
-		return stack.NodeKey(), nil
-	}
-	if stack.DataDir == "" {
+	path := env.path(identityFile(cfg.Name))
+	if path == "" {
 		return gcrypto.GenerateKey()
 	}
-	path := stack.ResolvePath(identityFile)
 	key, err := gcrypto.LoadECDSA(path)
 	if err == nil {
 		return key, nil
@@ -44,6 +35,11 @@ func identityKey(stack *node.Config, share bool) (*ecdsa.PrivateKey, error) {
 		return nil, fmt.Errorf("plugin: peer identity %s is unreadable, restore or remove it: %w", path, err)
 	}
 	return newIdentityKey(path)
+}
+
+// peerKey is an identity as libp2p has it.
+func peerKey(key *ecdsa.PrivateKey) (crypto.PrivKey, error) {
+	return crypto.UnmarshalSecp256k1PrivateKey(gcrypto.FromECDSA(key))
 }
 
 func newIdentityKey(path string) (*ecdsa.PrivateKey, error) {

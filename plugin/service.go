@@ -13,16 +13,17 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/seed-2dd5877b/reqresp/limits"
+	"github.com/seed-2dd5877b/reqresp/plugin/peers"
 	"github.com/seed-2dd5877b/reqresp/plugin/store"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
-// Service is the Req/Resp domain on a go-ethereum node. It is a node.Lifecycle,
+// Service is the Req/Resp domain as a service. It is a node.Lifecycle,
 // and can be started again after it was stopped. Start and Stop are the node's to
 // call; everything else is safe for concurrent use.
 type Service struct {
-	stack *node.Node
+	env   environment
 	cfg   Config
 	chain beacon.Chain // nil for the embedded store
 	// limiter outlives a restart of the service, as what was spent does.
@@ -39,25 +40,47 @@ type running struct {
 	network *ssz.Network
 	store   *store.Store
 	db      ethdb.Database
+	peers   *peers.Manager
 	server  *beacon.Server
+	release func() error // of the lock on the files
 }
 
 // New makes a service that answers from chain, or from the embedded store if
 // chain is nil, and registers it and its RPC API with stack. It opens nothing and starts
 // nothing. It refuses settings that conflict, with an error that names them.
 func New(stack *node.Node, chain beacon.Chain, cfg Config) (*Service, error) {
+	s, err := newService(onNode{stack}, stack.Config(), chain, cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := register(stack, s); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// NewStandalone makes a service as New does, but one that runs without a go-ethereum node. It keeps
+// its files in a directory, which it makes if need be; with an empty one it keeps everything in memory.
+// The caller calls Start and Stop, and may offer [Service.APIs] on an RPC server of its own.
+func NewStandalone(dir string, chain beacon.Chain, cfg Config) (*Service, error) {
+	return newService(inDirectory(dir), nil, chain, cfg)
+}
+
+func newService(env environment, stack *node.Config, chain beacon.Chain, cfg Config) (*Service, error) {
 	cfg = cfg.withDefaults()
-	if err := cfg.validate(stack.Config(), chain == nil); err != nil {
+	if err := cfg.validate(stack, chain == nil); err != nil {
 		return nil, err
 	}
 	limiter, err := limits.New(cfg.Limits)
 	if err != nil {
 		return nil, fmt.Errorf("plugin: Config.Limits: %w", err)
 	}
-	s := &Service{stack: stack, cfg: cfg, chain: chain, limiter: limiter}
-	stack.RegisterAPIs([]rpc.API{{Namespace: "reqresp", Service: &API{s}}})
-	stack.RegisterLifecycle(s)
-	return s, nil
+	return &Service{env: env, cfg: cfg, chain: chain, limiter: limiter}, nil
+}
+
+// APIs returns the RPC API. New has registered it with the node.
+func (s *Service) APIs() []rpc.API {
+	return []rpc.API{{Namespace: s.cfg.Name, Service: &API{s}}}
 }
 
 // Start opens the store, the host and the server, or undoes what it opened and
@@ -75,6 +98,10 @@ func (s *Service) Start() error {
 }
 
 func (s *Service) open(r *running) error {
+	var err error
+	if r.release, err = s.env.lock(s.cfg.Name); err != nil {
+		return err
+	}
 	chain := s.chain
 	r.network = s.cfg.Network
 	if chain == nil {
@@ -86,26 +113,48 @@ func (s *Service) open(r *running) error {
 	if err := s.openHost(r); err != nil {
 		return err
 	}
+	if r.peers, err = peers.New(r.host, s.peerOptions()); err != nil {
+		return err
+	}
 	r.server = beacon.NewServer(r.host, r.network, chain, &beacon.ServerOptions{
 		Pacer:      s.limiter,
 		Middleware: s.cfg.Middleware,
 		MetaData:   s.cfg.MetaData,
+		PeerTrace:  r.peers.Trace(),
 		Now:        s.cfg.Now,
 		Logger:     s.cfg.Logger,
 	})
-	return r.server.Start()
+	if err := r.server.Start(); err != nil {
+		return err
+	}
+	r.peers.Start(r.server)
+	return nil
+}
+
+// peersFile is where a service remembers its peers.
+func peersFile(name string) string { return name + "-peers.json" }
+
+func (s *Service) peerOptions() *peers.Options {
+	o := s.cfg.Peers
+	o.File = s.env.path(peersFile(s.cfg.Name))
+	o.Shared = s.cfg.Host != nil
+	o.Logger = s.cfg.Logger
+	return &o
 }
 
 func (s *Service) openHost(r *running) error {
 	if s.cfg.Host != nil {
+		if err := checkHost(s.cfg.Host); err != nil {
+			return err
+		}
 		r.host = s.cfg.Host
 		return nil
 	}
-	key, err := identity(s.stack.Config(), s.cfg.ShareNodeKey)
+	key, err := identity(s.env, &s.cfg)
 	if err != nil {
 		return err
 	}
-	r.host, err = newHost(key, s.cfg.Listen)
+	r.host, err = newHost(key, &s.cfg)
 	return err
 }
 
@@ -121,6 +170,9 @@ func (s *Service) Stop() error {
 // close undoes open, however far that came.
 func (s *Service) close(r *running) error {
 	var errs []error
+	if r.peers != nil {
+		r.peers.Stop()
+	}
 	if r.server != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), s.cfg.Drain)
 		defer cancel()
@@ -133,6 +185,9 @@ func (s *Service) close(r *running) error {
 	}
 	if r.db != nil {
 		errs = append(errs, r.db.Close())
+	}
+	if r.release != nil {
+		errs = append(errs, r.release())
 	}
 	return errors.Join(errs...)
 }
@@ -171,6 +226,15 @@ func (s *Service) Addrs() ([]string, error) {
 func (s *Service) Server() *beacon.Server {
 	if r := s.running.Load(); r != nil {
 		return r.server
+	}
+	return nil
+}
+
+// Peers returns the manager of the peers, which tells who is connected and changes that, or nil while
+// the service is not running.
+func (s *Service) Peers() *peers.Manager {
+	if r := s.running.Load(); r != nil {
+		return r.peers
 	}
 	return nil
 }

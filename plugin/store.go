@@ -11,19 +11,23 @@ import (
 	"github.com/seed-2dd5877b/reqresp/plugin/store"
 )
 
-// The embedded store's database in the node's instance directory.
-const (
-	storeName      = "beaconchain"
-	storeCache     = 64 // MiB
-	storeHandles   = 64
-	storeNamespace = "reqresp/store/"
-)
+// storeName is the database of a service's embedded store.
+func storeName(name string) string {
+	if name == DefaultName {
+		return "beaconchain"
+	}
+	return name + "-beaconchain"
+}
 
-// OpenStore opens the embedded store of a node on which no service runs: to fill
-// it or to look into it. A store that is new is made. The database belongs to the caller, who
+// OpenStore opens the embedded store of the service named DefaultName, on a node on which it does not
+// run: to fill it or to look into it. A store that is new is made. The database belongs to the caller, who
 // closes it before a service starts; closing the node closes it too.
 func OpenStore(stack *node.Node) (*store.Store, ethdb.Database, error) {
-	db, err := stack.OpenDatabase(storeName, storeCache, storeHandles, storeNamespace, false)
+	return openStore(onNode{stack}, DefaultName)
+}
+
+func openStore(env environment, name string) (*store.Store, ethdb.Database, error) {
+	db, err := env.openDatabase(storeName(name), name+"/store/")
 	if err != nil {
 		return nil, nil, fmt.Errorf("plugin: opening the block database: %w", err)
 	}
@@ -38,7 +42,7 @@ func OpenStore(stack *node.Node) (*store.Store, ethdb.Database, error) {
 // that it was filled with.
 func (s *Service) openStore(r *running) error {
 	var err error
-	if r.store, r.db, err = OpenStore(s.stack); err != nil {
+	if r.store, r.db, err = openStore(s.env, s.cfg.Name); err != nil {
 		return err
 	}
 	if s.cfg.Genesis != nil {
