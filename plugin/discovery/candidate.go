@@ -1,0 +1,91 @@
+package discovery
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+
+	gcrypto "github.com/ethereum/go-ethereum/crypto"
+	"github.com/ethereum/go-ethereum/p2p/enode"
+	"github.com/ethereum/go-ethereum/p2p/enr"
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/multiformats/go-multiaddr"
+
+	"github.com/seed-2dd5877b/reqresp/ssz"
+)
+
+// Why a node is no candidate.
+var (
+	// ErrOtherNetwork is returned for a node of another network or fork.
+	ErrOtherNetwork = errors.New("discovery: node is of another network or fork")
+	// ErrNoAddress is returned for a node that says nowhere to dial it.
+	ErrNoAddress = errors.New("discovery: node has no address that can be dialed")
+)
+
+// Candidate returns where to dial a node, if it is a peer of a network in an epoch. Records spread slowly: for an
+// epoch after a fork, the digest before it will do.
+func Candidate(node *enode.Node, n *ssz.Network, e ssz.Epoch) (peer.AddrInfo, error) {
+	id, err := forkID(node)
+	if err != nil {
+		return peer.AddrInfo{}, fmt.Errorf("%w: %w", ErrOtherNetwork, err)
+	}
+	if id.Digest != n.DigestAt(e) && id.Digest != n.DigestAt(max(e, 1)-1) {
+		return peer.AddrInfo{}, fmt.Errorf("%w: digest %v", ErrOtherNetwork, id.Digest)
+	}
+	return AddrInfo(node)
+}
+
+// AddrInfo returns where to dial a node by libp2p: by QUIC and TCP, as far as its record says.
+func AddrInfo(node *enode.Node) (peer.AddrInfo, error) {
+	id, err := peerID(node)
+	if err != nil {
+		return peer.AddrInfo{}, err
+	}
+	info := peer.AddrInfo{ID: id}
+	var ip4 enr.IPv4Addr
+	if node.Load(&ip4) == nil {
+		var quic enr.QUIC
+		var tcp enr.TCP
+		_, _ = node.Load(&quic), node.Load(&tcp)
+		info.Addrs = append(info.Addrs, addrs("ip4", netip.Addr(ip4), uint16(quic), uint16(tcp))...)
+	}
+	var ip6 enr.IPv6Addr
+	if node.Load(&ip6) == nil {
+		var quic enr.QUIC6
+		var tcp enr.TCP6
+		_, _ = node.Load(&quic), node.Load(&tcp)
+		info.Addrs = append(info.Addrs, addrs("ip6", netip.Addr(ip6), uint16(quic), uint16(tcp))...)
+	}
+	if len(info.Addrs) == 0 {
+		return peer.AddrInfo{}, ErrNoAddress
+	}
+	return info, nil
+}
+
+// addrs returns the multiaddrs of the ports that are not 0.
+func addrs(family string, ip netip.Addr, quic, tcp uint16) (all []multiaddr.Multiaddr) {
+	if ip.IsUnspecified() || ip.IsMulticast() {
+		return nil
+	}
+	if quic != 0 {
+		all = append(all, multiaddr.StringCast(fmt.Sprintf("/%s/%v/udp/%d/quic-v1", family, ip, quic)))
+	}
+	if tcp != 0 {
+		all = append(all, multiaddr.StringCast(fmt.Sprintf("/%s/%v/tcp/%d", family, ip, tcp)))
+	}
+	return all
+}
+
+// peerID returns the peer ID of a node's key.
+func peerID(node *enode.Node) (peer.ID, error) {
+	key := node.Pubkey()
+	if key == nil {
+		return "", errors.New("discovery: node has no secp256k1 key")
+	}
+	pub, err := crypto.UnmarshalSecp256k1PublicKey(gcrypto.CompressPubkey(key))
+	if err != nil {
+		return "", fmt.Errorf("discovery: node's key: %w", err)
+	}
+	return peer.IDFromPublicKey(pub)
+}

@@ -1,0 +1,153 @@
+package discovery_test
+
+import (
+	"crypto/ecdsa"
+	"errors"
+	"net"
+	"slices"
+	"testing"
+
+	gcrypto "github.com/ethereum/go-ethereum/crypto"
+	"github.com/ethereum/go-ethereum/p2p/enode"
+	"github.com/ethereum/go-ethereum/p2p/enr"
+	"github.com/ethereum/go-ethereum/rlp"
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/seed-2dd5877b/reqresp/plugin/discovery"
+	"github.com/seed-2dd5877b/reqresp/ssz"
+)
+
+func newKey(t testing.TB) *ecdsa.PrivateKey {
+	t.Helper()
+	key, err := gcrypto.GenerateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// peerID is the libp2p identity of a key.
+func peerID(t testing.TB, key *ecdsa.PrivateKey) peer.ID {
+	t.Helper()
+	private, err := crypto.UnmarshalSecp256k1PrivateKey(gcrypto.FromECDSA(key))
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := peer.IDFromPrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+// nodeOf returns a node whose record has the entries given.
+func nodeOf(t testing.TB, key *ecdsa.PrivateKey, entries ...enr.Entry) *enode.Node {
+	t.Helper()
+	var r enr.Record
+	for _, e := range entries {
+		r.Set(e)
+	}
+	if err := enode.SignV4(&r, key); err != nil {
+		t.Fatal(err)
+	}
+	n, err := enode.New(enode.ValidSchemes, &r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func eth2(digest ssz.ForkDigest) enr.Entry {
+	return enr.WithEntry("eth2", discovery.ForkID{Digest: digest}.AppendSSZ(nil))
+}
+
+func TestCandidatesHaveTheForkDigest(t *testing.T) {
+	n := ssz.Mainnet()
+	const fulu ssz.Epoch = 411392
+	before, after := n.DigestAt(fulu-1), n.DigestAt(fulu)
+	for _, tt := range []struct {
+		name  string
+		epoch ssz.Epoch
+		entry enr.Entry
+		want  error
+	}{
+		{"of this fork", fulu + 100, eth2(after), nil},
+		{"of the fork before", fulu + 100, eth2(before), discovery.ErrOtherNetwork},
+		{"of the fork before, just after the fork", fulu, eth2(before), nil},
+		{"of the next fork", fulu - 1, eth2(after), discovery.ErrOtherNetwork},
+		{"at genesis", 0, eth2(n.DigestAt(0)), nil},
+		{"of another network", fulu, eth2(ssz.ForkDigest{1}), discovery.ErrOtherNetwork},
+		{"of the execution layer", fulu, enr.WithEntry("eth", []byte{1}), discovery.ErrOtherNetwork},
+		{"with an entry that is too short", fulu, enr.WithEntry("eth2", before[:]), discovery.ErrForkID},
+		{"with an entry that is no bytes", fulu, enr.WithEntry("eth2", []uint{1, 2}), discovery.ErrOtherNetwork},
+	} {
+		key := newKey(t)
+		node := nodeOf(t, key, tt.entry, enr.IPv4(net.IPv4(192, 0, 2, 1)), enr.TCP(9000))
+		info, err := discovery.Candidate(node, n, tt.epoch)
+		if !errors.Is(err, tt.want) || err == nil && info.ID != peerID(t, key) {
+			t.Errorf("%s: %v, %v", tt.name, info, err)
+		}
+	}
+}
+
+func TestAddressesOfRecords(t *testing.T) {
+	ip4, ip6 := enr.IPv4(net.IPv4(192, 0, 2, 1)), enr.IPv6(net.ParseIP("2001:db8::1"))
+	for _, tt := range []struct {
+		name    string
+		entries []enr.Entry
+		want    []string
+	}{
+		{"QUIC first", []enr.Entry{ip4, enr.TCP(1), enr.QUIC(2), enr.UDP(3)}, []string{"/ip4/192.0.2.1/udp/2/quic-v1", "/ip4/192.0.2.1/tcp/1"}},
+		{"TCP alone", []enr.Entry{ip4, enr.TCP(1)}, []string{"/ip4/192.0.2.1/tcp/1"}},
+		{"of both families", []enr.Entry{ip4, enr.QUIC(2), ip6, enr.QUIC6(4), enr.TCP6(5)}, []string{
+			"/ip4/192.0.2.1/udp/2/quic-v1", "/ip6/2001:db8::1/udp/4/quic-v1", "/ip6/2001:db8::1/tcp/5",
+		}},
+		{"ports of the other family", []enr.Entry{ip6, enr.QUIC(2), enr.TCP(1)}, nil},
+		{"discovery alone", []enr.Entry{ip4, enr.UDP(3)}, nil},
+		{"no IP address", []enr.Entry{enr.TCP(1)}, nil},
+		{"all interfaces", []enr.Entry{enr.IPv4(net.IPv4zero), enr.TCP(1)}, nil},
+		{"a group", []enr.Entry{enr.IPv4(net.IPv4(224, 0, 0, 1)), enr.TCP(1)}, nil},
+		{"port 0", []enr.Entry{ip4, enr.TCP(0), enr.QUIC(0)}, nil},
+		{"ports out of range", []enr.Entry{ip4, enr.WithEntry("tcp", uint32(70000))}, nil},
+	} {
+		info, err := discovery.AddrInfo(nodeOf(t, newKey(t), tt.entries...))
+		var got []string
+		for _, addr := range info.Addrs {
+			got = append(got, addr.String())
+		}
+		if !slices.Equal(got, tt.want) || (err == nil) != (tt.want != nil) || err != nil && !errors.Is(err, discovery.ErrNoAddress) {
+			t.Errorf("%s: %q, %v", tt.name, got, err)
+		}
+	}
+}
+
+// Whatever a record says, it is a candidate with an address or an error.
+func FuzzCandidate(f *testing.F) {
+	n := ssz.Mainnet()
+	key := newKey(f)
+	id := discovery.ForkIDAt(n, 0).AppendSSZ(nil)
+	f.Add(id, []byte{192, 0, 2, 1}, []byte{0x23, 0x28}, []byte{0x23, 0x29})
+	f.Add(id[:3], []byte{}, []byte{1, 2, 3}, []byte{})
+	f.Fuzz(func(t *testing.T, eth2, ip, quic, tcp []byte) {
+		var entries []enr.Entry
+		for key, value := range map[string][]byte{"eth2": eth2, "ip": ip, "ip6": ip, "quic": quic, "quic6": quic, "tcp": tcp, "tcp6": tcp} {
+			if len(value) > 20 {
+				return // Records are of 300 bytes at most.
+			}
+			entries = append(entries, enr.WithEntry(key, rlp.RawValue(mustRLP(value))))
+		}
+		info, err := discovery.Candidate(nodeOf(t, key, entries...), n, 0)
+		if err == nil && (len(info.Addrs) == 0 || info.ID.Validate() != nil) {
+			t.Errorf("candidate %v", info)
+		}
+	})
+}
+
+func mustRLP(b []byte) []byte {
+	enc, err := rlp.EncodeToBytes(b)
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}

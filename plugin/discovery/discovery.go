@@ -1,0 +1,145 @@
+package discovery
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	gethlog "github.com/ethereum/go-ethereum/log"
+	"github.com/ethereum/go-ethereum/p2p/discover"
+	"github.com/ethereum/go-ethereum/p2p/enode"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/multiformats/go-multiaddr"
+
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+	"github.com/seed-2dd5877b/reqresp/ssz"
+)
+
+// A Local is what the record tells of this node. A beacon.Server is one. It is safe for concurrent
+// use.
+type Local interface {
+	Family() *beacon.Family
+	CurrentEpoch() ssz.Epoch
+	MetaData() ssz.MetaDataV3
+}
+
+// A Sink takes the candidates. A peers.Manager is one. It is safe for concurrent use.
+type Sink interface {
+	// WaitWanted waits until candidates are wanted, and fails when ctx ends.
+	WaitWanted(ctx context.Context) error
+	// Offer takes a candidate, which may be one that it took before.
+	Offer(candidate peer.AddrInfo)
+}
+
+// A Discovery finds nodes and is found. It is safe for concurrent use.
+type Discovery struct {
+	local Local
+	sink  Sink
+	log   *slog.Logger
+	db    *enode.DB
+	node  *enode.LocalNode
+	udp   *discover.UDPv5
+
+	cancel context.CancelFunc
+	tasks  sync.WaitGroup
+}
+
+// Start begins discovery under the key of a libp2p host that listens on the addresses given. The error tells what
+// cannot be opened; nothing is left open then.
+func Start(key *ecdsa.PrivateKey, listening []multiaddr.Multiaddr, local Local, sink Sink, opts *Options) (*Discovery, error) {
+	if err := opts.Validate(); err != nil {
+		return nil, err
+	}
+	o := opts.withDefaults()
+	d := &Discovery{local: local, sink: sink, log: o.Logger}
+	if err := d.open(key, listening, &o); err != nil {
+		if d.db != nil {
+			d.db.Close()
+		}
+		return nil, err
+	}
+	var ctx context.Context
+	ctx, d.cancel = context.WithCancel(context.Background())
+	d.tasks.Go(func() { d.keepRecord(ctx) })
+	d.tasks.Go(func() { d.find(ctx) })
+	d.log.Info("discovery runs", "record", d.Record())
+	return d, nil
+}
+
+func (d *Discovery) open(key *ecdsa.PrivateKey, listening []multiaddr.Multiaddr, o *Options) error {
+	boot, err := o.bootNodes()
+	if err != nil {
+		return err
+	}
+	if d.db, err = enode.OpenDB(o.Database); err != nil {
+		return fmt.Errorf("discovery: opening the nodes that are known: %w", err)
+	}
+	addr, err := o.listenAddr()
+	if err != nil {
+		return err
+	}
+	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(addr))
+	if err != nil {
+		return fmt.Errorf("discovery: listening on %v: %w", addr, err)
+	}
+	bound := netip.AddrPortFrom(addr.Addr(), uint16(conn.LocalAddr().(*net.UDPAddr).Port))
+	d.node = enode.NewLocalNode(d.db, key)
+	setEndpoints(d.node, bound, o.ExternalIP)
+	setPorts(d.node, listening)
+	d.setEntries()
+	d.udp, err = discover.ListenV5(conn, d.node, discover.Config{
+		PrivateKey: key,
+		Bootnodes:  boot,
+		Log:        gethlog.NewLogger(o.Logger.Handler()),
+	})
+	if err != nil {
+		return errors.Join(fmt.Errorf("discovery: %w", err), conn.Close())
+	}
+	return nil
+}
+
+// Stop ends discovery and returns when nothing runs any more. It must be called once.
+func (d *Discovery) Stop() {
+	d.cancel()
+	d.udp.Close()
+	d.tasks.Wait()
+	d.db.Close()
+}
+
+// Record returns this node's record as it is now, as text that begins "enr:" and is good as a boot
+// node of others.
+func (d *Discovery) Record() string { return d.node.Node().String() }
+
+// Known returns how many nodes are known at the moment, of whatever network.
+func (d *Discovery) Known() int { return len(d.udp.AllNodes()) }
+
+// recordInterval is how often the record is held against what it tells.
+const recordInterval = time.Second
+
+func (d *Discovery) keepRecord(ctx context.Context) {
+	tick := time.NewTicker(recordInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			d.setEntries()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// setEntries puts into the record what it tells of this node now. It becomes a new one only if something
+// has changed.
+func (d *Discovery) setEntries() {
+	md := d.local.MetaData()
+	for _, e := range entries(d.local.Family().Network(), d.local.CurrentEpoch(), &md) {
+		d.node.Set(e)
+	}
+}

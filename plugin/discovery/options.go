@@ -1,0 +1,87 @@
+package discovery
+
+import (
+	"cmp"
+	"fmt"
+	"log/slog"
+	"net/netip"
+
+	"github.com/ethereum/go-ethereum/p2p/enode"
+)
+
+// DefaultListen is the default of Options.Listen. Deployed clients have one port for discovery and another
+// one for QUIC, as both are UDP.
+const DefaultListen = "0.0.0.0:9001"
+
+// Options are the settings of a [Discovery]. The zero value is ready, but finds nobody: it waits to be
+// found.
+type Options struct {
+	// Listen is the UDP address of discovery, an IP address and a port. Empty means DefaultListen,
+	// port 0 one that is free.
+	Listen string
+	// BootNodes are records of nodes to begin with, as text that begins "enr:" (or, as go-ethereum's
+	// do, "enode:").
+	BootNodes []string
+	// ExternalIP is the IP address that others reach this node at, if it is known. Otherwise the
+	// record has Listen's, or 127.0.0.1 if that is of all interfaces, until other nodes agree
+	// on what they see.
+	ExternalIP netip.Addr
+	// Database is the directory where nodes that were found are kept. Empty keeps them in memory.
+	Database string
+	// Logger gets what happens. Nil discards it.
+	Logger *slog.Logger
+}
+
+func (o Options) withDefaults() Options {
+	o.Listen = cmp.Or(o.Listen, DefaultListen)
+	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
+	return o
+}
+
+// maxBootNodes bounds the boot nodes, each of which is asked often.
+const maxBootNodes = 256
+
+// Validate returns an error that names the first field whose value is not allowed.
+func (o *Options) Validate() error {
+	if _, err := o.listenAddr(); err != nil {
+		return err
+	}
+	if len(o.BootNodes) > maxBootNodes {
+		return fmt.Errorf("discovery: BootNodes are %d, at most %d are allowed", len(o.BootNodes), maxBootNodes)
+	}
+	if ip := o.ExternalIP; ip.IsValid() && (ip.IsUnspecified() || ip.IsMulticast()) {
+		return fmt.Errorf("discovery: ExternalIP is %v, want the address of one node", ip)
+	}
+	_, err := o.bootNodes()
+	return err
+}
+
+func (o *Options) listenAddr() (netip.AddrPort, error) {
+	text := cmp.Or(o.Listen, DefaultListen)
+	addr, err := netip.ParseAddrPort(text)
+	if err != nil {
+		return netip.AddrPort{}, fmt.Errorf("discovery: Listen is %q, want an IP address and a port like %s", text, DefaultListen)
+	}
+	return addr, nil
+}
+
+// Port returns the UDP port of Listen, which is 0 if any will do. The options are valid.
+func (o *Options) Port() uint16 {
+	addr, _ := o.listenAddr()
+	return addr.Port()
+}
+
+func (o *Options) bootNodes() ([]*enode.Node, error) {
+	nodes := make([]*enode.Node, len(o.BootNodes))
+	for i, text := range o.BootNodes {
+		n, err := enode.Parse(enode.ValidSchemes, text)
+		if err != nil {
+			return nil, fmt.Errorf("discovery: BootNodes: %q is no node record: %w", text, err)
+		}
+		if err := n.ValidateComplete(); err != nil {
+			return nil, fmt.Errorf("discovery: BootNodes: %q cannot be reached: %w", text, err)
+		}
+		nodes[i] = n
+	}
+	return nodes, nil
+}

@@ -1,0 +1,72 @@
+package discovery
+
+import (
+	"net"
+	"net/netip"
+
+	"github.com/ethereum/go-ethereum/p2p/enode"
+	"github.com/ethereum/go-ethereum/p2p/enr"
+	"github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
+)
+
+// setEndpoints puts into the record where discovery listens. Which IP address others see is learnt, unless
+// it is given.
+func setEndpoints(ln *enode.LocalNode, listen netip.AddrPort, external netip.Addr) {
+	ln.SetFallbackUDP(int(listen.Port()))
+	ip := listen.Addr().Unmap()
+	switch {
+	case external.IsValid():
+		ln.SetStaticIP(net.IP(external.Unmap().AsSlice()))
+	case ip.IsUnspecified():
+		ln.SetFallbackIP(net.IPv4(127, 0, 0, 1))
+	default:
+		ln.SetFallbackIP(net.IP(ip.AsSlice()))
+	}
+}
+
+// setPorts puts into the record where the host listens, the first port of each kind.
+func setPorts(ln *enode.LocalNode, listening []multiaddr.Multiaddr) {
+	set := make(map[string]bool)
+	for _, addr := range listening {
+		if e := portEntry(addr); e != nil && !set[e.ENRKey()] {
+			set[e.ENRKey()] = true
+			ln.Set(e)
+		}
+	}
+}
+
+// portEntry returns the entry for an address on which the host listens, or nil.
+func portEntry(addr multiaddr.Multiaddr) enr.Entry {
+	udp := hasProtocol(addr, multiaddr.P_QUIC_V1)
+	tcp := !udp && hasProtocol(addr, multiaddr.P_TCP) && !hasProtocol(addr, multiaddr.P_WS)
+	end, err := manet.ToNetAddr(endpoint(addr))
+	if err != nil || !udp && !tcp {
+		return nil
+	}
+	ap, err := netip.ParseAddrPort(end.String())
+	if err != nil {
+		return nil
+	}
+	six := ap.Addr().Is6() && !ap.Addr().Is4In6()
+	switch port := ap.Port(); {
+	case udp && six:
+		return enr.QUIC6(port)
+	case udp:
+		return enr.QUIC(port)
+	case six:
+		return enr.TCP6(port)
+	default:
+		return enr.TCP(port)
+	}
+}
+
+func hasProtocol(addr multiaddr.Multiaddr, code int) bool {
+	_, err := addr.ValueForProtocol(code)
+	return err == nil
+}
+
+// endpoint is an address without what follows the port.
+func endpoint(addr multiaddr.Multiaddr) multiaddr.Multiaddr {
+	return addr[:min(len(addr), 2)]
+}
