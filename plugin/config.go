@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"regexp"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/ethereum/go-ethereum/node"
@@ -14,6 +15,7 @@ import (
 	"github.com/multiformats/go-multiaddr"
 
 	"github.com/seed-2dd5877b/reqresp/limits"
+	"github.com/seed-2dd5877b/reqresp/plugin/discovery"
 	"github.com/seed-2dd5877b/reqresp/plugin/peers"
 	"github.com/seed-2dd5877b/reqresp/plugin/store"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
@@ -63,6 +65,11 @@ type Config struct {
 	// Peers says how many peers to have and whom. File, Shared and Logger are the service's to
 	// set: peers are remembered in the node's data directory.
 	Peers peers.Options
+
+	// Discovery finds peers by discv5, and lets them find this node. Nil leaves it off. Database
+	// and Logger are the service's to set. It needs a host with a secp256k1 key, as the service's own has. It
+	// runs besides the node's own discovery, which is another one, of the node's key.
+	Discovery *discovery.Options
 
 	// Limits are the rate limits of what is served; see package limits. Nil means
 	// its defaults. They can be changed at run time by Service.Limiter.
@@ -115,6 +122,9 @@ func (c Config) validate(stack *node.Config, embedded bool) error {
 	if err := c.Peers.Validate(); err != nil {
 		return fmt.Errorf("plugin: Config.Peers: %w", err)
 	}
+	if err := c.validateDiscovery(stack); err != nil {
+		return err
+	}
 	if c.Drain < 0 {
 		return fmt.Errorf("plugin: Config.Drain is %v, it must not be negative", c.Drain)
 	}
@@ -132,6 +142,49 @@ func (c Config) validate(stack *node.Config, embedded bool) error {
 	return nil
 }
 
+func (c Config) validateDiscovery(stack *node.Config) error {
+	d := c.Discovery
+	if d == nil {
+		return nil
+	}
+	if d.Database != "" || d.Logger != nil {
+		return errors.New("plugin: Database and Logger of Config.Discovery are set by the service, leave them unset")
+	}
+	if err := d.Validate(); err != nil {
+		return fmt.Errorf("plugin: Config.Discovery: %w", err)
+	}
+	for _, text := range c.Listen {
+		if port := quicPort(text); port != 0 && port == d.Port() {
+			return fmt.Errorf("plugin: Config.Discovery.Listen and %s of Config.Listen are the same UDP port: choose another", text)
+		}
+	}
+	if c.Host == nil {
+		return nil
+	}
+	key, err := hostKey(c.Host)
+	if err != nil {
+		return err
+	}
+	if stack != nil && key.Equal(stack.NodeKey()) {
+		return validateSharedKey(stack)
+	}
+	return nil
+}
+
+// quicPort returns the UDP port of a multiaddr, or 0 if it has none.
+func quicPort(text string) uint16 {
+	addr, err := multiaddr.NewMultiaddr(text)
+	if err != nil {
+		return 0 // which is told elsewhere
+	}
+	port, err := addr.ValueForProtocol(multiaddr.P_UDP)
+	if err != nil {
+		return 0
+	}
+	n, _ := strconv.ParseUint(port, 10, 16)
+	return uint16(n)
+}
+
 // validateSharedKey refuses to share the key with a devp2p that is alive.
 func validateSharedKey(stack *node.Config) error {
 	if stack == nil {
@@ -140,9 +193,9 @@ func validateSharedKey(stack *node.Config) error {
 	p := stack.P2P
 	switch {
 	case p.ListenAddr != "":
-		return fmt.Errorf("plugin: Config.ShareNodeKey needs the node's devp2p listener off, but P2P.ListenAddr is %q: make it empty", p.ListenAddr)
+		return fmt.Errorf("plugin: sharing the node's key (Config.ShareNodeKey) needs its devp2p listener off, but P2P.ListenAddr is %q: make it empty", p.ListenAddr)
 	case !p.NoDiscovery && (p.DiscoveryV4 || p.DiscoveryV5):
-		return errors.New("plugin: Config.ShareNodeKey needs the node's discovery off: set P2P.NoDiscovery")
+		return errors.New("plugin: sharing the node's key (Config.ShareNodeKey) needs its discovery off: set P2P.NoDiscovery")
 	}
 	return nil
 }

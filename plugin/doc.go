@@ -24,6 +24,8 @@
 // leaves them, as [Config].Peers says, and remembers them in the data directory. Forks are
 // followed without anything to do for it.
 //
+// [Config].Discovery finds peers by discv5, see package discovery.
+//
 // A node may have several services, of other networks for example, each with a [Config].Name and a host of its
 // own. A libp2p host has room for one.
 package plugin

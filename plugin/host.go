@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"strings"
 
+	gcrypto "github.com/ethereum/go-ethereum/crypto"
 	"github.com/libp2p/go-libp2p"
 	mplex "github.com/libp2p/go-libp2p-mplex"
+	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
 	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
@@ -54,6 +56,19 @@ func newHost(key *ecdsa.PrivateKey, cfg *Config) (host.Host, error) {
 		return nil, errors.Join(fmt.Errorf("plugin: listening on %v: %w", cfg.Listen, err), connections.Close())
 	}
 	return h, nil
+}
+
+// hostKey returns the key of a host, for discovery to run under.
+func hostKey(h host.Host) (*ecdsa.PrivateKey, error) {
+	key := h.Peerstore().PrivKey(h.ID())
+	if key == nil || key.Type() != crypto.Secp256k1 {
+		return nil, errors.New("plugin: Config.Discovery needs a host with a secp256k1 key, and that of Config.Host has another or keeps none")
+	}
+	raw, err := key.Raw()
+	if err != nil {
+		return nil, fmt.Errorf("plugin: key of Config.Host: %w", err)
+	}
+	return gcrypto.ToECDSA(raw)
 }
 
 // checkHost refuses a host that serves the domain already: whoever came second would take over.

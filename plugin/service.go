@@ -13,6 +13,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/seed-2dd5877b/reqresp/limits"
+	"github.com/seed-2dd5877b/reqresp/plugin/discovery"
 	"github.com/seed-2dd5877b/reqresp/plugin/peers"
 	"github.com/seed-2dd5877b/reqresp/plugin/store"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
@@ -43,6 +44,8 @@ type running struct {
 	peers   *peers.Manager
 	server  *beacon.Server
 	release func() error // of the lock on the files
+
+	discovery *discovery.Discovery // nil if it is off
 }
 
 // New makes a service that answers from chain, or from the embedded store if
@@ -128,7 +131,25 @@ func (s *Service) open(r *running) error {
 		return err
 	}
 	r.peers.Start(r.server)
-	return nil
+	return s.openDiscovery(r)
+}
+
+// discoveryFiles is where a service keeps the nodes that it found.
+func discoveryFiles(name string) string { return name + "-nodes" }
+
+func (s *Service) openDiscovery(r *running) error {
+	if s.cfg.Discovery == nil {
+		return nil
+	}
+	key, err := hostKey(r.host)
+	if err != nil {
+		return err
+	}
+	o := *s.cfg.Discovery
+	o.Database = s.env.path(discoveryFiles(s.cfg.Name))
+	o.Logger = s.cfg.Logger
+	r.discovery, err = discovery.Start(key, r.host.Network().ListenAddresses(), r.server, r.peers, &o)
+	return err
 }
 
 // peersFile is where a service remembers its peers.
@@ -170,6 +191,9 @@ func (s *Service) Stop() error {
 // close undoes open, however far that came.
 func (s *Service) close(r *running) error {
 	var errs []error
+	if r.discovery != nil {
+		r.discovery.Stop()
+	}
 	if r.peers != nil {
 		r.peers.Stop()
 	}
@@ -237,6 +261,15 @@ func (s *Service) Peers() *peers.Manager {
 		return r.peers
 	}
 	return nil
+}
+
+// Record returns the node record (ENR) that discovery publishes, as text that begins "enr:" and is good as a
+// boot node of others. It is empty while the service is not running, or without Config.Discovery.
+func (s *Service) Record() string {
+	if r := s.running.Load(); r != nil && r.discovery != nil {
+		return r.discovery.Record()
+	}
+	return ""
 }
 
 // Store returns the embedded store, or nil while the service is not running or
