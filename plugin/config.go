@@ -165,8 +165,12 @@ func (c Config) validateDiscovery(stack *node.Config) error {
 	if err != nil {
 		return err
 	}
-	if stack != nil && key.Equal(stack.NodeKey()) {
-		return validateSharedKey(stack)
+	if stack == nil {
+		return nil
+	}
+	// A node whose own network is off may not even have a key.
+	if err := validateSharedKey(stack); err != nil && key.Equal(stack.NodeKey()) {
+		return err
 	}
 	return nil
 }

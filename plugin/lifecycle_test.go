@@ -1,23 +1,29 @@
 package plugin_test
 
 import (
+	"context"
 	"errors"
 	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/ethereum/go-ethereum/node"
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
 
 	"github.com/seed-2dd5877b/reqresp/plugin"
 	"github.com/seed-2dd5877b/reqresp/plugin/devchain"
 	"github.com/seed-2dd5877b/reqresp/plugin/peers"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
 
 // standalone makes a service without a node, which ends with the test. It is not started.
@@ -224,6 +230,57 @@ func TestRestartRemembersPeers(t *testing.T) {
 		t.Fatal(err)
 	}
 	waitFor(t, "the peer to be dialed again", func() bool { return knows(a, b) })
+}
+
+// Whatever peers ask for, and whether they answer the goodbye or not, stopping is bounded.
+func TestStopIsBounded(t *testing.T) {
+	simulate(t, 1000, func(t *testing.T, a, b host.Host) {
+		slow := func(next reqresp.HandlerFunc) reqresp.HandlerFunc {
+			return func(ctx context.Context, in *reqresp.Inbound) error {
+				if in.Spec().Name == "beacon_blocks_by_range" {
+					<-ctx.Done()
+				}
+				return next(ctx, in)
+			}
+		}
+		cfg := plugin.Config{Genesis: devGenesis(), Host: a, Drain: 3 * time.Second, Middleware: []reqresp.Middleware{slow}}
+		s := startStandalone(t, "", cfg)
+		b.SetStreamHandler("/eth2/beacon_chain/req/goodbye/1/ssz_snappy", func(stream network.Stream) {
+			time.Sleep(time.Hour)
+			_ = stream.Reset()
+		})
+		family := beacon.NewFamily(devchain.Network())
+		client := beacon.NewClient(b, family)
+		if err := b.Connect(t.Context(), *host.InfoFromHost(a)); err != nil {
+			t.Fatal(err)
+		}
+		ours, err := s.Server().Status(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := client.Status(t.Context(), a.ID(), ours); err != nil {
+			t.Fatal(err)
+		}
+		var asked sync.WaitGroup
+		asked.Go(func() {
+			for _, err := range client.BlocksByRange(t.Context(), a.ID(), 1, 10) {
+				if err == nil {
+					t.Error("got a block")
+				}
+			}
+		})
+		time.Sleep(time.Second)
+		began := time.Now()
+		if err := s.Stop(); err != nil {
+			t.Error(err)
+		}
+		// Draining takes as long as it may, and the goodbye two seconds.
+		if took := time.Since(began); took < 3*time.Second || took > 5500*time.Millisecond {
+			t.Errorf("stopped after %v", took)
+		}
+		asked.Wait()
+		time.Sleep(time.Hour)
+	})
 }
 
 // knows reports whether a service has b's status.

@@ -166,8 +166,8 @@ func TestRestartKeepsIdentityAndBlocks(t *testing.T) {
 
 func TestStopSaysGoodbyeAndLeavesNothing(t *testing.T) {
 	before := runtime.NumGoroutine()
-	serverStack, server := start(t, t.TempDir(), devConfig())
-	clientStack, client := start(t, t.TempDir(), devConfig())
+	serverStack, server := start(t, t.TempDir(), discoverable())
+	clientStack, client := start(t, t.TempDir(), discoverable(server.Record()))
 	to := addrOf(t, server.Host(), "tcp")
 	if err := client.Host().Connect(t.Context(), to); err != nil {
 		t.Fatal(err)

@@ -34,6 +34,9 @@ type connected struct {
 	hangUp  time.Time // when to hang up on a peer that has said goodbye; zero if it has not
 }
 
+// going reports whether the connection is about to end.
+func (c *connected) going() bool { return c.leaving || !c.hangUp.IsZero() }
+
 // join notes a connection.
 func (m *Manager) join(conn network.Conn) {
 	m.mu.Lock()
@@ -62,7 +65,7 @@ func (m *Manager) part(id peer.ID) {
 		return
 	}
 	if m.host.Network().Connectedness(id) == network.Connected {
-		if c.leaving || !c.hangUp.IsZero() {
+		if c.going() {
 			// It was left, and has connected again: what was is over.
 			m.conns[id] = &connected{id: id, since: time.Now(), dir: network.DirInbound}
 		}
@@ -89,7 +92,7 @@ func (m *Manager) meetLocked(id peer.ID, now time.Time) *known {
 
 // countedLocked reports whether a peer is one of those that the target is about.
 func (m *Manager) countedLocked(c *connected) bool {
-	if c.leaving || !c.hangUp.IsZero() {
+	if c.going() {
 		return false
 	}
 	return !m.opts.Shared || c.ours || c.status != nil

@@ -31,7 +31,7 @@ func (m *Manager) gotStatus(id peer.ID, ours, theirs beacon.Status) {
 	now := time.Now()
 	if c.status == nil {
 		c.nextPing = now.Add(jitter(pingLeast, pingMost))
-		if k := m.meetLocked(id, now); k != nil {
+		if k := m.meetLocked(id, now); k != nil && !c.going() {
 			k.until = time.Time{} // It wants to be a peer, whatever was.
 		}
 		m.rouse()
