@@ -7,6 +7,8 @@ import (
 	"github.com/ethereum/go-ethereum/p2p"
 
 	"github.com/seed-2dd5877b/reqresp/plugin"
+	"github.com/seed-2dd5877b/reqresp/plugin/discovery"
+	"github.com/seed-2dd5877b/reqresp/plugin/peers"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
@@ -17,6 +19,27 @@ func register(stack *node.Node, chain beacon.Chain) (*plugin.Service, error) {
 		Network: ssz.Mainnet(),
 		Listen:  []string{"/ip4/127.0.0.1/udp/0/quic-v1", "/ip4/127.0.0.1/tcp/0"},
 	})
+}
+
+// A service can do without a go-ethereum node. This one finds its peers by itself.
+func ExampleNewStandalone() {
+	service, err := plugin.NewStandalone("", emptyChain{}, plugin.Config{
+		Network:   ssz.Mainnet(),
+		Listen:    []string{"/ip4/127.0.0.1/udp/0/quic-v1", "/ip4/127.0.0.1/tcp/0"},
+		Peers:     peers.Options{Target: 50},
+		Discovery: &discovery.Options{Listen: "127.0.0.1:0"}, // and BootNodes
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if err := service.Start(); err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer service.Stop()
+	fmt.Println(service.Record()[:4], len(service.Peers().Peers()), "peers")
+	// Output: enr: 0 peers
 }
 
 // The service starts and stops with its node.

@@ -28,7 +28,7 @@ const (
 // A view is what this node's own status comes to.
 type view struct {
 	status   beacon.Status
-	ok       bool // the status is known
+	ok       bool // the status is known; else it is the last one
 	forked   time.Time
 	nearFork bool
 }
@@ -36,20 +36,20 @@ type view struct {
 // lookAtOurs asks for the own status, once in a round.
 func (m *Manager) lookAtOurs(now time.Time) {
 	status, err := m.server.Status(m.ctx)
-	if err != nil && m.ctx.Err() == nil {
-		m.log.Warn("own status is not known", "err", err)
-	}
 	near := nearFork(m.network(), m.server.CurrentEpoch())
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.ours.ok && err == nil && m.ours.status.ForkDigest != status.ForkDigest {
+	if old := m.ours.status.ForkDigest; err == nil && old != status.ForkDigest && old != (ssz.ForkDigest{}) {
 		m.ours.forked = now
 		m.log.Info("a fork has begun", "digest", status.ForkDigest)
 	}
-	if err == nil {
-		m.ours.status, m.ours.ok = status, true
+	if err != nil && m.ours.ok {
+		m.log.Warn("own status is not known any more", "err", err)
 	}
-	m.ours.nearFork = near
+	m.ours.ok, m.ours.nearFork = err == nil, near
+	if err == nil {
+		m.ours.status = status
+	}
 }
 
 func (m *Manager) network() *ssz.Network { return m.server.Family().Network() }
