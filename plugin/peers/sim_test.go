@@ -128,6 +128,12 @@ type node struct {
 // newNode starts a node, which ends with the test.
 func newNode(t *testing.T, h host.Host, opts peers.Options) *node {
 	t.Helper()
+	return newNodeAt(t, h, opts, time.Now)
+}
+
+// newNodeAt starts a node with a clock of its own.
+func newNodeAt(t *testing.T, h host.Host, opts peers.Options, now func() time.Time) *node {
+	t.Helper()
 	manager, err := peers.New(h, &opts)
 	if err != nil {
 		t.Fatal(err)
@@ -137,6 +143,7 @@ func newNode(t *testing.T, h host.Host, opts peers.Options) *node {
 		Middleware: []reqresp.Middleware{n.asked.middleware},
 		PeerTrace:  manager.Trace(),
 		MetaData:   func() ssz.MetaDataV3 { return ssz.MetaDataV3{SeqNumber: n.seq.Load(), CustodyGroupCount: 4} },
+		Now:        now,
 	})
 	if err := n.server.Start(); err != nil {
 		t.Fatal(err)

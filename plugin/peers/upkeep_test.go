@@ -181,11 +181,12 @@ func TestRateLimitedPingsAreNoFailure(t *testing.T) {
 	})
 }
 
-// At a fork, peers that follow it stay, and those that do not are found and left.
+// At a fork, peers that follow it stay, though their clocks differ, and those that do not are found and left.
 func TestForksAreCrossedTogether(t *testing.T) {
 	const fork = ssz.Slot(64)
 	simulate(t, fork-40, 3, func(t *testing.T, hosts []host.Host) {
-		a, b := newNode(t, hosts[0], peers.Options{}), newNode(t, hosts[1], peers.Options{})
+		a := newNode(t, hosts[0], peers.Options{})
+		b := newNodeAt(t, hosts[1], peers.Options{}, func() time.Time { return time.Now().Add(400 * time.Millisecond) })
 		stuck := beacon.NewServer(hosts[2], devchain.Network(), new(headChain), &beacon.ServerOptions{
 			Now: func() time.Time { return devchain.Network().TimeAt(fork - 1) },
 		})
@@ -199,9 +200,22 @@ func TestForksAreCrossedTogether(t *testing.T) {
 		if got, want := a.known(), byID(hosts[1:]...); !slices.Equal(got, want) {
 			t.Fatalf("peers %v before the fork, want %v", got, want)
 		}
+		before, _ := a.manager.Peer(b.ID())
+		// Just now b is on the other side of the fork.
+		time.Sleep(time.Until(devchain.Network().TimeAt(fork)) - 200*time.Millisecond)
+		for _, from := range []*node{a, b} {
+			for _, to := range []*node{a, b} {
+				if from == to {
+					continue
+				}
+				if _, err := from.server.Handshake(t.Context(), to.ID()); err != nil {
+					t.Errorf("on both sides of the fork: %v", err)
+				}
+			}
+		}
 		time.Sleep(time.Until(devchain.Network().TimeAt(fork)) + 20*time.Second)
 		info, ok := a.manager.Peer(b.ID())
-		if !ok || info.Status == nil || info.Status.ForkDigest != devchain.Network().DigestAt(2) {
+		if !ok || info.Since != before.Since || info.Status == nil || info.Status.ForkDigest != devchain.Network().DigestAt(2) {
 			t.Errorf("the peer that follows: connected %v, %+v", ok, info.Status)
 		}
 		if !slices.Contains(info.Protocols, idStatusV2) {
