@@ -188,7 +188,7 @@ func TestUnreachablePeersAreDialedLessAndLess(t *testing.T) {
 			t.Fatalf("dialed %d times in five hours: %v", len(got), got)
 		}
 		for i := 2; i < len(got); i++ {
-			if before, after := got[i-1]-got[i-2], got[i]-got[i-1]; after < before*6/5 && i > 3 {
+			if before, after := got[i-1]-got[i-2], got[i]-got[i-1]; after < before*6/5 && i > 4 {
 				t.Errorf("dial %d came %v after the last, that %v after its own", i, after, before)
 			}
 		}

@@ -7,7 +7,8 @@
 //	server := beacon.NewServer(host, network, chain, &beacon.ServerOptions{PeerTrace: manager.Trace()})
 //	err = server.Start()
 //	manager.Start(server)
-//	defer manager.Stop()
+//	defer server.Stop(ctx)
+//	defer manager.Stop() // before the server, which says goodbye
 //
 // # Upkeep
 //

@@ -58,7 +58,7 @@ func TestPeersArePingedAndMetaDataFollows(t *testing.T) {
 		b.asked.reset()
 		time.Sleep(10 * time.Minute)
 		// Every 15 to 30 s.
-		if n := b.asked.count(idPing); n < 19 || n > 40 {
+		if n := b.asked.count(idPing); n < 17 || n > 40 {
 			t.Errorf("%d pings in ten minutes", n)
 		}
 		if n := b.asked.count(idMetaData); n != 0 {
@@ -149,9 +149,9 @@ func TestPeersThatDoNotAnswerPingsAreLeft(t *testing.T) {
 			_, _ = io.Copy(io.Discard, stream)
 			_ = stream.Reset()
 		})
-		time.Sleep(40 * time.Second)
+		time.Sleep(35 * time.Second)
 		if info, _ := a.manager.Peer(b.ID()); info.Fails == 0 || info.Fails > 2 {
-			t.Errorf("%d failures after 40 s", info.Fails)
+			t.Errorf("%d failures after 35 s", info.Fails)
 		}
 		time.Sleep(time.Minute)
 		if connected(a, b) {
