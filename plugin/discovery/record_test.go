@@ -1,0 +1,57 @@
+package discovery_test
+
+import (
+	"net"
+	"testing"
+
+	"github.com/ethereum/go-ethereum/p2p/enr"
+	"github.com/ethereum/go-ethereum/rlp"
+
+	"github.com/seed-2dd5877b/reqresp/plugin/devchain"
+	"github.com/seed-2dd5877b/reqresp/plugin/discovery"
+	"github.com/seed-2dd5877b/reqresp/ssz"
+)
+
+// go-ethereum panics if a node's own record is too large.
+func TestTheLargestRecordFits(t *testing.T) {
+	node := nodeOf(t, newKey(t), eth2(ssz.ForkDigest{1}),
+		enr.WithEntry("attnets", make([]byte, 8)), enr.WithEntry("syncnets", []byte{255}),
+		enr.WithEntry("cgc", uint64(1<<63)), enr.WithEntry("nfd", make([]byte, 4)),
+		enr.IPv4(net.IPv4(192, 0, 2, 1)), enr.TCP(60000), enr.QUIC(60000), enr.UDP(60000),
+		enr.IPv6(net.ParseIP("2001:db8::1")), enr.TCP6(60000), enr.QUIC6(60000), enr.UDP6(60000))
+	b, err := rlp.EncodeToBytes(node.Record())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const number = 8 // the longest sequence number takes so many bytes more
+	if len(b)+number > enr.SizeLimit {
+		t.Errorf("%d bytes, and up to %d for its number: %d are allowed", len(b), number, enr.SizeLimit)
+	}
+}
+
+func TestTheRecordSaysWhereTheHostListens(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		listen []string
+		want   map[string]uint16
+	}{
+		{"QUIC and TCP", []string{"/ip4/0.0.0.0/udp/1/quic-v1", "/ip4/0.0.0.0/tcp/2"}, map[string]uint16{"quic": 1, "tcp": 2}},
+		{"the first of several", []string{"/ip4/127.0.0.1/tcp/1", "/ip4/192.0.2.1/tcp/2"}, map[string]uint16{"tcp": 1}},
+		{"both families", []string{"/ip6/::/udp/1/quic-v1", "/ip6/::/tcp/2", "/ip4/0.0.0.0/tcp/3"}, map[string]uint16{"quic6": 1, "tcp6": 2, "tcp": 3}},
+		{"what no client dials", []string{"/ip4/0.0.0.0/tcp/1/ws", "/ip4/0.0.0.0/udp/2", "/dns4/example.org/tcp/3"}, nil},
+		{"nowhere", nil, nil},
+	} {
+		d, err := discovery.Start(newKey(t), listening(tt.listen...), newLocal(devchain.Network(), 2), new(sink), &discovery.Options{Listen: "127.0.0.1:0"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		record := parse(t, d.Record())
+		d.Stop()
+		for _, key := range []string{"quic", "tcp", "quic6", "tcp6"} {
+			var port uint16
+			if _ = record.Load(enr.WithEntry(key, &port)); port != tt.want[key] {
+				t.Errorf("%s: %s is %d, want %d", tt.name, key, port, tt.want[key])
+			}
+		}
+	}
+}
