@@ -250,7 +250,7 @@ func TestStopIsBounded(t *testing.T) {
 			_ = stream.Reset()
 		})
 		family := beacon.NewFamily(devchain.Network())
-		client := beacon.NewClient(b, family)
+		client := beacon.NewClient(b, family, nil)
 		if err := b.Connect(t.Context(), *host.InfoFromHost(a)); err != nil {
 			t.Fatal(err)
 		}

@@ -134,7 +134,7 @@ func TestAPeerThatSaidGoodbyeIsHungUpOn(t *testing.T) {
 	simulate(t, afterFork, 2, func(t *testing.T, hosts []host.Host) {
 		n := newNode(t, hosts[0], peers.Options{})
 		connect(t, n, hosts[1])
-		c := beacon.NewClient(hosts[1], n.server.Family())
+		c := beacon.NewClient(hosts[1], n.server.Family(), nil)
 		if err := c.Goodbye(t.Context(), n.ID(), beacon.GoodbyeTooManyPeers); err != nil {
 			t.Fatal(err)
 		}
