@@ -21,7 +21,7 @@ var ErrNoCargo = errors.New("rustpeer: cargo is needed and not on the PATH")
 type Program string
 
 const (
-	// Current is on libp2p 0.57.1, the newest release when this was written, with libp2p-request-response 0.30.0.
+	// Current is on libp2p 0.57.1 of 2026 with libp2p-request-response 0.30.0.
 	Current Program = "current"
 	// Throttled is on libp2p 0.39.1 of 2021 with libp2p-request-response 0.12.0, the last release with throttling.
 	Throttled Program = "throttled"
