@@ -90,9 +90,11 @@
 //     there it is always true. RemoveOverride takes effect on peers that are known.
 //   - A request that was dropped for want of credit is followed by no other event.
 //     There, an InboundFailure follows, of an ID that is not known.
-//   - A header that cannot be read costs its stream, and not the connection. (A stream
-//     that is closed without a response costs a peer on rust-libp2p 0.12 its connection
-//     all the same.)
+//   - A header that cannot be read costs its stream, and not the connection.
+//
+// Peers on releases of that age close a connection on which a stream is reset or ends
+// without a response. Their yamux may miss the end of a stream on which they wait; then
+// a request that was dropped here ends there with its timeout.
 //
 // # Concurrency
 //
