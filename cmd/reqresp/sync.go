@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/seed-2dd5877b/reqresp/plugin"
+	"github.com/seed-2dd5877b/reqresp/plugin/peers"
 	"github.com/seed-2dd5877b/reqresp/plugin/rangesync"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/ssz"
@@ -77,6 +78,7 @@ func (a *app) runSync(ctx context.Context, cmd *cli.Command) (err error) {
 	i, err := start(cmd.String("datadir"), nil, plugin.Config{
 		Genesis: genesis,
 		Listen:  localListen(),
+		Peers:   peers.Options{NoDial: true}, // The peer was named.
 		Logger:  a.logger(cmd),
 	})
 	if err != nil {

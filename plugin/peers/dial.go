@@ -63,6 +63,9 @@ func (m *Manager) knownIDs() []peer.ID {
 
 // wantedLocked returns how many more peers to dial.
 func (m *Manager) wantedLocked() int {
+	if m.opts.NoDial {
+		return 0
+	}
 	all, outbound := m.countLocked()
 	return max(m.opts.Target-all, m.opts.MinOutbound-outbound) - m.dials
 }

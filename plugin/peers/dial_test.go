@@ -78,6 +78,24 @@ func TestCandidatesAreWantedAsLongAsPeersAre(t *testing.T) {
 	})
 }
 
+func TestNoDialLeavesStaticPeers(t *testing.T) {
+	simulate(t, afterFork, 3, func(t *testing.T, hosts []host.Host) {
+		newNode(t, hosts[1], peers.Options{NoDial: true})
+		newNode(t, hosts[2], peers.Options{NoDial: true})
+		n := newNode(t, hosts[0], peers.Options{NoDial: true, Static: infosOf(hosts[2:])})
+		n.manager.Offer(infoOf(hosts[1]))
+		settle()
+		if got := n.known(); !slices.Equal(got, byID(hosts[2])) {
+			t.Errorf("peers %v, want the static one", got)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := n.manager.WaitWanted(ctx); err == nil {
+			t.Error("candidates are wanted")
+		}
+	})
+}
+
 // dialsTo notes when a host is dialed.
 func dialsTo(h host.Host) func() []time.Duration {
 	start := time.Now()

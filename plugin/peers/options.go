@@ -20,6 +20,8 @@ type Options struct {
 	// MinOutbound is how many of them it wants to have dialed itself, at most Target. Zero means
 	// a quarter of Target.
 	MinOutbound int
+	// NoDial leaves dialing to others, but for static peers: of the peers that are known none is dialed.
+	NoDial bool
 	// Static peers are always dialed again, wherever the target is, and never left for
 	// lack of room. Each has at least one address.
 	Static []peer.AddrInfo
