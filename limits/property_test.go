@@ -68,7 +68,9 @@ func (r *recorder) check(t *testing.T) {
 		for _, g := range r.grants[i:] {
 			sum, beyond = sum+g.items, beyond+g.beyond
 			refilled := float64(r.rate.N) * float64(g.at-first.at) / float64(r.rate.Per)
-			if float64(sum) > float64(r.rate.Burst+beyond)+refilled+1e-6 {
+			// Times are in whole nanoseconds, so that one may be too many.
+			nano := float64(r.rate.N) / float64(r.rate.Per)
+			if float64(sum) > float64(r.rate.Burst+beyond)+refilled+nano+1e-6 {
 				t.Fatalf("%v: %d items from %v to %v, of which %d are beyond", r.rate, sum, first.at, g.at, beyond)
 			}
 		}
