@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"iter"
 	"math/rand/v2"
 	"runtime"
 	"sync"
@@ -17,6 +18,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon/internal/allforks"
+	"github.com/seed-2dd5877b/reqresp/ssz"
 	"github.com/seed-2dd5877b/reqresp/ssz/mainnet"
 )
 
@@ -156,6 +159,56 @@ func TestServingABlockTakesLittleMemory(t *testing.T) {
 	t.Logf("%.2f allocations, %.0f bytes", allocs, size)
 	if allocs > 4 || size > 1<<10 {
 		t.Errorf("%.2f allocations of %.0f bytes for each block", allocs, size)
+	}
+}
+
+// repeatingColumns has the same sidecar for every column of every block.
+type repeatingColumns struct {
+	*allforks.Chain
+	sidecar *allforks.Item
+}
+
+func (c repeatingColumns) DataColumnSidecarsByRange(
+	_ context.Context, start ssz.Slot, count uint64, columns []uint64,
+) iter.Seq2[beacon.SidecarRef, error] {
+	return func(yield func(beacon.SidecarRef, error) bool) {
+		for slot := start; uint64(slot-start) < count; slot++ {
+			for _, column := range columns {
+				ref := beacon.SidecarRef{Slot: slot, BlockRoot: ssz.Root{byte(slot)}, Index: column}
+				ref.Size, ref.FramesSize = len(c.sidecar.SSZ), len(c.sidecar.Frames)
+				if !yield(ref, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func (c repeatingColumns) AppendDataColumnSidecarFrames(_ context.Context, _ beacon.SidecarRef, dst []byte) ([]byte, error) {
+	return append(dst, c.sidecar.Frames...), nil
+}
+
+// Sidecars come by the hundred, so that each may cost next to nothing.
+func TestServingASidecarTakesNoMemory(t *testing.T) {
+	if raceEnabled {
+		t.Skip("pools keep nothing under the race detector")
+	}
+	h, columns := newQuietHost(), []uint64{0, 1, 2, 3, 4, 5, 6, 7}
+	chain := repeatingColumns{fullChain(), fullChain().Columns[0]}
+	srv := beacon.NewServer(h, allforks.Network(), chain, &beacon.ServerOptions{Now: inSlot(allforks.Head)})
+	must(0, srv.Start())
+	t.Cleanup(func() { _ = srv.Stop(context.Background()) })
+	request := encode(&ssz.DataColumnSidecarsByRangeRequest{StartSlot: fuluSlot, Count: 100, Columns: columns})
+	h.ask(id("data_column_sidecars_by_range", 1), request) // fills the pools
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	s := h.ask(id("data_column_sidecars_by_range", 1), request)
+	runtime.ReadMemStats(&after)
+	if s.writes != 800 {
+		t.Fatalf("%d sidecars were written, want 800", s.writes)
+	}
+	if allocs := float64(after.Mallocs-before.Mallocs) / 800; allocs > 0.5 {
+		t.Errorf("%.2f allocations for each sidecar", allocs)
 	}
 }
 

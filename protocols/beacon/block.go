@@ -1,6 +1,8 @@
 package beacon
 
 import (
+	"fmt"
+
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
@@ -24,3 +26,19 @@ type Block struct {
 	// sends on.
 	Frames []byte
 }
+
+// take reads the block's header. Root is left for whoever decodes the block: that checks its form
+// too.
+func (b *Block) take(_ *ssz.Type, c Chunk) (ssz.Slot, error) {
+	header, err := ssz.PeekBlock(c.SSZ)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", ErrMalformedBlock, err)
+	}
+	*b = Block{
+		Slot: header.Slot, ParentRoot: header.ParentRoot,
+		Fork: c.Fork, Digest: c.Digest, SSZ: c.SSZ, Frames: c.Frames,
+	}
+	return b.Slot, nil
+}
+
+func (b *Block) give() Chunk { return Chunk{b.Fork, b.Digest, b.SSZ, b.Frames} }

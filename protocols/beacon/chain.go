@@ -9,11 +9,13 @@ import (
 )
 
 // ErrUnavailable is what a [Chain] yields, alone and first, for a range that begins before what it
-// holds. The peer is answered with ResourceUnavailable.
-var ErrUnavailable = errors.New("beacon: blocks are not available")
+// holds. Sources of other objects return it in the same place. The peer is answered with
+// ResourceUnavailable.
+var ErrUnavailable = errors.New("beacon: not available")
 
 // A Chain is what a server is asked about. It is the only thing that a user of
-// this package has to implement, and it is safe for concurrent use.
+// this package has to implement, and it is safe for concurrent use. A chain that holds more than
+// blocks implements [BlobSource] and the other sources too.
 //
 // Blocks are asked for in two steps, so that rate limits can be reserved before
 // anything is fetched, and no database iterator is held while a peer waits.

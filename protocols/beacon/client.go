@@ -84,22 +84,29 @@ func (c *Client) Ping(ctx context.Context, to peer.ID, seq uint64) (uint64, erro
 }
 
 // MetaData asks for a peer's metadata, by metadata/3 or, where that is not supported,
-// metadata/2, which leaves CustodyGroupCount zero.
+// metadata/2, which leaves CustodyGroupCount zero, or metadata/1, which leaves Syncnets zero too.
 func (c *Client) MetaData(ctx context.Context, to peer.ID) (*ssz.MetaDataV3, error) {
-	v3, v2 := c.family.MetaDataV3, c.family.MetaDataV2
-	out, err := c.engine.Open(ctx, to, v3.Spec(), v2.Spec())
+	v3, v2, v1 := c.family.MetaDataV3, c.family.MetaDataV2, c.family.MetaDataV1
+	out, err := c.engine.Open(ctx, to, v3.Spec(), v2.Spec(), v1.Spec())
 	if err != nil {
 		return nil, err
 	}
 	defer out.Close()
-	if out.Spec() == v3.Spec() {
+	switch out.Spec() {
+	case v3.Spec():
 		return v3.Exchange(out, &Empty{})
+	case v2.Spec():
+		md, err := v2.Exchange(out, &Empty{})
+		if err != nil {
+			return nil, err
+		}
+		return &ssz.MetaDataV3{SeqNumber: md.SeqNumber, Attnets: md.Attnets, Syncnets: md.Syncnets}, nil
 	}
-	md, err := v2.Exchange(out, &Empty{})
+	md, err := v1.Exchange(out, &Empty{})
 	if err != nil {
 		return nil, err
 	}
-	return &ssz.MetaDataV3{SeqNumber: md.SeqNumber, Attnets: md.Attnets, Syncnets: md.Syncnets}, nil
+	return &ssz.MetaDataV3{SeqNumber: md.SeqNumber, Attnets: md.Attnets}, nil
 }
 
 // Family returns the protocols that the client speaks.

@@ -2,14 +2,11 @@ package beacon
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"iter"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
-	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
@@ -21,67 +18,45 @@ import (
 //
 // An error is the last pair. Breaking out of the loop resets the stream. The
 // sequence can be used once. Count should not exceed what the network allows,
-// see ssz.Network.MaxRequestBlocks.
+// see ssz.Network.MaxRequestBlocks. Peers that know nothing but version 1 are asked by that, which
+// carries blocks of phase0 alone.
 func (c *Client) BlocksByRange(ctx context.Context, to peer.ID, start ssz.Slot, count uint64) iter.Seq2[*Block, error] {
-	req := &BlocksByRangeRequest{ssz.BeaconBlocksByRangeRequest{StartSlot: start, Count: count, Step: 1}}
-	return c.blocks(ctx, to, c.family.BlocksByRange.Spec(), req, (&rangeCheck{start: start, count: count}).check)
+	req := &ssz.BeaconBlocksByRangeRequest{StartSlot: start, Count: count, Step: 1}
+	check := rangeCheck{start: start, count: count}
+	return c.blocks(check.check).stream(ctx, to, req, c.family.BlocksByRange.Spec(), c.family.BlocksByRangeV1.Spec())
 }
 
 // BlocksByRoot asks a peer for blocks by their roots and yields those it has, in the order
 // in which it sends them, each checked: well-formed, of its fork and digest, and one
 // of those asked for. It is otherwise as BlocksByRange.
 func (c *Client) BlocksByRoot(ctx context.Context, to peer.ID, roots []ssz.Root) iter.Seq2[*Block, error] {
-	check := rootCheck{wanted: make(map[ssz.Root]int, len(roots))}
-	for _, root := range roots {
-		check.wanted[root]++
-	}
-	return c.blocks(ctx, to, c.family.BlocksByRoot.Spec(), &BlocksByRootRequest{Roots: roots}, check.check)
+	req, check := ssz.BeaconBlocksByRootRequest(roots), newRootCheck(roots)
+	return c.blocks(check.check).stream(ctx, to, &req, c.family.BlocksByRoot.Spec(), c.family.BlocksByRootV1.Spec())
 }
 
-func (c *Client) blocks(ctx context.Context, to peer.ID, spec *reqresp.Spec, req any, check func(*Block) error) iter.Seq2[*Block, error] {
-	return func(yield func(*Block, error) bool) {
-		out, err := c.engine.Open(ctx, to, spec)
+// BlocksByHead asks a peer for a block and its ancestors, up to count blocks in all, and yields them
+// with the youngest first, each checked: well-formed, of its fork and digest, the first with the
+// root asked for and each one the parent of that before. It is otherwise as BlocksByRange.
+func (c *Client) BlocksByHead(ctx context.Context, to peer.ID, root ssz.Root, count uint64) iter.Seq2[*Block, error] {
+	req := &ssz.BeaconBlocksByHeadRequest{BeaconRoot: root, Count: count}
+	check := headCheck{next: root}
+	return c.blocks(check.check).stream(ctx, to, req, c.family.BlocksByHead.Spec())
+}
+
+// blocks returns a call for blocks that checks their form and finds their roots before check sees
+// them.
+func (c *Client) blocks(check func(*Block) error) *call[Block, *Block] {
+	return &call[Block, *Block]{c, func(b *Block) error {
+		t := c.family.blockType(b.Fork)
+		decoded, err := t.Decode(b.SSZ)
 		if err != nil {
-			yield(nil, err)
-			return
+			return fmt.Errorf("%w: %w", ErrMalformedBlock, err)
 		}
-		defer out.Close()
-		if err := out.Send(req); err != nil {
-			yield(nil, err)
-			return
+		if b.Root, err = decoded.(ssz.SignedBlock).BlockRoot(); err != nil {
+			return fmt.Errorf("%w: %w", ErrMalformedBlock, err)
 		}
-		for {
-			block, err := c.receiveBlock(out, to, check)
-			if err == io.EOF {
-				return
-			}
-			if !yield(block, err) || err != nil {
-				return
-			}
-		}
-	}
-}
-
-func (c *Client) receiveBlock(out *reqresp.Outbound, from peer.ID, check func(*Block) error) (*Block, error) {
-	block := new(Block)
-	if err := out.Receive(block); err != nil {
-		return nil, err
-	}
-	signed, err := c.family.network.DecodeBlock(block.Fork, block.SSZ)
-	if errors.Is(err, ssz.ErrFork) {
-		// The lack is ours: the peer did nothing wrong.
-		return nil, &reqresp.Failure{Peer: from, Protocol: out.Protocol(), Phase: reqresp.PhaseResponse, Err: err}
-	}
-	if err != nil {
-		return nil, out.Reject(fmt.Errorf("%w: %w", ErrMalformedBlock, err))
-	}
-	if block.Root, err = signed.BlockRoot(); err != nil {
-		return nil, out.Reject(fmt.Errorf("%w: %w", ErrMalformedBlock, err))
-	}
-	if err := check(block); err != nil {
-		return nil, out.Reject(err)
-	}
-	return block, nil
+		return check(b)
+	}}
 }
 
 // rangeCheck checks the blocks of one response by range.
@@ -105,16 +80,45 @@ func (r *rangeCheck) check(b *Block) error {
 	return nil
 }
 
-// rootCheck checks the blocks of one response by root. A root asked for more
+// rootCheck checks the roots in one response. A root asked for more
 // than once may be answered as often.
 type rootCheck struct {
 	wanted map[ssz.Root]int
 }
 
-func (r *rootCheck) check(b *Block) error {
-	if r.wanted[b.Root] == 0 {
-		return fmt.Errorf("%w: root %v of slot %d", ErrUnexpectedRoot, b.Root, b.Slot)
+func newRootCheck(roots []ssz.Root) rootCheck {
+	c := rootCheck{wanted: make(map[ssz.Root]int, len(roots))}
+	for _, root := range roots {
+		c.wanted[root]++
 	}
-	r.wanted[b.Root]--
+	return c
+}
+
+func (r rootCheck) check(b *Block) error { return r.checkRoot(b.Slot, b.Root) }
+
+func (r rootCheck) checkRoot(slot ssz.Slot, root ssz.Root) error {
+	if r.wanted[root] == 0 {
+		return fmt.Errorf("%w: root %v of slot %d", ErrUnexpectedRoot, root, slot)
+	}
+	r.wanted[root]--
+	return nil
+}
+
+// headCheck checks the blocks of one response by head.
+type headCheck struct {
+	next ssz.Root // the root of the next block
+	last *Block
+}
+
+func (h *headCheck) check(b *Block) error {
+	switch {
+	case h.last == nil && b.Root != h.next:
+		return fmt.Errorf("%w: root %v of slot %d, asked for %v", ErrUnexpectedRoot, b.Root, b.Slot, h.next)
+	case h.last != nil && b.Slot >= h.last.Slot:
+		return fmt.Errorf("%w: %d after %d", ErrSlotOrder, b.Slot, h.last.Slot)
+	case b.Root != h.next:
+		return fmt.Errorf("%w: root %v of slot %d, parent of slot %d is %v", ErrNotLinked, b.Root, b.Slot, h.last.Slot, h.next)
+	}
+	h.next, h.last = b.ParentRoot, b
 	return nil
 }

@@ -19,16 +19,18 @@ const resultSuccess = 0
 // maxErrorMessage is the limit of ErrorMessage, List[byte, 256].
 const maxErrorMessage = 256
 
-// codec is the ssz_snappy encoding strategy of the specs: a request is the SSZ
-// length as a varint and snappy frames; a response chunk is the same behind a
-// result byte and, for blocks, four context bytes.
-type codec struct {
-	network *ssz.Network
-	// rootsShape is that of requests by root before deneb, which allowed for more roots. How
-	// many are allowed now is for the server to say.
-	rootsShape *ssz.Shape
+// hooks are what the protocols of a family share.
+type hooks struct {
 	// payloads is told of every message that was read or laid out, unless nil.
 	payloads func(Payload)
+}
+
+// codec is the ssz_snappy encoding strategy of the specs for one protocol: a request is the SSZ
+// length as a varint and snappy frames; a response chunk is the same behind a
+// result byte and, where the protocol says so, four context bytes.
+type codec struct {
+	protocol *Protocol
+	hooks    *hooks
 }
 
 var _ reqresp.ErrorCodec = (*codec)(nil)
@@ -38,50 +40,61 @@ func (c *codec) Name() string { return "ssz_snappy" }
 
 // AppendRequest implements reqresp.Codec.
 func (c *codec) AppendRequest(dst []byte, id protocol.ID, req any) ([]byte, error) {
-	var msg marshaler
+	if bounded, ok := req.(*boundedRequest); ok {
+		req = bounded.request
+	}
 	switch req := req.(type) {
 	case *Empty:
 		return dst, nil
-	case *BlocksByRootRequest:
-		msg = &req.Roots
-	case ssz.Message:
-		msg = req
+	case marshaler:
+		dst, n, err := appendMessage(dst, req)
+		c.hooks.tell(id, network.DirOutbound, false, n)
+		return dst, err
 	default:
 		return nil, fmt.Errorf("beacon: %T is no request", req)
 	}
-	dst, n, err := appendMessage(dst, msg)
-	c.tell(id, network.DirOutbound, false, n)
-	return dst, err
 }
 
 // ReadRequest implements reqresp.Codec.
 func (c *codec) ReadRequest(r reqresp.Reader, id protocol.ID, limit int, req any) error {
-	var n int
-	var err error
 	switch req := req.(type) {
 	case *Empty:
 		return invalid(readEmpty(r))
-	case *BlocksByRootRequest:
-		n, err = readRequest(r, limit, c.rootsShape, &req.Roots)
-	case ssz.Message:
-		n, err = readRequest(r, limit, req.Shape(), req)
+	case unmarshaler:
+		n, err := readRequest(r, limit, c.protocol.request, req)
+		c.hooks.tell(id, network.DirInbound, false, n)
+		return invalid(err)
 	default:
 		return fmt.Errorf("beacon: %T is no request", req)
 	}
-	c.tell(id, network.DirInbound, false, n)
-	return invalid(err)
 }
 
-// AppendResponse implements reqresp.Codec. Blocks are not its business: a server
-// appends them from its chain, see blockWriter.
+// AppendResponse implements reqresp.Codec. A server that has a source appends its objects itself,
+// see chunkWriter.
 func (c *codec) AppendResponse(dst []byte, id protocol.ID, resp any) ([]byte, error) {
-	msg, ok := resp.(ssz.Message)
-	if !ok {
+	switch resp := resp.(type) {
+	case object:
+		dst, n := c.appendObject(append(dst, resultSuccess), resp.give())
+		c.hooks.tell(id, network.DirInbound, true, n)
+		return dst, nil
+	case ssz.Message:
+		dst, n, err := appendMessage(append(dst, resultSuccess), resp)
+		c.hooks.tell(id, network.DirInbound, true, n)
+		return dst, err
+	default:
 		return nil, fmt.Errorf("beacon: %T is no response", resp)
 	}
-	dst, n, err := appendMessage(append(dst, resultSuccess), msg)
-	c.tell(id, network.DirInbound, true, n)
-	return dst, err
+}
+
+func (c *codec) appendObject(dst []byte, chunk Chunk) ([]byte, int) {
+	if c.protocol.Context {
+		dst = append(dst, chunk.Digest[:]...)
+	}
+	dst = snappy.AppendHeader(dst, len(chunk.SSZ))
+	if chunk.Frames == nil {
+		return snappy.AppendFrames(dst, chunk.SSZ), len(chunk.SSZ)
+	}
+	return append(dst, chunk.Frames...), len(chunk.SSZ)
 }
 
 // ReadResponse implements reqresp.Codec.
@@ -95,15 +108,14 @@ func (c *codec) ReadResponse(r reqresp.Reader, id protocol.ID, limit int, resp a
 	}
 	var n int
 	switch resp := resp.(type) {
-	case *Block:
-		err = c.readBlock(r, limit, resp)
-		n = len(resp.SSZ)
+	case object:
+		n, err = c.readObject(r, limit, resp)
 	case ssz.Message:
 		n, err = readMessage(r, limit, resp.Shape(), resp)
 	default:
 		return fmt.Errorf("beacon: %T is no response", resp)
 	}
-	c.tell(id, network.DirOutbound, true, n)
+	c.hooks.tell(id, network.DirOutbound, true, n)
 	return noEOF(err)
 }
 
@@ -137,43 +149,56 @@ func readError(r reqresp.Reader, code reqresp.Code) error {
 	return &reqresp.Error{Code: code, Message: string(text), Remote: true}
 }
 
-// readBlock reads what follows the result byte of a block's chunk. Root is left
-// for the caller to compute.
-func (c *codec) readBlock(r reqresp.Reader, limit int, b *Block) error {
-	if _, err := io.ReadFull(r, b.Digest[:]); err != nil {
-		return err
+// readObject reads what follows the result byte of an object's chunk, and returns the length of its
+// SSZ.
+func (c *codec) readObject(r reqresp.Reader, limit int, into object) (int, error) {
+	chunk, err := c.readContext(r)
+	if err != nil {
+		return 0, err
 	}
-	fork, ok := c.network.ForkOf(b.Digest)
-	if !ok {
-		return fmt.Errorf("%w: %v", ErrUnknownDigest, b.Digest)
+	t := c.protocol.ResponseType(chunk.Fork)
+	if t == nil {
+		return 0, fmt.Errorf("%w: %v, of %v, which has no %s", ErrUnknownDigest, chunk.Digest, chunk.Fork, c.protocol.Response)
 	}
-	b.Fork = fork
-	least, most := c.network.BlockBounds(fork)
-	if most == 0 {
-		most = limit // a fork whose blocks are not known here, which decoding will tell
-	}
+	least, most := c.protocol.SizeBounds(chunk.Fork)
 	n, err := snappy.ReadHeader(r, snappy.Bounds{Min: least, Max: min(most, limit)})
 	if err != nil {
-		return err
+		return 0, err
 	}
 	var payload snappy.Payload
 	if err := snappy.ReadPayload(r, n, &payload); err != nil {
-		return err
+		return 0, err
 	}
-	b.SSZ, b.Frames = payload.SSZ, payload.Frames
-	return c.readHeader(b)
+	chunk.SSZ, chunk.Frames = payload.SSZ, payload.Frames
+	slot, err := into.take(t, chunk)
+	if err != nil {
+		return n, err
+	}
+	return n, c.checkSlot(chunk, slot)
 }
 
-// readHeader fills in what the block's bytes tell, and holds its context bytes
-// against its slot.
-func (c *codec) readHeader(b *Block) error {
-	header, err := ssz.PeekBlock(b.SSZ)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrMalformedBlock, err)
+// readContext reads the context bytes, which tell the fork. Where there are none, the protocol does.
+func (c *codec) readContext(r reqresp.Reader) (Chunk, error) {
+	chunk := Chunk{Fork: c.protocol.First}
+	if !c.protocol.Context {
+		chunk.Digest = c.protocol.network.DigestAt(0)
+		return chunk, nil
 	}
-	b.Slot, b.ParentRoot = header.Slot, header.ParentRoot
-	if want := c.network.DigestAt(c.network.EpochOf(b.Slot)); b.Digest != want {
-		return fmt.Errorf("%w: %v at slot %d, want %v", ErrWrongDigest, b.Digest, b.Slot, want)
+	if _, err := io.ReadFull(r, chunk.Digest[:]); err != nil {
+		return chunk, err
+	}
+	var ok bool
+	if chunk.Fork, ok = c.protocol.network.ForkOf(chunk.Digest); !ok {
+		return chunk, fmt.Errorf("%w: %v", ErrUnknownDigest, chunk.Digest)
+	}
+	return chunk, nil
+}
+
+// checkSlot holds context bytes against the slot that decides them.
+func (c *codec) checkSlot(chunk Chunk, slot ssz.Slot) error {
+	n := c.protocol.network
+	if want := n.PeriodAt(n.EpochOf(slot)); chunk.Digest != want.Digest || chunk.Fork != want.Fork {
+		return fmt.Errorf("%w: %v, %v, at slot %d, want %v, %v", ErrWrongDigest, chunk.Digest, chunk.Fork, slot, want.Digest, want.Fork)
 	}
 	return nil
 }

@@ -25,6 +25,14 @@
 //		…
 //	}
 //
+// # Protocols
+//
+// [Family.Protocols] is the table of all protocols of the consensus specs, from phase0 to heze: 23
+// protocol IDs, each with its messages, bounds, item maximum, cost and forks. A [Chain] alone lets a
+// server answer those about blocks. What else a chain holds it says by implementing [BlobSource],
+// [ColumnSource], [LightClientSource], [PayloadSource] or [InclusionListSource]; a protocol that it
+// cannot answer is not offered to peers.
+//
 // # Networks
 //
 // The types on the wire depend on the network: on its preset and its schedule of
@@ -34,9 +42,8 @@
 // # Raw frames
 //
 // A block rests in a chain as the snappy frames that the wire carries, and is served
-// by copying them behind a header. A client keeps the frames it received in
-// [Block].Frames, so that a node which syncs and serves never compresses a
-// block.
+// by copying them behind a header. So is everything else. A client keeps the frames it received in
+// [Block].Frames and [Chunk].Frames, so that a node which syncs and serves never compresses anything.
 //
 // # Concurrency
 //

@@ -7,11 +7,13 @@ import (
 	"io"
 	"reflect"
 	"runtime"
+	"slices"
 	"testing"
 
 	"github.com/libp2p/go-libp2p/core/protocol"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon/internal/allforks"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 	"github.com/seed-2dd5877b/reqresp/snappy"
 	"github.com/seed-2dd5877b/reqresp/ssz"
@@ -24,17 +26,36 @@ type method struct {
 	request, resp any // pointers
 }
 
-func methods(f *beacon.Family) []method {
-	return []method{
-		{idStatusV1, f.StatusV1.Spec(), &ssz.StatusV1{}, &ssz.StatusV1{}},
-		{idStatusV2, f.StatusV2.Spec(), &beacon.Status{}, &beacon.Status{}},
-		{idGoodbye, f.Goodbye.Spec(), new(ssz.Goodbye), new(ssz.Goodbye)},
-		{idPing, f.Ping.Spec(), new(ssz.Ping), new(ssz.Ping)},
-		{idMetaDataV2, f.MetaDataV2.Spec(), &beacon.Empty{}, &ssz.MetaDataV2{}},
-		{idMetaDataV3, f.MetaDataV3.Spec(), &beacon.Empty{}, &ssz.MetaDataV3{}},
-		{idByRange, f.BlocksByRange.Spec(), &beacon.BlocksByRangeRequest{}, &beacon.Block{}},
-		{idByRoot, f.BlocksByRoot.Spec(), &beacon.BlocksByRootRequest{}, &beacon.Block{}},
+// methods are all rows of a family's table, in its order.
+func methods(f *beacon.Family) (all []method) {
+	requests := map[string]any{
+		"": &beacon.Empty{}, "StatusV1": &ssz.StatusV1{}, "StatusV2": &beacon.Status{},
+		"Goodbye": new(ssz.Goodbye), "Ping": new(ssz.Ping),
+		"BeaconBlocksByRangeRequest":              &ssz.BeaconBlocksByRangeRequest{},
+		"BeaconBlocksByRootRequest":               &ssz.BeaconBlocksByRootRequest{},
+		"BeaconBlocksByHeadRequest":               &ssz.BeaconBlocksByHeadRequest{},
+		"BlobSidecarsByRangeRequest":              &ssz.BlobSidecarsByRangeRequest{},
+		"BlobSidecarsByRootRequest":               &ssz.BlobSidecarsByRootRequest{},
+		"DataColumnSidecarsByRangeRequest":        &ssz.DataColumnSidecarsByRangeRequest{},
+		"DataColumnSidecarsByRootRequest":         &ssz.DataColumnSidecarsByRootRequest{},
+		"LightClientBootstrapRequest":             &ssz.LightClientBootstrapRequest{},
+		"LightClientUpdatesByRangeRequest":        &ssz.LightClientUpdatesByRangeRequest{},
+		"ExecutionPayloadEnvelopesByRangeRequest": &ssz.ExecutionPayloadEnvelopesByRangeRequest{},
+		"ExecutionPayloadEnvelopesByRootRequest":  &ssz.ExecutionPayloadEnvelopesByRootRequest{},
+		"InclusionListsByIndicesRequest":          &ssz.InclusionListsByIndicesRequest{},
 	}
+	responses := map[string]any{
+		"StatusV1": &ssz.StatusV1{}, "StatusV2": &beacon.Status{}, "Goodbye": new(ssz.Goodbye), "Ping": new(ssz.Ping),
+		"MetaDataV1": &ssz.MetaDataV1{}, "MetaDataV2": &ssz.MetaDataV2{}, "MetaDataV3": &ssz.MetaDataV3{},
+		"SignedBeaconBlock": &beacon.Block{}, "BlobSidecar": &beacon.BlobSidecar{}, "DataColumnSidecar": &beacon.DataColumnSidecar{},
+		"LightClientBootstrap": &beacon.LightClientBootstrap{}, "LightClientUpdate": &beacon.LightClientUpdate{},
+		"LightClientFinalityUpdate": &beacon.LightClientUpdate{}, "LightClientOptimisticUpdate": &beacon.LightClientUpdate{},
+		"SignedExecutionPayloadEnvelope": &beacon.ExecutionPayloadEnvelope{}, "SignedInclusionList": &beacon.InclusionList{},
+	}
+	for _, p := range f.Protocols() {
+		all = append(all, method{p.ID(), p.Spec(), requests[p.Request], responses[p.Response]})
+	}
+	return all
 }
 
 func zero(v any) any { return reflect.New(reflect.TypeOf(v).Elem()).Interface() }
@@ -44,22 +65,21 @@ func (m *method) readRequest(wire []byte) (any, error) {
 	return req, m.spec.Codec.ReadRequest(bufio.NewReader(bytes.NewReader(wire)), m.id, m.spec.Limits.MaxRequest, req)
 }
 
-func TestTheFamilysProtocols(t *testing.T) {
-	t.Parallel()
-	for _, m := range methods(beacon.NewFamily(devNetwork())) {
-		if len(m.spec.Protocols) != 1 || m.spec.Protocols[0] != m.id {
-			t.Errorf("got %q, want %q", m.spec.Protocols, m.id)
-		}
-	}
+// fuzzed are the methods of the development network, and then those of the full chain's.
+func fuzzed() []method {
+	return append(methods(beacon.NewFamily(devNetwork())), methods(beacon.NewFamily(allforks.Network()))...)
+}
+
+// indexOf returns which of the methods has an ID, from one on.
+func indexOf(all []method, from int, id protocol.ID) uint8 {
+	return uint8(from + slices.IndexFunc(all[from:], func(m method) bool { return m.id == id }))
 }
 
 func FuzzReadRequest(f *testing.F) {
-	all := methods(beacon.NewFamily(devNetwork()))
-	index := func(id protocol.ID) (i uint8) {
-		for all[i].id != id {
-			i++
-		}
-		return i
+	all := fuzzed()
+	index := func(id protocol.ID) uint8 { return indexOf(all, 0, id) }
+	for _, x := range everyAnswer() {
+		f.Add(indexOf(all, len(all)/2, x.id), x.request)
 	}
 	for _, x := range exchanges() {
 		f.Add(index(x.id), x.request)
@@ -88,8 +108,14 @@ func FuzzReadRequest(f *testing.F) {
 }
 
 func FuzzReadResponse(f *testing.F) {
-	all := methods(beacon.NewFamily(devNetwork()))
-	for i, m := range all {
+	all := fuzzed()
+	for _, x := range everyAnswer() {
+		f.Add(indexOf(all, len(all)/2, x.id), x.want)
+	}
+	for _, x := range hostileAnswers() {
+		f.Add(indexOf(all, len(all)/2, x.id), x.wire)
+	}
+	for i, m := range all[:len(all)/2] {
 		for _, x := range exchanges() {
 			if x.id == m.id {
 				f.Add(uint8(i), x.response)
@@ -136,15 +162,12 @@ func checkVerdict(t *testing.T, m *method, err error) {
 
 func checkResponse(t *testing.T, m *method, resp any) {
 	t.Helper()
-	var wire []byte
 	if b, ok := resp.(*beacon.Block); ok {
 		if n, err := snappy.CheckFrames(b.Frames); err != nil || n != len(b.SSZ) {
 			t.Errorf("%s: frames of %d bytes, %v, want %d", m.id, n, err, len(b.SSZ))
 		}
-		wire = chunk(b)
-	} else {
-		wire = must(m.spec.Codec.AppendResponse(nil, m.id, resp))
 	}
+	wire := must(m.spec.Codec.AppendResponse(nil, m.id, resp))
 	again := zero(m.resp)
 	err := m.spec.Codec.ReadResponse(bufio.NewReader(bytes.NewReader(wire)), m.id, m.spec.Limits.MaxResponse, again)
 	if err != nil || !reflect.DeepEqual(again, resp) {

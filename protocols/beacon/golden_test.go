@@ -60,7 +60,7 @@ func exchanges() []exchange {
 		{"blocks by root", idByRoot, payload(rootList(rootsOf(64, 63)...)), chunks(64, 63)},
 		{"no roots", idByRoot, []byte{0}, nil},
 		{"verdict", idByRange, payload(uints(63, 0, 1)), join([]byte{1}, count0)},
-		{"unavailable", idByRange, payload(uints(1, 8, 1)), result(3, []byte("blocks are not available"))},
+		{"unavailable", idByRange, payload(uints(1, 8, 1)), result(3, []byte("what was asked for is not available"))},
 	}
 }
 

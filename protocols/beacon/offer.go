@@ -8,34 +8,20 @@ import (
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
-// An offer is a method, and the forks in which peers are offered it.
+// An offer is a method, and the row that tells when peers are offered it.
 type offer struct {
-	method      reqresp.Method
-	first, last ssz.Fork
+	method   reqresp.Method
+	protocol *Protocol
 }
 
-// newest is the last fork of what no fork has replaced yet.
-const newest = ssz.Heze
-
-// offers returns all methods that are offered at some time.
-func (s *Server) offers() []offer {
-	f := s.family
-	return []offer{
-		{f.StatusV1.Serve(s.statusV1), ssz.Phase0, ssz.Electra},
-		{f.StatusV2.Serve(s.statusV2), ssz.Fulu, newest},
-		{f.Goodbye.Serve(s.goodbye), ssz.Phase0, newest},
-		{f.Ping.Serve(s.ping), ssz.Phase0, newest},
-		{f.MetaDataV2.Serve(s.metaDataV2), ssz.Phase0, ssz.Electra},
-		{f.MetaDataV3.Serve(s.metaDataV3), ssz.Fulu, newest},
-		{reqresp.Method{Spec: f.BlocksByRange.Spec(), Handler: s.blocksByRange}, ssz.Phase0, newest},
-		{reqresp.Method{Spec: f.BlocksByRoot.Spec(), Handler: s.blocksByRoot}, ssz.Phase0, newest},
+// offers returns all methods that are offered at some time: those that the chain can answer.
+func (s *Server) offers() (all []offer) {
+	for _, p := range s.family.protocols {
+		if handler := p.serve(s, p); handler != nil {
+			all = append(all, offer{reqresp.Method{Spec: p.spec, Handler: handler}, p})
+		}
 	}
-}
-
-// inForce reports whether a method is offered at an epoch: from its first fork on, until one epoch
-// after its last, as peers take a moment to notice.
-func (o *offer) inForce(n *ssz.Network, e ssz.Epoch) bool {
-	return o.first <= n.ForkAt(e) && n.ForkAt(max(e, 1)-1) <= o.last
+	return all
 }
 
 // offerAt offers the methods of an epoch, and no others.
@@ -46,9 +32,9 @@ func (s *Server) offerAt(e ssz.Epoch) {
 	}
 	for _, o := range s.all {
 		switch spec := o.method.Spec; {
-		case o.inForce(s.family.network, e) && !offered[spec]:
+		case o.protocol.OfferedAt(e) && !offered[spec]:
 			s.engine.Register(o.method)
-		case !o.inForce(s.family.network, e) && offered[spec]:
+		case !o.protocol.OfferedAt(e) && offered[spec]:
 			s.engine.Unregister(spec)
 		}
 	}

@@ -19,8 +19,8 @@ type Payload struct {
 }
 
 // tell calls the hook for payloads, if there is one and there was a message.
-func (c *codec) tell(id protocol.ID, dir network.Direction, response bool, bytes int) {
-	if c.payloads != nil && bytes > 0 {
-		c.payloads(Payload{Protocol: id, Direction: dir, Response: response, Bytes: bytes})
+func (h *hooks) tell(id protocol.ID, dir network.Direction, response bool, bytes int) {
+	if h.payloads != nil && bytes > 0 {
+		h.payloads(Payload{Protocol: id, Direction: dir, Response: response, Bytes: bytes})
 	}
 }

@@ -89,20 +89,3 @@ func TestTracesAreTold(t *testing.T) {
 		}
 	})
 }
-
-func TestSpecsAreWhatIsServed(t *testing.T) {
-	simulate(t, func(t *testing.T, _, server host.Host) {
-		srv := serve(t, server, devChain(), beacon.ServerOptions{})
-		offered := make(map[string]bool)
-		for _, id := range server.Mux().Protocols() {
-			offered[string(id)] = true
-		}
-		for _, spec := range srv.Family().Specs() {
-			for _, id := range spec.Protocols {
-				if !offered[string(id)] {
-					t.Errorf("%s is not served", id)
-				}
-			}
-		}
-	})
-}

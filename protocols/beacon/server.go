@@ -3,7 +3,6 @@ package beacon
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -93,7 +92,7 @@ func NewServer(h host.Host, network *ssz.Network, chain Chain, opts *ServerOptio
 	o.PeerTrace = cmp.Or(o.PeerTrace, new(PeerTrace))
 	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
 	family := NewFamily(network)
-	family.codec.payloads = o.Payloads
+	family.hooks.payloads = o.Payloads
 	s := &Server{
 		host:    h,
 		chain:   chain,
@@ -195,66 +194,7 @@ func (s *Server) Status(ctx context.Context) (Status, error) {
 // MetaData returns what peers that ask are told of this node.
 func (s *Server) MetaData() ssz.MetaDataV3 { return s.opts.MetaData() }
 
+func (s *Server) currentSlot() ssz.Slot { return s.family.network.SlotAt(s.opts.Now()) }
+
 // CurrentEpoch returns the epoch that it is by the server's clock.
-func (s *Server) CurrentEpoch() ssz.Epoch {
-	n := s.family.network
-	return n.EpochOf(n.SlotAt(s.opts.Now()))
-}
-
-func (s *Server) statusV2(ctx context.Context, from peer.ID, theirs *Status) (*Status, error) {
-	ours, err := s.exchangeStatus(ctx, from, *theirs)
-	return &ours, err
-}
-
-func (s *Server) statusV1(ctx context.Context, from peer.ID, theirs *ssz.StatusV1) (*ssz.StatusV1, error) {
-	ours, err := s.exchangeStatus(ctx, from, *fromV1(theirs))
-	return toV1(&ours), err
-}
-
-// exchangeStatus answers every peer, also one that it is then going to leave: so
-// it learns why.
-func (s *Server) exchangeStatus(ctx context.Context, from peer.ID, theirs Status) (Status, error) {
-	ours, err := s.Status(ctx)
-	if err != nil {
-		return Status{}, err
-	}
-	if err := s.judge(ctx, from, ours, theirs); err != nil {
-		s.spawn(func(task context.Context) {
-			<-ctx.Done() // the exchange is over, its answer written
-			s.leave(task, from, GoodbyeIrrelevantNetwork, err)
-		})
-	}
-	return ours, nil
-}
-
-func (s *Server) goodbye(_ context.Context, from peer.ID, req *ssz.Goodbye) (*ssz.Goodbye, error) {
-	reason := GoodbyeReason(*req)
-	s.log.Info("peer said goodbye", "peer", from, "reason", reason)
-	s.forget(from)
-	s.opts.PeerTrace.goodbye(from, reason)
-	return req, nil
-}
-
-func (s *Server) ping(_ context.Context, from peer.ID, theirs *ssz.Ping) (*ssz.Ping, error) {
-	s.opts.PeerTrace.ping(from, uint64(*theirs))
-	seq := ssz.Ping(s.opts.MetaData().SeqNumber)
-	return &seq, nil
-}
-
-func (s *Server) metaDataV3(context.Context, peer.ID, *Empty) (*ssz.MetaDataV3, error) {
-	md := s.opts.MetaData()
-	return &md, nil
-}
-
-func (s *Server) metaDataV2(context.Context, peer.ID, *Empty) (*ssz.MetaDataV2, error) {
-	md := s.opts.MetaData()
-	return &ssz.MetaDataV2{SeqNumber: md.SeqNumber, Attnets: md.Attnets, Syncnets: md.Syncnets}, nil
-}
-
-// unavailable turns a chain's error into what the peer is told.
-func unavailable(err error) error {
-	if errors.Is(err, ErrUnavailable) {
-		return reqresp.Errorf(reqresp.CodeResourceUnavailable, "blocks are not available").WithCause(err)
-	}
-	return err
-}
+func (s *Server) CurrentEpoch() ssz.Epoch { return s.family.network.EpochOf(s.currentSlot()) }

@@ -130,20 +130,3 @@ func TestBreakingOutOfBlocksStopsThePeer(t *testing.T) {
 		}
 	})
 }
-
-func TestBlocksOfForksToComeAreNoViolation(t *testing.T) {
-	gloas := devNetworkFrom(forksAt("GLOAS", "3"))
-	slot := gloas.StartSlot(3)
-	encoded := join(devBlock(84).SSZ[:100], uints(uint64(slot)), devBlock(84).SSZ[108:])
-	simulate(t, func(t *testing.T, client, server host.Host) {
-		seen := respondRaw(t, server, idByRange, chunkOf(gloas.DigestAt(3), encoded), false)
-		c := beacon.NewClient(client, beacon.NewFamily(gloas), nil)
-		_, err := collect(c.BlocksByRange(t.Context(), server.ID(), slot, 1))
-		if _, ok := errors.AsType[*reqresp.Failure](err); !ok || !errors.Is(err, ssz.ErrFork) || errors.Is(err, reqresp.ErrViolation) {
-			t.Errorf("got %v, want a failure that blames nobody", err)
-		}
-		if err := <-seen; !errors.Is(err, resetWith(network.StreamGarbageCollected)) {
-			t.Errorf("the responder saw %v", err)
-		}
-	})
-}

@@ -1,0 +1,149 @@
+package beacon
+
+import (
+	"context"
+	"encoding/binary"
+	"iter"
+	"math/bits"
+
+	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+	"github.com/seed-2dd5877b/reqresp/ssz"
+)
+
+// blobProtocols are the rows of the protocols that carry blob sidecars. Fulu deprecates them: there
+// are no sidecars of its blocks, but those of blocks before it are served for as long as they are
+// kept.
+func (f *Family) blobProtocols() []*Protocol {
+	return []*Protocol{
+		{
+			Name: "blob_sidecars_by_range", Version: 1,
+			Request: "BlobSidecarsByRangeRequest", Response: "BlobSidecar", Context: true,
+			First: ssz.Deneb, Last: ssz.Electra, linger: blobLinger,
+			maxItems: maxRequestBlobSidecars, cost: costOf(blobsByRangeCost), window: blobWindow,
+			declare: stream(&f.BlobSidecarsByRange), serve: (*Server).blobSidecarsByRange,
+		},
+		{
+			Name: "blob_sidecars_by_root", Version: 1,
+			Request: "BlobSidecarsByRootRequest", Response: "BlobSidecar", Context: true,
+			First: ssz.Deneb, Last: ssz.Electra, linger: blobLinger,
+			maxItems: maxRequestBlobSidecars, cost: costOf(blobsByRootCost), window: blobWindow,
+			declare: stream(&f.BlobSidecarsByRoot), serve: (*Server).blobSidecarsByRoot,
+		},
+	}
+}
+
+// maxRequestBlobSidecars is compute_max_request_blob_sidecars.
+func maxRequestBlobSidecars(c *ssz.Config, f ssz.Fork) uint64 {
+	if f >= ssz.Electra {
+		return saturating(c.MaxRequestBlocksDeneb, c.MaxBlobsPerBlockElectra)
+	}
+	return saturating(c.MaxRequestBlocksDeneb, c.MaxBlobsPerBlock)
+}
+
+func blobLinger(c *ssz.Config) uint64 { return c.MinEpochsForBlobSidecarsRequests }
+
+func blobWindow(n *ssz.Network, now ssz.Slot) ssz.Slot {
+	c := n.Config()
+	return since(n, now, c.MinEpochsForBlobSidecarsRequests, c.Forks[ssz.Deneb].Epoch)
+}
+
+func blobsByRangeCost(p *Protocol, req *ssz.BlobSidecarsByRangeRequest) uint64 {
+	return saturating(req.Count, max(p.cfg.MaxBlobsPerBlock, p.cfg.MaxBlobsPerBlockElectra))
+}
+
+func blobsByRootCost(_ *Protocol, req *ssz.BlobSidecarsByRootRequest) uint64 {
+	return uint64(len(*req))
+}
+
+// saturating multiplies.
+func saturating(a, b uint64) uint64 {
+	if hi, lo := bits.Mul64(a, b); hi == 0 {
+		return lo
+	}
+	return 1<<64 - 1
+}
+
+// A BlobSource is a [Chain] that holds blob sidecars too, those of blocks from Deneb to Electra. What
+// [Chain] says of concurrency and errors goes for it as well.
+type BlobSource interface {
+	// BlobSidecarsByRange yields the sidecars of the canonical chain's blocks with slots from start to
+	// start+count-1, which does not overflow, by ascending slot and index. Blocks without blobs yield
+	// nothing. A range that begins before what is held yields ErrUnavailable.
+	BlobSidecarsByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[SidecarRef, error]
+
+	// BlobSidecarsByRoot yields those of the sidecars asked for that it holds, in the order of ids.
+	BlobSidecarsByRoot(ctx context.Context, ids []ssz.BlobIdentifier) iter.Seq2[SidecarRef, error]
+
+	// AppendBlobSidecarFrames appends a BlobSidecar's SSZ encoding to dst as snappy frames, in the
+	// manner of [Chain].AppendFrames.
+	AppendBlobSidecarFrames(ctx context.Context, ref SidecarRef, dst []byte) ([]byte, error)
+}
+
+func (s *Server) blobSidecarsByRange(p *Protocol) reqresp.HandlerFunc {
+	source, ok := s.chain.(BlobSource)
+	if !ok {
+		return nil
+	}
+	return func(ctx context.Context, in *reqresp.Inbound) error {
+		var req ssz.BlobSidecarsByRangeRequest
+		if err := in.Receive(ctx, &req); err != nil {
+			return err
+		}
+		if err := checkRange("start_slot", req.StartSlot, req.Count); err != nil {
+			return err
+		}
+		start, count := p.within(req.StartSlot, req.Count)
+		if count == 0 {
+			return nil
+		}
+		refs := wholeBlocks(source.BlobSidecarsByRange(ctx, start, count), p.cfg.MaxRequestBlocksDeneb)
+		return send(ctx, s, p, in, refs, source.AppendBlobSidecarFrames)
+	}
+}
+
+func (s *Server) blobSidecarsByRoot(p *Protocol) reqresp.HandlerFunc {
+	source, ok := s.chain.(BlobSource)
+	if !ok {
+		return nil
+	}
+	return func(ctx context.Context, in *reqresp.Inbound) error {
+		var req ssz.BlobSidecarsByRootRequest
+		if err := in.Receive(ctx, &req); err != nil {
+			return err
+		}
+		if err := checkAsked("sidecars", len(req), s.maxItems(p)); err != nil {
+			return err
+		}
+		return send(ctx, s, p, in, source.BlobSidecarsByRoot(ctx, req), source.AppendBlobSidecarFrames)
+	}
+}
+
+// A BlobSidecar is a blob of a block of Deneb or Electra, with its proofs.
+type BlobSidecar struct {
+	Chunk
+
+	// Slot is the slot of the block.
+	Slot ssz.Slot
+	// BlockRoot is the hash tree root of the block, as the header in the sidecar has it.
+	BlockRoot ssz.Root
+	// Index is the index of the blob in the block.
+	Index uint64
+}
+
+// blobHeaderAt is where the SignedBeaconBlockHeader of a BlobSidecar begins, after index, blob,
+// commitment and proof.
+const blobHeaderAt = 8 + 131072 + 48 + 48
+
+func (b *BlobSidecar) take(t *ssz.Type, c Chunk) (ssz.Slot, error) {
+	if err := checked(t, c); err != nil {
+		return 0, err
+	}
+	slot, root, err := readHeader(c.SSZ[blobHeaderAt:])
+	if err != nil {
+		return 0, err
+	}
+	*b = BlobSidecar{Chunk: c, Slot: slot, BlockRoot: root, Index: binary.LittleEndian.Uint64(c.SSZ)}
+	return slot, nil
+}
+
+func (b *BlobSidecar) give() Chunk { return b.Chunk }

@@ -1,0 +1,119 @@
+package beacon
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/seed-2dd5877b/reqresp/ssz"
+)
+
+// BlobSidecarsByRange asks a peer for the blob sidecars of the blocks of slots start to start+count-1.
+// It yields them as they arrive, each checked: well-formed, of its digest, in the range, by ascending
+// slot and index, with no blob of a block left out before it and of one block in each slot. Proofs and
+// signatures are not checked. It is otherwise as BlocksByRange.
+func (c *Client) BlobSidecarsByRange(ctx context.Context, to peer.ID, start ssz.Slot, count uint64) iter.Seq2[*BlobSidecar, error] {
+	req := &ssz.BlobSidecarsByRangeRequest{StartSlot: start, Count: count}
+	order := sidecarOrder{start: start, count: count}
+	next := uint64(0)
+	check := func(b *BlobSidecar) error {
+		if !order.any || b.Slot != order.slot {
+			next = 0
+		}
+		if err := order.check(b.Slot, b.BlockRoot, b.Index); err != nil {
+			return err
+		}
+		if b.Index != next {
+			return fmt.Errorf("%w: blob %d in place of %d in slot %d", ErrIndexOrder, b.Index, next, b.Slot)
+		}
+		next++
+		return c.checkBlobIndex(b)
+	}
+	return (&call[BlobSidecar, *BlobSidecar]{c, check}).stream(ctx, to, req, c.family.BlobSidecarsByRange.Spec())
+}
+
+// BlobSidecarsByRoot asks a peer for blob sidecars by block root and index and yields those it has, in
+// the order in which it sends them, each checked: well-formed, of its digest, and one of those asked
+// for. It is otherwise as BlobSidecarsByRange.
+func (c *Client) BlobSidecarsByRoot(ctx context.Context, to peer.ID, ids []ssz.BlobIdentifier) iter.Seq2[*BlobSidecar, error] {
+	req, wanted := ssz.BlobSidecarsByRootRequest(ids), newSidecarCheck()
+	for _, id := range ids {
+		wanted.want(id.BlockRoot, id.Index)
+	}
+	check := func(b *BlobSidecar) error { return wanted.check(b.Slot, b.BlockRoot, b.Index) }
+	return (&call[BlobSidecar, *BlobSidecar]{c, check}).stream(ctx, to, &req, c.family.BlobSidecarsByRoot.Spec())
+}
+
+func (c *Client) checkBlobIndex(b *BlobSidecar) error {
+	n := c.family.network
+	if most := n.BlobParametersAt(n.EpochOf(b.Slot)).MaxBlobsPerBlock; b.Index >= most {
+		return fmt.Errorf("%w: blob %d of slot %d, blocks have at most %d", ErrUnexpectedIndex, b.Index, b.Slot, most)
+	}
+	return nil
+}
+
+// DataColumnSidecarsByRange asks a peer for some columns of the blocks of slots start to
+// start+count-1. It yields them as they arrive, each checked: well-formed, of its fork and digest, in
+// the range, of a column asked for, by ascending slot and index and of one block in each slot. Proofs
+// and signatures are not checked. It is otherwise as BlocksByRange.
+func (c *Client) DataColumnSidecarsByRange(
+	ctx context.Context, to peer.ID, start ssz.Slot, count uint64, columns []uint64,
+) iter.Seq2[*DataColumnSidecar, error] {
+	req := &ssz.DataColumnSidecarsByRangeRequest{StartSlot: start, Count: count, Columns: columns}
+	order := sidecarOrder{start: start, count: count}
+	check := func(d *DataColumnSidecar) error {
+		if !slices.Contains(columns, d.Index) {
+			return fmt.Errorf("%w: column %d of slot %d", ErrUnexpectedIndex, d.Index, d.Slot)
+		}
+		return order.check(d.Slot, d.BlockRoot, d.Index)
+	}
+	return (&call[DataColumnSidecar, *DataColumnSidecar]{c, check}).stream(ctx, to, req, c.family.DataColumnSidecarsByRange.Spec())
+}
+
+// DataColumnSidecarsByRoot asks a peer for columns of blocks by their roots and yields those it has,
+// in the order in which it sends them, each checked: well-formed, of its fork and digest, and one of
+// those asked for. It is otherwise as DataColumnSidecarsByRange.
+func (c *Client) DataColumnSidecarsByRoot(
+	ctx context.Context, to peer.ID, ids []ssz.DataColumnsByRootIdentifier,
+) iter.Seq2[*DataColumnSidecar, error] {
+	req, wanted := ssz.DataColumnSidecarsByRootRequest(ids), newSidecarCheck()
+	for _, id := range ids {
+		for _, column := range id.Columns {
+			wanted.want(id.BlockRoot, column)
+		}
+	}
+	check := func(d *DataColumnSidecar) error { return wanted.check(d.Slot, d.BlockRoot, d.Index) }
+	return (&call[DataColumnSidecar, *DataColumnSidecar]{c, check}).stream(ctx, to, &req, c.family.DataColumnSidecarsByRoot.Spec())
+}
+
+// A sidecarCheck checks the sidecars of one response by root. One that is asked for more than once may
+// be answered as often.
+type sidecarCheck struct {
+	wanted map[ssz.Root]map[uint64]int
+}
+
+func newSidecarCheck() sidecarCheck {
+	return sidecarCheck{make(map[ssz.Root]map[uint64]int)}
+}
+
+func (s sidecarCheck) want(root ssz.Root, index uint64) {
+	if s.wanted[root] == nil {
+		s.wanted[root] = make(map[uint64]int)
+	}
+	s.wanted[root][index]++
+}
+
+func (s sidecarCheck) check(slot ssz.Slot, root ssz.Root, index uint64) error {
+	switch indices := s.wanted[root]; {
+	case indices == nil:
+		return fmt.Errorf("%w: root %v of slot %d", ErrUnexpectedRoot, root, slot)
+	case indices[index] == 0:
+		return fmt.Errorf("%w: %d of root %v", ErrUnexpectedIndex, index, root)
+	default:
+		indices[index]--
+		return nil
+	}
+}

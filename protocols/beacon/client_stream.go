@@ -1,0 +1,93 @@
+package beacon
+
+import (
+	"context"
+	"io"
+	"iter"
+	"math"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+)
+
+// A boundedRequest is a request and the most chunks that may answer it.
+type boundedRequest struct {
+	request any
+	most    int
+}
+
+// MaxChunks implements reqresp.BoundedRequest.
+func (r *boundedRequest) MaxChunks() int { return r.most }
+
+// bounded returns a request with its bound by a protocol's table row.
+func bounded(spec *reqresp.Spec, request any) *boundedRequest {
+	p := spec.Codec.(*codec).protocol
+	return &boundedRequest{request, int(min(p.asked(request), math.MaxInt32))}
+}
+
+// A call is a request for objects of one type, and how they are checked once they were read.
+type call[T any, P interface {
+	*T
+	object
+}] struct {
+	client *Client
+	check  func(*T) error
+}
+
+// stream asks a peer by the first of some protocols that it supports, and yields the objects that
+// answer, each checked.
+func (c *call[T, P]) stream(ctx context.Context, to peer.ID, request any, specs ...*reqresp.Spec) iter.Seq2[*T, error] {
+	return func(yield func(*T, error) bool) {
+		out, err := c.client.engine.Open(ctx, to, specs...)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		defer out.Close()
+		if err := out.Send(bounded(out.Spec(), request)); err != nil {
+			yield(nil, err)
+			return
+		}
+		for {
+			object, err := c.receive(out)
+			if err == io.EOF {
+				return
+			}
+			if !yield(object, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// one asks a peer by a unary protocol.
+func (c *call[T, P]) one(ctx context.Context, to peer.ID, request any, spec *reqresp.Spec) (*T, error) {
+	out, err := c.client.engine.Open(ctx, to, spec)
+	if err != nil {
+		return nil, err
+	}
+	defer out.Close()
+	if err := out.Send(request); err != nil {
+		return nil, err
+	}
+	object, err := c.receive(out)
+	if err != nil {
+		return nil, err
+	}
+	if err := out.Receive(nil); err != io.EOF {
+		return nil, err
+	}
+	return object, nil
+}
+
+func (c *call[T, P]) receive(out *reqresp.Outbound) (*T, error) {
+	object := new(T)
+	if err := out.Receive(object); err != nil {
+		return nil, err
+	}
+	if err := c.check(object); err != nil {
+		return nil, out.Reject(err)
+	}
+	return object, nil
+}

@@ -1,0 +1,166 @@
+package beacon
+
+import (
+	"context"
+	"encoding/binary"
+	"iter"
+	"slices"
+
+	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+	"github.com/seed-2dd5877b/reqresp/ssz"
+)
+
+// numberOfColumns is NUMBER_OF_COLUMNS.
+const numberOfColumns = 128
+
+// columnProtocols are the rows of the protocols that carry data column sidecars.
+func (f *Family) columnProtocols() []*Protocol {
+	return []*Protocol{
+		{
+			Name: "data_column_sidecars_by_range", Version: 1,
+			Request: "DataColumnSidecarsByRangeRequest", Response: "DataColumnSidecar", Context: true,
+			First: ssz.Fulu, Last: newest,
+			maxItems: maxRequestColumns, cost: costOf(columnsByRangeCost), window: columnWindow,
+			declare: stream(&f.DataColumnSidecarsByRange), serve: (*Server).columnsByRange,
+		},
+		{
+			Name: "data_column_sidecars_by_root", Version: 1,
+			Request: "DataColumnSidecarsByRootRequest", Response: "DataColumnSidecar", Context: true,
+			First: ssz.Fulu, Last: newest,
+			maxItems: maxRequestColumns, cost: costOf(columnsByRootCost), window: columnWindow,
+			declare: stream(&f.DataColumnSidecarsByRoot), serve: (*Server).columnsByRoot,
+		},
+	}
+}
+
+// maxRequestColumns is compute_max_request_data_column_sidecars.
+func maxRequestColumns(c *ssz.Config, _ ssz.Fork) uint64 {
+	return saturating(c.MaxRequestBlocksDeneb, numberOfColumns)
+}
+
+func columnWindow(n *ssz.Network, now ssz.Slot) ssz.Slot {
+	c := n.Config()
+	return since(n, now, c.MinEpochsForDataColumnSidecarsRequests, c.Forks[ssz.Fulu].Epoch)
+}
+
+func columnsByRangeCost(_ *Protocol, req *ssz.DataColumnSidecarsByRangeRequest) uint64 {
+	return saturating(req.Count, uint64(len(req.Columns)))
+}
+
+func columnsByRootCost(_ *Protocol, req *ssz.DataColumnSidecarsByRootRequest) (n uint64) {
+	for i := range *req {
+		n += uint64(len((*req)[i].Columns))
+	}
+	return n
+}
+
+// A ColumnSource is a [Chain] that holds data column sidecars too, those of blocks from Fulu on. What
+// [Chain] says of concurrency and errors goes for it as well.
+type ColumnSource interface {
+	// DataColumnSidecarsByRange yields the sidecars of some columns, which ascend, of the canonical
+	// chain's blocks with slots from start to start+count-1, which does not overflow, by ascending
+	// slot and index. What is not held is left out. A range that begins before what is held yields
+	// ErrUnavailable.
+	DataColumnSidecarsByRange(ctx context.Context, start ssz.Slot, count uint64, columns []uint64) iter.Seq2[SidecarRef, error]
+
+	// DataColumnSidecarsByRoot yields those of the sidecars asked for that it holds, in the order of
+	// ids.
+	DataColumnSidecarsByRoot(ctx context.Context, ids []ssz.DataColumnsByRootIdentifier) iter.Seq2[SidecarRef, error]
+
+	// AppendDataColumnSidecarFrames appends a DataColumnSidecar's SSZ encoding to dst as snappy frames,
+	// in the manner of [Chain].AppendFrames.
+	AppendDataColumnSidecarFrames(ctx context.Context, ref SidecarRef, dst []byte) ([]byte, error)
+}
+
+func (s *Server) columnsByRange(p *Protocol) reqresp.HandlerFunc {
+	source, ok := s.chain.(ColumnSource)
+	if !ok {
+		return nil
+	}
+	return func(ctx context.Context, in *reqresp.Inbound) error {
+		var req ssz.DataColumnSidecarsByRangeRequest
+		if err := in.Receive(ctx, &req); err != nil {
+			return err
+		}
+		if err := checkRange("start_slot", req.StartSlot, req.Count); err != nil {
+			return err
+		}
+		columns, err := checkColumns(req.Columns)
+		if err != nil {
+			return err
+		}
+		start, count := p.within(req.StartSlot, req.Count)
+		if count == 0 || len(columns) == 0 {
+			return nil
+		}
+		refs := wholeBlocks(source.DataColumnSidecarsByRange(ctx, start, count, columns), p.cfg.MaxRequestBlocksDeneb)
+		return send(ctx, s, p, in, refs, source.AppendDataColumnSidecarFrames)
+	}
+}
+
+func (s *Server) columnsByRoot(p *Protocol) reqresp.HandlerFunc {
+	source, ok := s.chain.(ColumnSource)
+	if !ok {
+		return nil
+	}
+	return func(ctx context.Context, in *reqresp.Inbound) error {
+		var req ssz.DataColumnSidecarsByRootRequest
+		if err := in.Receive(ctx, &req); err != nil {
+			return err
+		}
+		for i := range req {
+			if _, err := checkColumns(req[i].Columns); err != nil {
+				return err
+			}
+		}
+		refs := atMost(source.DataColumnSidecarsByRoot(ctx, req), s.maxItems(p))
+		return send(ctx, s, p, in, refs, source.AppendDataColumnSidecarFrames)
+	}
+}
+
+// checkColumns checks columns asked for, and returns them in order and each once.
+func checkColumns(columns []uint64) ([]uint64, error) {
+	columns = slices.Clone(columns)
+	slices.Sort(columns)
+	columns = slices.Compact(columns)
+	if n := len(columns); n > 0 && columns[n-1] >= numberOfColumns {
+		return nil, reqresp.Errorf(reqresp.CodeInvalidRequest, "column %d asked for, there are %d", columns[n-1], numberOfColumns)
+	}
+	return columns, nil
+}
+
+// A DataColumnSidecar is a column of a block of Fulu or later, with its proofs.
+type DataColumnSidecar struct {
+	Chunk
+
+	// Slot is the slot of the block.
+	Slot ssz.Slot
+	// BlockRoot is the hash tree root of the block, as the sidecar has it.
+	BlockRoot ssz.Root
+	// Index is the index of the column.
+	Index uint64
+}
+
+// Where the fixed parts of a DataColumnSidecar lie: in Fulu a SignedBeaconBlockHeader after the index
+// and three offsets, from Gloas on the slot and the root of the block after the index and two.
+const (
+	columnHeaderAt = 8 + 3*4
+	columnSlotAt   = 8 + 2*4
+)
+
+func (d *DataColumnSidecar) take(t *ssz.Type, c Chunk) (ssz.Slot, error) {
+	if err := checked(t, c); err != nil {
+		return 0, err
+	}
+	*d = DataColumnSidecar{Chunk: c, Index: binary.LittleEndian.Uint64(c.SSZ)}
+	if c.Fork >= ssz.Gloas {
+		d.Slot = ssz.Slot(binary.LittleEndian.Uint64(c.SSZ[columnSlotAt:]))
+		d.BlockRoot = ssz.Root(c.SSZ[columnSlotAt+8:])
+		return d.Slot, nil
+	}
+	var err error
+	d.Slot, d.BlockRoot, err = readHeader(c.SSZ[columnHeaderAt:])
+	return d.Slot, err
+}
+
+func (d *DataColumnSidecar) give() Chunk { return d.Chunk }

@@ -1,0 +1,131 @@
+// Package allforks has a chain in memory that goes through every fork, and holds whatever the
+// protocols of the family carry. It is for tests.
+package allforks
+
+import (
+	"time"
+
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+	"github.com/seed-2dd5877b/reqresp/snappy"
+	"github.com/seed-2dd5877b/reqresp/ssz"
+)
+
+// The chain goes from genesis to Head, in Heze. Each fork is an epoch of eight slots, and the slots
+// Empty of each have no block.
+const (
+	SlotsPerEpoch = 8
+	Head          = 9*SlotsPerEpoch + 4
+	Empty         = 5
+	// Blobs is how many blobs each block of Deneb and Electra has.
+	Blobs = 2
+	// Columns is how many data columns of each block from Fulu on are held, the first.
+	Columns = 4
+)
+
+// slotsPerPeriod is that of sync committees.
+const slotsPerPeriod = 8 * SlotsPerEpoch
+
+// Network returns the network of the chain, of the minimal preset.
+func Network() *ssz.Network {
+	cfg := ssz.DefaultConfig(ssz.MinimalPreset)
+	for f := range cfg.Forks {
+		cfg.Forks[f].Epoch = ssz.Epoch(f)
+	}
+	n, err := ssz.NewNetwork(cfg, time.Unix(1_700_000_000, 0), ssz.Root{1})
+	if err != nil {
+		panic(err)
+	}
+	return n
+}
+
+// Item is an object that the chain holds.
+type Item struct {
+	Slot   ssz.Slot // that decides the digest
+	Root   ssz.Root // of the block it belongs to
+	Index  uint64   // of a sidecar, or the validator of an inclusion list
+	SSZ    []byte
+	Frames []byte
+}
+
+// Chain is the chain. It is immutable, and implements beacon.Chain and every source.
+type Chain struct {
+	network *ssz.Network
+	status  beacon.Status
+
+	Blocks     []*Item
+	Blobs      []*Item
+	Columns    []*Item
+	Envelopes  []*Item
+	Lists      []*Item // of the last two slots
+	Bootstraps []*Item
+	Updates    []*Item // one for each period
+	Finality   *Item
+	Optimistic *Item
+}
+
+// New makes the chain.
+func New() *Chain {
+	c := &Chain{network: Network()}
+	parent := ssz.Root{}
+	for slot := ssz.Slot(0); slot <= Head; slot++ {
+		if slot%SlotsPerEpoch != Empty {
+			parent = c.addBlock(slot, parent)
+		}
+	}
+	for first := ssz.Slot(0); first <= Head; first += slotsPerPeriod {
+		c.Updates = append(c.Updates, c.update("LightClientUpdate", max(first, SlotsPerEpoch))) // altair's first slot
+	}
+	c.Finality = c.update("LightClientFinalityUpdate", Head-1)
+	c.Optimistic = c.update("LightClientOptimisticUpdate", Head-1)
+	for slot := ssz.Slot(Head - 1); slot <= Head; slot++ {
+		for validator := range uint64(16) {
+			c.addList(slot, validator)
+		}
+	}
+	const finalized = 7
+	c.status = beacon.Status{
+		HeadRoot: parent, HeadSlot: Head,
+		FinalizedEpoch: finalized, FinalizedRoot: inRange(c.Blocks, finalized*SlotsPerEpoch, 1)[0].Root,
+	}
+	return c
+}
+
+// Fork returns the fork of a slot.
+func (c *Chain) Fork(slot ssz.Slot) ssz.Fork { return c.network.ForkAt(c.network.EpochOf(slot)) }
+
+func (c *Chain) item(slot ssz.Slot, root ssz.Root, index uint64, object ssz.Object) *Item {
+	b := Encode(object)
+	return &Item{slot, root, index, b, snappy.AppendFrames(nil, b)}
+}
+
+// addBlock adds a block and all that comes with it, and returns its root.
+func (c *Chain) addBlock(slot ssz.Slot, parent ssz.Root) ssz.Root {
+	fork := c.Fork(slot)
+	block := Object("SignedBeaconBlock", fork)
+	Set(block, "Message.Slot", slot)
+	Set(block, "Message.ParentRoot", parent)
+	root, err := block.(ssz.SignedBlock).BlockRoot()
+	if err != nil {
+		panic(err)
+	}
+	c.Blocks = append(c.Blocks, c.item(slot, root, 0, block))
+	header := blockHeader(block.(ssz.SignedBlock))
+	if fork >= ssz.Altair {
+		bootstrap := Object("LightClientBootstrap", fork)
+		Set(bootstrap, "Header.Beacon", header)
+		c.Bootstraps = append(c.Bootstraps, c.item(slot, root, 0, bootstrap))
+	}
+	switch {
+	case fork >= ssz.Fulu:
+		c.addColumns(slot, root, header)
+	case fork >= ssz.Deneb:
+		c.addBlobs(slot, root, header)
+	}
+	if fork >= ssz.Gloas {
+		envelope := Object("SignedExecutionPayloadEnvelope", fork)
+		Set(envelope, "Message.BeaconBlockRoot", root)
+		Set(envelope, "Message.Payload.SlotNumber", slot)
+		c.Envelopes = append(c.Envelopes, c.item(slot, root, 0, envelope))
+	}
+	return root
+}

@@ -1,0 +1,221 @@
+package beacon
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/libp2p/go-libp2p/core/protocol"
+
+	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+	"github.com/seed-2dd5877b/reqresp/ssz"
+)
+
+// A Protocol is one protocol ID of the domain, and all that the consensus specs say of it in
+// numbers: a row of [Family.Protocols]. It is immutable.
+type Protocol struct {
+	// Name and Version are elements of the protocol ID, such as beacon_blocks_by_range and 2.
+	Name    string
+	Version int
+	// Request is the SSZ type of the request, by the name that [ssz.Network.ShapeOf] knows. It is
+	// empty if no byte is sent.
+	Request string
+	// Response is the SSZ type of one response chunk.
+	Response string
+	// Context tells that successful chunks carry a fork digest, that of their own object's epoch, and
+	// are of that epoch's fork. Without it they are of the fork First.
+	Context bool
+	// First and Last are the forks in which servers offer the protocol. From the end of Last on they
+	// keep offering it for a while, see OfferedAt.
+	First, Last ssz.Fork
+
+	maxItems func(*ssz.Config, ssz.Fork) uint64            // nil: one
+	cost     func(*Protocol, any) uint64                   // nil: MaxItems
+	linger   func(*ssz.Config) uint64                      // epochs; nil: one
+	window   func(*ssz.Network, ssz.Slot) ssz.Slot         // nil: nothing is kept
+	timeouts reqresp.Timeouts                              // zero: the defaults
+	declare  func(reqresp.Family, *Protocol) *reqresp.Spec // makes the descriptor
+	serve    func(*Server, *Protocol) reqresp.HandlerFunc  // returns nil if the chain cannot
+
+	network   *ssz.Network
+	cfg       ssz.Config
+	request   *ssz.Shape            // nil if no byte is sent
+	responses [newest + 1]*ssz.Type // by fork; nil if it has none
+	spec      *reqresp.Spec
+}
+
+// newest is the last fork of what no fork has replaced yet.
+const newest = ssz.Heze
+
+// resolve looks up the types of a row. Only a mistake in the row can make that fail.
+func (p *Protocol) resolve(n *ssz.Network) {
+	p.network, p.cfg = n, n.Config()
+	for fork := range p.responses {
+		of := ssz.Fork(fork)
+		if !p.Context {
+			of = p.First
+		}
+		response, err := n.TypeOf(of, p.Response)
+		switch {
+		case err == nil:
+			p.responses[fork] = &response
+		case of >= p.First:
+			panic(fmt.Sprintf("beacon: response of %s/%d: %v", p.Name, p.Version, err))
+		}
+	}
+	for fork := p.First; fork <= newest && p.Request != ""; fork++ {
+		request, err := n.ShapeOf(fork, p.Request)
+		if err != nil {
+			panic(fmt.Sprintf("beacon: request of %s/%d: %v", p.Name, p.Version, err))
+		}
+		// How many elements are allowed now is for the server to say.
+		if p.request == nil || mostBytes(p.request) < mostBytes(request) {
+			p.request = request
+		}
+	}
+}
+
+func mostBytes(s *ssz.Shape) int {
+	_, most := s.Bounds()
+	return most
+}
+
+// limits bound the protocol's messages by their types, those of all forks together.
+func (p *Protocol) limits() reqresp.Limits {
+	l := reqresp.Limits{MaxRequest: 1, MaxResponse: 1, MaxChunks: 1, Timeouts: p.timeouts}
+	if p.request != nil {
+		l.MaxRequest = min(mostBytes(p.request), int(p.cfg.MaxPayloadSize))
+	}
+	for fork := p.First; fork <= newest; fork++ {
+		_, most := p.SizeBounds(fork)
+		l.MaxResponse = max(l.MaxResponse, most)
+		l.MaxChunks = max(l.MaxChunks, int(min(p.MaxItems(fork), math.MaxInt32)))
+	}
+	return l
+}
+
+// ID returns the protocol ID.
+func (p *Protocol) ID() protocol.ID { return p.spec.Protocols[0] }
+
+// Spec returns the description of the protocol for package reqresp. Its Kind tells whether exactly
+// one chunk answers a request, or any number of them.
+func (p *Protocol) Spec() *reqresp.Spec { return p.spec }
+
+// SizeBounds returns the least and the most bytes of SSZ in one response chunk of a fork: what the
+// type allows, and MAX_PAYLOAD_SIZE. Both are 0 if the fork has no such type.
+func (p *Protocol) SizeBounds(fork ssz.Fork) (least, most int) {
+	t := p.ResponseType(fork)
+	if t == nil {
+		return 0, 0
+	}
+	least, most = t.Shape().Bounds()
+	return least, min(most, int(p.cfg.MaxPayloadSize))
+}
+
+// ResponseType returns the type of response chunks of a fork. It is nil if the fork has none.
+func (p *Protocol) ResponseType(fork ssz.Fork) *ssz.Type {
+	if fork > newest {
+		return nil
+	}
+	return p.responses[fork]
+}
+
+// MaxItems returns the most chunks that may answer one request in a fork, as the clock has it.
+func (p *Protocol) MaxItems(fork ssz.Fork) uint64 {
+	if p.maxItems == nil {
+		return 1
+	}
+	return p.maxItems(&p.cfg, fork)
+}
+
+// Cost returns how many chunks may answer a request, a pointer to the protocol's request type, that
+// is made in an epoch. It is what the request is worth to a rate limit that counts items, and never
+// more than MaxItems.
+func (p *Protocol) Cost(now ssz.Epoch, request any) uint64 {
+	return min(p.asked(request), p.MaxItems(p.network.ForkAt(now)))
+}
+
+// asked returns how many chunks a request asks for, whatever the clock allows.
+func (p *Protocol) asked(request any) uint64 {
+	if p.cost == nil {
+		return math.MaxUint64
+	}
+	return p.cost(p, request)
+}
+
+// costOf makes a cost of a function of the request's own type.
+func costOf[Req any](f func(p *Protocol, req *Req) uint64) func(*Protocol, any) uint64 {
+	return func(p *Protocol, request any) uint64 {
+		req, ok := request.(*Req)
+		if !ok {
+			return math.MaxUint64
+		}
+		return f(p, req)
+	}
+}
+
+// ServedFrom returns the first slot whose objects a server has to serve at a slot, the lower end of
+// the serve range of the specs.
+func (p *Protocol) ServedFrom(now ssz.Slot) ssz.Slot {
+	if p.window == nil {
+		return now
+	}
+	return p.window(p.network, now)
+}
+
+// since returns the first slot of the last epochs before a slot, but none before a fork.
+func since(n *ssz.Network, now ssz.Slot, epochs uint64, fork ssz.Epoch) ssz.Slot {
+	first := n.EpochOf(now)
+	first -= min(first, ssz.Epoch(epochs))
+	return n.StartSlot(max(first, fork))
+}
+
+// within cuts a range of slots to the forks from First to Last, which are those whose objects the
+// protocol carries.
+func (p *Protocol) within(start ssz.Slot, count uint64) (ssz.Slot, uint64) {
+	first, end := p.network.StartSlot(p.cfg.Forks[p.First].Epoch), ssz.Slot(math.MaxUint64)
+	if p.Last < newest {
+		end = p.network.StartSlot(p.cfg.Forks[p.Last+1].Epoch)
+	}
+	last := start + ssz.Slot(count-1)
+	if start = max(start, first); start >= end || last < start {
+		return start, 0
+	}
+	return start, uint64(min(last, end-1)-start) + 1
+}
+
+// OfferedAt reports whether servers offer the protocol at an epoch: from its first fork on, until
+// some time after its last. That is one epoch, as peers take a moment to notice, and for blob
+// sidecars MIN_EPOCHS_FOR_BLOB_SIDECARS_REQUESTS.
+func (p *Protocol) OfferedAt(e ssz.Epoch) bool {
+	if p.network.ForkAt(e) < p.First {
+		return false
+	}
+	if p.Last >= newest {
+		return true
+	}
+	end := p.cfg.Forks[p.Last+1].Epoch
+	if end == 0 {
+		return false
+	}
+	lingers := uint64(1)
+	if p.linger != nil {
+		lingers = p.linger(&p.cfg)
+	}
+	return end > ssz.FarFutureEpoch-ssz.Epoch(lingers) || e < end+ssz.Epoch(lingers)
+}
+
+// unary declares a row's descriptor as one of a unary protocol.
+func unary[Req, Resp any](dst *reqresp.Unary[Req, Resp]) func(reqresp.Family, *Protocol) *reqresp.Spec {
+	return func(f reqresp.Family, p *Protocol) *reqresp.Spec {
+		*dst = reqresp.NewUnary[Req, Resp](f, p.Name, p.limits(), p.Version)
+		return dst.Spec()
+	}
+}
+
+// stream declares a row's descriptor as one of a stream of chunks.
+func stream[Req, Resp any](dst *reqresp.Stream[Req, Resp]) func(reqresp.Family, *Protocol) *reqresp.Spec {
+	return func(f reqresp.Family, p *Protocol) *reqresp.Spec {
+		*dst = reqresp.NewStream[Req, Resp](f, p.Name, p.limits(), p.Version)
+		return dst.Spec()
+	}
+}

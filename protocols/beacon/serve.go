@@ -1,0 +1,110 @@
+package beacon
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"math"
+
+	"github.com/libp2p/go-libp2p/core/network"
+
+	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+	"github.com/seed-2dd5877b/reqresp/snappy"
+	"github.com/seed-2dd5877b/reqresp/ssz"
+)
+
+// A ref names an object that a chain holds, without its data.
+type ref interface {
+	layout() layout
+}
+
+// A layout is what has to be known of an object before it is fetched.
+type layout struct {
+	slot       ssz.Slot // decides the fork digest
+	size       int      // of the SSZ, exactly
+	framesSize int      // about
+}
+
+// maxChunkHeader is the most that precedes a chunk's frames: result, context
+// bytes and length.
+const maxChunkHeader = 1 + 4 + 4
+
+// send serves objects as they rest in the store: nothing is decoded, and nothing is fetched before
+// there is capacity for it. Frames appends those of one.
+func send[R ref](
+	ctx context.Context, s *Server, p *Protocol, in *reqresp.Inbound, refs iter.Seq2[R, error],
+	frames func(ctx context.Context, r R, dst []byte) ([]byte, error),
+) error {
+	// There is one of these for each exchange, so that a chunk costs no allocation.
+	var next R
+	fill := func(dst []byte) ([]byte, error) {
+		l := next.layout()
+		dst = append(dst, resultSuccess)
+		if p.Context {
+			digest := p.network.DigestAt(p.network.EpochOf(l.slot))
+			dst = append(dst, digest[:]...)
+		}
+		dst = snappy.AppendHeader(dst, l.size)
+		s.family.hooks.tell(in.Protocol(), network.DirInbound, true, l.size)
+		return frames(ctx, next, dst)
+	}
+	for r, err := range refs {
+		if err != nil {
+			return unavailable(err)
+		}
+		cost := reqresp.Cost{Items: 1, Bytes: uint64(r.layout().framesSize) + maxChunkHeader}
+		if err := in.Reserve(ctx, cost); err != nil {
+			return err
+		}
+		next = r
+		if err := in.SendAppend(ctx, fill); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unavailable turns a chain's error into what the peer is told.
+func unavailable(err error) error {
+	if errors.Is(err, ErrUnavailable) {
+		return reqresp.Errorf(reqresp.CodeResourceUnavailable, "what was asked for is not available").WithCause(err)
+	}
+	return err
+}
+
+// maxItems returns the most chunks that answer a request now.
+func (s *Server) maxItems(p *Protocol) uint64 {
+	return p.MaxItems(s.family.network.ForkAt(s.CurrentEpoch()))
+}
+
+// checkRange refuses ranges that make no sense.
+func checkRange[T ~uint64](what string, start T, count uint64) error {
+	switch {
+	case count == 0:
+		return reqresp.Errorf(reqresp.CodeInvalidRequest, "count must not be 0")
+	case uint64(start) > math.MaxUint64-(count-1):
+		return reqresp.Errorf(reqresp.CodeInvalidRequest, "%s %d plus count %d overflows", what, start, count)
+	}
+	return nil
+}
+
+// checkAsked refuses requests for more than is allowed.
+func checkAsked(what string, n int, most uint64) error {
+	if uint64(n) > most {
+		return reqresp.Errorf(reqresp.CodeInvalidRequest, "%d %s asked for, at most %d are allowed", n, what, most)
+	}
+	return nil
+}
+
+// atMost yields the first n of what refs yields.
+func atMost[R any](refs iter.Seq2[R, error], n uint64) iter.Seq2[R, error] {
+	return func(yield func(R, error) bool) {
+		left := n
+		for r, err := range refs {
+			if left == 0 || !yield(r, err) {
+				return
+			}
+			left--
+		}
+	}
+}
