@@ -5,7 +5,6 @@ import (
 	"math"
 	"math/bits"
 	"slices"
-	"sync"
 	"time"
 )
 
@@ -66,25 +65,6 @@ func (n *Network) resolveTypes() (err error) {
 	n.byRootDeneb, err = n.ShapeOf(Deneb, "BeaconBlocksByRootRequest")
 	return err
 }
-
-// Mainnet returns Ethereum's main network. All calls return the same value.
-func Mainnet() *Network { return mainNetwork() }
-
-var mainNetwork = sync.OnceValue(func() *Network {
-	root := Root{
-		0x4b, 0x36, 0x3d, 0xb9, 0x4e, 0x28, 0x61, 0x20, 0xd7, 0x6e, 0xb9, 0x05, 0x34, 0x0f, 0xdd, 0x4e,
-		0x54, 0xbf, 0xe9, 0xf0, 0x6b, 0xf3, 0x3f, 0xf6, 0xcf, 0x5a, 0xd2, 0x7f, 0x51, 0x1b, 0xfe, 0x95,
-	}
-	cfg, err := ParseConfig([]byte(mainnetConfig))
-	if err != nil {
-		panic(err)
-	}
-	n, err := NewNetwork(*cfg, time.Unix(1606824023, 0), root)
-	if err != nil {
-		panic(err)
-	}
-	return n
-})
 
 // Config returns a copy of the network's configuration.
 func (n *Network) Config() Config { return n.cfg.clone() }

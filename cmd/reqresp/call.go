@@ -26,7 +26,7 @@ const callDescription = `Sends one request to a peer and prints the answer. METH
    blocks-by-root    the blocks with the roots --root
 
 It works against live clients, and needs no store: it claims the peer's own view of the chain.
-The network is mainnet unless --config tells another.
+The network is mainnet unless --network or --config tells another.
 
 Answers are JSON as the beacon API spells it, with integers quoted and bytes in hexadecimal. A
 block is one line: slot, root, parent_root, fork, fork_digest, size (of its SSZ) and ssz.
@@ -105,7 +105,9 @@ func (a *app) runCall(ctx context.Context, cmd *cli.Command) (err error) {
 		return err
 	}
 	if n == nil {
-		n = mainnetNetwork()
+		if n, err = namedNetwork("mainnet"); err != nil {
+			return err
+		}
 	}
 	network, err := n.Parse()
 	if err != nil {

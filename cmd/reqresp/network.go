@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/urfave/cli/v3"
 
@@ -11,17 +12,15 @@ import (
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
-const mainnet = "mainnet"
-
 // networkFlags tell the network. Where there is a store it remembers them.
 func networkFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{
 			Name:  "network",
-			Usage: "`NAME` of the network: mainnet; for others see --config",
+			Usage: "`NAME` of the network: " + strings.Join(ssz.NetworkNames(), ", ") + "; for others see --config",
 			Validator: func(name string) error {
-				if name != mainnet {
-					return fmt.Errorf("network %q: want mainnet, or --config FILE for others", name)
+				if _, _, err := ssz.NetworkNamed(name); err != nil {
+					return fmt.Errorf("network %q: want %s, or --config FILE for others", name, strings.Join(ssz.NetworkNames(), ", "))
 				}
 				return nil
 			},
@@ -52,9 +51,9 @@ func networkOf(cmd *cli.Command) (*store.Network, error) {
 	case len(set) == 0 && !cmd.IsSet("network"):
 		return nil, nil
 	case len(set) == 0:
-		return mainnetNetwork(), nil
+		return namedNetwork(cmd.String("network"))
 	case cmd.IsSet("network"):
-		return nil, usagef(cmd, "--network %s and --%s exclude each other", mainnet, set[0])
+		return nil, usagef(cmd, "--network %s and --%s exclude each other", cmd.String("network"), set[0])
 	case len(set) < 3:
 		return nil, usagef(cmd, "--config, --genesis-time and --genesis-validators-root go together: configuration files lack "+
 			"the genesis, which the beacon API tells at /eth/v1/beacon/genesis")
@@ -74,13 +73,17 @@ func networkOf(cmd *cli.Command) (*store.Network, error) {
 	return n, nil
 }
 
-func mainnetNetwork() *store.Network {
-	n := ssz.Mainnet()
+// namedNetwork returns a network that is built in.
+func namedNetwork(name string) (*store.Network, error) {
+	n, config, err := ssz.NetworkNamed(name)
+	if err != nil {
+		return nil, err
+	}
 	return &store.Network{
-		Config:                ssz.MainnetConfig(),
+		Config:                config,
 		GenesisTime:           uint64(n.GenesisTime().Unix()),
 		GenesisValidatorsRoot: n.GenesisValidatorsRoot(),
-	}
+	}, nil
 }
 
 // explainNetwork tells what to do about a store's network.
@@ -89,7 +92,7 @@ func explainNetwork(cmd *cli.Command, err error) error {
 		return fmt.Errorf("%w: leave the network to the store, or choose another --datadir", err)
 	}
 	if errors.Is(err, store.ErrNoNetwork) {
-		return usagef(cmd, "the store in %s is new: tell its network by --network mainnet, "+
+		return usagef(cmd, "the store in %s is new: tell its network by --network NAME, "+
 			"or by --config, --genesis-time and --genesis-validators-root", cmd.String("datadir"))
 	}
 	return err
