@@ -24,16 +24,32 @@ const callDescription = `Sends one request to a peer and prints the answer. METH
    goodbye           says that this node shuts down; many peers hang up without an answer
    blocks-by-range   the blocks from --start-slot on, in --count slots
    blocks-by-root    the blocks with the roots --root
+   blocks-by-head    the block --root and its ancestors, --count in all
+
+   blob-sidecars-by-range                 from --start-slot on, in --count slots
+   blob-sidecars-by-root                  of the blocks --root, those with the numbers --index
+   data-column-sidecars-by-range          the columns --index from --start-slot on, in --count slots
+   data-column-sidecars-by-root           the columns --index of the blocks --root
+   light-client-bootstrap                 of the block --root
+   light-client-updates-by-range          of --count periods from --start-period on
+   light-client-finality-update           the latest
+   light-client-optimistic-update         the latest
+   execution-payload-envelopes-by-range   of the blocks from --start-slot on, in --count slots
+   execution-payload-envelopes-by-root    of the blocks --root
+   inclusion-lists-by-indices             of slot --start-slot, by the members --index of the
+                                          committee that depends on the block --root
 
 It works against live clients, and needs no store: it claims the peer's own view of the chain.
 The network is mainnet unless --network or --config tells another.
 
 Answers are JSON as the beacon API spells it, with integers quoted and bytes in hexadecimal. A
-block is one line: slot, root, parent_root, fork, fork_digest, size (of its SSZ) and ssz.
+block is one line: slot, root, parent_root, fork, fork_digest, size (of its SSZ) and ssz. Any other
+object is one line too: version, fork_digest, size and, spelled out, data.
 
 With --ssz the answer is written as raw SSZ in place of JSON. A single block, of --count 1 or one
---root, goes to standard output; for more give --out, a directory where each is written to
-SLOT.ssz. 'reqresp import' reads these files. Status and metadata are in the form of their newest
+--root, goes to standard output, and so does what is single by nature; for more give --out, a
+directory where each is written to SLOT.ssz, or SLOT-INDEX.ssz where there are several in a slot.
+'reqresp import' reads the files of blocks. Status and metadata are in the form of their newest
 version, whichever the peer supports.
 
 It fails if the peer answers with an error, or lacks one of the blocks asked for by root.`
@@ -45,11 +61,13 @@ func (a *app) call() *cli.Command {
 		ArgsUsage:   "PEER METHOD",
 		Description: callDescription,
 		Flags: append([]cli.Flag{
-			&cli.Uint64Flag{Name: "start-slot", Usage: "first `SLOT` of blocks-by-range", HideDefault: true},
-			&cli.Uint64Flag{Name: "count", Usage: "`NUMBER` of slots of blocks-by-range", Value: 1},
-			&cli.StringSliceFlag{Name: "root", Usage: "block `ROOT` of blocks-by-root; may be repeated", Validator: validateRoots},
+			&cli.Uint64Flag{Name: "start-slot", Usage: "first `SLOT`", HideDefault: true},
+			&cli.Uint64Flag{Name: "start-period", Usage: "first sync committee `PERIOD`", HideDefault: true},
+			&cli.Uint64Flag{Name: "count", Usage: "`NUMBER` of slots, periods or blocks", Value: 1},
+			&cli.StringSliceFlag{Name: "root", Usage: "block `ROOT`; may be repeated", Validator: validateRoots},
+			&cli.Uint64SliceFlag{Name: "index", Usage: "`INDEX` of a blob, a column or a member; may be repeated"},
 			&cli.BoolFlag{Name: "ssz", Usage: "write raw SSZ in place of JSON"},
-			&cli.StringFlag{Name: "out", Usage: "`DIR` to write blocks to, with --ssz; made if need be", TakesFile: true},
+			&cli.StringFlag{Name: "out", Usage: "`DIR` to write objects to, with --ssz; made if need be", TakesFile: true},
 			verbosityFlag(quiet),
 		}, networkFlags()...),
 		Action: a.runCall,
@@ -69,21 +87,6 @@ func parseRoots(texts []string) ([]ssz.Root, error) {
 		}
 	}
 	return roots, nil
-}
-
-// A method is what can be called. Flags are those of its request.
-type method struct {
-	flags []string
-	call  func(*caller, context.Context) error
-}
-
-var methods = map[string]method{
-	"status":          {call: (*caller).status},
-	"ping":            {call: (*caller).ping},
-	"metadata":        {call: (*caller).metadata},
-	"goodbye":         {call: (*caller).goodbye},
-	"blocks-by-range": {[]string{"start-slot", "count", "out"}, (*caller).blocksByRange},
-	"blocks-by-root":  {[]string{"root", "out"}, (*caller).blocksByRoot},
 }
 
 // A caller is one call under way.
@@ -113,7 +116,7 @@ func (a *app) runCall(ctx context.Context, cmd *cli.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	if blocks, most := blocksAsked(cmd, m), maxRequestBlocks(network); blocks > most {
+	if blocks, most := blocksAsked(cmd, m), maxRequestBlocks(network); isBlocks(cmd.Args().Get(1)) && blocks > most {
 		return usagef(cmd, "%d blocks are asked for: the network allows at most %d", blocks, most)
 	}
 	chain := new(mirror)
@@ -149,39 +152,7 @@ func parseCall(cmd *cli.Command) (peer.AddrInfo, method, error) {
 	case cmd.Args().Len() > 2:
 		return to, m, usagef(cmd, "call takes one PEER and one METHOD, not %q beside them", cmd.Args().Get(2))
 	}
-	for _, flag := range []string{"start-slot", "count", "root", "out"} {
-		if cmd.IsSet(flag) && !slices.Contains(m.flags, flag) {
-			return to, m, usagef(cmd, "--%s is of no effect with %s", flag, name)
-		}
-	}
-	return to, m, checkBlockFlags(cmd, m)
-}
-
-// checkBlockFlags checks what depends on more than one flag.
-func checkBlockFlags(cmd *cli.Command, m method) error {
-	blocks := blocksAsked(cmd, m)
-	switch {
-	case slices.Contains(m.flags, "root") && blocks == 0:
-		return usagef(cmd, "blocks-by-root needs at least one --root")
-	case slices.Contains(m.flags, "count") && (blocks == 0 || !cmd.IsSet("start-slot")):
-		return usagef(cmd, "blocks-by-range needs --start-slot, and a --count of at least 1")
-	case cmd.IsSet("out") && !cmd.Bool("ssz"):
-		return usagef(cmd, "--out needs --ssz: JSON goes to standard output")
-	case cmd.Bool("ssz") && blocks > 1 && !cmd.IsSet("out"):
-		return usagef(cmd, "--ssz of more than one block needs --out DIR")
-	}
-	return nil
-}
-
-// blocksAsked returns how many blocks the answer may have.
-func blocksAsked(cmd *cli.Command, m method) uint64 {
-	switch {
-	case slices.Contains(m.flags, "root"):
-		return uint64(len(cmd.StringSlice("root")))
-	case slices.Contains(m.flags, "count"):
-		return cmd.Uint64("count")
-	}
-	return 0
+	return to, m, checkFlags(cmd, name, m)
 }
 
 // greet does the status handshake, without which clients do not answer. A peer of another network

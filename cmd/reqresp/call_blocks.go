@@ -47,6 +47,18 @@ func (c *caller) blocksByRoot(ctx context.Context) error {
 	return err
 }
 
+func (c *caller) blocksByHead(ctx context.Context) error {
+	roots, err := parseRoots(c.cmd.StringSlice("root"))
+	if err != nil {
+		return err
+	}
+	n, err := c.printBlocks(c.client().BlocksByHead(ctx, c.to, roots[0], c.cmd.Uint64("count")))
+	if err == nil && n == 0 {
+		err = fmt.Errorf("the peer does not have block %v", roots[0])
+	}
+	return err
+}
+
 // printBlocks prints blocks as they arrive, and returns how many came.
 func (c *caller) printBlocks(blocks iter.Seq2[*beacon.Block, error]) (n int, err error) {
 	dir := c.cmd.String("out")

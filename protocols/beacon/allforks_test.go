@@ -14,31 +14,31 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
-	"github.com/seed-2dd5877b/reqresp/protocols/beacon/internal/allforks"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon/beacontest"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
 // fullChain goes through all forks, one in each epoch of eight slots, and has everything.
-var fullChain = sync.OnceValue(allforks.New)
+var fullChain = sync.OnceValue(beacontest.New)
 
 // inSlot is a clock that stands in a slot of the full chain.
 func inSlot(slot ssz.Slot) func() time.Time {
-	return func() time.Time { return allforks.Network().TimeAt(slot) }
+	return func() time.Time { return beacontest.Network().TimeAt(slot) }
 }
 
 // withFullChain serves the full chain in the slot of its head.
 func withFullChain(t *testing.T, f func(t *testing.T, c *beacon.Client, client, server host.Host)) {
 	t.Helper()
 	simulate(t, func(t *testing.T, client, server host.Host) {
-		serveOn(t, server, allforks.Network(), fullChain(), beacon.ServerOptions{Now: inSlot(allforks.Head)})
-		f(t, beacon.NewClient(client, beacon.NewFamily(allforks.Network()), nil), client, server)
+		serveOn(t, server, beacontest.Network(), fullChain(), beacon.ServerOptions{Now: inSlot(beacontest.Head)})
+		f(t, beacon.NewClient(client, beacon.NewFamily(beacontest.Network()), nil), client, server)
 	})
 }
 
 // wireOf returns the chunks of some items, with the digests of their slots.
-func wireOf(items ...*allforks.Item) (wire []byte) {
-	n := allforks.Network()
+func wireOf(items ...*beacontest.Item) (wire []byte) {
+	n := beacontest.Network()
 	for _, i := range items {
 		wire = append(wire, chunkOf(n.DigestAt(n.EpochOf(i.Slot)), i.SSZ)...)
 	}
@@ -46,7 +46,7 @@ func wireOf(items ...*allforks.Item) (wire []byte) {
 }
 
 // keep returns the items of a list that a condition is true of.
-func keep(items []*allforks.Item, condition func(*allforks.Item) bool) (kept []*allforks.Item) {
+func keep(items []*beacontest.Item, condition func(*beacontest.Item) bool) (kept []*beacontest.Item) {
 	for _, i := range items {
 		if condition(i) {
 			kept = append(kept, i)
@@ -55,8 +55,8 @@ func keep(items []*allforks.Item, condition func(*allforks.Item) bool) (kept []*
 	return kept
 }
 
-func between(first, last ssz.Slot) func(*allforks.Item) bool {
-	return func(i *allforks.Item) bool { return i.Slot >= first && i.Slot <= last }
+func between(first, last ssz.Slot) func(*beacontest.Item) bool {
+	return func(i *beacontest.Item) bool { return i.Slot >= first && i.Slot <= last }
 }
 
 func id(name string, version int) protocol.ID {
@@ -73,7 +73,7 @@ func encode(request marshaler) []byte {
 }
 
 // descending returns a list backwards.
-func descending(items []*allforks.Item) []*allforks.Item {
+func descending(items []*beacontest.Item) []*beacontest.Item {
 	items = slices.Clone(items)
 	slices.Reverse(items)
 	return items
@@ -81,11 +81,11 @@ func descending(items []*allforks.Item) []*allforks.Item {
 
 // Slots of the full chain in which forks begin.
 const (
-	altairSlot = allforks.SlotsPerEpoch * ssz.Slot(ssz.Altair)
-	denebSlot  = allforks.SlotsPerEpoch * ssz.Slot(ssz.Deneb)
-	fuluSlot   = allforks.SlotsPerEpoch * ssz.Slot(ssz.Fulu)
-	gloasSlot  = allforks.SlotsPerEpoch * ssz.Slot(ssz.Gloas)
-	hezeSlot   = allforks.SlotsPerEpoch * ssz.Slot(ssz.Heze)
+	altairSlot = beacontest.SlotsPerEpoch * ssz.Slot(ssz.Altair)
+	denebSlot  = beacontest.SlotsPerEpoch * ssz.Slot(ssz.Deneb)
+	fuluSlot   = beacontest.SlotsPerEpoch * ssz.Slot(ssz.Fulu)
+	gloasSlot  = beacontest.SlotsPerEpoch * ssz.Slot(ssz.Gloas)
+	hezeSlot   = beacontest.SlotsPerEpoch * ssz.Slot(ssz.Heze)
 )
 
 // An answer is what a request to the full chain is answered with.
@@ -107,7 +107,7 @@ func everyAnswer() []answer {
 		{BlockRoot: c.Columns[4*8].Root, Columns: []uint64{3, 127, 0}}, {BlockRoot: ssz.Root{9}, Columns: []uint64{1}},
 		{BlockRoot: c.Columns[0].Root, Columns: []uint64{1}},
 	}
-	v1 := func(items []*allforks.Item) (wire []byte) {
+	v1 := func(items []*beacontest.Item) (wire []byte) {
 		for _, i := range items {
 			wire = append(wire, result(0, i.SSZ)...)
 		}
@@ -120,16 +120,16 @@ func everyAnswer() []answer {
 	altairRoots := ssz.BeaconBlocksByRootRequest{c.Blocks[1].Root, c.Blocks[20].Root}
 	envelopes := ssz.ExecutionPayloadEnvelopesByRootRequest{c.Envelopes[9].Root, c.Blocks[0].Root, c.Envelopes[0].Root}
 	bootstrap, unknown := ssz.LightClientBootstrapRequest(c.Bootstraps[30].Root), ssz.LightClientBootstrapRequest{}
-	lists := &ssz.InclusionListsByIndicesRequest{Slot: allforks.Head, DependentRoot: allforks.Dependent, Indices: [2]byte{0x82, 1}}
+	lists := &ssz.InclusionListsByIndicesRequest{Slot: beacontest.Head, DependentRoot: beacontest.Dependent, Indices: [2]byte{0x82, 1}}
 	old, other := *lists, *lists
-	old.Slot, other.DependentRoot = allforks.Head-2, ssz.Root{}
+	old.Slot, other.DependentRoot = beacontest.Head-2, ssz.Root{}
 	return []answer{
 		{"blocks of all forks", id("beacon_blocks_by_range", 2), payload(uints(0, 128, 1)), wireOf(c.Blocks...)},
 		{"blocks by root", id("beacon_blocks_by_root", 2), encode(&roots), wireOf(c.Blocks[1], c.Blocks[0])},
 		{"phase0 by version 1", id("beacon_blocks_by_range", 1), payload(uints(0, 8, 1)), v1(c.Blocks[:7])},
 		{"up to altair by version 1", id("beacon_blocks_by_range", 1), payload(uints(4, 9, 1)), join(v1(c.Blocks[4:7]), notPhase0)},
 		{"altair by version 1", id("beacon_blocks_by_range", 1), payload(uints(uint64(altairSlot), 1, 1)), notPhase0},
-		{"roots by version 1", id("beacon_blocks_by_root", 1), encode(&roots), v1([]*allforks.Item{c.Blocks[1], c.Blocks[0]})},
+		{"roots by version 1", id("beacon_blocks_by_root", 1), encode(&roots), v1([]*beacontest.Item{c.Blocks[1], c.Blocks[0]})},
 		{"altair root by version 1", id("beacon_blocks_by_root", 1), encode(&altairRoots), join(v1(c.Blocks[1:2]), notPhase0)},
 		{"head", id("beacon_blocks_by_head", 1), encode(&ssz.BeaconBlocksByHeadRequest{BeaconRoot: head.Root, Count: 1}), wireOf(head)},
 		{"ancestry", id("beacon_blocks_by_head", 1), encode(&ssz.BeaconBlocksByHeadRequest{BeaconRoot: c.Blocks[40].Root, Count: 12}), wireOf(descending(c.Blocks[29:41])...)},
@@ -142,7 +142,7 @@ func everyAnswer() []answer {
 		{"blobs from fulu on", id("blob_sidecars_by_range", 1), payload(uints(uint64(fuluSlot), 20)), nil},
 		{"blobs by root", id("blob_sidecars_by_root", 1), encode(&blobs), wireOf(c.Blobs[7], c.Blobs[0])},
 		{"columns", id("data_column_sidecars_by_range", 1), encode(&ssz.DataColumnSidecarsByRangeRequest{StartSlot: gloasSlot - 2, Count: 4, Columns: []uint64{3, 1, 100, 3}}),
-			wireOf(keep(c.Columns, func(i *allforks.Item) bool { return between(gloasSlot-2, gloasSlot+1)(i) && i.Index%2 == 1 })...)},
+			wireOf(keep(c.Columns, func(i *beacontest.Item) bool { return between(gloasSlot-2, gloasSlot+1)(i) && i.Index%2 == 1 })...)},
 		{"columns before fulu", id("data_column_sidecars_by_range", 1), encode(&ssz.DataColumnSidecarsByRangeRequest{Count: uint64(fuluSlot), Columns: []uint64{1}}), nil},
 		{"no columns", id("data_column_sidecars_by_range", 1), encode(&ssz.DataColumnSidecarsByRangeRequest{StartSlot: fuluSlot, Count: 9}), nil},
 		{"columns by root", id("data_column_sidecars_by_root", 1), encode(&columns), wireOf(c.Columns[4*8+3], c.Columns[4*8], c.Columns[1])},
@@ -156,8 +156,8 @@ func everyAnswer() []answer {
 		{"envelopes", id("execution_payload_envelopes_by_range", 1), payload(uints(uint64(hezeSlot-3), 8)), wireOf(keep(c.Envelopes, between(hezeSlot-3, hezeSlot+4))...)},
 		{"envelopes before gloas", id("execution_payload_envelopes_by_range", 1), payload(uints(0, uint64(gloasSlot))), nil},
 		{"envelopes by root", id("execution_payload_envelopes_by_root", 1), encode(&envelopes), wireOf(c.Envelopes[9], c.Envelopes[0])},
-		{"inclusion lists", id("inclusion_lists_by_indices", 1), encode(lists), wireOf(keep(c.Lists, func(i *allforks.Item) bool {
-			return i.Slot == allforks.Head && slices.Contains([]uint64{1, 7, 8}, i.Index)
+		{"inclusion lists", id("inclusion_lists_by_indices", 1), encode(lists), wireOf(keep(c.Lists, func(i *beacontest.Item) bool {
+			return i.Slot == beacontest.Head && slices.Contains([]uint64{1, 7, 8}, i.Index)
 		})...)},
 		{"old inclusion lists", id("inclusion_lists_by_indices", 1), encode(&old), unavailable},
 		{"inclusion lists of another block", id("inclusion_lists_by_indices", 1), encode(&other), nil},
@@ -174,9 +174,9 @@ func TestEveryProtocolIsServed(t *testing.T) {
 				t.Errorf("%s: got %d bytes, %.60x, %v, want %d, %.60x", tt.name, len(got), got, err, len(tt.want), tt.want)
 			}
 		}
-		for _, p := range beacon.NewFamily(allforks.Network()).Protocols() {
+		for _, p := range beacon.NewFamily(beacontest.Network()).Protocols() {
 			offered := slices.Contains(server.Mux().Protocols(), p.ID())
-			if p.OfferedAt(allforks.Head/allforks.SlotsPerEpoch) != offered || p.Context && !asked[p.ID()] {
+			if p.OfferedAt(beacontest.Head/beacontest.SlotsPerEpoch) != offered || p.Context && !asked[p.ID()] {
 				t.Errorf("%s: on offer %v, asked %v", p.ID(), offered, asked[p.ID()])
 			}
 		}
@@ -232,7 +232,7 @@ func drain[T any](seq iter.Seq2[*T, error], ssz func(*T) []byte) (got [][]byte, 
 	return got, nil
 }
 
-func sszOf(items ...*allforks.Item) (all [][]byte) {
+func sszOf(items ...*beacontest.Item) (all [][]byte) {
 	for _, i := range items {
 		all = append(all, i.SSZ)
 	}
@@ -293,7 +293,7 @@ func TestClientsReadEveryProtocol(t *testing.T) {
 				return drain(client.ExecutionPayloadEnvelopesByRoot(ctx, to, []ssz.Root{c.Envelopes[5].Root}), envelope)
 			}},
 			{"inclusion lists", sszOf(c.Lists[16:]...), func() ([][]byte, error) {
-				return drain(client.InclusionListsByIndices(ctx, to, allforks.Head, allforks.Dependent, [2]byte{255, 255}), list)
+				return drain(client.InclusionListsByIndices(ctx, to, beacontest.Head, beacontest.Dependent, [2]byte{255, 255}), list)
 			}},
 		} {
 			got, err := tt.read()

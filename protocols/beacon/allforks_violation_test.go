@@ -10,19 +10,19 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
-	"github.com/seed-2dd5877b/reqresp/protocols/beacon/internal/allforks"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon/beacontest"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
 // changed returns an item with a field of its object set to another value.
-func changed(i *allforks.Item, name, path string, value any) *allforks.Item {
+func changed(i *beacontest.Item, name, path string, value any) *beacontest.Item {
 	fork := fullChain().Fork(i.Slot)
-	object := allforks.Object(name, fork)
+	object := beacontest.Object(name, fork)
 	must(0, object.UnmarshalSSZ(i.SSZ))
-	allforks.Set(object, path, value)
+	beacontest.Set(object, path, value)
 	c := *i
-	c.SSZ = allforks.Encode(object)
+	c.SSZ = beacontest.Encode(object)
 	return &c
 }
 
@@ -36,7 +36,7 @@ type hostileAnswer struct {
 }
 
 func hostileAnswers() []hostileAnswer {
-	c, n := fullChain(), allforks.Network()
+	c, n := fullChain(), beacontest.Network()
 	electra := n.DigestAt(ssz.Epoch(ssz.Electra))
 
 	byHead := func(t *testing.T, cl *beacon.Client, to peer.ID) error {
@@ -82,7 +82,7 @@ func hostileAnswers() []hostileAnswer {
 		return err
 	}
 	lists := func(t *testing.T, cl *beacon.Client, to peer.ID) error {
-		_, err := drain(cl.InclusionListsByIndices(t.Context(), to, allforks.Head, allforks.Dependent, [2]byte{3}), func(l *beacon.InclusionList) []byte { return l.SSZ })
+		_, err := drain(cl.InclusionListsByIndices(t.Context(), to, beacontest.Head, beacontest.Dependent, [2]byte{3}), func(l *beacon.InclusionList) []byte { return l.SSZ })
 		return err
 	}
 
@@ -145,7 +145,7 @@ func hostileAnswers() []hostileAnswer {
 func TestViolationsOfEveryProtocol(t *testing.T) {
 	all := append([]error{beacon.ErrIndexOrder, beacon.ErrUnexpectedIndex, beacon.ErrRepeated, beacon.ErrMalformed}, violations...)
 	simulate(t, func(t *testing.T, client, server host.Host) {
-		c := beacon.NewClient(client, beacon.NewFamily(allforks.Network()), nil)
+		c := beacon.NewClient(client, beacon.NewFamily(beacontest.Network()), nil)
 		for _, tt := range hostileAnswers() {
 			answerRaw(t, server, tt.id, func([]byte) []byte { return tt.wire })
 			err := tt.ask(t, c, server.ID())
@@ -170,7 +170,7 @@ func TestOldPeersAreAskedByOldVersions(t *testing.T) {
 		old := func([]byte) []byte { return join(result(0, c.Blocks[3].SSZ), result(0, c.Blocks[4].SSZ)) }
 		answerRaw(t, server, id("beacon_blocks_by_range", 1), old)
 		answerRaw(t, server, id("beacon_blocks_by_root", 1), func([]byte) []byte { return result(0, c.Blocks[10].SSZ) })
-		cl := beacon.NewClient(client, beacon.NewFamily(allforks.Network()), nil)
+		cl := beacon.NewClient(client, beacon.NewFamily(beacontest.Network()), nil)
 		if got, err := cl.MetaData(t.Context(), server.ID()); err != nil || *got != (ssz.MetaDataV3{SeqNumber: 5, Attnets: [8]byte{7}}) {
 			t.Errorf("metadata %+v, %v", got, err)
 		}

@@ -18,7 +18,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
-	"github.com/seed-2dd5877b/reqresp/protocols/beacon/internal/allforks"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon/beacontest"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 	"github.com/seed-2dd5877b/reqresp/ssz/mainnet"
 )
@@ -164,8 +164,8 @@ func TestServingABlockTakesLittleMemory(t *testing.T) {
 
 // repeatingColumns has the same sidecar for every column of every block.
 type repeatingColumns struct {
-	*allforks.Chain
-	sidecar *allforks.Item
+	*beacontest.Chain
+	sidecar *beacontest.Item
 }
 
 func (c repeatingColumns) DataColumnSidecarsByRange(
@@ -195,7 +195,7 @@ func TestServingASidecarTakesNoMemory(t *testing.T) {
 	}
 	h, columns := newQuietHost(), []uint64{0, 1, 2, 3, 4, 5, 6, 7}
 	chain := repeatingColumns{fullChain(), fullChain().Columns[0]}
-	srv := beacon.NewServer(h, allforks.Network(), chain, &beacon.ServerOptions{Now: inSlot(allforks.Head)})
+	srv := beacon.NewServer(h, beacontest.Network(), chain, &beacon.ServerOptions{Now: inSlot(beacontest.Head)})
 	must(0, srv.Start())
 	t.Cleanup(func() { _ = srv.Stop(context.Background()) })
 	request := encode(&ssz.DataColumnSidecarsByRangeRequest{StartSlot: fuluSlot, Count: 100, Columns: columns})

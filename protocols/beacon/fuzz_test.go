@@ -13,7 +13,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
-	"github.com/seed-2dd5877b/reqresp/protocols/beacon/internal/allforks"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon/beacontest"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 	"github.com/seed-2dd5877b/reqresp/snappy"
 	"github.com/seed-2dd5877b/reqresp/ssz"
@@ -67,7 +67,7 @@ func (m *method) readRequest(wire []byte) (any, error) {
 
 // fuzzed are the methods of the development network, and then those of the full chain's.
 func fuzzed() []method {
-	return append(methods(beacon.NewFamily(devNetwork())), methods(beacon.NewFamily(allforks.Network()))...)
+	return append(methods(beacon.NewFamily(devNetwork())), methods(beacon.NewFamily(beacontest.Network()))...)
 }
 
 // indexOf returns which of the methods has an ID, from one on.

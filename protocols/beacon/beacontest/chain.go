@@ -1,6 +1,7 @@
-// Package allforks has a chain in memory that goes through every fork, and holds whatever the
-// protocols of the family carry. It is for tests.
-package allforks
+// Package beacontest has a chain in memory for tests, which goes through every fork and holds whatever
+// the protocols of package beacon carry. Its objects are well formed and belong together, but nothing
+// in them is signed or proven.
+package beacontest
 
 import (
 	"time"
@@ -25,18 +26,24 @@ const (
 // slotsPerPeriod is that of sync committees.
 const slotsPerPeriod = 8 * SlotsPerEpoch
 
-// Network returns the network of the chain, of the minimal preset.
-func Network() *ssz.Network {
+// Network returns the network of the chain, of the minimal preset and with genesis in November 2023.
+func Network() *ssz.Network { return NetworkSince(time.Unix(1_700_000_000, 0)) }
+
+// NetworkSince returns the same network with another genesis time. Its chain is the same.
+func NetworkSince(genesis time.Time) *ssz.Network {
 	cfg := ssz.DefaultConfig(ssz.MinimalPreset)
 	for f := range cfg.Forks {
 		cfg.Forks[f].Epoch = ssz.Epoch(f)
 	}
-	n, err := ssz.NewNetwork(cfg, time.Unix(1_700_000_000, 0), ssz.Root{1})
+	n, err := ssz.NewNetwork(cfg, genesis, GenesisValidatorsRoot)
 	if err != nil {
 		panic(err)
 	}
 	return n
 }
+
+// GenesisValidatorsRoot is that of the network.
+var GenesisValidatorsRoot = ssz.Root{1}
 
 // Item is an object that the chain holds.
 type Item struct {

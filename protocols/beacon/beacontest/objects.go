@@ -1,4 +1,4 @@
-package allforks
+package beacontest
 
 import (
 	"fmt"
@@ -52,7 +52,7 @@ func Object(name string, fork ssz.Fork) ssz.Object {
 			return reflect.New(reflect.TypeOf(zero).Elem()).Interface().(ssz.Object)
 		}
 	}
-	panic(fmt.Sprintf("allforks: no %s in %v", name, fork))
+	panic(fmt.Sprintf("beacontest: no %s in %v", name, fork))
 }
 
 // Set sets a field of an object, such as Message.Slot, to a value whose type can be converted to the

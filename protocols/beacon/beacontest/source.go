@@ -1,4 +1,4 @@
-package allforks
+package beacontest
 
 import (
 	"context"
