@@ -47,6 +47,7 @@ func TestLodestar(t *testing.T) {
 	}
 
 	t.Run("call", func(t *testing.T) { testCalls(ctx, t, reqresp, source, flags) })
+	t.Run("conform", func(t *testing.T) { testConformance(ctx, t, reqresp, source, flags) })
 
 	datadir := t.TempDir()
 	var synced syncResult

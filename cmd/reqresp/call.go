@@ -103,16 +103,7 @@ func (a *app) runCall(ctx context.Context, cmd *cli.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	n, err := networkOf(cmd)
-	if err != nil {
-		return err
-	}
-	if n == nil {
-		if n, err = namedNetwork("mainnet"); err != nil {
-			return err
-		}
-	}
-	network, err := n.Parse()
+	network, err := networkOrMainnet(cmd)
 	if err != nil {
 		return err
 	}

@@ -73,6 +73,18 @@ func networkOf(cmd *cli.Command) (*store.Network, error) {
 	return n, nil
 }
 
+// networkOrMainnet returns the network that the flags tell, else mainnet.
+func networkOrMainnet(cmd *cli.Command) (*ssz.Network, error) {
+	n, err := networkOf(cmd)
+	if err == nil && n == nil {
+		return ssz.Mainnet(), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return n.Parse()
+}
+
 // namedNetwork returns a network that is built in.
 func namedNetwork(name string) (*store.Network, error) {
 	n, config, err := ssz.NetworkNamed(name)

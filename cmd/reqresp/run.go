@@ -96,7 +96,7 @@ func (a *app) command() *cli.Command {
 		Version:        version(),
 		Writer:         a.stdout,
 		ErrWriter:      a.stderr,
-		Commands:       []*cli.Command{a.demo(), a.imports(), a.serve(), a.sync(), a.call(), a.ssz()},
+		Commands:       []*cli.Command{a.demo(), a.imports(), a.serve(), a.sync(), a.call(), a.conform(), a.ssz()},
 		Action:         noCommand,
 		ExitErrHandler: func(context.Context, *cli.Command, error) {},
 	}
@@ -115,7 +115,7 @@ func onUsageError(_ context.Context, cmd *cli.Command, err error, _ bool) error 
 // noCommand is what happens if the first argument is none of the commands.
 func noCommand(_ context.Context, cmd *cli.Command) error {
 	if name := cmd.Args().First(); name != "" {
-		return usagef(cmd, "there is no command %q: want demo, import, serve, sync, call or ssz", name)
+		return usagef(cmd, "there is no command %q: want demo, import, serve, sync, call, conform or ssz", name)
 	}
 	return cli.ShowRootCommandHelp(cmd)
 }

@@ -58,6 +58,9 @@ func TestMistakesInTheArguments(t *testing.T) {
 		{"call PEER blob-sidecars-by-root --root " + root, "at least one --index", "reqresp call"},
 		{"call PEER blob-sidecars-by-range --start-slot 1 --ssz", "needs --out", "reqresp call"},
 		{"call PEER light-client-updates-by-range", "needs --start-period", "reqresp call"},
+		{"conform", "PEER is missing", "reqresp conform"},
+		{"conform PEER PEER", "one PEER", "reqresp conform"},
+		{"conform PEER --network goerli", "want mainnet, sepolia, holesky, hoodi", "reqresp conform"},
 		{"ssz hash", `no command "hash"`, "reqresp ssz"},
 		{"ssz root x", `"fork, type" not set`, "reqresp ssz root"},
 		{"ssz json --fork osaka --type Ping -", `"osaka": want one of phase0`, "reqresp ssz json"},
@@ -90,6 +93,7 @@ func TestFailures(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ args, want string }{
 		{"call " + somebody + " status", "no connection to the peer"},
+		{"conform " + somebody, "no connection to the peer"},
 		{"call " + somebody + " status --config /none --genesis-time 1 --genesis-validators-root " + strings.Repeat("00", 32), "/none"},
 		{"sync --network mainnet --datadir " + t.TempDir() + " " + somebody, "no connection to the peer"},
 		{"serve --datadir /none", "there is no store in /none: fill one"},
@@ -101,13 +105,14 @@ func TestFailures(t *testing.T) {
 func TestHelpTeaches(t *testing.T) {
 	t.Parallel()
 	for command, wants := range map[string][]string{
-		"":       {"reqresp demo", "exit code", "PEER"},
-		"demo":   {`{"blocks":142,"bytes":342653,"mismatches":0,"seconds":0.25}`},
-		"import": {"ssz_hex", "context_hex", "--finalized-root"},
-		"serve":  {"SIGTERM", "--listen", "--genesis-time"},
-		"sync":   {"--trusted-root", "--batch", "taken at its word", "--from"},
-		"ssz":    {"root", "json", "check", "StatusV2", "unverified"},
-		"call":   {"blocks-by-range", "metadata", "--ssz", "SLOT.ssz"},
+		"":        {"reqresp demo", "exit code", "PEER"},
+		"demo":    {`{"blocks":142,"bytes":342653,"mismatches":0,"seconds":0.25}`},
+		"import":  {"ssz_hex", "context_hex", "--finalized-root"},
+		"serve":   {"SIGTERM", "--listen", "--genesis-time"},
+		"sync":    {"--trusted-root", "--batch", "taken at its word", "--from"},
+		"ssz":     {"root", "json", "check", "StatusV2", "unverified"},
+		"conform": {"MUST", "--json", "paces itself"},
+		"call":    {"blocks-by-range", "metadata", "--ssz", "SLOT.ssz"},
 	} {
 		stdout := succeed(t, append(strings.Fields(command), "--help")...)
 		for _, want := range wants {

@@ -136,3 +136,16 @@ func (c *Chain) addBlock(slot ssz.Slot, parent ssz.Root) ssz.Root {
 	}
 	return root
 }
+
+// Until returns the chain as it was when a slot, which has a block, was its head. Of the latest updates
+// of light clients it has none.
+func (c *Chain) Until(head ssz.Slot) *Chain {
+	until := func(items []*Item) []*Item { return inRange(items, 0, uint64(head)+1) }
+	cut := &Chain{
+		network: c.network, Blocks: until(c.Blocks), Blobs: until(c.Blobs), Columns: until(c.Columns),
+		Envelopes: until(c.Envelopes), Lists: until(c.Lists), Bootstraps: until(c.Bootstraps), Updates: until(c.Updates),
+	}
+	last := cut.Blocks[len(cut.Blocks)-1]
+	cut.status = beacon.Status{HeadSlot: last.Slot, HeadRoot: last.Root}
+	return cut
+}

@@ -43,11 +43,17 @@ func (c *Chain) LightClientUpdates(_ context.Context, start, count uint64) iter.
 
 // LightClientFinalityUpdate implements beacon.LightClientSource.
 func (c *Chain) LightClientFinalityUpdate(context.Context) (beacon.LightClientRef, error) {
+	if c.Finality == nil {
+		return beacon.LightClientRef{}, beacon.ErrUnavailable
+	}
 	return lightClientRef(c.Finality, finality, 0), nil
 }
 
 // LightClientOptimisticUpdate implements beacon.LightClientSource.
 func (c *Chain) LightClientOptimisticUpdate(context.Context) (beacon.LightClientRef, error) {
+	if c.Optimistic == nil {
+		return beacon.LightClientRef{}, beacon.ErrUnavailable
+	}
 	return lightClientRef(c.Optimistic, optimistic, 0), nil
 }
 

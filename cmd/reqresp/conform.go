@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/seed-2dd5877b/reqresp/plugin"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon/conformance"
+)
+
+const conformDescription = `Holds a peer against the rules of the consensus specs for Req/Resp, and prints a table: which rule,
+whether it was kept, how strongly the specs word it, what was asked and what was seen.
+
+It takes some minutes, as it paces itself: it stays well within what deployed clients grant a peer.
+Requests that are malformed on purpose come last. Rules of protocols that the peer does not offer,
+and of objects that it does not hold, are skipped. The network is mainnet unless --network or
+--config tells another.
+
+With --json each rule is one line, as soon as it was tried: rule, result, level, protocol, asked,
+expected and seen.
+
+It fails if a rule was broken that the specs word with MUST.`
+
+func (a *app) conform() *cli.Command {
+	return &cli.Command{
+		Name:        "conform",
+		Usage:       "hold a peer against the rules of the consensus specs",
+		ArgsUsage:   "PEER",
+		Description: conformDescription,
+		Flags:       append([]cli.Flag{jsonFlag("print one line of JSON for each rule"), verbosityFlag(quiet)}, networkFlags()...),
+		Action:      a.runConform,
+	}
+}
+
+// resultJSON is a result for programs.
+type resultJSON struct {
+	Rule     string `json:"rule"`
+	Result   string `json:"result"`
+	Level    string `json:"level"`
+	Protocol string `json:"protocol"`
+	Asked    string `json:"asked"`
+	Expected string `json:"expected"`
+	Seen     string `json:"seen"`
+}
+
+func (a *app) runConform(ctx context.Context, cmd *cli.Command) (err error) {
+	to, err := parsePeer(cmd, cmd.Args().First())
+	if err != nil {
+		return err
+	}
+	if cmd.Args().Len() > 1 {
+		return usagef(cmd, "conform takes one PEER, not %q beside it", cmd.Args().Get(1))
+	}
+	network, err := networkOrMainnet(cmd)
+	if err != nil {
+		return err
+	}
+	chain := new(mirror)
+	i, err := start("", chain, plugin.Config{Network: network, Listen: localListen(), Logger: a.logger(cmd)})
+	if err != nil {
+		return fmt.Errorf("conform: %w", err)
+	}
+	defer i.close(&err)
+	theirs, err := i.handshake(ctx, to)
+	if err != nil {
+		return fmt.Errorf("conform: %w", err)
+	}
+	chain.peer.Store(&theirs)
+	var results []conformance.Result
+	for r := range conformance.Run(ctx, i.Host(), network, to.ID, nil) {
+		results = append(results, r)
+		if cmd.Bool("json") {
+			if err := a.stdout.printJSON(resultJSONOf(r)); err != nil {
+				return err
+			}
+		}
+	}
+	if !cmd.Bool("json") {
+		if err := conformance.WriteTable(a.stdout, results); err != nil {
+			return err
+		}
+	}
+	if n := conformance.Broken(results, conformance.Must); n > 0 {
+		return fmt.Errorf("conform: the peer breaks %d rules that the specs word with MUST", n)
+	}
+	return ctx.Err()
+}
+
+func resultJSONOf(r conformance.Result) resultJSON {
+	return resultJSON{
+		Rule: r.Rule.ID, Result: strings.ToLower(r.Outcome.String()), Level: r.Rule.Severity.String(),
+		Protocol: fmt.Sprintf("%s/%d", r.Rule.Method, r.Rule.Version),
+		Asked:    r.Rule.Asked, Expected: r.Rule.Expected, Seen: r.Saw,
+	}
+}

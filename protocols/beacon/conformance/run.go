@@ -1,0 +1,132 @@
+package conformance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+	"github.com/seed-2dd5877b/reqresp/ssz"
+)
+
+// Options are the optional settings of [Run]. The zero value is ready.
+type Options struct {
+	// Now is the clock, from which the current fork follows. Nil means time.Now.
+	Now func() time.Time
+}
+
+// Run holds a peer against all rules and yields what came of each, the rough ones last. It connects to
+// the peer, if h is not connected yet but knows its addresses, and tells it a status of its own: that
+// which the peer tells, or an empty one of the network. It has to be answered; whoever wants pings and
+// metadata requests of the peer's answered too runs a [beacon.Server] on h.
+//
+// A run takes some minutes, as it paces itself. Breaking out of the loop ends it. When ctx ends, the
+// rules that are left are skipped. Options may be nil.
+func Run(ctx context.Context, h host.Host, n *ssz.Network, to peer.ID, opts *Options) iter.Seq[Result] {
+	now := time.Now
+	if opts != nil && opts.Now != nil {
+		now = opts.Now
+	}
+	family := beacon.NewFamily(n)
+	s := &session{
+		host: h, to: to, network: n, family: family, now: now,
+		client: beacon.NewClient(h, family, nil),
+		pace:   pace{next: make(map[string]time.Time)},
+	}
+	return func(yield func(Result) bool) {
+		rules := Rules()
+		why := s.begin(ctx)
+		for i := range rules {
+			result := Result{&rules[i], Skip, ""}
+			if why == nil {
+				result = s.try(ctx, &rules[i])
+			} else {
+				result.Saw = why.Error()
+			}
+			if !yield(result) {
+				return
+			}
+		}
+	}
+}
+
+// begin connects, exchanges statuses and looks at the newest blocks.
+func (s *session) begin(ctx context.Context) error {
+	if err := s.host.Connect(ctx, peer.AddrInfo{ID: s.to}); err != nil {
+		return fmt.Errorf("no connection: %w", err)
+	}
+	if err := s.pace.wait(ctx, "status", 1); err != nil {
+		return err
+	}
+	ours := beacon.Status{ForkDigest: s.network.DigestAt(s.network.EpochOf(s.currentSlot()))}
+	theirs, err := s.client.Status(ctx, s.to, ours)
+	if err != nil {
+		return fmt.Errorf("no status: %w", err)
+	}
+	s.theirs = theirs
+	return s.sample(ctx)
+}
+
+// sampled is how many slots are looked at for blocks that can be asked for later.
+const sampled = 16
+
+func (s *session) sample(ctx context.Context) error {
+	if err := s.pace.wait(ctx, "beacon_blocks_by_range", sampled); err != nil {
+		return err
+	}
+	start := max(s.theirs.EarliestAvailableSlot, s.theirs.HeadSlot-min(s.theirs.HeadSlot, sampled-1))
+	for b, err := range s.client.BlocksByRange(ctx, s.to, start, uint64(s.theirs.HeadSlot-start)+1) {
+		if err != nil {
+			return nil // a rule asks for the same
+		}
+		s.blocks = append(s.blocks, b)
+	}
+	return nil
+}
+
+// try tries one rule.
+func (s *session) try(ctx context.Context, r *Rule) Result {
+	skip := func(why string) Result { return Result{r, Skip, why} }
+	row := s.row(r.Method, r.Version)
+	switch {
+	case ctx.Err() != nil:
+		return skip(ctx.Err().Error())
+	case s.host.Network().Connectedness(s.to) != network.Connected:
+		return skip("the peer has hung up")
+	case r.ID != advertised && !s.offers(row.ID()):
+		return skip("not offered")
+	}
+	saw, err := r.try(ctx, s, r)
+	if why, ok := errors.AsType[skipped](err); ok {
+		return skip(string(why))
+	}
+	if err != nil && ctx.Err() != nil {
+		return skip(ctx.Err().Error())
+	}
+	if err != nil {
+		return Result{r, Fail, err.Error()}
+	}
+	return Result{r, Pass, saw}
+}
+
+// Rules returns all rules in the order in which they are tried: one for every protocol, which has to be
+// on offer in its forks, and those of package beacon's own table of rules. The caller owns the slice.
+func Rules() []Rule {
+	rules := slices.Concat(advertisedRules(), nodeRules(), blockRules(), sidecarRules(), lightClientRules(), payloadRules())
+	slices.SortStableFunc(rules, func(a, b Rule) int { return rank(a.Rough) - rank(b.Rough) })
+	return rules
+}
+
+func rank(rough bool) int {
+	if rough {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,135 @@
+package conformance
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+	"github.com/seed-2dd5877b/reqresp/snappy"
+	"github.com/seed-2dd5877b/reqresp/ssz"
+)
+
+// A session is one run against one peer, and what was learnt of it.
+type session struct {
+	host    host.Host
+	to      peer.ID
+	network *ssz.Network
+	family  *beacon.Family
+	client  *beacon.Client
+	pace    pace
+	now     func() time.Time
+
+	theirs beacon.Status
+	blocks []*beacon.Block // some of the newest, ascending
+}
+
+// offers reports whether the peer offers a protocol, as identify has told.
+func (s *session) offers(id protocol.ID) bool {
+	known, err := s.host.Peerstore().SupportsProtocols(s.to, id)
+	return err == nil && slices.Contains(known, id)
+}
+
+func (s *session) row(method string, version int) *beacon.Protocol {
+	id := protocol.ID(fmt.Sprintf("%s/%s/%d/ssz_snappy", beacon.ProtocolPrefix, method, version))
+	row, _ := s.family.Protocol(id)
+	return row
+}
+
+func (s *session) currentSlot() ssz.Slot { return s.network.SlotAt(s.now()) }
+
+// head returns the newest block known of the peer.
+func (s *session) head() (*beacon.Block, error) {
+	if len(s.blocks) == 0 {
+		return nil, skipped("the peer has shown no block")
+	}
+	return s.blocks[len(s.blocks)-1], nil
+}
+
+// rawTimeout is how long an answer to a raw request is waited for.
+const rawTimeout = 20 * time.Second
+
+// An answer is what came back on a raw stream.
+type answer struct {
+	wire []byte
+	end  error // nil if the stream was closed in good order
+}
+
+// verdict returns the code of an answer that is nothing but a well-formed error chunk.
+func (a answer) verdict() (code byte, message string, ok bool) {
+	if len(a.wire) < 2 || a.wire[0] == 0 {
+		return 0, "", false
+	}
+	r := bytes.NewReader(a.wire[1:])
+	n, err := snappy.ReadHeader(r, snappy.Bounds{Max: 256})
+	if err != nil {
+		return a.wire[0], "", false
+	}
+	text, err := snappy.AppendPayload(nil, r, n)
+	return a.wire[0], string(text), err == nil && r.Len() == 0
+}
+
+// String tells what was seen.
+func (a answer) String() string {
+	if code, message, ok := a.verdict(); ok {
+		return fmt.Sprintf("code %d %q", code, message)
+	}
+	text := fmt.Sprintf("%d bytes", len(a.wire))
+	if len(a.wire) > 0 {
+		text += fmt.Sprintf(" that begin with result %d", a.wire[0])
+	}
+	if a.end != nil {
+		text += fmt.Sprintf(", then %v", a.end)
+	}
+	return text
+}
+
+// raw sends bytes as they are, half-closes and reads what comes back.
+func (s *session) raw(ctx context.Context, r *Rule, wire []byte) (answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, rawTimeout)
+	defer cancel()
+	stream, err := s.host.NewStream(ctx, s.to, s.row(r.Method, r.Version).ID())
+	if err != nil {
+		return answer{}, fmt.Errorf("no stream: %w", err)
+	}
+	defer func() { _ = stream.Reset() }()
+	_ = stream.SetDeadline(time.Now().Add(rawTimeout))
+	if _, err := stream.Write(wire); err != nil {
+		return answer{end: err}, nil
+	}
+	if err := stream.CloseWrite(); err != nil {
+		return answer{end: err}, nil
+	}
+	got, err := io.ReadAll(io.LimitReader(stream, 1<<20))
+	return answer{got, err}, nil
+}
+
+// payload lays out SSZ bytes as the only message of a stream.
+func payload(b []byte) []byte { return snappy.AppendFrames(snappy.AppendHeader(nil, len(b)), b) }
+
+// told turns the error of a client's call into one that says what the peer did, if it did something:
+// a violation is the rule broken; what is the limiter's doing is not.
+func told(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case beacon.IsRateLimited(err):
+		return skipped(fmt.Sprintf("the peer limits rates: %v", err))
+	}
+	if e, ok := errors.AsType[*reqresp.Error](err); ok {
+		return broken("code %d %q", e.Code, e.Message)
+	}
+	if f, ok := errors.AsType[*reqresp.Failure](err); ok {
+		return broken("%w", f.Err)
+	}
+	return err
+}
