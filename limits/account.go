@@ -48,15 +48,17 @@ const firstSize = 64 << 10
 // An account is what one peer uses of one method. It is guarded by its shard's
 // lock.
 type account struct {
-	id           peer.ID
-	method       *method
-	member       *member
-	budget       budget
-	price        price
-	active       int32 // exchanges admitted
-	prefix       *pool // nil if there is none
+	// What every decision looks at is first, and fills a line of the cache.
+	id     peer.ID
+	method *method
+	budget budget
+	price  price
+	active int32 // exchanges admitted
+	prefix *pool // nil if there is none
+
 	admissions   queue // those which wait to be
 	reservations queue // of those active, the ones which wait for a chunk
+	member       *member
 }
 
 // idle reports whether the account could be replaced by a new one.

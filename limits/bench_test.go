@@ -4,6 +4,9 @@ import (
 	"context"
 	"encoding/binary"
 	"net/netip"
+	"runtime"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -60,84 +63,89 @@ func peerID(i int) peer.ID {
 	return peer.ID(id)
 }
 
-// BenchmarkReserve measures two decisions: one on a chunk, and its settlement.
-func BenchmarkReserve(b *testing.B) {
+// each runs a benchmark of some decisions at a time on all cores, and reports what
+// one takes of a core's time.
+func each(b *testing.B, name string, decisions int, f func(i int)) {
+	b.Run(name, func(b *testing.B) {
+		var workers atomic.Int64
+		b.ReportAllocs()
+		b.RunParallel(func(pb *testing.PB) {
+			i := int(workers.Add(1)) * 1_000_003
+			for pb.Next() {
+				i++
+				f(i)
+			}
+		})
+		cores := float64(runtime.GOMAXPROCS(0))
+		b.ReportMetric(float64(b.Elapsed())*cores/float64(b.N*decisions), "ns/decision")
+	})
+}
+
+// BenchmarkDecision compares decisions while 100,000 peers are tracked with those
+// of the limiters that Go programs use, of which each knows one bucket for a peer
+// and nothing else. Run it with -cpu 1,2 to see it scale.
+//
+// Whether any of the peers is decided on or one of a thousand, as many as are ever
+// connected, makes a difference to every limiter: what was not looked at for long
+// comes from the main memory.
+func BenchmarkDecision(b *testing.B) {
 	limiter, peers := benchLimiter(b)
 	ctx := context.Background()
 	spec := &reqresp.Spec{Name: "blocks"}
-	paces := make([]reqresp.Pace, 1<<10) // as many exchanges are under way
-	for i := range paces {
-		pace, err := limiter.Admit(ctx, peers[i*7919%len(peers)], spec)
+	any := func(i int) peer.ID { return peers[uint(i*7919)%uint(len(peers))] }
+	active := func(i int) peer.ID { return peers[i&1023] }
+
+	admit := func(id peer.ID) reqresp.Pace {
+		pace, err := limiter.Admit(ctx, id, spec)
 		if err != nil {
 			b.Fatal(err)
 		}
-		paces[i] = pace
+		return pace
 	}
-	b.ReportAllocs()
-	i := 0
-	for b.Loop() {
-		i++
-		pace := paces[i%len(paces)]
+	reserve := func(pace reqresp.Pace) {
 		if err := pace.Reserve(ctx, reqresp.Cost{Items: 1, Bytes: 60_000}); err != nil {
 			b.Fatal(err)
 		}
 		pace.Settle(reqresp.Cost{Items: 1, Bytes: 60_100})
 	}
-}
-
-// BenchmarkAdmit measures two decisions on any of the peers that are tracked:
-// an admission and its release.
-func BenchmarkAdmit(b *testing.B) {
-	limiter, peers := benchLimiter(b)
-	ctx := context.Background()
-	spec := &reqresp.Spec{Name: "blocks"}
-	b.ReportAllocs()
-	i := 0
-	for b.Loop() {
-		i++
-		pace, err := limiter.Admit(ctx, peers[i*7919%len(peers)], spec)
-		if err != nil {
-			b.Fatal(err)
+	// Chunks of one exchange come one after the other.
+	each(b, "limits/chunk", 2*64, func(i int) {
+		pace := admit(active(i))
+		for range 64 {
+			reserve(pace)
 		}
 		pace.Release()
+	})
+	exchange := func(id peer.ID) {
+		pace := admit(id)
+		reserve(pace)
+		pace.Release()
 	}
+	each(b, "limits/exchange/active", 4, func(i int) { exchange(active(i)) })
+	each(b, "limits/exchange/any", 4, func(i int) { exchange(any(i)) })
+
+	one := rate.NewLimiter(1e12, 1<<30)
+	each(b, "time-rate/one bucket", 1, func(int) { one.AllowN(time.Now(), 1) })
+	var buckets sync.Map
+	for _, id := range peers {
+		buckets.Store(id, rate.NewLimiter(1e12, 1<<30))
+	}
+	allow := func(id peer.ID) {
+		l, _ := buckets.Load(id)
+		l.(*rate.Limiter).AllowN(time.Now(), 1)
+	}
+	each(b, "time-rate/active", 1, func(i int) { allow(active(i)) })
+	each(b, "time-rate/any", 1, func(i int) { allow(any(i)) })
+
+	subnets, addrs := libp2pLimiter(b)
+	each(b, "libp2p-rate/active", 1, func(i int) { subnets.Allow(addrs[i&1023]) })
+	each(b, "libp2p-rate/any", 1, func(i int) { subnets.Allow(addrs[uint(i*7919)%uint(len(addrs))]) })
 }
 
-// BenchmarkTimeRate measures golang.org/x/time/rate with a single bucket, for
-// comparison.
-func BenchmarkTimeRate(b *testing.B) {
-	limiter := rate.NewLimiter(1e12, 1<<30)
-	b.ReportAllocs()
-	for b.Loop() {
-		if !limiter.AllowN(time.Now(), 1) {
-			b.Fatal("denied")
-		}
-	}
-}
-
-// BenchmarkTimeRateMap measures golang.org/x/time/rate with a bucket for each
-// peer.
-func BenchmarkTimeRateMap(b *testing.B) {
-	buckets := make(map[peer.ID]*rate.Limiter)
-	peers := make([]peer.ID, benchPeers)
-	for i := range peers {
-		peers[i] = peerID(i)
-		buckets[peers[i]] = rate.NewLimiter(1e12, 1<<30)
-	}
-	b.ReportAllocs()
-	i := 0
-	for b.Loop() {
-		i++
-		if !buckets[peers[i*7919%len(peers)]].AllowN(time.Now(), 1) {
-			b.Fatal("denied")
-		}
-	}
-}
-
-// BenchmarkLibp2pRate measures go-libp2p's limiter of subnets, with as many of
-// them.
-func BenchmarkLibp2pRate(b *testing.B) {
-	limiter := libp2prate.Limiter{SubnetRateLimiter: libp2prate.SubnetLimiter{
+// libp2pLimiter returns go-libp2p's limiter of subnets, with as many of them.
+func libp2pLimiter(b *testing.B) (*libp2prate.Limiter, []netip.Addr) {
+	b.Helper()
+	limiter := &libp2prate.Limiter{SubnetRateLimiter: libp2prate.SubnetLimiter{
 		IPv4SubnetLimits: []libp2prate.SubnetLimit{{PrefixLength: 32, Limit: libp2prate.Limit{RPS: 1e9, Burst: 1 << 30}}},
 		GracePeriod:      time.Hour,
 	}}
@@ -145,16 +153,11 @@ func BenchmarkLibp2pRate(b *testing.B) {
 	addrs := make([]netip.Addr, benchPeers)
 	for i := range addrs {
 		addrs[i] = netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
-		limiter.Allow(addrs[i])
-	}
-	b.ReportAllocs()
-	i := 0
-	for b.Loop() {
-		i++
-		if !limiter.Allow(addrs[i*7919%len(addrs)]) {
+		if !limiter.Allow(addrs[i]) {
 			b.Fatal("denied")
 		}
 	}
+	return limiter, addrs
 }
 
 // BenchmarkForget measures admissions of new peers while the table is full of
