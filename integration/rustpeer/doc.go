@@ -15,8 +15,9 @@
 //	request, err := peer.Expect(ctx, rustpeer.KindRequest)
 //
 // [Start] builds on first use (see [Install]). On two idle cores [Current] takes two minutes and a half, a third of
-// it for the cryptography that comes with QUIC, and [Throttled] takes one; on a busy machine, where they give way
-// to others, up to ten and three. The tests of this package that start a peer are behind the build tag peers.
+// it for the cryptography that comes with QUIC, and [Throttled] takes one. A build gives way to other processes: beside
+// sixteen busy ones [Current] was not done after 15 minutes. The tests of this package that start a peer are behind
+// the build tag peers.
 //
 // The versions of the crates that are used are fixed, those of the crates that these use are not: cargo takes the
 // newest that suits Rust 1.88. What it took stays in the file Cargo.lock beside the sources in the cache folder.
