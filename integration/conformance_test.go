@@ -15,8 +15,10 @@ import (
 	"github.com/seed-2dd5877b/reqresp/integration/lodestar"
 )
 
-// lodestarBreaks are the rules that Lodestar 1.5.1 is known to break.
-var lodestarBreaks = []string{}
+// lodestarBreaks are the rules that Lodestar 1.5.1 is known to break: it overlooks bytes after a
+// request, and answers with code 2 where it has no update of a period. The latter is not seen on
+// chains that finalize.
+var lodestarBreaks = []string{"M11-trailing ping/1", "S6-updates light_client_updates_by_range/1"}
 
 // testConformance holds Lodestar against the rules of the specs, without being banned for it, and
 // records those that it breaks.
@@ -51,8 +53,10 @@ func testConformance(ctx context.Context, t *testing.T, reqresp string, source *
 	if passed < 10 {
 		t.Errorf("%d rules passed, want at least 10\n%s", passed, stderr.Bytes())
 	}
-	slices.Sort(broken)
-	if !slices.Equal(broken, lodestarBreaks) {
-		t.Errorf("it breaks %q\nknown are %q", broken, lodestarBreaks)
+	t.Logf("it breaks %q", broken)
+	for _, rule := range broken {
+		if !slices.Contains(lodestarBreaks, rule) {
+			t.Errorf("it breaks %s, and is not known to", rule)
+		}
 	}
 }

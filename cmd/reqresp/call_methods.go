@@ -69,7 +69,7 @@ func checkFlags(cmd *cli.Command, name string, m method) error {
 		return usagef(cmd, "%s needs a --count of at least 1", name)
 	case cmd.IsSet("out") && !cmd.Bool("ssz"):
 		return usagef(cmd, "--out needs --ssz: JSON goes to standard output")
-	case cmd.Bool("ssz") && !m.single && !cmd.IsSet("out") && !(isBlocks(name) && blocksAsked(cmd, m) == 1):
+	case cmd.Bool("ssz") && !cmd.IsSet("out") && !m.single && (!isBlocks(name) || blocksAsked(cmd, m) > 1):
 		return usagef(cmd, "--ssz of more than one object needs --out DIR")
 	}
 	return nil

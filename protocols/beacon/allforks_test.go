@@ -104,7 +104,8 @@ func everyAnswer() []answer {
 	}
 	blobs := ssz.BlobSidecarsByRootRequest{blob(7), {BlockRoot: ssz.Root{9}}, blob(0), {BlockRoot: c.Blobs[0].Root, Index: 5}}
 	columns := ssz.DataColumnSidecarsByRootRequest{
-		{BlockRoot: c.Columns[4*8].Root, Columns: []uint64{3, 127, 0}}, {BlockRoot: ssz.Root{9}, Columns: []uint64{1}},
+		{BlockRoot: c.Columns[4*8].Root, Columns: []uint64{3, 127, 0}},
+		{BlockRoot: ssz.Root{9}, Columns: []uint64{1}},
 		{BlockRoot: c.Columns[0].Root, Columns: []uint64{1}},
 	}
 	v1 := func(items []*beacontest.Item) (wire []byte) {

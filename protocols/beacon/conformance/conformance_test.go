@@ -181,22 +181,30 @@ func TestBrokenServersAreFound(t *testing.T) {
 		want   []string // rules that are broken, no others
 	}{
 		{
-			"order and roots", backwardsChain{full}, nil,
+			"order and roots",
+			backwardsChain{full},
+			nil,
 			[]string{
 				"S2-serve beacon_blocks_by_range/2", "S10-context beacon_blocks_by_range/2", "S5-columns data_column_sidecars_by_range/1",
 				"S6-bootstrap light_client_bootstrap/1", "S6-unavailable light_client_bootstrap/1",
 			},
 		},
 		{
-			"resets in place of errors", full, func(h host.Host) { answer(h, id("ping", 1), "") },
+			"resets in place of errors",
+			full,
+			func(h host.Host) { answer(h, id("ping", 1), "") },
 			[]string{"M1-close ping/1", "M6-short ping/1", "M13-frames ping/1"},
 		},
 		{
-			"answers to anything", full, func(h host.Host) { answer(h, id("ping", 1), pong) },
+			"answers to anything",
+			full,
+			func(h host.Host) { answer(h, id("ping", 1), pong) },
 			[]string{"M6-short ping/1", "M11-trailing ping/1", "M9-bounds ping/1", "M13-frames ping/1"},
 		},
 		{
-			"protocols that lack", full, func(h host.Host) {
+			"protocols that lack",
+			full,
+			func(h host.Host) {
 				h.RemoveStreamHandler(id("data_column_sidecars_by_root", 1))
 				h.RemoveStreamHandler(id("light_client_bootstrap", 1))
 			},

@@ -6,17 +6,17 @@ import (
 	"text/tabwriter"
 )
 
-// WriteTable writes results as a table for people: rule, severity, protocol, result, what was asked, what
-// was expected if that was not seen, and what was seen.
+// WriteTable writes results as a table for people: rule, result, severity, protocol, what was asked and
+// what was seen; if that is not what was expected, also what was. The error is the writer's.
 func WriteTable(w io.Writer, results []Result) error {
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(t, "RULE\tRESULT\tLEVEL\tPROTOCOL\tASKED\tSEEN")
+	_, _ = fmt.Fprintln(t, "RULE\tRESULT\tLEVEL\tPROTOCOL\tASKED\tSEEN")
 	for _, r := range results {
 		saw := r.Saw
 		if r.Outcome == Fail {
 			saw += "; expected " + r.Rule.Expected
 		}
-		fmt.Fprintf(t, "%s\t%v\t%v\t%s/%d\t%s\t%s\n",
+		_, _ = fmt.Fprintf(t, "%s\t%v\t%v\t%s/%d\t%s\t%s\n",
 			r.Rule.ID, r.Outcome, r.Rule.Severity, r.Rule.Method, r.Rule.Version, r.Rule.Asked, saw)
 	}
 	return t.Flush()
