@@ -124,6 +124,8 @@ func everyAnswer() []answer {
 	lists := &ssz.InclusionListsByIndicesRequest{Slot: beacontest.Head, DependentRoot: beacontest.Dependent, Indices: [2]byte{0x82, 1}}
 	old, other := *lists, *lists
 	old.Slot, other.DependentRoot = beacontest.Head-2, ssz.Root{}
+	oddColumns := &ssz.DataColumnSidecarsByRangeRequest{StartSlot: gloasSlot - 2, Count: 4, Columns: []uint64{3, 1, 100, 3}}
+	odd := keep(c.Columns, func(i *beacontest.Item) bool { return between(gloasSlot-2, gloasSlot+1)(i) && i.Index%2 == 1 })
 	return []answer{
 		{"blocks of all forks", id("beacon_blocks_by_range", 2), payload(uints(0, 128, 1)), wireOf(c.Blocks...)},
 		{"blocks by root", id("beacon_blocks_by_root", 2), encode(&roots), wireOf(c.Blocks[1], c.Blocks[0])},
@@ -142,8 +144,7 @@ func everyAnswer() []answer {
 		{"blobs up to fulu", id("blob_sidecars_by_range", 1), payload(uints(uint64(fuluSlot-2), 20)), wireOf(keep(c.Blobs, between(fuluSlot-2, fuluSlot))...)},
 		{"blobs from fulu on", id("blob_sidecars_by_range", 1), payload(uints(uint64(fuluSlot), 20)), nil},
 		{"blobs by root", id("blob_sidecars_by_root", 1), encode(&blobs), wireOf(c.Blobs[7], c.Blobs[0])},
-		{"columns", id("data_column_sidecars_by_range", 1), encode(&ssz.DataColumnSidecarsByRangeRequest{StartSlot: gloasSlot - 2, Count: 4, Columns: []uint64{3, 1, 100, 3}}),
-			wireOf(keep(c.Columns, func(i *beacontest.Item) bool { return between(gloasSlot-2, gloasSlot+1)(i) && i.Index%2 == 1 })...)},
+		{"columns", id("data_column_sidecars_by_range", 1), encode(oddColumns), wireOf(odd...)},
 		{"columns before fulu", id("data_column_sidecars_by_range", 1), encode(&ssz.DataColumnSidecarsByRangeRequest{Count: uint64(fuluSlot), Columns: []uint64{1}}), nil},
 		{"no columns", id("data_column_sidecars_by_range", 1), encode(&ssz.DataColumnSidecarsByRangeRequest{StartSlot: fuluSlot, Count: 9}), nil},
 		{"columns by root", id("data_column_sidecars_by_root", 1), encode(&columns), wireOf(c.Columns[4*8+3], c.Columns[4*8], c.Columns[1])},
