@@ -24,7 +24,7 @@ type SignedBlock interface {
 }
 
 // lastBlocks is the last fork whose blocks the protocols carry.
-const lastBlocks = Fulu
+const lastBlocks = Heze
 
 func (n *Network) blockType(fork Fork) (Type, error) {
 	if fork > lastBlocks {
@@ -34,7 +34,7 @@ func (n *Network) blockType(fork Fork) (Type, error) {
 }
 
 // BlockShape returns the shape of the SignedBeaconBlock of a fork. The error wraps [ErrFork] if
-// this package does not define the blocks of the fork.
+// the fork is none.
 func (n *Network) BlockShape(fork Fork) (*Shape, error) {
 	t, err := n.blockType(fork)
 	if err != nil {
