@@ -161,7 +161,7 @@ func isDisconnected(err error, conn network.Conn) bool {
 	if _, ok := errors.AsType[*network.StreamError](err); ok {
 		return false
 	}
-	return conn.IsClosed() || isMplex(conn) && errors.Is(err, network.ErrReset) && isClosing(conn)
+	return conn.IsClosed() || isMplex(conn) && isClosing(conn)
 }
 
 func isConnError(err error) bool {

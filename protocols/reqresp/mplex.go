@@ -43,7 +43,7 @@ func isMplex(c network.Conn) bool {
 }
 
 // isClosing reports whether a connection that broke a stream ends itself. When one does,
-// go-mplex first resets its streams, without a word on why, and closes it right afterwards.
+// go-mplex first breaks its streams, without a word on why, and closes it right afterwards.
 func isClosing(c network.Conn) bool {
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()

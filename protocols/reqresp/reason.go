@@ -18,7 +18,8 @@ const (
 	ReasonSuccess Reason = iota
 	// ReasonVerdict is an answer with an [*Error].
 	ReasonVerdict
-	// ReasonDial is a peer that could not be connected (DialFailure).
+	// ReasonDial is a peer that could not be connected, before a context's deadline
+	// if it has one (DialFailure).
 	ReasonDial
 	// ReasonUnsupported is a peer that supports none of the protocols proposed
 	// (UnsupportedProtocols).

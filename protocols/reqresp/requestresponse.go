@@ -188,7 +188,8 @@ func (r *RequestResponse[Req, Resp]) brokenOff() bool {
 func (r *RequestResponse[Req, Resp]) Events() <-chan Event { return r.events.queue }
 
 // IsPendingOutbound reports whether the last event of a request of ours is still to
-// come, which it is from SendRequest on.
+// come, which it is from SendRequest on. An event that waits for room in the queue counts
+// as one that has come.
 func (r *RequestResponse[Req, Resp]) IsPendingOutbound(to peer.ID, id OutboundRequestID) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

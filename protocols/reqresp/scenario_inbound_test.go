@@ -58,6 +58,7 @@ func TestScenario22ChannelShutsWithItsConnection(t *testing.T) {
 		wantInboundFailure(t, server, s.client.ID(), req.ID, reqresp.ReasonDisconnected)
 		wantShut(t, server, req.Channel)
 		wantOutboundFailure(t, client, s.server.ID(), id, reqresp.ReasonDisconnected)
+		time.Sleep(time.Second) // libp2p takes leave of the connection
 		if server.IsConnected(s.client.ID()) || client.IsConnected(s.server.ID()) {
 			t.Error("still connected")
 		}
