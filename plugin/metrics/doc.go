@@ -1,0 +1,20 @@
+// Package metrics measures what a service does, for Prometheus.
+//
+// [Metrics] is a prometheus.Collector. It is fed by the hooks of a server and a client, and asks
+// for the state of things when it is collected:
+//
+//	m := metrics.New(beacon.NewFamily(network).Specs(), state)
+//	server := beacon.NewServer(host, network, chain, &beacon.ServerOptions{
+//		Pacer:       m.Pacer(limiter),
+//		Trace:       m.ServerTrace(),
+//		ClientTrace: m.ClientTrace(),
+//		Payloads:    m.Payload,
+//	})
+//	registry.MustRegister(m)
+//
+// The label sets are bounded, whatever peers do: methods are those of the table, outcomes are
+// reqresp.Reasons, and clients are those of a fixed list. The label "direction" is that of an
+// exchange, or of a connection: inbound is what a peer began.
+//
+// A dashboard for Grafana is in grafana.json beside this file.
+package metrics

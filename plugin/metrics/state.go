@@ -1,0 +1,121 @@
+package metrics
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/seed-2dd5877b/reqresp/limits"
+)
+
+// State is how things are at one time. What is nil is not known, and has no metric.
+type State struct {
+	// Peers are those that are connected.
+	Peers []Peer
+	// Tracked is how many peers the limiter keeps budgets of.
+	Tracked int
+	// Quotas are those in force, by method.
+	Quotas map[string]limits.Quota
+	// Bans is how many bans are in force.
+	Bans *int
+	// Chain is what is served.
+	Chain *Chain
+	// Sync is how far a sync that is under way has come.
+	Sync *Sync
+}
+
+// A Peer is one that is connected.
+type Peer struct {
+	// Client is its name, see ClientName.
+	Client string
+	// Direction is Outbound if this node dialed.
+	Direction string
+	// Balances is what it has left of its budgets. Methods that are missing are those
+	// it did not use.
+	Balances []limits.Balance
+	// Score is between -100 and 100.
+	Score *float64
+}
+
+// Chain is the slots that are served.
+type Chain struct{ Earliest, Head, Finalized uint64 }
+
+// Sync is how far a sync has come.
+type Sync struct{ Slot, Target uint64 }
+
+// Currencies that methods are paid for in, as labels have them.
+const (
+	currencyRequests = "requests"
+	currencyItems    = "items"
+	currencyBytes    = "bytes"
+)
+
+var (
+	peersDesc = desc("peers", "Peers that are connected, by the client they run and by who dialed.",
+		"client", "direction")
+	trackedDesc = desc("tracked_peers", "Peers whose budgets are kept, connected or not.")
+	rateDesc    = desc("quota_rate", "Tokens that a peer's budget for a method gets each second.", "method", "currency")
+	burstDesc   = desc("quota_burst", "Tokens that a peer's budget for a method holds.", "method", "currency")
+	budgetDesc  = desc("budget_left_ratio",
+		"Connected peers by how much of their budget for a method is left; those up to 0 are in debt.", "method", "currency")
+	scoreDesc  = desc("peer_score", "Connected peers by their score, from -100 to 100.")
+	bansDesc   = desc("bans", "Bans in force.")
+	chainDesc  = desc("chain_slot", "Slots of the chain that is served.", "at")
+	syncDesc   = desc("sync_slot", "The last slot that the sync under way has dealt with.")
+	targetDesc = desc("sync_target_slot", "The slot that the sync under way ends at.")
+)
+
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc(prometheus.BuildFQName(namespace, "", name), help, labels, nil)
+}
+
+func stateDescs() []*prometheus.Desc {
+	return []*prometheus.Desc{
+		peersDesc, trackedDesc, rateDesc, burstDesc, budgetDesc, scoreDesc, bansDesc, chainDesc, syncDesc, targetDesc,
+	}
+}
+
+func gauge[N int | uint64 | float64](ch chan<- prometheus.Metric, d *prometheus.Desc, v N, labels ...string) {
+	ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v), labels...)
+}
+
+func collectState(ch chan<- prometheus.Metric, s State) {
+	collectPeers(ch, s.Peers)
+	gauge(ch, trackedDesc, s.Tracked)
+	for method, q := range s.Quotas {
+		for currency, rate := range ratesOf(q) {
+			gauge(ch, rateDesc, float64(rate.N)/seconds(rate.Per), method, currency)
+			gauge(ch, burstDesc, rate.Burst, method, currency)
+		}
+	}
+	collectBudgets(ch, s)
+	collectScores(ch, s.Peers)
+	if s.Bans != nil {
+		gauge(ch, bansDesc, *s.Bans)
+	}
+	if c := s.Chain; c != nil {
+		gauge(ch, chainDesc, c.Earliest, "earliest")
+		gauge(ch, chainDesc, c.Head, "head")
+		gauge(ch, chainDesc, c.Finalized, "finalized")
+	}
+	if s.Sync != nil {
+		gauge(ch, syncDesc, s.Sync.Slot)
+		gauge(ch, targetDesc, s.Sync.Target)
+	}
+}
+
+func collectPeers(ch chan<- prometheus.Metric, peers []Peer) {
+	count := make(map[[2]string]int)
+	for _, p := range peers {
+		count[[2]string{p.Client, p.Direction}]++
+	}
+	for labels, n := range count {
+		gauge(ch, peersDesc, n, labels[:]...)
+	}
+}
+
+func ratesOf(q limits.Quota) map[string]limits.Rate {
+	return map[string]limits.Rate{currencyRequests: q.Requests, currencyItems: q.Items, currencyBytes: q.Bytes}
+}
+
+func leftOf(b limits.Balance) map[string]int64 {
+	return map[string]int64{currencyRequests: b.Requests, currencyItems: b.Items, currencyBytes: b.Bytes}
+}
