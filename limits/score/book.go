@@ -104,7 +104,7 @@ func (b *Book) Reward(id peer.ID, reason string) Verdict {
 }
 
 func (b *Book) change(id peer.ID, class Class, reason string) Verdict {
-	c := b.changeLocked(id, class)
+	c := b.changeLocked(id, class, reason)
 	if b.observe != nil {
 		c.Peer, c.Reason = id, reason
 		if class != reward {
@@ -115,24 +115,30 @@ func (b *Book) change(id peer.ID, class Class, reason string) Verdict {
 	return c.Verdict
 }
 
-func (b *Book) changeLocked(id peer.ID, class Class) Change {
+func (b *Book) changeLocked(id peer.ID, class Class, reason string) Change {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := time.Now()
+	r := b.record(id, now)
+	c := Change{Before: r.at(now, &b.config)}
+	if class == reward || !r.trusted {
+		r.add(now, class, reason, &b.config)
+	}
+	c.After, c.Verdict = r.at(now, &b.config), r.judge(now, &b.config)
+	c.First = c.Verdict > r.verdict
+	r.verdict = c.Verdict
+	return c
+}
+
+// record returns a peer's record, which is made if there is none. The book is locked.
+func (b *Book) record(id peer.ID, now time.Time) *record {
 	r := b.records[id]
 	if r == nil {
 		b.makeRoom(now)
 		r = new(record)
 		b.records[id] = r
 	}
-	c := Change{Before: r.at(now, &b.config)}
-	if class == reward || !r.trusted {
-		r.add(now, class, &b.config)
-	}
-	c.After, c.Verdict = r.at(now, &b.config), r.judge(now, &b.config)
-	c.First = c.Verdict > r.verdict
-	r.verdict = c.Verdict
-	return c
+	return r
 }
 
 // Score returns a peer's score, from -100 to 100.
@@ -178,25 +184,3 @@ func (b *Book) Overran(id peer.ID, method string) {
 // AppScore returns a peer's score for gossipsub's application-specific score
 // (P5), from -100 to 100.
 func (b *Book) AppScore(id peer.ID) float64 { return b.Score(id) }
-
-// Trust makes a peer exempt, and forgives it, or makes it as any other.
-func (b *Book) Trust(id peer.ID, trusted bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	r := b.records[id]
-	switch {
-	case trusted:
-		b.records[id] = &record{trusted: true}
-	case r != nil:
-		r.trusted = false
-	}
-}
-
-// Forgive forgets a peer's score, and lifts its ban.
-func (b *Book) Forgive(id peer.ID) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if r := b.records[id]; r != nil && !r.trusted {
-		delete(b.records, id)
-	}
-}

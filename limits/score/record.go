@@ -10,6 +10,8 @@ type record struct {
 	score   float64 // at the time updated
 	updated time.Time
 	banned  time.Time // until when
+	reason  string    // why
+	byHand  bool      // the ban is one of Book.Ban
 	verdict Verdict   // that was last told of
 	trusted bool
 	windows [classes]window
@@ -46,8 +48,8 @@ func (r *record) at(now time.Time, c *Config) float64 {
 func (r *record) isBanned(now time.Time) bool { return now.Before(r.banned) }
 
 // add changes the score as one of a class does, so far as the cap of its window
-// lets it.
-func (r *record) add(now time.Time, class Class, c *Config) {
+// lets it. The reason is that of a ban which comes of it.
+func (r *record) add(now time.Time, class Class, reason string, c *Config) {
 	delta, w := change[class], &r.windows[class]
 	if now.Sub(w.began) >= c.Window {
 		*w = window{began: now}
@@ -63,7 +65,7 @@ func (r *record) add(now time.Time, class Class, c *Config) {
 		return // which does not prolong it
 	}
 	if r.score <= c.Ban {
-		r.banned = now.Add(c.BanFor)
+		r.banned, r.reason, r.byHand = now.Add(c.BanFor), shorten(reason), false
 	}
 }
 

@@ -27,6 +27,10 @@ type Entry struct {
 	Score float64 `json:"score"`
 	// BannedUntil is when the peer's ban ends, the zero time if it is not banned.
 	BannedUntil time.Time `json:"banned_until,omitzero"`
+	// Reason is why it is banned.
+	Reason string `json:"reason,omitempty"`
+	// ByHand tells that the ban is one of [Book.Ban].
+	ByHand bool `json:"by_hand,omitempty"`
 }
 
 // Snapshot returns the scores, which are the caller's.
@@ -38,7 +42,7 @@ func (b *Book) Snapshot() Snapshot {
 	for id, r := range b.records {
 		e := Entry{Peer: id, Score: r.at(now, &b.config)}
 		if r.isBanned(now) {
-			e.BannedUntil = r.banned.Round(0)
+			e.BannedUntil, e.Reason, e.ByHand = r.banned.Round(0), r.reason, r.byHand
 		}
 		if math.Abs(e.Score) >= negligible || !e.BannedUntil.IsZero() {
 			s.Scores = append(s.Scores, e)
@@ -51,7 +55,8 @@ func (b *Book) Snapshot() Snapshot {
 // Restore puts scores in, as they have become since the snapshot was taken, in
 // place of those that the peers have; trusted peers remain as they are. Those
 // beyond MaxPeers are left out. It fails, and changes nothing, if a score is
-// outside its range or the time is in the future by more than an hour.
+// outside its range or the time is in the future by more than an hour. No ban is longer from now on than
+// one that would begin now.
 func (b *Book) Restore(s Snapshot) error {
 	now := time.Now()
 	if s.Taken.After(now.Add(time.Hour)) {
@@ -69,7 +74,14 @@ func (b *Book) Restore(s Snapshot) error {
 		if old != nil && old.trusted || old == nil && len(b.records) >= b.config.MaxPeers {
 			continue
 		}
-		r := &record{score: e.Score, updated: s.Taken, banned: minTime(e.BannedUntil, now.Add(b.config.BanFor))}
+		longest := b.config.BanFor
+		if e.ByHand {
+			longest = MaxBan
+		}
+		r := &record{score: e.Score, updated: s.Taken, banned: minTime(e.BannedUntil, now.Add(longest))}
+		if r.isBanned(now) {
+			r.reason, r.byHand = shorten(e.Reason), e.ByHand
+		}
 		r.verdict = r.judge(now, &b.config)
 		b.records[e.Peer] = r
 	}
