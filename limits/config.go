@@ -144,8 +144,9 @@ func (m Method) validate() error {
 	return nil
 }
 
-// method returns what holds for a method.
-func (c *Config) method(name string) Method {
+// Method returns what holds for a method of an effective configuration: what Methods says of it, or
+// else Default.
+func (c *Config) Method(name string) Method {
 	if m, ok := c.Methods[name]; ok {
 		return m
 	}

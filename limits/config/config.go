@@ -57,27 +57,11 @@ func Parse(data []byte) (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
-	if f.Preset == "" {
-		f.Preset = Default
-	}
-	c, err := Preset(f.Preset)
-	if err != nil {
-		return Config{}, err
-	}
-	f.applyTo(&c)
-	if f.Trusted != nil {
-		if c.Trusted, err = parsePeers(*f.Trusted); err != nil {
-			return Config{}, err
-		}
-	}
-	if c, err = c.Effective(); err != nil {
-		return Config{}, fmt.Errorf("config: %w", err)
-	}
-	return c, nil
+	return f.Config()
 }
 
-func decode(data []byte) (*file, error) {
-	f := new(file)
+func decode(data []byte) (*File, error) {
+	f := new(File)
 	dec := toml.NewDecoder(strings.NewReader(string(data)))
 	dec.DisallowUnknownFields()
 	err := dec.Decode(f)

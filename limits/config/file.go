@@ -1,14 +1,39 @@
 package config
 
 import (
+	"cmp"
+	"fmt"
 	"time"
 
 	"github.com/seed-2dd5877b/reqresp/limits"
 	"github.com/seed-2dd5877b/reqresp/limits/score"
 )
 
-// A file is what a TOML file says. What it does not mention is nil.
-type file struct {
+// A File is what a TOML file says, and may be a table of a larger one. The zero value says nothing, which
+// is the default preset.
+type File struct{ table }
+
+// Config returns what the file comes to: its preset with what it says, and every default filled in. It
+// fails if a name or a peer ID is unknown, or something is outside its range.
+func (f *File) Config() (Config, error) {
+	c, err := Preset(cmp.Or(f.Preset, Default))
+	if err != nil {
+		return Config{}, err
+	}
+	f.applyTo(&c)
+	if f.Trusted != nil {
+		if c.Trusted, err = parsePeers(*f.Trusted); err != nil {
+			return Config{}, err
+		}
+	}
+	if c, err = c.Effective(); err != nil {
+		return Config{}, fmt.Errorf("config: %w", err)
+	}
+	return c, nil
+}
+
+// A table is the keys of a file. What it does not mention is nil.
+type table struct {
 	Preset        string             `toml:"preset,omitempty" comment:"What everything that is not mentioned is taken from."`
 	MaxConcurrent *int               `toml:"max_concurrent,omitempty" comment:"Exchanges of one peer with one method that run at a time."`
 	MaxQueue      *int               `toml:"max_queue,omitempty" comment:"Those that wait for it. Beyond, they are refused, and the peer is blamed."`
@@ -22,9 +47,9 @@ type file struct {
 }
 
 type quota struct {
-	Requests *count `toml:"requests,omitempty"`
-	Items    *count `toml:"items,omitempty"`
-	Bytes    *size  `toml:"bytes,omitempty"`
+	Requests *Rate     `toml:"requests,omitempty"`
+	Items    *Rate     `toml:"items,omitempty"`
+	Bytes    *ByteRate `toml:"bytes,omitempty"`
 }
 
 type method struct {
@@ -76,7 +101,7 @@ func set[T, F any](to *T, from *F, convert func(F) T) {
 
 func same[T any](v T) T { return v }
 
-func (f *file) applyTo(c *Config) {
+func (f *table) applyTo(c *Config) {
 	l := &c.Limits
 	set(&l.MaxConcurrent, f.MaxConcurrent, same)
 	set(&l.MaxQueue, f.MaxQueue, same)
@@ -100,9 +125,9 @@ func (q *quota) applyTo(to *limits.Quota) {
 	if q == nil {
 		return
 	}
-	set(&to.Requests, q.Requests, func(r count) limits.Rate { return limits.Rate(r) })
-	set(&to.Items, q.Items, func(r count) limits.Rate { return limits.Rate(r) })
-	set(&to.Bytes, q.Bytes, func(r size) limits.Rate { return limits.Rate(r) })
+	set(&to.Requests, q.Requests, func(r Rate) limits.Rate { return limits.Rate(r) })
+	set(&to.Items, q.Items, func(r Rate) limits.Rate { return limits.Rate(r) })
+	set(&to.Bytes, q.Bytes, func(r ByteRate) limits.Rate { return limits.Rate(r) })
 }
 
 func (m *method) applyTo(to *limits.Method) {

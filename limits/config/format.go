@@ -14,16 +14,25 @@ import (
 // default filled in, so that reading it gives the same whatever the presets are.
 // It fails if something is outside its range.
 func (c Config) Format() ([]byte, error) {
-	c, err := c.Effective()
+	f, err := c.File()
 	if err != nil {
 		return nil, err
 	}
-	return toml.Marshal(fileOf(c))
+	return toml.Marshal(f)
 }
 
-func fileOf(c Config) *file {
+// File returns the configuration as a file that says everything; see [Config.Format].
+func (c Config) File() (File, error) {
+	c, err := c.Effective()
+	if err != nil {
+		return File{}, err
+	}
+	return File{tableOf(c)}, nil
+}
+
+func tableOf(c Config) table {
 	l := c.Limits
-	f := &file{
+	f := table{
 		Preset:        None,
 		MaxConcurrent: &l.MaxConcurrent,
 		MaxQueue:      &l.MaxQueue,
@@ -66,13 +75,13 @@ func quotaOf(q limits.Quota) *quota {
 	}
 	f := new(quota)
 	if q.Requests != (limits.Rate{}) {
-		f.Requests = new(count(q.Requests))
+		f.Requests = new(Rate(q.Requests))
 	}
 	if q.Items != (limits.Rate{}) {
-		f.Items = new(count(q.Items))
+		f.Items = new(Rate(q.Items))
 	}
 	if q.Bytes != (limits.Rate{}) {
-		f.Bytes = new(size(q.Bytes))
+		f.Bytes = new(ByteRate(q.Bytes))
 	}
 	return f
 }

@@ -11,35 +11,43 @@ import (
 	"github.com/seed-2dd5877b/reqresp/limits"
 )
 
-// A count is a rate of requests or items as the file has it, such as
-// "128/10s+256".
-type count limits.Rate
+// A Rate is a rate of requests or items as text, such as "128/10s+256".
+type Rate limits.Rate
 
-// UnmarshalText implements encoding.TextUnmarshaler.
-func (r *count) UnmarshalText(text []byte) error {
+// String returns the text. The burst is left out if it is what is refilled each time.
+func (r Rate) String() string {
+	return formatRate(limits.Rate(r), func(n uint64) string { return strconv.FormatUint(n, 10) })
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler. It checks the form, and that the rate is not
+// nothing; package limits has the bounds.
+func (r *Rate) UnmarshalText(text []byte) error {
 	rate, err := parseRate(string(text), false)
-	*r = count(rate)
+	*r = Rate(rate)
 	return err
 }
 
 // MarshalText implements encoding.TextMarshaler.
-func (r count) MarshalText() ([]byte, error) {
-	return formatRate(limits.Rate(r), func(n uint64) string { return strconv.FormatUint(n, 10) }), nil
+func (r Rate) MarshalText() ([]byte, error) {
+	return []byte(r.String()), nil
 }
 
-// A size is a rate of bytes, such as "2MiB/s+24MiB".
-type size limits.Rate
+// A ByteRate is a rate of bytes as text, such as "2MiB/s+24MiB".
+type ByteRate limits.Rate
 
-// UnmarshalText implements encoding.TextUnmarshaler.
-func (r *size) UnmarshalText(text []byte) error {
+// String returns the text, with the largest unit that is even.
+func (r ByteRate) String() string { return formatRate(limits.Rate(r), formatBytes) }
+
+// UnmarshalText implements encoding.TextUnmarshaler, as that of Rate does.
+func (r *ByteRate) UnmarshalText(text []byte) error {
 	rate, err := parseRate(string(text), true)
-	*r = size(rate)
+	*r = ByteRate(rate)
 	return err
 }
 
 // MarshalText implements encoding.TextMarshaler.
-func (r size) MarshalText() ([]byte, error) {
-	return formatRate(limits.Rate(r), formatBytes), nil
+func (r ByteRate) MarshalText() ([]byte, error) {
+	return []byte(r.String()), nil
 }
 
 var units = []struct {
@@ -112,12 +120,12 @@ func parsePeriod(text string) (time.Duration, error) {
 	return d, nil
 }
 
-func formatRate(r limits.Rate, amount func(uint64) string) []byte {
+func formatRate(r limits.Rate, amount func(uint64) string) string {
 	text := amount(r.N) + "/" + formatPeriod(r.Per)
 	if r.Burst != r.N {
 		text += "+" + amount(r.Burst)
 	}
-	return []byte(text)
+	return text
 }
 
 func formatBytes(n uint64) string {
