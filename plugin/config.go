@@ -15,6 +15,7 @@ import (
 	"github.com/multiformats/go-multiaddr"
 
 	"github.com/seed-2dd5877b/reqresp/limits"
+	"github.com/seed-2dd5877b/reqresp/limits/score"
 	"github.com/seed-2dd5877b/reqresp/plugin/discovery"
 	"github.com/seed-2dd5877b/reqresp/plugin/peers"
 	"github.com/seed-2dd5877b/reqresp/plugin/store"
@@ -62,8 +63,8 @@ type Config struct {
 	// libp2p's. It must not be set if Host is.
 	ShareNodeKey bool
 
-	// Peers says how many peers to have and whom. File, Shared and Logger are the service's to
-	// set: peers are remembered in the node's data directory.
+	// Peers says how many peers to have and whom, and who is trusted. Scores, File, Shared and Logger are
+	// the service's to set: peers are remembered in the node's data directory.
 	Peers peers.Options
 
 	// Discovery finds peers by discv5, and lets them find this node. Nil leaves it off. Database
@@ -72,8 +73,16 @@ type Config struct {
 	Discovery *discovery.Options
 
 	// Limits are the rate limits of what is served; see package limits. Nil means
-	// its defaults. They can be changed at run time by Service.Limiter.
+	// its defaults. They can be changed at run time by Service.Limiter. Scores and Addr are the service's to
+	// set.
 	Limits *limits.Options
+	// Scores is how peers are scored; see package score. It can be changed at run time by Service.Scores. Scores
+	// and bans are kept in the node's data directory.
+	Scores score.Config
+	// ServerTrace and ClientTrace are told how the exchanges go on that are served, and those that
+	// the service's client begins. Nil tells nobody.
+	ServerTrace *reqresp.ServerTrace
+	ClientTrace *reqresp.ClientTrace
 	// Middleware wraps every exchange that is served, the first outermost.
 	Middleware []reqresp.Middleware
 	// MetaData is what metadata and ping requests are answered from; see
@@ -84,7 +93,8 @@ type Config struct {
 	Drain time.Duration
 	// Now is the clock from which the current fork follows. Nil means time.Now.
 	Now func() time.Time
-	// Logger gets what happens. Nil discards it.
+	// Logger gets what happens, with the attribute "module", which is "service", "beacon", "peers" or
+	// "discovery". Nil discards it.
 	Logger *slog.Logger
 }
 
@@ -116,8 +126,11 @@ func (c Config) validate(stack *node.Config, embedded bool) error {
 	if !validName.MatchString(c.Name) {
 		return fmt.Errorf("plugin: Config.Name is %q, want at most 32 lower-case letters and digits, a letter first", c.Name)
 	}
-	if c.Peers.File != "" || c.Peers.Shared || c.Peers.Logger != nil {
-		return errors.New("plugin: File, Shared and Logger of Config.Peers are set by the service, leave them unset")
+	if p := c.Peers; p.Scores != nil || p.File != "" || p.Shared || p.Logger != nil {
+		return errors.New("plugin: Scores, File, Shared and Logger of Config.Peers are set by the service, leave them unset")
+	}
+	if l := c.Limits; l != nil && (l.Scores != nil || l.Addr != nil) {
+		return errors.New("plugin: Scores and Addr of Config.Limits are set by the service, leave them unset")
 	}
 	if err := c.Peers.Validate(); err != nil {
 		return fmt.Errorf("plugin: Config.Peers: %w", err)

@@ -26,6 +26,18 @@
 //
 // [Config].Discovery finds peers by discv5, see package discovery.
 //
+// [Service.Scores] tells how peers behave and who is banned, see package score; it is kept in the data
+// directory. Whose score is bad is left, who is banned is kept out of the service's own host, and the limiter
+// gives the better ones more.
+//
+// # Operation
+//
+// [Service.Metrics] is a collector for Prometheus. Over the node's RPC, package client reads what
+// the service does, in the namespace "reqresp", and changes it, in "reqrespadmin": go-ethereum
+// exposes by namespace, so that operators may let others look and not change.
+//
+// # Several services
+//
 // A node may have several services, of other networks for example, each with a [Config].Name and a host of its
 // own. A libp2p host has room for one.
 package plugin

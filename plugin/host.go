@@ -10,6 +10,7 @@ import (
 	gcrypto "github.com/ethereum/go-ethereum/crypto"
 	"github.com/libp2p/go-libp2p"
 	mplex "github.com/libp2p/go-libp2p-mplex"
+	corecm "github.com/libp2p/go-libp2p/core/connmgr"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
@@ -26,8 +27,8 @@ import (
 const userAgent = "reqresp"
 
 // newHost makes a host as the consensus specs want it: QUIC, and TCP with noise
-// and yamux or, which some deployed clients need, mplex.
-func newHost(key *ecdsa.PrivateKey, cfg *Config) (host.Host, error) {
+// and yamux or, which some deployed clients need, mplex. The gater says whom not to connect with.
+func newHost(key *ecdsa.PrivateKey, cfg *Config, gater corecm.ConnectionGater) (host.Host, error) {
 	id, err := peerKey(key)
 	if err != nil {
 		return nil, err
@@ -43,6 +44,7 @@ func newHost(key *ecdsa.PrivateKey, cfg *Config) (host.Host, error) {
 		libp2p.Identity(id),
 		libp2p.ListenAddrStrings(cfg.Listen...),
 		libp2p.ConnectionManager(connections),
+		libp2p.ConnectionGater(gater),
 		libp2p.UserAgent(userAgent),
 		libp2p.Transport(quic.NewTransport),
 		libp2p.Transport(tcp.NewTCPTransport),

@@ -20,6 +20,7 @@ import (
 	"github.com/multiformats/go-multiaddr"
 
 	"github.com/seed-2dd5877b/reqresp/plugin"
+	"github.com/seed-2dd5877b/reqresp/plugin/api"
 	"github.com/seed-2dd5877b/reqresp/plugin/devchain"
 	"github.com/seed-2dd5877b/reqresp/plugin/peers"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
@@ -75,7 +76,7 @@ func TestServicesOfOneNode(t *testing.T) {
 	rpc := stack.Attach()
 	defer rpc.Close()
 	for namespace, want := range map[string]*plugin.Service{"reqresp": first, "other": second} {
-		var info plugin.NodeInfo
+		var info api.NodeInfo
 		if err := rpc.CallContext(t.Context(), &info, namespace+"_nodeInfo"); err != nil || info.PeerID != want.Host().ID() {
 			t.Errorf("%s: %+v, %v", namespace, info, err)
 		}
@@ -181,7 +182,7 @@ func TestStandaloneServiceStartsAgain(t *testing.T) {
 func TestStandaloneServiceInMemory(t *testing.T) {
 	s := startStandalone(t, "", devConfig())
 	fill(t, s.Store())
-	if got := s.APIs(); len(got) != 1 || got[0].Namespace != "reqresp" {
+	if got := s.APIs(); len(got) != 2 || got[0].Namespace != "reqresp" || got[1].Namespace != "reqrespadmin" {
 		t.Errorf("APIs %+v", got)
 	}
 	cfg := devConfig()

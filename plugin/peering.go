@@ -12,7 +12,9 @@ func (s *Service) peerOptions() *peers.Options {
 	o := s.cfg.Peers
 	o.File = s.env.path(peersFile(s.cfg.Name))
 	o.Shared = s.cfg.Host != nil
-	o.Logger = s.cfg.Logger
+	o.Trusted = s.scores.Trusted()
+	o.Scores = judge{s.scores.Book}
+	o.Logger = s.cfg.Logger.With("module", "peers")
 	return &o
 }
 
@@ -29,7 +31,7 @@ func (s *Service) openDiscovery(r *running) error {
 	}
 	o := *s.cfg.Discovery
 	o.Database = s.env.path(discoveryFiles(s.cfg.Name))
-	o.Logger = s.cfg.Logger
+	o.Logger = s.cfg.Logger.With("module", "discovery")
 	r.discovery, err = discovery.Start(key, r.host.Network().ListenAddresses(), r.server, r.peers, &o)
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 
 	"github.com/ethereum/go-ethereum/ethdb"
@@ -13,10 +14,14 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/seed-2dd5877b/reqresp/limits"
+	"github.com/seed-2dd5877b/reqresp/limits/score"
+	"github.com/seed-2dd5877b/reqresp/plugin/api"
 	"github.com/seed-2dd5877b/reqresp/plugin/discovery"
+	"github.com/seed-2dd5877b/reqresp/plugin/metrics"
 	"github.com/seed-2dd5877b/reqresp/plugin/peers"
 	"github.com/seed-2dd5877b/reqresp/plugin/store"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
@@ -27,10 +32,16 @@ type Service struct {
 	env   environment
 	cfg   Config
 	chain beacon.Chain // nil for the embedded store
-	// limiter outlives a restart of the service, as what was spent does.
+	// These outlive a restart of the service, as what was spent and counted does.
 	limiter *limits.Limiter
+	scores  *scores
+	metrics *metrics.Metrics
+	table   []*reqresp.Spec // of the methods
+
+	applying sync.Mutex // is held while limits are changed over RPC
 
 	running atomic.Pointer[running]
+	syncing atomic.Pointer[syncing] // nil if no sync is under way
 }
 
 var _ node.Lifecycle = (*Service)(nil)
@@ -43,13 +54,14 @@ type running struct {
 	db      ethdb.Database
 	peers   *peers.Manager
 	server  *beacon.Server
+	keeper  *keeper
 	release func() error // of the lock on the files
 
 	discovery *discovery.Discovery // nil if it is off
 }
 
 // New makes a service that answers from chain, or from the embedded store if
-// chain is nil, and registers it and its RPC API with stack. It opens nothing and starts
+// chain is nil, and registers it and its RPC APIs with stack. It opens nothing and starts
 // nothing. It refuses settings that conflict, with an error that names them.
 func New(stack *node.Node, chain beacon.Chain, cfg Config) (*Service, error) {
 	s, err := newService(onNode{stack}, stack.Config(), chain, cfg)
@@ -74,16 +86,26 @@ func newService(env environment, stack *node.Config, chain beacon.Chain, cfg Con
 	if err := cfg.validate(stack, chain == nil); err != nil {
 		return nil, err
 	}
-	limiter, err := limits.New(cfg.Limits)
-	if err != nil {
+	// Names and IDs are the same on every network.
+	s := &Service{env: env, cfg: cfg, chain: chain, table: beacon.NewFamily(ssz.Mainnet()).Specs()}
+	var err error
+	if s.scores, err = newScores(&cfg); err != nil {
+		return nil, err
+	}
+	if s.limiter, err = limits.New(s.limiterOptions()); err != nil {
 		return nil, fmt.Errorf("plugin: Config.Limits: %w", err)
 	}
-	return &Service{env: env, cfg: cfg, chain: chain, limiter: limiter}, nil
+	s.metrics = metrics.New(s.table, s.state)
+	return s, nil
 }
 
-// APIs returns the RPC API. New has registered it with the node.
+// APIs returns the RPC APIs: of Config.Name what only reads, and of that with "admin" at its end what
+// changes something. New has registered them with the node.
 func (s *Service) APIs() []rpc.API {
-	return []rpc.API{{Namespace: s.cfg.Name, Service: &API{s}}}
+	return []rpc.API{
+		{Namespace: s.cfg.Name, Service: &API{s}},
+		{Namespace: s.cfg.Name + api.AdminSuffix, Service: &AdminAPI{s}},
+	}
 }
 
 // Start opens the store, the host and the server, or undoes what it opened and
@@ -105,6 +127,9 @@ func (s *Service) open(r *running) error {
 	if r.release, err = s.env.lock(s.cfg.Name); err != nil {
 		return err
 	}
+	if r.keeper, err = s.scores.open(s.env.path(scoresFile(s.cfg.Name)), s.log()); err != nil {
+		return err
+	}
 	chain := s.chain
 	r.network = s.cfg.Network
 	if chain == nil {
@@ -120,12 +145,15 @@ func (s *Service) open(r *running) error {
 		return err
 	}
 	r.server = beacon.NewServer(r.host, r.network, chain, &beacon.ServerOptions{
-		Pacer:      s.limiter,
-		Middleware: s.cfg.Middleware,
-		MetaData:   s.cfg.MetaData,
-		PeerTrace:  r.peers.Trace(),
-		Now:        s.cfg.Now,
-		Logger:     s.cfg.Logger,
+		Pacer:       s.metrics.Pacer(s.limiter),
+		Middleware:  append([]reqresp.Middleware{s.scores.Middleware()}, s.cfg.Middleware...),
+		MetaData:    s.cfg.MetaData,
+		Trace:       serverTraces(s.metrics.ServerTrace(), s.cfg.ServerTrace),
+		ClientTrace: clientTraces(s.metrics.ClientTrace(), s.cfg.ClientTrace),
+		Payloads:    s.metrics.Payload,
+		PeerTrace:   r.peers.Trace(),
+		Now:         s.cfg.Now,
+		Logger:      s.cfg.Logger.With("module", "beacon"),
 	})
 	if err := r.server.Start(); err != nil {
 		return err
@@ -146,7 +174,7 @@ func (s *Service) openHost(r *running) error {
 	if err != nil {
 		return err
 	}
-	r.host, err = newHost(key, &s.cfg)
+	r.host, err = newHost(key, &s.cfg, s.scores.Gater(nil))
 	return err
 }
 
@@ -180,6 +208,9 @@ func (s *Service) close(r *running) error {
 	}
 	if r.db != nil {
 		errs = append(errs, r.db.Close())
+	}
+	if r.keeper != nil {
+		errs = append(errs, r.keeper.stop())
 	}
 	if r.release != nil {
 		errs = append(errs, r.release())
@@ -234,6 +265,15 @@ func (s *Service) Store() *store.Store {
 	return nil
 }
 
-// Limiter returns the limiter of what is served. Its quotas can be changed at
+// Limiter returns the limiter of what is served. Its configuration can be changed at
 // any time.
 func (s *Service) Limiter() *limits.Limiter { return s.limiter }
+
+// Scores returns the scores, bans and trusted peers. Its configuration can be changed at any time. A peer that is
+// banned is left soon; one that is trusted is so until the service is made anew.
+func (s *Service) Scores() *score.Book { return s.scores.Book }
+
+// Metrics returns what the service does, as a collector to be registered: that of a second
+// service in the process by prometheus.WrapRegistererWith, with a label that tells them apart. It
+// counts on over restarts.
+func (s *Service) Metrics() *metrics.Metrics { return s.metrics }

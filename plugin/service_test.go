@@ -21,6 +21,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/seed-2dd5877b/reqresp/limits"
+	"github.com/seed-2dd5877b/reqresp/limits/score"
 	"github.com/seed-2dd5877b/reqresp/plugin"
 	"github.com/seed-2dd5877b/reqresp/plugin/devchain"
 	"github.com/seed-2dd5877b/reqresp/plugin/rangesync"
@@ -258,6 +259,8 @@ func TestNewRefusesConflicts(t *testing.T) {
 		{"negative drain", nodeConfig(""), false, func(c *plugin.Config) { c.Drain = -time.Second }, "-1s"},
 		{"node key of a listening node", listening, false, func(c *plugin.Config) { c.ShareNodeKey = true }, `"127.0.0.1:0"`},
 		{"node key of a discovering node", discovering, false, func(c *plugin.Config) { c.ShareNodeKey = true }, "NoDiscovery"},
+		{"scores of its own", nodeConfig(""), false, func(c *plugin.Config) { c.Limits = &limits.Options{Scores: new(score.Book)} }, "Config.Limits"},
+		{"bad scores", nodeConfig(""), false, func(c *plugin.Config) { c.Scores.Window = 1 }, "Config.Scores"},
 		{"bad limits", nodeConfig(""), false, func(c *plugin.Config) { c.Limits = &limits.Options{Config: limits.Config{MaxQueue: -3}} }, "-3"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -348,34 +351,5 @@ func TestNewStoreNeedsItsNetwork(t *testing.T) {
 	}
 	if err := stack.Start(); err == nil || !strings.Contains(err.Error(), "Config.Genesis") {
 		t.Errorf("error %v, want one that says what to set", err)
-	}
-}
-
-func TestAPI(t *testing.T) {
-	stack, server := start(t, t.TempDir(), devConfig())
-	fill(t, server.Store())
-	_, client := start(t, t.TempDir(), devConfig())
-	to := addrOf(t, server.Host(), "udp")
-	if err := client.Host().Connect(t.Context(), to); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := client.Server().Handshake(t.Context(), to.ID); err != nil {
-		t.Fatal(err)
-	}
-	rpc := stack.Attach()
-	defer rpc.Close()
-	var info plugin.NodeInfo
-	if err := rpc.CallContext(t.Context(), &info, "reqresp_nodeInfo"); err != nil {
-		t.Fatal(err)
-	}
-	if info.PeerID != server.Host().ID() || info.Status.HeadRoot != devchain.HeadRoot() || len(info.Addrs) == 0 {
-		t.Errorf("node info %+v", info)
-	}
-	var peers []plugin.PeerInfo
-	if err := rpc.CallContext(t.Context(), &peers, "reqresp_peers"); err != nil {
-		t.Fatal(err)
-	}
-	if len(peers) != 1 || peers[0].PeerID != client.Host().ID() || peers[0].Status == nil {
-		t.Errorf("peers %+v", peers)
 	}
 }

@@ -87,3 +87,10 @@ func TestRatesAreReadAsPrinted(t *testing.T) {
 		t.Errorf("%v, error %v", r, err)
 	}
 }
+
+func TestWhatIsZeroInARateIsPrintedAsWhatItMeans(t *testing.T) {
+	t.Parallel()
+	if got := (config.Rate{N: 9}).String(); got != "9/s" {
+		t.Errorf("printed as %q", got)
+	}
+}

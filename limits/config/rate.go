@@ -121,6 +121,7 @@ func parsePeriod(text string) (time.Duration, error) {
 }
 
 func formatRate(r limits.Rate, amount func(uint64) string) string {
+	r.Per, r.Burst = cmp.Or(r.Per, time.Second), cmp.Or(r.Burst, r.N)
 	text := amount(r.N) + "/" + formatPeriod(r.Per)
 	if r.Burst != r.N {
 		text += "+" + amount(r.Burst)

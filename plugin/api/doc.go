@@ -1,0 +1,17 @@
+// Package api has what a service tells over RPC, as the JSON that go-ethereum's rpc package
+// makes of it. Package client calls for it.
+//
+// There are two namespaces for each service. They are called after it; those of one with the default name are
+// Namespace and AdminNamespace. Calls of [Namespace] only read; it is exposed over HTTP where that is
+// on. Calls of [AdminNamespace] change something; over HTTP they are exposed only if that is
+// asked for, over IPC always.
+package api
+
+// The namespaces of RPC methods.
+const (
+	Namespace      = "reqresp"
+	AdminNamespace = Namespace + AdminSuffix
+)
+
+// AdminSuffix is what follows the name of a service in its namespace of calls that change something.
+const AdminSuffix = "admin"

@@ -1,0 +1,36 @@
+package api
+
+import (
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/seed-2dd5877b/reqresp/limits/config"
+)
+
+// Limit is what each peer may use of a method, as rates like 128/10s+256: 128 every ten seconds, in bursts
+// of 256.
+type Limit struct {
+	Method   string          `json:"method"`
+	Requests config.Rate     `json:"requests"`
+	Items    config.Rate     `json:"items"` // response chunks
+	Bytes    config.ByteRate `json:"bytes"` // on the wire
+}
+
+// LimitChange is what to change of a method's limit. What is nil stays as it is.
+type LimitChange struct {
+	Requests *config.Rate     `json:"requests,omitempty"`
+	Items    *config.Rate     `json:"items,omitempty"`
+	Bytes    *config.ByteRate `json:"bytes,omitempty"`
+}
+
+// Budget is what a peer has left of a method's limit. What it owes is negative.
+type Budget struct {
+	PeerID peer.ID `json:"peerId"`
+	Method string  `json:"method"`
+	// Requests, Items and Bytes are what is left.
+	Requests int64 `json:"requests"`
+	Items    int64 `json:"items"`
+	Bytes    int64 `json:"bytes"`
+	// Active is how many of its requests are served, Waiting how many wait for admission.
+	Active  int `json:"active"`
+	Waiting int `json:"waiting"`
+}

@@ -1,0 +1,87 @@
+package api
+
+import (
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+	"github.com/seed-2dd5877b/reqresp/ssz"
+)
+
+// NodeInfo tells who a node is.
+type NodeInfo struct {
+	PeerID  peer.ID       `json:"peerId"`
+	Addrs   []string      `json:"addrs"`   // multiaddrs with the peer id, ready to dial
+	Network string        `json:"network"` // its name, empty if it has none
+	Status  beacon.Status `json:"status"`
+	// Refused is how many streams were reset unread because too many were being served.
+	Refused uint64 `json:"refused"`
+}
+
+// Peer is a peer that is connected.
+type Peer struct {
+	PeerID peer.ID `json:"peerId"`
+	Addr   string  `json:"addr"` // the multiaddr of its oldest connection
+	// Direction is "inbound" or "outbound": the latter if this node dialed.
+	Direction string `json:"direction"`
+	// Connected is since when.
+	Connected time.Time `json:"connected"`
+	// Client is its name, one of a fixed list or "other".
+	Client string `json:"client"`
+	// Agent is what it calls itself, empty if it has not (yet).
+	Agent string `json:"agent"`
+	// Status is what it last told; nil if it has not.
+	Status *beacon.Status `json:"status"`
+	// Serving is how many of its requests are being served.
+	Serving int `json:"serving"`
+	// Score is between -100 and 100. A stranger's is 0.
+	Score float64 `json:"score"`
+	// Static peers are always dialed again, and never left for lack of room.
+	Static bool `json:"static,omitempty"`
+	// Trusted peers are never banned or left for lack of room.
+	Trusted bool `json:"trusted,omitempty"`
+}
+
+// PeerDetails is all that is known of a peer that is connected.
+type PeerDetails struct {
+	Peer
+	// Conns are the multiaddrs of its connections.
+	Conns []string `json:"conns"`
+	// MetaData is what it last told; nil if it has told none.
+	MetaData *ssz.MetaDataV3 `json:"metadata"`
+	// Protocols are those that it says it serves, sorted.
+	Protocols []protocol.ID `json:"protocols"`
+	// Budgets are what it has left of its quotas.
+	Budgets []Budget `json:"budgets"`
+}
+
+// Score is how a peer has behaved.
+type Score struct {
+	PeerID peer.ID `json:"peerId"`
+	// Score is between -100 and 100. A stranger's is 0.
+	Score float64 `json:"score"`
+}
+
+// Ban is a peer that is kept out.
+type Ban struct {
+	PeerID peer.ID `json:"peerId"`
+	// Until is when it ends.
+	Until time.Time `json:"until"`
+	// Reason is why, in words.
+	Reason string `json:"reason"`
+}
+
+// Syncing is a sync that is under way.
+type Syncing struct {
+	PeerID peer.ID `json:"peerId"` // who is asked
+	// Slot is the last that was dealt with, Target the one that it ends at.
+	Slot   ssz.Slot `json:"slot"`
+	Target ssz.Slot `json:"target"`
+	// Blocks and Bytes are what was stored, Bytes being SSZ.
+	Blocks uint64 `json:"blocks"`
+	Bytes  uint64 `json:"bytes"`
+	// Began is when it did.
+	Began time.Time `json:"began"`
+}

@@ -1,0 +1,143 @@
+package plugin
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+
+	"github.com/seed-2dd5877b/reqresp/plugin/api"
+	"github.com/seed-2dd5877b/reqresp/plugin/peers"
+)
+
+// API is the RPC namespace of a service, "reqresp" unless Config.Name says otherwise. Its calls only read.
+// Package client has a client for them.
+type API struct {
+	service *Service
+}
+
+// NodeInfo returns this node's identity, addresses and status.
+func (a *API) NodeInfo(ctx context.Context) (*api.NodeInfo, error) {
+	r := a.service.running.Load()
+	if r == nil {
+		return nil, ErrNotRunning
+	}
+	status, err := r.server.Status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	addrs, err := a.service.Addrs()
+	if err != nil {
+		return nil, err
+	}
+	return &api.NodeInfo{
+		PeerID:  r.host.ID(),
+		Addrs:   addrs,
+		Network: r.network.Config().Name,
+		Status:  status,
+		Refused: r.server.Refused(),
+	}, nil
+}
+
+// Peers returns the peers that are connected, ordered by their ids.
+func (a *API) Peers() ([]api.Peer, error) {
+	r := a.service.running.Load()
+	if r == nil {
+		return nil, ErrNotRunning
+	}
+	infos, serving := r.peers.Peers(), r.server.Serving()
+	list := make([]api.Peer, len(infos))
+	for i := range infos {
+		list[i] = peerOf(&infos[i], serving)
+	}
+	return list, nil
+}
+
+// Peer returns all that is known of a peer that is connected.
+func (a *API) Peer(id string) (*api.PeerDetails, error) {
+	r := a.service.running.Load()
+	if r == nil {
+		return nil, ErrNotRunning
+	}
+	of, err := parsePeerID(id)
+	if err != nil {
+		return nil, err
+	}
+	info, ok := r.peers.Peer(of)
+	if !ok {
+		return nil, fmt.Errorf("%w: %v", peers.ErrNotConnected, of)
+	}
+	d := &api.PeerDetails{
+		Peer:      peerOf(&info, r.server.Serving()),
+		Conns:     []string{},
+		MetaData:  info.MetaData,
+		Protocols: append([]protocol.ID{}, info.Protocols...),
+		Budgets:   a.service.budgets(of),
+	}
+	for _, addr := range info.Addrs {
+		d.Conns = append(d.Conns, addr.String())
+	}
+	return d, nil
+}
+
+// Methods returns what has come of each method, inbound and outbound.
+func (a *API) Methods() []api.Method { return a.service.methods() }
+
+// Limits returns what each peer may use of each method, ordered by method.
+func (a *API) Limits() []api.Limit { return a.service.limits() }
+
+// Budgets returns what a peer, which need not be connected, has left of its limits; without a
+// peer, what each that is connected has. Methods that a peer did not use are left out.
+func (a *API) Budgets(id *string) ([]api.Budget, error) {
+	r := a.service.running.Load()
+	if r == nil {
+		return nil, ErrNotRunning
+	}
+	of := r.host.Network().Peers()
+	if id != nil {
+		one, err := parsePeerID(*id)
+		if err != nil {
+			return nil, err
+		}
+		of = []peer.ID{one}
+	}
+	slices.Sort(of)
+	budgets := []api.Budget{}
+	for _, id := range of {
+		budgets = append(budgets, a.service.budgets(id)...)
+	}
+	return budgets, nil
+}
+
+// Scores returns the scores of peers that are no strangers, whether connected or not, ordered by their ids.
+func (a *API) Scores() []api.Score {
+	scores := []api.Score{}
+	for _, e := range a.service.scores.Snapshot().Scores {
+		scores = append(scores, api.Score{PeerID: e.Peer, Score: e.Score})
+	}
+	return scores
+}
+
+// Bans returns the bans in force, ordered by peer.
+func (a *API) Bans() []api.Ban {
+	bans := []api.Ban{}
+	for _, b := range a.service.scores.Bans() {
+		bans = append(bans, api.Ban{PeerID: b.Peer, Until: b.Until.UTC(), Reason: b.Reason})
+	}
+	return bans
+}
+
+// Trusted returns the peers that are trusted, sorted.
+func (a *API) Trusted() []peer.ID { return append([]peer.ID{}, a.service.scores.Trusted()...) }
+
+// Syncing returns the sync that is under way, or null.
+func (a *API) Syncing() *api.Syncing {
+	s := a.service.syncing.Load()
+	if s == nil {
+		return nil
+	}
+	p := s.progress
+	return &api.Syncing{PeerID: s.peer, Slot: p.Slot, Target: p.Target, Blocks: p.Blocks, Bytes: p.Bytes, Began: s.began}
+}

@@ -1,0 +1,119 @@
+package plugin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/seed-2dd5877b/reqresp/plugin/api"
+	"github.com/seed-2dd5877b/reqresp/plugin/peers"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+)
+
+// AdminAPI is the RPC namespace of a service's calls that change something, "reqrespadmin" unless Config.Name
+// says otherwise. Package client has a client for them.
+type AdminAPI struct {
+	service *Service
+}
+
+// SetLimit changes what each peer may use of a method, at once and for exchanges under way too,
+// and returns what results. It lasts until the node ends.
+func (a *AdminAPI) SetLimit(method string, change api.LimitChange) (*api.Limit, error) {
+	limit, err := a.service.setLimit(method, change)
+	if err != nil {
+		return nil, err
+	}
+	a.service.log().Info("limit was changed", "method", method,
+		"requests", limit.Requests, "items", limit.Items, "bytes", limit.Bytes)
+	return &limit, nil
+}
+
+// Connect dials a peer at a multiaddr with its peer id, whatever the target and its back-off, exchanges
+// statuses with it, and returns what it told.
+func (a *AdminAPI) Connect(ctx context.Context, addr string) (*beacon.Status, error) {
+	r := a.service.running.Load()
+	if r == nil {
+		return nil, ErrNotRunning
+	}
+	to, err := peer.AddrInfoFromString(addr)
+	if err != nil || len(to.Addrs) == 0 {
+		return nil, fmt.Errorf("address %q: want a multiaddr with the peer's id, like /ip4/203.0.113.7/udp/9000/quic-v1/p2p/16Uiu2HA…", addr)
+	}
+	status, err := r.peers.Connect(ctx, *to)
+	if err != nil {
+		return nil, err
+	}
+	return &status, nil
+}
+
+// Disconnect says goodbye to a peer and hangs up. It may come back.
+func (a *AdminAPI) Disconnect(ctx context.Context, id string) (bool, error) {
+	r, of, err := a.about(id)
+	if err != nil {
+		return false, err
+	}
+	return true, r.peers.Disconnect(ctx, of, beacon.GoodbyeTooManyPeers)
+}
+
+// Ban keeps a peer out for a time, a duration like "24h", also over restarts, and leaves it if it is
+// connected. The reason is for people to read.
+func (a *AdminAPI) Ban(ctx context.Context, id, duration, reason string) (bool, error) {
+	r, of, err := a.about(id)
+	if err != nil {
+		return false, err
+	}
+	d, err := time.ParseDuration(duration)
+	if err != nil || d <= 0 {
+		return false, fmt.Errorf("duration %q: want more than none, like 30m or 24h", duration)
+	}
+	if err := a.service.scores.Ban(of, d, reason); err != nil {
+		return false, err
+	}
+	a.service.log().Info("peer was banned", "peer", of, "for", d, "reason", reason)
+	err = r.peers.Disconnect(ctx, of, beacon.GoodbyeBanned)
+	if errors.Is(err, peers.ErrNotConnected) {
+		err = nil
+	}
+	return true, errors.Join(r.keeper.save(), err)
+}
+
+// Unban ends a ban and forgets the peer's score, and returns whether there was a ban.
+func (a *AdminAPI) Unban(id string) (bool, error) {
+	r, of, err := a.about(id)
+	if err != nil {
+		return false, err
+	}
+	banned := a.service.scores.Forgive(of)
+	a.service.log().Info("peer was forgiven", "peer", of, "banned", banned)
+	return banned, r.keeper.save()
+}
+
+// Trust has a peer never be banned or left for lack of room. It lasts until the node ends.
+func (a *AdminAPI) Trust(id string) (bool, error) { return a.trust(id, true) }
+
+// Untrust has a peer be as any other.
+func (a *AdminAPI) Untrust(id string) (bool, error) { return a.trust(id, false) }
+
+func (a *AdminAPI) trust(id string, trusted bool) (bool, error) {
+	r, of, err := a.about(id)
+	if err != nil {
+		return false, err
+	}
+	a.service.scores.Trust(of, trusted)
+	r.peers.SetTrusted(of, trusted)
+	a.service.log().Info("trust was changed", "peer", of, "trusted", trusted)
+	return true, nil
+}
+
+// about returns what a call is to be done by, and whom it is about.
+func (a *AdminAPI) about(id string) (*running, peer.ID, error) {
+	r := a.service.running.Load()
+	if r == nil {
+		return nil, "", ErrNotRunning
+	}
+	of, err := parsePeerID(id)
+	return r, of, err
+}

@@ -1,0 +1,61 @@
+package plugin
+
+import "github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+
+// both calls two hooks, either of which may be nil, one after the other.
+func both[Info any](a, b func(Info)) func(Info) {
+	switch {
+	case a == nil:
+		return b
+	case b == nil:
+		return a
+	}
+	return func(info Info) {
+		a(info)
+		b(info)
+	}
+}
+
+func bothWith[Info, More any](a, b func(Info, More)) func(Info, More) {
+	switch {
+	case a == nil:
+		return b
+	case b == nil:
+		return a
+	}
+	return func(info Info, more More) {
+		a(info, more)
+		b(info, more)
+	}
+}
+
+// serverTraces returns hooks that tell two. The second may be nil.
+func serverTraces(a, b *reqresp.ServerTrace) *reqresp.ServerTrace {
+	if b == nil {
+		return a
+	}
+	return &reqresp.ServerTrace{
+		Start:      both(a.Start, b.Start),
+		GotRequest: bothWith(a.GotRequest, b.GotRequest),
+		Admitted:   both(a.Admitted, b.Admitted),
+		WroteChunk: bothWith(a.WroteChunk, b.WroteChunk),
+		Done:       bothWith(a.Done, b.Done),
+	}
+}
+
+// clientTraces returns hooks that tell two. The second may be nil.
+func clientTraces(a, b *reqresp.ClientTrace) *reqresp.ClientTrace {
+	if b == nil {
+		return a
+	}
+	return &reqresp.ClientTrace{
+		Start:        both(a.Start, b.Start),
+		Turn:         both(a.Turn, b.Turn),
+		Connected:    both(a.Connected, b.Connected),
+		Negotiated:   both(a.Negotiated, b.Negotiated),
+		WroteRequest: bothWith(a.WroteRequest, b.WroteRequest),
+		GotFirstByte: both(a.GotFirstByte, b.GotFirstByte),
+		GotChunk:     bothWith(a.GotChunk, b.GotChunk),
+		Done:         bothWith(a.Done, b.Done),
+	}
+}
