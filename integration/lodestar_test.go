@@ -100,7 +100,7 @@ func networkFlags(ctx context.Context, t *testing.T, n *lodestar.Node) []string 
 		t.Fatal(err)
 	}
 	return []string{
-		"--config", config,
+		"--network.config", config,
 		"--genesis-time", strconv.FormatInt(genesis.Time.Unix(), 10),
 		"--genesis-validators-root", genesis.ValidatorsRoot.String(),
 	}

@@ -40,7 +40,7 @@ const callDescription = `Sends one request to a peer and prints the answer. METH
                                           committee that depends on the block --root
 
 It works against live clients, and needs no store: it claims the peer's own view of the chain.
-The network is mainnet unless --network or --config tells another.
+The network is mainnet unless --network or --network.config tells another.
 
 Answers are JSON as the beacon API spells it, with integers quoted and bytes in hexadecimal. A
 block is one line: slot, root, parent_root, fork, fork_digest, size (of its SSZ) and ssz. Any other
@@ -68,8 +68,7 @@ func (a *app) call() *cli.Command {
 			&cli.Uint64SliceFlag{Name: "index", Usage: "`INDEX` of a blob, a column or a member; may be repeated"},
 			&cli.BoolFlag{Name: "ssz", Usage: "write raw SSZ in place of JSON"},
 			&cli.StringFlag{Name: "out", Usage: "`DIR` to write objects to, with --ssz; made if need be", TakesFile: true},
-			verbosityFlag(quiet),
-		}, networkFlags()...),
+		}, flagsOf(networkSettings(), logSettings(quiet))...),
 		Action: a.runCall,
 	}
 }
@@ -103,7 +102,11 @@ func (a *app) runCall(ctx context.Context, cmd *cli.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	network, err := networkOrMainnet(cmd)
+	cfg, err := settings(cmd)
+	if err != nil {
+		return fmt.Errorf("call: %w", err)
+	}
+	network, err := networkOrMainnet(cmd, cfg.Network)
 	if err != nil {
 		return err
 	}
@@ -111,7 +114,7 @@ func (a *app) runCall(ctx context.Context, cmd *cli.Command) (err error) {
 		return usagef(cmd, "%d blocks are asked for: the network allows at most %d", blocks, most)
 	}
 	chain := new(mirror)
-	i, err := start("", chain, plugin.Config{Network: network, Listen: localListen(), Logger: a.logger(cmd)})
+	i, err := start("", chain, plugin.Config{Network: network, Listen: localListen(), Logger: a.logger(cfg.Log)})
 	if err != nil {
 		return fmt.Errorf("call: %w", err)
 	}
@@ -151,7 +154,7 @@ func parseCall(cmd *cli.Command) (peer.AddrInfo, method, error) {
 func (c *caller) greet(ctx context.Context, chain *mirror, to peer.AddrInfo) (err error) {
 	c.theirs, err = c.host.handshake(ctx, to)
 	if errors.Is(err, beacon.ErrIrrelevant) {
-		err = fmt.Errorf("%w: tell the peer's network by --config", err)
+		err = fmt.Errorf("%w: tell the peer's network by --network.config", err)
 		if c.cmd.Args().Get(1) == "status" {
 			err = errors.Join(c.status(ctx), err)
 		}

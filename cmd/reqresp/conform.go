@@ -17,7 +17,7 @@ whether it was kept, how strongly the specs word it, what was asked and what was
 It takes some minutes, as it paces itself: it stays well within what deployed clients grant a peer.
 Requests that are malformed on purpose come last. Rules of protocols that the peer does not offer,
 and of objects that it does not hold, are skipped. The network is mainnet unless --network or
---config tells another.
+--network.config tells another.
 
 With --json each rule is one line, as soon as it was tried: rule, result, level, protocol, asked,
 expected and seen.
@@ -30,7 +30,7 @@ func (a *app) conform() *cli.Command {
 		Usage:       "hold a peer against the rules of the consensus specs",
 		ArgsUsage:   "PEER",
 		Description: conformDescription,
-		Flags:       append([]cli.Flag{jsonFlag("print one line of JSON for each rule"), verbosityFlag(quiet)}, networkFlags()...),
+		Flags:       append([]cli.Flag{jsonFlag("print one line of JSON for each rule")}, flagsOf(networkSettings(), logSettings(quiet))...),
 		Action:      a.runConform,
 	}
 }
@@ -54,12 +54,16 @@ func (a *app) runConform(ctx context.Context, cmd *cli.Command) (err error) {
 	if cmd.Args().Len() > 1 {
 		return usagef(cmd, "conform takes one PEER, not %q beside it", cmd.Args().Get(1))
 	}
-	network, err := networkOrMainnet(cmd)
+	cfg, err := settings(cmd)
+	if err != nil {
+		return fmt.Errorf("conform: %w", err)
+	}
+	network, err := networkOrMainnet(cmd, cfg.Network)
 	if err != nil {
 		return err
 	}
 	chain := new(mirror)
-	i, err := start("", chain, plugin.Config{Network: network, Listen: localListen(), Logger: a.logger(cmd)})
+	i, err := start("", chain, plugin.Config{Network: network, Listen: localListen(), Logger: a.logger(cfg.Log)})
 	if err != nil {
 		return fmt.Errorf("conform: %w", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
@@ -33,7 +34,7 @@ func (a *app) demo() *cli.Command {
 		Name:        "demo",
 		Usage:       "sync a bundled chain between two nodes in this process, and check every block",
 		Description: demoDescription,
-		Flags:       []cli.Flag{jsonFlag("print the outcome as one JSON object"), verbosityFlag(quiet)},
+		Flags:       append(flagsOf(logSettings(quiet)), jsonFlag("print the outcome as one JSON object")),
 		Action:      a.runDemo,
 	}
 }
@@ -61,7 +62,11 @@ func (a *app) runDemo(ctx context.Context, cmd *cli.Command) error {
 	if cmd.Args().Present() {
 		return usagef(cmd, "the demo takes no arguments, not %q", cmd.Args().First())
 	}
-	d, err := a.playDemo(ctx, cmd)
+	c, err := settings(cmd)
+	if err != nil {
+		return fmt.Errorf("demo: %w", err)
+	}
+	d, err := a.playDemo(ctx, a.logger(c.Log))
 	if err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
@@ -77,14 +82,14 @@ func (a *app) runDemo(ctx context.Context, cmd *cli.Command) error {
 }
 
 // playDemo runs both nodes, in a directory that it removes.
-func (a *app) playDemo(ctx context.Context, cmd *cli.Command) (d *demo, err error) {
+func (a *app) playDemo(ctx context.Context, logger *slog.Logger) (d *demo, err error) {
 	dir, err := os.MkdirTemp("", "reqresp-demo-")
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	cfg := demoConfig()
-	cfg.Logger = a.logger(cmd)
+	cfg.Logger = logger
 	server, err := start(filepath.Join(dir, "server"), nil, cfg)
 	if err != nil {
 		return nil, err

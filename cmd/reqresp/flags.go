@@ -1,51 +1,19 @@
 package main
 
 import (
-	"fmt"
 	"log/slog"
 	"os"
 
-	"github.com/multiformats/go-multiaddr"
+	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/urfave/cli/v3"
 
+	"github.com/seed-2dd5877b/reqresp/cmd/reqresp/internal/config"
+	"github.com/seed-2dd5877b/reqresp/cmd/reqresp/internal/logging"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
-func datadirFlag() cli.Flag {
-	return &cli.StringFlag{
-		Name:     "datadir",
-		Usage:    "`DIR` of the store and of this node's identity",
-		Required: true,
-	}
-}
-
 func jsonFlag(usage string) cli.Flag {
 	return &cli.BoolFlag{Name: "json", Usage: usage}
-}
-
-func verbosityFlag(level slog.Level) cli.Flag {
-	return &cli.StringFlag{
-		Name:      "verbosity",
-		Usage:     "log to standard error from `LEVEL` on: debug, info, warn or error",
-		Value:     levelName(level),
-		Validator: func(text string) error { _, err := parseLevel(text); return err },
-	}
-}
-
-func listenFlag(addrs []string) cli.Flag {
-	return &cli.StringSliceFlag{
-		Name:  "listen",
-		Usage: "`MULTIADDR` to listen on; may be repeated",
-		Value: addrs,
-		Validator: func(addrs []string) error {
-			for _, addr := range addrs {
-				if _, err := multiaddr.NewMultiaddr(addr); err != nil {
-					return fmt.Errorf("%q is no multiaddr (like /ip4/0.0.0.0/udp/9000/quic-v1): %w", addr, err)
-				}
-			}
-			return nil
-		},
-	}
 }
 
 // rootFlag is a flag whose value parseRoot returns.
@@ -58,39 +26,41 @@ func rootFlag(name, usage string) cli.Flag {
 }
 
 // parseRoot returns the value of a flag that was validated, zero if it is not set.
-func parseRoot(cmd *cli.Command, name string) (root ssz.Root) {
-	_ = root.UnmarshalText([]byte(cmd.String(name)))
+func parseRoot(cmd *cli.Command, name string) ssz.Root { return rootOf(cmd.String(name)) }
+
+// rootOf returns a root that was validated, zero if it is empty.
+func rootOf(text string) (root ssz.Root) {
+	_ = root.UnmarshalText([]byte(text))
 	return root
 }
 
-// quiet is the logger's default level where results say what happened.
-const quiet = slog.LevelWarn
+// The default levels: loud where the log is what is to be seen, quiet where results say what
+// happened.
+const (
+	loud  = slog.LevelInfo
+	quiet = slog.LevelWarn
+)
 
-func (a *app) logger(cmd *cli.Command) *slog.Logger {
-	level, _ := parseLevel(cmd.String("verbosity"))
-	return slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level}))
+func logSettings(level slog.Level) []setting {
+	verbosity := textSetting("verbosity",
+		"log from `LEVEL` on: debug, info, warn or error; or, say, info,sync=debug",
+		func(c *config.Config) *string { return &c.Log.Verbosity })
+	if f, ok := verbosity.flag.(*cli.StringFlag); ok {
+		f.Value = logging.Name(level)
+	}
+	return []setting{
+		verbosity,
+		textSetting("log.format", "`FORMAT` of the log's lines: text or json", func(c *config.Config) *string { return &c.Log.Format }),
+	}
 }
 
-func parseLevel(text string) (level slog.Level, err error) {
-	for _, level := range []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError} {
-		if text == levelName(level) {
-			return level, nil
-		}
+// logger returns what logs as the settings, which are valid, say.
+func (a *app) logger(c config.Log) *slog.Logger {
+	levels, err := logging.Parse(c.Verbosity)
+	if err != nil {
+		return slog.New(slog.DiscardHandler)
 	}
-	return 0, fmt.Errorf("level %q: want debug, info, warn or error", text)
-}
-
-func levelName(level slog.Level) string {
-	switch level {
-	case slog.LevelDebug:
-		return "debug"
-	case slog.LevelInfo:
-		return "info"
-	case slog.LevelWarn:
-		return "warn"
-	default:
-		return "error"
-	}
+	return slog.New(logging.New(a.stderr, c.Format, levels))
 }
 
 // isTerminal reports whether somebody may be watching what is written to w.
@@ -101,4 +71,13 @@ func isTerminal(w any) bool {
 	}
 	info, err := f.Stat()
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// parsePeerID reads the ID argument.
+func parsePeerID(cmd *cli.Command, text string) (peer.ID, error) {
+	id, err := peer.Decode(text)
+	if err != nil {
+		return "", usagef(cmd, "ID %q: want a peer id like 16Uiu2HAkvyhTnmT2f5TQYkoqyyKh9NqtT7pPTajSQSH5vccF4gUq", text)
+	}
+	return id, nil
 }

@@ -103,7 +103,7 @@ func devNetwork(t *testing.T) []string {
 	path := filepath.Join(t.TempDir(), "config.yaml")
 	writeFile(t, path, []byte(devchain.Config()))
 	return []string{
-		"--config", path,
+		"--network.config", path,
 		"--genesis-time", fmt.Sprint(devchain.GenesisTime),
 		"--genesis-validators-root", devchain.GenesisValidatorsRoot().String(),
 	}

@@ -42,11 +42,10 @@ func (a *app) imports() *cli.Command {
 		ArgsUsage:   "FILE...",
 		Description: importDescription,
 		Flags: append([]cli.Flag{
-			datadirFlag(),
 			rootFlag("finalized-root", "`ROOT` of the finalized checkpoint's block"),
 			&cli.Uint64Flag{Name: "finalized-epoch", Usage: "`EPOCH` of the finalized checkpoint", HideDefault: true},
 			jsonFlag("print the outcome as one JSON object"),
-		}, networkFlags()...),
+		}, flagsOf(datadirSettings(), networkSettings())...),
 		Action: a.runImport,
 	}
 }
@@ -67,11 +66,15 @@ func (a *app) runImport(ctx context.Context, cmd *cli.Command) (err error) {
 	if cmd.IsSet("finalized-root") != cmd.IsSet("finalized-epoch") {
 		return usagef(cmd, "--finalized-root and --finalized-epoch go together: a checkpoint is both")
 	}
-	genesis, err := networkOf(cmd)
+	c, err := settingsWithDatadir(cmd)
+	if err != nil {
+		return fmt.Errorf("import: %w", err)
+	}
+	genesis, err := networkOf(cmd, c.Network)
 	if err != nil {
 		return err
 	}
-	stack, err := newNode(cmd.String("datadir"))
+	stack, err := newNode(nodeConfig(c.Node.DataDir))
 	if err != nil {
 		return fmt.Errorf("import: %w", err)
 	}
@@ -82,7 +85,7 @@ func (a *app) runImport(ctx context.Context, cmd *cli.Command) (err error) {
 	}
 	i, err := newImporter(ctx, s, genesis)
 	if err != nil {
-		return fmt.Errorf("import: %w", explainNetwork(cmd, err))
+		return fmt.Errorf("import: %w", explainNetwork(cmd, c.Node.DataDir, err))
 	}
 	began := time.Now()
 	if err := a.importAll(ctx, cmd, i); err != nil {
@@ -96,6 +99,9 @@ func (a *app) importAll(ctx context.Context, cmd *cli.Command, i *importer) erro
 	if err != nil {
 		return err
 	}
+	m := a.meter()
+	defer m.end()
+	i.watch(m, paths)
 	for _, path := range paths {
 		if err := i.file(ctx, path, a.stdin); err != nil {
 			return err

@@ -30,6 +30,27 @@ type importer struct {
 
 	blocks, bytes uint64 // stored
 	known         uint64 // stored before
+
+	meter       *meter
+	read, total uint64 // bytes of files; total is zero if that is not known
+}
+
+// watch has the import of files shown.
+func (i *importer) watch(m *meter, paths []string) {
+	i.meter = m
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		if err != nil || !info.Mode().IsRegular() {
+			i.total = 0 // Standard input, or something else without an end that is known.
+			return
+		}
+		i.total += uint64(info.Size())
+	}
+}
+
+func (i *importer) progress(n int) {
+	i.read += uint64(n)
+	i.meter.show(i.read, i.total, "%d blocks stored, %s, %.0f blocks/s", i.blocks, size(i.bytes), perSecond(i.blocks, i.meter.elapsed()))
 }
 
 // newImporter returns an importer into a store, which is of the network given or of the one that
@@ -62,7 +83,7 @@ func (i *importer) file(ctx context.Context, path string, stdin io.Reader) error
 		defer func() { _ = f.Close() }()
 		file, name = f, path
 	}
-	for record, err := range blockfile.Read(file) {
+	for record, err := range blockfile.Read(metered{file, i.progress}) {
 		place := name
 		if record.Line > 0 {
 			place = fmt.Sprintf("%s:%d", name, record.Line)

@@ -30,10 +30,10 @@ func nodeConfig(datadir string) *node.Config {
 }
 
 // newNode makes a node. Its Close releases the datadir.
-func newNode(datadir string) (*node.Node, error) {
-	stack, err := node.New(nodeConfig(datadir))
+func newNode(nc *node.Config) (*node.Node, error) {
+	stack, err := node.New(nc)
 	if errors.Is(err, node.ErrDatadirUsed) {
-		return nil, fmt.Errorf("%s is in use by another process: stop that, or choose another --datadir", datadir)
+		return nil, fmt.Errorf("%s is in use by another process: stop that, or choose another --datadir", nc.DataDir)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("datadir: %w", err)
@@ -47,9 +47,9 @@ type instance struct {
 	stack *node.Node
 }
 
-// start starts a node with the service on it. With an empty datadir nothing of it is kept.
-func start(datadir string, chain beacon.Chain, cfg plugin.Config) (*instance, error) {
-	stack, err := newNode(datadir)
+// newInstance makes a node with the service on it, which is not started yet.
+func newInstance(nc *node.Config, chain beacon.Chain, cfg plugin.Config) (*instance, error) {
+	stack, err := newNode(nc)
 	if err != nil {
 		return nil, err
 	}
@@ -57,10 +57,20 @@ func start(datadir string, chain beacon.Chain, cfg plugin.Config) (*instance, er
 	if err != nil {
 		return nil, errors.Join(err, stack.Close())
 	}
-	if err := stack.Start(); err != nil {
+	return &instance{service, stack}, nil
+}
+
+// start starts a node with the service on it, into which nobody can look. With an empty datadir
+// nothing of it is kept.
+func start(datadir string, chain beacon.Chain, cfg plugin.Config) (*instance, error) {
+	i, err := newInstance(nodeConfig(datadir), chain, cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := i.stack.Start(); err != nil {
 		return nil, err // The node has closed itself.
 	}
-	return &instance{service, stack}, nil
+	return i, nil
 }
 
 // close says goodbye to the peers and stops the node. What it fails with is joined to err.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/urfave/cli/v3"
 )
@@ -79,6 +80,12 @@ a peer, without a store:
 
    reqresp call PEER status
 
+A node that serves or syncs can be looked into, and changed, while it runs:
+
+   reqresp peers --datadir DIR
+   reqresp top --datadir DIR
+   reqresp limit beacon_blocks_by_range --items 64/10s+128 --datadir DIR
+
 What is exchanged can be looked at without a peer: 'reqresp ssz' knows the types of all forks.
 
 Results go to standard output, all else to standard error. The exit code is
@@ -96,10 +103,11 @@ func (a *app) command() *cli.Command {
 		Version:        version(),
 		Writer:         a.stdout,
 		ErrWriter:      a.stderr,
-		Commands:       []*cli.Command{a.demo(), a.imports(), a.serve(), a.sync(), a.call(), a.conform(), a.ssz()},
+		Commands:       []*cli.Command{a.demo(), a.imports(), a.serve(), a.sync(), a.call(), a.conform(), a.ssz(), a.config()},
 		Action:         noCommand,
 		ExitErrHandler: func(context.Context, *cli.Command, error) {},
 	}
+	root.Commands = append(append(append(root.Commands, a.looks()...), a.top()), a.changes()...)
 	root.OnUsageError = onUsageError
 	for _, cmd := range root.Commands {
 		cmd.OnUsageError = onUsageError
@@ -115,7 +123,15 @@ func onUsageError(_ context.Context, cmd *cli.Command, err error, _ bool) error 
 // noCommand is what happens if the first argument is none of the commands.
 func noCommand(_ context.Context, cmd *cli.Command) error {
 	if name := cmd.Args().First(); name != "" {
-		return usagef(cmd, "there is no command %q: want demo, import, serve, sync, call, conform or ssz", name)
+		return usagef(cmd, "there is no command %q: want one of %s", name, commandNames(cmd))
 	}
 	return cli.ShowRootCommandHelp(cmd)
+}
+
+func commandNames(cmd *cli.Command) string {
+	var names []string
+	for _, c := range cmd.Root().Commands {
+		names = append(names, c.Name)
+	}
+	return strings.Join(names, ", ")
 }

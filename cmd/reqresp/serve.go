@@ -24,8 +24,15 @@ is served too, which says so.
 An interrupt or SIGTERM ends it in good order, with exit code 0: peers are told goodbye, and
 what is being served gets five seconds. A second one ends it at once.
 
+While it runs, 'reqresp peers', 'reqresp limits', 'reqresp top' and others look into it, over
+the IPC socket in the datadir, or over HTTP with --http. Changes are possible over IPC only, unless
+--http.api says otherwise: HTTP has no password. --metrics and --pprof are for Prometheus and for
+the Go profiler.
+
+Settings may be in a file; see 'reqresp config --help'.
+
 With --json it prints one object in place of the multiaddrs: peer_id, addrs, network,
-fork_digest, what the store holds (earliest_slot, head_slot, head_root, finalized_epoch,
+fork_digest, where operators can look (ipc, http, metrics, pprof), what the store holds (earliest_slot, head_slot, head_root, finalized_epoch,
 finalized_root), and whether the chain is verified (verified, trusted_root, trusted_slot).`
 
 func (a *app) serve() *cli.Command {
@@ -34,11 +41,8 @@ func (a *app) serve() *cli.Command {
 		Usage:       "serve the blocks of a store to peers",
 		Description: serveDescription,
 		Flags: append([]cli.Flag{
-			datadirFlag(),
-			listenFlag(plugin.DefaultListen()),
 			jsonFlag("print peer id, addresses and what is held as one JSON object"),
-			verbosityFlag(slog.LevelInfo),
-		}, networkFlags()...),
+		}, flagsOf(datadirSettings(), networkSettings(), listenSettings(), limitsSettings(), operateSettings(), logSettings(loud))...),
 		Action: a.runServe,
 	}
 }
@@ -49,6 +53,7 @@ type serveResult struct {
 	Addrs      []string       `json:"addrs"`
 	Network    string         `json:"network"` // its name, empty if it has none
 	ForkDigest ssz.ForkDigest `json:"fork_digest"`
+	endpoints
 	holdings
 }
 
@@ -56,24 +61,25 @@ func (a *app) runServe(ctx context.Context, cmd *cli.Command) (err error) {
 	if cmd.Args().Present() {
 		return usagef(cmd, "serve takes no arguments, not %q", cmd.Args().First())
 	}
-	genesis, err := networkOf(cmd)
+	c, err := settingsWithDatadir(cmd)
+	if err != nil {
+		return fmt.Errorf("serve: %w", err)
+	}
+	genesis, err := networkOf(cmd, c.Network)
 	if err != nil {
 		return err
 	}
-	if err := checkStoreExists(cmd.String("datadir")); err != nil {
+	if err := checkStoreExists(c.Node.DataDir); err != nil {
 		return fmt.Errorf("serve: %w", err)
 	}
-	logger := a.logger(cmd)
-	i, err := start(cmd.String("datadir"), nil, plugin.Config{
-		Genesis: genesis,
-		Listen:  cmd.StringSlice("listen"),
-		Logger:  logger,
-	})
+	logger := a.logger(c.Log)
+	i, at, err := startOperated(&c, logger, plugin.Config{Genesis: genesis, Listen: c.P2P.Listen})
 	if err != nil {
-		return fmt.Errorf("serve: %w", explainNetwork(cmd, err))
+		return fmt.Errorf("serve: %w", explainNetwork(cmd, c.Node.DataDir, err))
 	}
 	defer i.close(&err)
-	if err := a.announce(ctx, cmd, i, logger); err != nil {
+	logger = logger.With("module", "service")
+	if err := a.announce(ctx, cmd, i, at, logger); err != nil {
 		return fmt.Errorf("serve: %w", err)
 	}
 	<-ctx.Done()
@@ -91,7 +97,7 @@ func checkStoreExists(datadir string) error {
 }
 
 // announce tells where the node can be dialed and what it serves.
-func (a *app) announce(ctx context.Context, cmd *cli.Command, i *instance, logger *slog.Logger) error {
+func (a *app) announce(ctx context.Context, cmd *cli.Command, i *instance, at endpoints, logger *slog.Logger) error {
 	status, err := i.Server().Status(ctx)
 	if err != nil {
 		return err
@@ -105,6 +111,7 @@ func (a *app) announce(ctx context.Context, cmd *cli.Command, i *instance, logge
 		Addrs:      dialable,
 		Network:    i.Server().Family().Network().Config().Name,
 		ForkDigest: status.ForkDigest,
+		endpoints:  at,
 		holdings:   holdingsOf(i.Store()),
 	}
 	level := slog.LevelInfo
@@ -112,6 +119,7 @@ func (a *app) announce(ctx context.Context, cmd *cli.Command, i *instance, logge
 		level = slog.LevelWarn
 	}
 	logger.Log(ctx, level, "serving", "network", result.Network, "chain", result.holdings.String())
+	logger.Info("open to operators", "ipc", at.IPC, "http", at.HTTP, "metrics", at.Metrics, "pprof", at.Pprof)
 	if cmd.Bool("json") {
 		return a.stdout.printJSON(result)
 	}

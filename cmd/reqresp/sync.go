@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -39,13 +40,11 @@ func (a *app) sync() *cli.Command {
 		ArgsUsage:   "PEER",
 		Description: syncDescription,
 		Flags: append([]cli.Flag{
-			datadirFlag(),
 			rootFlag("trusted-root", "`ROOT` of a block that the chain has to contain"),
 			&cli.Uint64Flag{Name: "from", Usage: "`SLOT` to begin at in an empty store (default: the peer's earliest)", HideDefault: true},
 			&cli.Uint64Flag{Name: "batch", Usage: "`SLOTS` to ask for at a time (default: 64)", HideDefault: true},
 			jsonFlag("print the outcome as one JSON object"),
-			verbosityFlag(quiet),
-		}, networkFlags()...),
+		}, flagsOf(datadirSettings(), networkSettings(), operateSettings(), logSettings(quiet))...),
 		Action: a.runSync,
 	}
 }
@@ -71,25 +70,29 @@ func (a *app) runSync(ctx context.Context, cmd *cli.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	genesis, err := networkOf(cmd)
+	c, err := settingsWithDatadir(cmd)
+	if err != nil {
+		return fmt.Errorf("sync: %w", err)
+	}
+	genesis, err := networkOf(cmd, c.Network)
 	if err != nil {
 		return err
 	}
-	i, err := start(cmd.String("datadir"), nil, plugin.Config{
+	logger := a.logger(c.Log)
+	i, _, err := startOperated(&c, logger, plugin.Config{
 		Genesis: genesis,
 		Listen:  localListen(),
 		Peers:   peers.Options{NoDial: true}, // The peer was named.
-		Logger:  a.logger(cmd),
 	})
 	if err != nil {
-		return fmt.Errorf("sync: %w", explainNetwork(cmd, err))
+		return fmt.Errorf("sync: %w", explainNetwork(cmd, c.Node.DataDir, err))
 	}
 	defer i.close(&err)
 	if err := checkBatch(cmd, i.Server().Family().Network()); err != nil {
 		return err
 	}
 	began := time.Now()
-	result, err := a.syncFrom(ctx, cmd, i, to)
+	result, err := a.syncFrom(ctx, cmd, i, to, logger)
 	if err != nil {
 		return fmt.Errorf("sync: %w", explainSync(ctx, err, result))
 	}
@@ -110,21 +113,22 @@ func maxRequestBlocks(n *ssz.Network) uint64 {
 	return n.MaxRequestBlocks(n.EpochOf(n.SlotAt(time.Now())))
 }
 
-func (a *app) syncFrom(ctx context.Context, cmd *cli.Command, i *instance, to peer.AddrInfo) (rangesync.Result, error) {
+func (a *app) syncFrom(
+	ctx context.Context, cmd *cli.Command, i *instance, to peer.AddrInfo, logger *slog.Logger,
+) (rangesync.Result, error) {
 	status, err := i.handshake(ctx, to)
 	if err != nil {
 		return rangesync.Result{}, err
 	}
-	return rangesync.Run(ctx,
-		rangesync.Source{Client: i.Server().Client(), Peer: to.ID, Status: status},
-		i.Store(),
-		&rangesync.Options{
-			TrustedRoot: parseRoot(cmd, "trusted-root"),
-			From:        ssz.Slot(cmd.Uint64("from")),
-			Batch:       cmd.Uint64("batch"),
-			Progress:    a.progress(),
-			Logger:      a.logger(cmd),
-		})
+	m := a.meter()
+	defer m.end()
+	return i.Sync(ctx, to.ID, status, &rangesync.Options{
+		TrustedRoot: parseRoot(cmd, "trusted-root"),
+		From:        ssz.Slot(cmd.Uint64("from")),
+		Batch:       cmd.Uint64("batch"),
+		Progress:    m.synced,
+		Logger:      logger.With("module", "sync"),
+	})
 }
 
 // explainSync tells what to do about a failure.

@@ -1,0 +1,122 @@
+package config
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+)
+
+// Load sets what a file sets. The error names the file, and the line or the key.
+func (c *Config) Load(path string) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("configuration: %w", err)
+	}
+	if err := c.decode(text); err != nil {
+		return fmt.Errorf("%s:%w", path, err)
+	}
+	if err := c.Validate(); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+// decode begins its errors with the line.
+func (c *Config) decode(text []byte) error {
+	err := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields().Decode(c)
+	if unknown, ok := errors.AsType[*toml.StrictMissingError](err); ok {
+		first := unknown.Errors[0]
+		line, _ := first.Position()
+		return fmt.Errorf("%d: %w", line, unknownKey(first.Key()))
+	}
+	if wrong, ok := errors.AsType[*toml.DecodeError](err); ok {
+		line, _ := wrong.Position()
+		if key := wrong.Key(); len(key) > 0 {
+			return fmt.Errorf("%d: %s: %s", line, strings.Join(key, "."), strings.TrimPrefix(wrong.Error(), "toml: "))
+		}
+		return fmt.Errorf("%d: %s", line, strings.TrimPrefix(wrong.Error(), "toml: "))
+	}
+	if err != nil {
+		return fmt.Errorf(" %w", err)
+	}
+	return nil
+}
+
+// unknownKey tells of a key that there is not, and of those that there are in its place.
+func unknownKey(key []string) error {
+	at, where := reflect.TypeFor[Config](), []string{}
+	for _, part := range key[:len(key)-1] {
+		at = typeOf(at, part)
+		if at == nil {
+			break
+		}
+		where = append(where, part)
+	}
+	if at == nil || at.Kind() != reflect.Struct {
+		return fmt.Errorf("unknown key %s", strings.Join(key, "."))
+	}
+	place := "the top level"
+	if len(where) > 0 {
+		place = "[" + strings.Join(where, ".") + "]"
+	}
+	return fmt.Errorf("unknown key %s: %s has %s", strings.Join(key, "."), place, strings.Join(keysOf(at), ", "))
+}
+
+// typeOf returns the type of a key's value in a table, nil if there is no such key.
+func typeOf(table reflect.Type, key string) reflect.Type {
+	if table.Kind() == reflect.Map {
+		return pointed(table.Elem())
+	}
+	if table.Kind() == reflect.Struct {
+		for _, f := range reflect.VisibleFields(table) {
+			if keyOf(f) == key {
+				return pointed(f.Type)
+			}
+		}
+	}
+	return nil
+}
+
+func pointed(t reflect.Type) reflect.Type {
+	if t.Kind() == reflect.Pointer {
+		return t.Elem()
+	}
+	return t
+}
+
+// keyOf returns the key that sets a field.
+func keyOf(f reflect.StructField) string {
+	name, _, _ := strings.Cut(f.Tag.Get("toml"), ",")
+	return cmp.Or(name, f.Name)
+}
+
+func keysOf(table reflect.Type) (keys []string) {
+	for _, f := range reflect.VisibleFields(table) {
+		if !f.Anonymous {
+			keys = append(keys, keyOf(f))
+		}
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// Write writes all settings as a file that Load reads, with the limits of all methods.
+func (c *Config) Write(w io.Writer) error {
+	limits, err := c.Limits.Config()
+	if err != nil {
+		return err
+	}
+	full := *c
+	if full.Limits, err = limits.File(); err != nil {
+		return err
+	}
+	return toml.NewEncoder(w).Encode(full)
+}

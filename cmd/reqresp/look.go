@@ -1,0 +1,196 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/urfave/cli/v3"
+
+	"github.com/seed-2dd5877b/reqresp/plugin/api"
+	"github.com/seed-2dd5877b/reqresp/plugin/client"
+)
+
+// look is a command that prints what a node tells: as JSON, as the RPC has it, or as a table.
+func look[T any](
+	a *app, r remote, get func(ctx context.Context, cmd *cli.Command, c *client.Client) (T, error), show func(T) *table,
+) *cli.Command {
+	r.flags = append(r.flags, jsonFlag("print it as JSON, on one line"))
+	r.run = func(ctx context.Context, cmd *cli.Command, c *client.Client) error {
+		v, err := get(ctx, cmd, c)
+		if err != nil {
+			return err
+		}
+		if cmd.Bool("json") {
+			return a.stdout.printJSON(v)
+		}
+		return show(v).flush()
+	}
+	return r.command()
+}
+
+// all is what to get of a call that is about nothing in particular.
+func all[T any](call func(*client.Client, context.Context) (T, error)) func(context.Context, *cli.Command, *client.Client) (T, error) {
+	return func(ctx context.Context, _ *cli.Command, c *client.Client) (T, error) { return call(c, ctx) }
+}
+
+// looks are the commands that change nothing.
+func (a *app) looks() []*cli.Command {
+	return []*cli.Command{
+		look(a, remote{name: "peers", usage: "list the peers that are connected", description: "Lists the peers that are connected."},
+			all((*client.Client).Peers), a.showPeers),
+		look(a, remote{
+			name: "peer", usage: "tell all about a peer that is connected", args: "ID", least: 1, most: 1,
+			description: "Tells all that is known of a peer that is connected.",
+		}, getPeer, a.showPeer),
+		look(a, remote{
+			name: "methods", usage: "count what was served and asked, by method",
+			description: "Counts what was served (inbound) and asked (outbound) since the node was started, by method. Times to the\n" +
+				"first byte are means; the delay is for how long exchanges were made to wait, all together.",
+		}, all((*client.Client).Methods), a.showMethods),
+		look(a, remote{
+			name: "limits", usage: "list what each peer may use, by method",
+			description: "Lists what each peer may use of each method: 128/10s+256 is 128 every ten seconds, in bursts of 256.\n" +
+				"Items are response chunks, bytes are those on the wire.",
+		}, all((*client.Client).Limits), a.showLimits),
+		look(a, remote{
+			name: "budgets", usage: "list what peers have left of their limits", args: "[ID]", most: 1,
+			description: "Lists what a peer, or each that is connected, has left of its limits. What it owes is negative. Methods\n" +
+				"that it did not use are left out.",
+		}, getBudgets, a.showBudgets),
+		look(a, remote{name: "scores", usage: "list how peers have behaved", description: "Lists the scores of peers, from -100 to 100."},
+			all((*client.Client).Scores), a.showScores),
+		look(a, remote{name: "bans", usage: "list the peers that are kept out", description: "Lists the peers that are kept out."},
+			all((*client.Client).Bans), a.showBans),
+		look(a, remote{name: "trusted", usage: "list the peers that are trusted", description: "Lists the peers that are never banned."},
+			all((*client.Client).Trusted), a.showTrusted),
+		look(a, remote{name: "syncing", usage: "tell how far a sync has come", description: "Tells how far the sync that is under way has come."},
+			all((*client.Client).Syncing), a.showSyncing),
+	}
+}
+
+func getPeer(ctx context.Context, cmd *cli.Command, c *client.Client) (api.PeerDetails, error) {
+	id, err := parsePeerID(cmd, cmd.Args().First())
+	if err != nil {
+		return api.PeerDetails{}, err
+	}
+	return c.Peer(ctx, id)
+}
+
+func getBudgets(ctx context.Context, cmd *cli.Command, c *client.Client) ([]api.Budget, error) {
+	if !cmd.Args().Present() {
+		return c.Budgets(ctx)
+	}
+	id, err := parsePeerID(cmd, cmd.Args().First())
+	if err != nil {
+		return nil, err
+	}
+	return c.PeerBudgets(ctx, id)
+}
+
+func headOf(p *api.Peer) any {
+	if p.Status == nil {
+		return "-"
+	}
+	return p.Status.HeadSlot
+}
+
+func (a *app) showPeers(peers []api.Peer) *table {
+	t := newTable(a.stdout, "PEER", "CLIENT", "DIRECTION", "SINCE", "HEAD", "SERVING", "SCORE", "ADDRESS")
+	for _, p := range peers {
+		t.row(p.PeerID, p.Client, p.Direction, time.Since(p.Connected), headOf(&p), p.Serving, &p.Score, p.Addr)
+	}
+	return t
+}
+
+func (a *app) showPeer(p api.PeerDetails) *table {
+	t := newTable(a.stdout)
+	t.row("peer", p.PeerID)
+	t.row("client", p.Client)
+	t.row("agent", p.Agent)
+	t.row("direction", p.Direction)
+	t.row("since", time.Since(p.Connected))
+	t.row("serving", p.Serving)
+	t.row("score", &p.Score)
+	t.row("trusted", p.Trusted)
+	if s := p.Status; s != nil {
+		t.row("head", s.HeadSlot, s.HeadRoot)
+		t.row("finalized", s.FinalizedEpoch, s.FinalizedRoot)
+		t.row("earliest", s.EarliestAvailableSlot)
+		t.row("fork digest", s.ForkDigest)
+	}
+	for _, addr := range p.Conns {
+		t.row("connection", addr)
+	}
+	for _, id := range p.Protocols {
+		t.row("protocol", id)
+	}
+	for _, b := range p.Budgets {
+		t.row("budget", b.Method, b.Requests, b.Items, b.Bytes)
+	}
+	return t
+}
+
+func (a *app) showMethods(methods []api.Method) *table {
+	t := newTable(a.stdout, "METHOD", "DIRECTION", "ENDED", "FAILED", "ACTIVE", "WAITING", "DELAY", "CHUNKS", "WIRE", "SSZ", "FIRST BYTE")
+	for _, m := range methods {
+		t.row(m.Method, m.Direction, m.Ended(), m.Ended()-m.Outcomes["success"], m.Active, m.Waiting,
+			fromSeconds(m.Delay), m.Chunks, size(m.WireBytes), size(m.SSZBytes), fromSeconds(m.FirstByte))
+	}
+	return t
+}
+
+func (a *app) showLimits(limits []api.Limit) *table {
+	t := newTable(a.stdout, "METHOD", "REQUESTS", "ITEMS", "BYTES")
+	for _, l := range limits {
+		t.row(l.Method, l.Requests, l.Items, l.Bytes)
+	}
+	return t
+}
+
+func (a *app) showBudgets(budgets []api.Budget) *table {
+	t := newTable(a.stdout, "PEER", "METHOD", "REQUESTS", "ITEMS", "BYTES", "ACTIVE", "WAITING")
+	for _, b := range budgets {
+		t.row(b.PeerID, b.Method, b.Requests, b.Items, b.Bytes, b.Active, b.Waiting)
+	}
+	return t
+}
+
+func (a *app) showScores(scores []api.Score) *table {
+	t := newTable(a.stdout, "PEER", "SCORE")
+	for _, s := range scores {
+		t.row(s.PeerID, &s.Score)
+	}
+	return t
+}
+
+func (a *app) showBans(bans []api.Ban) *table {
+	t := newTable(a.stdout, "PEER", "ENDS IN", "REASON")
+	for _, b := range bans {
+		t.row(b.PeerID, time.Until(b.Until), b.Reason)
+	}
+	return t
+}
+
+func (a *app) showTrusted(ids []peer.ID) *table {
+	t := newTable(a.stdout, "PEER")
+	for _, id := range ids {
+		t.row(id)
+	}
+	return t
+}
+
+func (a *app) showSyncing(s *api.Syncing) *table {
+	t := newTable(a.stdout)
+	if s == nil {
+		t.row("no sync is under way")
+		return t
+	}
+	t.row("from", s.PeerID)
+	t.row("slot", s.Slot)
+	t.row("target", s.Target)
+	t.row("blocks", s.Blocks)
+	t.row("size", size(s.Bytes))
+	t.row("since", time.Since(s.Began))
+	return t
+}
