@@ -20,7 +20,7 @@ const moduleKey = "module"
 //   - beacon: exchanges, and what peers say and are told
 //   - sync: retries and rewinds
 //   - node: the go-ethereum node and its RPC servers, at error unless told otherwise
-func Modules() []string { return []string{"service", "beacon", "sync", "node"} }
+func Modules() []string { return []string{"service", "peers", "discovery", "beacon", "sync", "node"} }
 
 // Formats are those of lines.
 func Formats() []string { return []string{"text", "json"} }

@@ -71,7 +71,7 @@ func TestParseTellsWhatIsAllowed(t *testing.T) {
 		"":               `level "": want debug, info, warn or error`,
 		"loud":           `level "loud"`,
 		"sync=debug":     `level "sync=debug"`,
-		"info,":          `module "": want LEVEL,MODULE=LEVEL,… where MODULE is one of service, beacon, sync, node`,
+		"info,":          `module "": want LEVEL,MODULE=LEVEL,… where MODULE is one of service, peers, discovery, beacon, sync, node`,
 		"info,sink=info": `module "sink"`,
 		"info,sync":      `level ""`,
 		"info,sync=loud": `level "loud"`,
