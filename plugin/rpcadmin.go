@@ -105,7 +105,7 @@ func (a *AdminAPI) trust(id string, trusted bool) (bool, error) {
 	a.service.scores.Trust(of, trusted)
 	r.peers.SetTrusted(of, trusted)
 	a.service.log().Info("trust was changed", "peer", of, "trusted", trusted)
-	return true, nil
+	return true, r.keeper.save() // Who is trusted is no longer banned.
 }
 
 // about returns what a call is to be done by, and whom it is about.

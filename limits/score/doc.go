@@ -25,10 +25,11 @@
 // be disconnected, at a lower one it is banned for some time; [Options].Observe is
 // told, and whoever owns the connection says goodbye. [Book.Gater] keeps banned
 // peers out, [Book.AppScore] is for gossipsub, and [Book.Snapshot] lets scores and
-// bans survive a restart. Trusted peers are exempt.
+// bans survive a restart. Trusted peers are exempt. An operator bans by
+// [Book.Ban], for a time of his own, and lifts bans by [Book.Forgive].
 //
 // # Memory
 //
 // Scores next to zero are forgotten as room is needed; see [Config].MaxPeers. A
-// record takes about 250 bytes.
+// record takes about 300 bytes, and the reason of a ban.
 package score
