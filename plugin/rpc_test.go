@@ -104,7 +104,7 @@ func TestReadingCalls(t *testing.T) {
 				t.Errorf("budgets of no peer id: %v", none)
 			}
 			methods, err := c.Methods(t.Context())
-			if err != nil || len(methods) != 12 {
+			if err != nil || len(methods) != 36 {
 				t.Fatalf("%d methods, error %v", len(methods), err)
 			}
 			for _, m := range methods {
@@ -207,7 +207,7 @@ func TestErrorsNameWhatIsAllowed(t *testing.T) {
 		{"reqresp_peer", []any{"me"}, `peer id "me": want one like 16Uiu2HA`},
 		{"reqresp_peer", []any{somebody}, "peer is not connected"},
 		{"reqresp_budgets", []any{""}, `peer id "": want one like 16Uiu2HA`},
-		{"reqrespadmin_setLimit", []any{"pong", api.LimitChange{}}, `method "pong": want one of beacon_blocks_by_range, beacon_blocks_by_root, goodbye`},
+		{"reqrespadmin_setLimit", []any{"pong", api.LimitChange{}}, `method "pong": want one of beacon_blocks_by_head, beacon_blocks_by_range, `},
 		{"reqrespadmin_setLimit", []any{"ping", map[string]string{"items": "many"}}, `"many" is no rate, such as "128/10s+256"`},
 		{"reqrespadmin_setLimit", []any{"ping", map[string]string{"items": "0/s"}}, "nothing could ever be used"},
 		{"reqrespadmin_setLimit", []any{"ping", map[string]string{"items": "1/2h"}}, "not between 1ms and 1h0m0s"},
@@ -352,7 +352,7 @@ func TestCallsBeforeTheServiceIsStarted(t *testing.T) {
 				t.Errorf("%s: error %v", name, err)
 			}
 		}
-		if all, err := c.Limits(t.Context()); err != nil || len(all) != 6 {
+		if all, err := c.Limits(t.Context()); err != nil || len(all) != 18 {
 			t.Errorf("limits %v, error %v", all, err)
 		}
 	}})
