@@ -16,21 +16,28 @@ type method struct {
 	// refuse answers requests that would have to wait with an error.
 	refuse bool
 	pool   pool
-	size   atomic.Uint64 // running mean of a chunk, in bytes
+	size   atomic.Uint64 // running mean of a chunk, in bytes, zero before the first
 }
 
-// What one more chunk changes the running mean by, as a part.
-const meanWeight = 16
+// What one more chunk changes the mean by, as a part of the difference. It rather is
+// too large, as it may be when some chunks are cut off, than too small: peers who are
+// charged less than they use are put right only as they settle.
+const (
+	meanUp   = 4
+	meanDown = 64
+)
 
 // observe tells the size of a chunk. Some may get lost if told at once.
 func (m *method) observe(size uint64) {
 	mean := m.size.Load()
-	if mean == 0 {
-		m.size.Store(max(size, 1))
-		return
-	}
-	if after := mean - mean/meanWeight + size/meanWeight; after != mean {
-		m.size.Store(max(after, 1))
+	switch {
+	case size == 0: // it was not written at all
+	case mean == 0:
+		m.size.Store(size)
+	case size > mean:
+		m.size.Store(mean + (size-mean+meanUp-1)/meanUp)
+	case size < mean:
+		m.size.Store(mean - (mean-size)/meanDown)
 	}
 }
 

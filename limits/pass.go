@@ -118,6 +118,7 @@ func (p *pace) passInTurn(ctx context.Context, now time.Duration, s stage, due t
 	if s == admission && p.account.method.refuse {
 		return false, rateLimited(never, now)
 	}
+	p.reweigh(now)
 	p.charged = requestBytes
 	if s == chunk {
 		p.charged = p.want[bytes]
@@ -134,6 +135,22 @@ func (p *pace) passInTurn(ctx context.Context, now time.Duration, s stage, due t
 		return true, ErrOverCapacity
 	}
 	return overdue, err
+}
+
+// reweigh looks up the peer's weight again if it is stale, for an exchange may go
+// on for long. The shard is locked, but while others are asked.
+func (p *pace) reweigh(now time.Duration) {
+	l, m := p.limiter, p.account.member
+	if !l.stale(m, now) {
+		return
+	}
+	m.refreshed = now // so that nobody else asks meanwhile
+	p.shard.mu.Unlock()
+	weight, addr := l.ask(m.id)
+	p.shard.mu.Lock()
+	// A member with an account stays in its prefix if that of a new address cannot
+	// be tracked.
+	_ = l.refresh(m, weight, addr)
 }
 
 // begin begins an exchange that was admitted: what it took so far is spent.

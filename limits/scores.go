@@ -19,7 +19,7 @@ type Scores interface {
 	// Weight returns how much of a shared capacity a peer gets in relation to
 	// others. Strangers have weight one. A weight below one lowers the peer's own
 	// quotas as well; none raises them over what was set. It is looked up as a
-	// peer's exchanges begin, once a second at most.
+	// peer's exchanges begin or wait, once a second at most.
 	Weight(peer.ID) float64
 	// Overran tells that a peer had an exchange refused with ErrQueueFull. It is
 	// the only thing that a peer can be blamed for here: being throttled is no

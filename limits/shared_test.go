@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -114,7 +115,7 @@ func TestNodeWideCapacityIsSharedByWeight(t *testing.T) {
 					t.Errorf("%d bytes were sent in a minute, of 60 MiB possible", all)
 				}
 				for id, want := range tc.want {
-					if part := float64(got[id]) / float64(all); part < want*.97 || part > want*1.03 {
+					if part := float64(got[id]) / float64(all); part < want*.97-.002 || part > want*1.03+.002 {
 						t.Errorf("%s got %.4f of all, want %.4f", id, part, want)
 					}
 				}
@@ -440,3 +441,113 @@ func TestPrefixSharesTheBudgetsOfAFewPeers(t *testing.T) {
 		wantAt(t, "admission with prefixes turned off", start, 0)
 	})
 }
+
+// TestWritingLosesNoShare has peers who are away for a while with each chunk, among
+// many of the least weight who always wait.
+func TestWritingLosesNoShare(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		sc := &scores{weights: make(map[peer.ID]float64)}
+		l, err := limits.New(&limits.Options{
+			Config: onlyBlocks(limits.Quota{}, nodeBytes(limits.Rate{N: 4 << 20, Burst: 64 * kib})), Scores: sc,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		const honest, hostile, size = 4, 40, 32 * kib
+		for i := range hostile {
+			sc.weights[peerID(honest+i)] = limits.MinWeight
+		}
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		var got [2]float64
+		for i := range honest + hostile {
+			group, writing := 0, 20*time.Millisecond
+			if i >= honest {
+				group, writing = 1, 0
+			}
+			for range 2 {
+				wg.Go(func() {
+					pace := admit(t, l, peerID(i), blocks)
+					defer pace.Release()
+					for pace.Reserve(ctx, reqresp.Cost{Items: 1, Bytes: size}) == nil {
+						time.Sleep(writing)
+						pace.Settle(reqresp.Cost{Items: 1, Bytes: size})
+						mu.Lock()
+						got[group] += size
+						mu.Unlock()
+					}
+				})
+			}
+		}
+		wg.Wait()
+		entitled := honest / (honest + hostile*limits.MinWeight)
+		if part := got[0] / (got[0] + got[1]); part < .95*entitled {
+			t.Errorf("peers who write got %.3f of all, and are entitled to %.3f", part, entitled)
+		}
+	})
+}
+
+// TestWeightIsFeltByOpenStreams changes the weight of a peer in the middle of an
+// exchange.
+func TestWeightIsFeltByOpenStreams(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		sc := &changing{weight: 1}
+		l, err := limits.New(&limits.Options{
+			Config: onlyBlocks(limits.Quota{}, nodeBytes(limits.Rate{N: 1 << 20, Burst: 64 * kib})), Scores: sc,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got [2]atomic.Uint64
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		var wg sync.WaitGroup
+		for i, id := range []peer.ID{alice, bob} {
+			pace := admit(t, l, id, blocks)
+			wg.Go(func() {
+				defer pace.Release()
+				for pace.Reserve(ctx, reqresp.Cost{Items: 1, Bytes: 16 * kib}) == nil {
+					pace.Settle(reqresp.Cost{Items: 1, Bytes: 16 * kib})
+					got[i].Add(16 * kib)
+				}
+			})
+		}
+		time.Sleep(10 * s)
+		sc.set(.25)
+		time.Sleep(5 * s)
+		a, b := got[0].Load(), got[1].Load()
+		time.Sleep(30 * s)
+		a, b = got[0].Load()-a, got[1].Load()-b
+		if r := float64(b) / float64(a); r < 3.8 || r > 4.2 {
+			t.Errorf("a peer of a quarter of the weight got one part in %.2f", r)
+		}
+		wg.Wait()
+	})
+}
+
+// changing weighs alice, and everybody else one.
+type changing struct {
+	mu     sync.Mutex
+	weight float64
+}
+
+func (c *changing) set(w float64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.weight = w
+}
+
+func (c *changing) Weight(id peer.ID) float64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if id == alice {
+		return c.weight
+	}
+	return 1
+}
+
+func (c *changing) Overran(peer.ID, string) {}
