@@ -162,7 +162,7 @@ func (r result) check(t *testing.T, a attack) {
 	if !(r.ratio >= 2) {
 		t.Errorf("%s: an honest peer gets %.1f times what an attacker gets", r.name, r.ratio)
 	}
-	if a.scored && r.weight > .5 {
+	if a.scored && r.weight > .75 {
 		t.Errorf("%s: attackers still weigh %.2f", r.name, r.weight)
 	}
 	if r.lowest < 0 {
