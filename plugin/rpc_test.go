@@ -108,12 +108,12 @@ func TestReadingCalls(t *testing.T) {
 				t.Fatalf("%d methods, error %v", len(methods), err)
 			}
 			for _, m := range methods {
-				if m.Method == "beacon_blocks_by_range" && m.Direction == "inbound" && (m.Chunks != 142 || m.Ended() < 3 || len(m.Protocols) != 1) {
+				if m.Method == "beacon_blocks_by_range" && m.Direction == "inbound" && (m.Chunks != 142 || m.Ended() < 3 || len(m.Protocols) != 2) {
 					t.Errorf("method %+v", m)
 				}
 			}
 			all, err := c.Limits(t.Context())
-			if err != nil || len(all) != 6 || all[0].Method != "beacon_blocks_by_range" || all[0].Items.String() != "512/10s+1024" {
+			if err != nil || len(all) != 18 || all[1].Method != "beacon_blocks_by_range" || all[1].Items.String() != "512/10s+1024" {
 				t.Errorf("limits %v, error %v", all, err)
 			}
 			if s, err := c.Syncing(t.Context()); s != nil || err != nil {
