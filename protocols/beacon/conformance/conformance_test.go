@@ -6,6 +6,7 @@ import (
 	"io"
 	"iter"
 	"log/slog"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -174,6 +175,18 @@ func TestBrokenServersAreFound(t *testing.T) {
 	full := beacontest.New()
 	seq := make([]byte, 8)
 	pong := string(snappy.AppendFrames(snappy.AppendHeader([]byte{0}, len(seq)), seq))
+	status := func(head, earliest ssz.Slot) func(host.Host) {
+		ours := ssz.StatusV2{
+			ForkDigest: beacontest.Network().DigestAt(beacontest.Network().EpochOf(beacontest.Head)),
+			HeadSlot:   head, EarliestAvailableSlot: earliest,
+		}
+		message, err := ours.MarshalSSZ()
+		if err != nil {
+			t.Fatal(err)
+		}
+		wire := string(snappy.AppendFrames(snappy.AppendHeader([]byte{0}, len(message)), message))
+		return func(h host.Host) { answer(h, id("status", 2), wire) }
+	}
 	for _, tt := range []struct {
 		name   string
 		chain  beacon.Chain
@@ -210,6 +223,10 @@ func TestBrokenServersAreFound(t *testing.T) {
 			},
 			[]string{"P-offered data_column_sidecars_by_root/1", "P-offered light_client_bootstrap/1"},
 		},
+		// Nothing is asked for that no server should be.
+		{"a head before the earliest slot", full, status(beacontest.Head-1, beacontest.Head), nil},
+		{"an earliest slot that is the last of all", full, status(beacontest.Head, math.MaxUint64), nil},
+		{"a head that is the last slot of all", full, status(math.MaxUint64, 0), nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			results := runAgainst(t, tt.chain, beacontest.Head, tt.change)

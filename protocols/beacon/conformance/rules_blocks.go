@@ -106,15 +106,17 @@ func slots(blocks []*beacon.Block) string {
 }
 
 func tryNewest(ctx context.Context, s *session, _ *Rule) (string, error) {
-	head := s.theirs.HeadSlot
-	start := max(s.theirs.EarliestAvailableSlot, head-min(head, sampled-1))
-	blocks, err := s.byRange(ctx, start, uint64(head-start)+1)
+	start, count := s.newest(sampled)
+	if count == 0 {
+		return "", skipped(fmt.Sprintf("its head is at slot %d, its earliest slot is %d", s.theirs.HeadSlot, start))
+	}
+	blocks, err := s.byRange(ctx, start, count)
 	if err != nil {
 		return "", err
 	}
 	// An answer may be short, but not empty: the head is in the range.
 	if len(blocks) == 0 {
-		return "", broken("no blocks, the head is at slot %d", head)
+		return "", broken("no blocks, the head is at slot %d", s.theirs.HeadSlot)
 	}
 	return slots(blocks), nil
 }
@@ -153,7 +155,8 @@ func tryBoundary(ctx context.Context, s *session, _ *Rule) (string, error) {
 	const around = 8
 	var at ssz.Slot
 	for _, p := range s.network.Periods() {
-		if first := s.network.StartSlot(p.First); first > s.theirs.EarliestAvailableSlot+around && first+around/2 <= s.theirs.HeadSlot {
+		first := s.network.StartSlot(p.First)
+		if first > around && first-around > s.theirs.EarliestAvailableSlot && first+around/2 <= s.theirs.HeadSlot {
 			at = first
 		}
 	}

@@ -71,6 +71,8 @@ func (s *session) begin(ctx context.Context) error {
 		return fmt.Errorf("no status: %w", err)
 	}
 	s.theirs = theirs
+	// What is asked for follows from the head: one that is yet to come is not to lead it astray.
+	s.theirs.HeadSlot = min(theirs.HeadSlot, s.currentSlot()+1)
 	return s.sample(ctx)
 }
 
@@ -78,17 +80,32 @@ func (s *session) begin(ctx context.Context) error {
 const sampled = 16
 
 func (s *session) sample(ctx context.Context) error {
-	if err := s.pace.wait(ctx, "beacon_blocks_by_range", sampled); err != nil {
+	start, count := s.newest(sampled)
+	if count == 0 {
+		return nil
+	}
+	if err := s.pace.wait(ctx, "beacon_blocks_by_range", count); err != nil {
 		return err
 	}
-	start := max(s.theirs.EarliestAvailableSlot, s.theirs.HeadSlot-min(s.theirs.HeadSlot, sampled-1))
-	for b, err := range s.client.BlocksByRange(ctx, s.to, start, uint64(s.theirs.HeadSlot-start)+1) {
+	for b, err := range s.client.BlocksByRange(ctx, s.to, start, count) {
 		if err != nil {
 			return nil // a rule asks for the same
 		}
 		s.blocks = append(s.blocks, b)
 	}
 	return nil
+}
+
+// newest returns the last slots up to the peer's head, no more than a number of them and none before
+// its earliest. There are none if that is after its head, as it may be where a peer takes on more
+// custody.
+func (s *session) newest(most uint64) (start ssz.Slot, count uint64) {
+	head, earliest := s.theirs.HeadSlot, s.theirs.EarliestAvailableSlot
+	if earliest > head {
+		return earliest, 0
+	}
+	start = max(earliest, head-min(head, ssz.Slot(most-1)))
+	return start, uint64(head-start) + 1
 }
 
 // try tries one rule.
