@@ -171,6 +171,20 @@ func answer(h host.Host, id protocol.ID, wire string) {
 	})
 }
 
+func errorChunk(code byte, message string) string {
+	return string(snappy.AppendFrames(snappy.AppendHeader([]byte{code}, len(message)), []byte(message)))
+}
+
+// A peer that limits rates by code 1 has not told that a request was malformed.
+func TestLimitIsNoVerdict(t *testing.T) {
+	limit := func(h host.Host) { answer(h, id("ping", 1), errorChunk(1, "rate limited")) }
+	for _, r := range runAgainst(t, beacontest.New(), beacontest.Head, limit) {
+		if r.Rule.Method == "ping" && !strings.HasPrefix(r.Rule.ID, "P-") && r.Outcome != conformance.Skip {
+			t.Errorf("%s: %v: %s", r.Rule.ID, r.Outcome, r.Saw)
+		}
+	}
+}
+
 func TestBrokenServersAreFound(t *testing.T) {
 	full := beacontest.New()
 	seq := make([]byte, 8)
@@ -222,6 +236,15 @@ func TestBrokenServersAreFound(t *testing.T) {
 				h.RemoveStreamHandler(id("light_client_bootstrap", 1))
 			},
 			[]string{"P-offered data_column_sidecars_by_root/1", "P-offered light_client_bootstrap/1"},
+		},
+		{
+			"a limit on rates",
+			full,
+			func(h host.Host) {
+				answer(h, id("light_client_bootstrap", 1), errorChunk(2, "REQUEST_ERROR_RATE_LIMITED"))
+				answer(h, id("metadata", 3), errorChunk(139, ""))
+			},
+			nil,
 		},
 		// Nothing is asked for that no server should be.
 		{"a head before the earliest slot", full, status(beacontest.Head-1, beacontest.Head), nil},

@@ -78,6 +78,21 @@ func (a answer) verdict() (code byte, message string, ok bool) {
 	return a.wire[0], string(text), err == nil && r.Len() == 0
 }
 
+// limited returns an error that skips the rule if the answer is how the peer limits rates: that is no
+// answer to what was asked.
+func (a answer) limited() error {
+	err := a.end
+	if code, message, ok := a.verdict(); ok {
+		err = &reqresp.Error{Code: reqresp.Code(code), Message: message, Remote: true}
+	}
+	if beacon.IsRateLimited(err) {
+		return limitsRates(err)
+	}
+	return nil
+}
+
+func limitsRates(err error) error { return skipped(fmt.Sprintf("the peer limits rates: %v", err)) }
+
 // String tells what was seen.
 func (a answer) String() string {
 	if code, message, ok := a.verdict(); ok {
@@ -93,7 +108,8 @@ func (a answer) String() string {
 	return text
 }
 
-// raw sends bytes as they are, half-closes and reads what comes back.
+// raw sends bytes as they are, half-closes and reads what comes back. Its error says that there is no
+// answer to judge.
 func (s *session) raw(ctx context.Context, r *Rule, wire []byte) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, rawTimeout)
 	defer cancel()
@@ -104,13 +120,15 @@ func (s *session) raw(ctx context.Context, r *Rule, wire []byte) (answer, error)
 	defer func() { _ = stream.Reset() }()
 	_ = stream.SetDeadline(time.Now().Add(rawTimeout))
 	if _, err := stream.Write(wire); err != nil {
-		return answer{end: err}, nil
+		a := answer{end: err}
+		return a, a.limited()
 	}
 	if err := stream.CloseWrite(); err != nil {
 		return answer{end: err}, nil
 	}
 	got, err := io.ReadAll(io.LimitReader(stream, 1<<20))
-	return answer{got, err}, nil
+	a := answer{got, err}
+	return a, a.limited()
 }
 
 // payload lays out SSZ bytes as the only message of a stream.
@@ -123,7 +141,7 @@ func told(err error) error {
 	case err == nil:
 		return nil
 	case beacon.IsRateLimited(err):
-		return skipped(fmt.Sprintf("the peer limits rates: %v", err))
+		return limitsRates(err)
 	}
 	if e, ok := errors.AsType[*reqresp.Error](err); ok {
 		return broken("code %d %q", e.Code, e.Message)
