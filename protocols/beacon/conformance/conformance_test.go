@@ -175,6 +175,25 @@ func errorChunk(code byte, message string) string {
 	return string(snappy.AppendFrames(snappy.AppendHeader([]byte{code}, len(message)), []byte(message)))
 }
 
+// A peer that answers with nothing has shown nothing.
+func TestEmptyAnswersPassNoRuleOfObjects(t *testing.T) {
+	methods := []string{"data_column_sidecars_by_range", "data_column_sidecars_by_root", "light_client_updates_by_range"}
+	nothing := func(h host.Host) {
+		for _, method := range methods {
+			h.SetStreamHandler(id(method, 1), func(stream network.Stream) {
+				_, _ = io.Copy(io.Discard, stream)
+				_ = stream.Close()
+			})
+		}
+	}
+	for _, r := range runAgainst(t, beacontest.New(), beacontest.Head, nothing) {
+		served := !strings.HasPrefix(r.Rule.ID, "P-") && !strings.HasSuffix(r.Rule.ID, "-unknown")
+		if served && slices.Contains(methods, r.Rule.Method) && r.Outcome != conformance.Skip {
+			t.Errorf("%s %s: %v: %s", r.Rule.ID, r.Rule.Method, r.Outcome, r.Saw)
+		}
+	}
+}
+
 // A peer that limits rates by code 1 has not told that a request was malformed.
 func TestLimitIsNoVerdict(t *testing.T) {
 	limit := func(h host.Host) { answer(h, id("ping", 1), errorChunk(1, "rate limited")) }

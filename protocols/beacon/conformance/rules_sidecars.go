@@ -49,12 +49,15 @@ func count[T any](objects iter.Seq2[*T, error]) (n int, err error) {
 	return n, nil
 }
 
-// asked asks for objects and tells how many came.
+// asked asks for objects that the peer may hold, and tells how many came.
 func asked[T any](ctx context.Context, s *session, r *Rule, items uint64, ask func() iter.Seq2[*T, error]) (string, error) {
 	if err := s.pace.wait(ctx, r.Method, items); err != nil {
 		return "", err
 	}
 	n, err := count(ask())
+	if err == nil && n == 0 {
+		err = skipped("the peer has shown none")
+	}
 	return fmt.Sprintf("%d objects", n), err
 }
 
