@@ -48,6 +48,9 @@ var methods = map[string]method{
 // methodFlags are all flags that some methods know.
 var methodFlags = []string{"start-slot", "start-period", "count", "root", "index", "out"}
 
+// ofOneRoot are the methods that ask about one block.
+var ofOneRoot = []string{"blocks-by-head", "light-client-bootstrap", "inclusion-lists-by-indices"}
+
 // checkFlags refuses flags that are of no effect, and finds those that lack.
 func checkFlags(cmd *cli.Command, name string, m method) error {
 	for _, flag := range methodFlags {
@@ -65,6 +68,8 @@ func checkFlags(cmd *cli.Command, name string, m method) error {
 		}
 	}
 	switch {
+	case slices.Contains(ofOneRoot, name) && len(cmd.StringSlice("root")) > 1:
+		return usagef(cmd, "%s takes one --root, not %d", name, len(cmd.StringSlice("root")))
 	case slices.Contains(m.flags, "count") && cmd.Uint64("count") == 0:
 		return usagef(cmd, "%s needs a --count of at least 1", name)
 	case cmd.IsSet("out") && !cmd.Bool("ssz"):
