@@ -51,8 +51,11 @@ func (p *Protocol) resolve(n *ssz.Network) {
 	p.network, p.cfg = n, n.Config()
 	for fork := range p.responses {
 		of := ssz.Fork(fork)
-		if !p.Context {
+		switch {
+		case !p.Context:
 			of = p.First
+		case of > p.Last:
+			continue // a type that later forks have kept is carried no more
 		}
 		response, err := n.TypeOf(of, p.Response)
 		switch {
@@ -111,7 +114,8 @@ func (p *Protocol) SizeBounds(fork ssz.Fork) (least, most int) {
 	return least, min(most, int(p.cfg.MaxPayloadSize))
 }
 
-// ResponseType returns the type of response chunks of a fork. It is nil if the fork has none.
+// ResponseType returns the type of response chunks of a fork. It is nil if the fork has none, as
+// with blob sidecars from Fulu on.
 func (p *Protocol) ResponseType(fork ssz.Fork) *ssz.Type {
 	if fork > newest {
 		return nil

@@ -111,6 +111,8 @@ func TestSizeBoundsByFork(t *testing.T) {
 		{"beacon_blocks_by_range", 2, ssz.Electra, 1120, all},
 		{"blob_sidecars_by_root", 1, ssz.Capella, 0, 0},
 		{"blob_sidecars_by_root", 1, ssz.Deneb, 131928, 131928},
+		{"blob_sidecars_by_root", 1, ssz.Electra, 131928, 131928},
+		{"blob_sidecars_by_root", 1, ssz.Fulu, 0, 0},
 		{"data_column_sidecars_by_root", 1, ssz.Fulu, 356, 8782180},
 		{"data_column_sidecars_by_root", 1, ssz.Gloas, 56, 8585272},
 		{"light_client_bootstrap", 1, ssz.Altair, 24896, 24896},
