@@ -27,13 +27,13 @@ type scores struct {
 }
 
 func newScores(cfg *Config) (*scores, error) {
-	log := cfg.Logger.With("module", "service")
+	logger := cfg.Logger.With("module", "service")
 	book, err := score.New(&score.Options{
 		Config:  cfg.Scores,
 		Trusted: cfg.Peers.Trusted,
 		Observe: func(c score.Change) {
 			if c.First {
-				log.Info("peer behaves badly", "peer", c.Peer, "score", c.After, "verdict", c.Verdict, "reason", c.Reason)
+				logger.Info("peer behaves badly", "peer", c.Peer, "score", c.After, "verdict", c.Verdict, "reason", c.Reason)
 			}
 		},
 	})

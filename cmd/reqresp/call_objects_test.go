@@ -42,7 +42,7 @@ func serveFullChain(t *testing.T, chain *beacontest.Chain) (peer string, network
 		t.Fatal(err)
 	}
 	return addressOf(h), []string{
-		"--config", file, "--genesis-time", strconv.FormatInt(n.GenesisTime().Unix(), 10),
+		"--network.config", file, "--genesis-time", strconv.FormatInt(n.GenesisTime().Unix(), 10),
 		"--genesis-validators-root", beacontest.GenesisValidatorsRoot.String(),
 	}
 }

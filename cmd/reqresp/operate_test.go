@@ -96,7 +96,7 @@ func TestChangingANode(t *testing.T) {
 		t.Errorf("disconnect printed %q", got)
 	}
 	for _, test := range []struct{ args, want string }{
-		{"limit pong --items 1/s", `method "pong": want one of beacon_blocks_by_range`},
+		{"limit pong --items 1/s", `method "pong": want one of beacon_blocks_by_head, beacon_blocks_by_range, `},
 		{"limit ping --items 1/2h", "not between 1ms and 1h0m0s"},
 		{"disconnect " + somebodysID, "is not connected"},
 		{"ban " + somebodysID + " --for 9000h", "not between 1s and 8760h0m0s"},
@@ -150,7 +150,7 @@ func TestTheNodeIsFoundByItsDatadir(t *testing.T) {
 	dir := importChain(t, blocks(t)[:2])
 	s := startServe(t, dir)
 	s.line(t)
-	if rows := columns(t, succeed(t, "limits", "--datadir", dir)); len(rows) != 6 {
+	if rows := columns(t, succeed(t, "limits", "--datadir", dir)); len(rows) != 18 {
 		t.Errorf("limits %q", rows)
 	}
 	s.stop()

@@ -104,11 +104,13 @@ func hostileAnswers() []hostileAnswer {
 		{"blobs: two blocks in a slot", blobRange, wireOf(b[0], changed(b[1], "BlobSidecar", "SignedBlockHeader.Message.StateRoot", ssz.Root{1})), blobs, beacon.ErrNotLinked},
 		{"blobs: digest of the next fork", blobRange, chunkOf(electra, b[0].SSZ), blobs, beacon.ErrWrongDigest},
 		{"blobs: digest of a fork without", blobRange, chunkOf(n.DigestAt(0), b[0].SSZ), blobs, beacon.ErrUnknownDigest},
-		{"blobs: of fulu", blobRange, chunkOf(n.DigestAt(ssz.Epoch(ssz.Fulu)), changed(b[0], "BlobSidecar", "SignedBlockHeader.Message.Slot", uint64(fuluSlot)).SSZ),
+		{
+			"blobs: of fulu", blobRange, chunkOf(n.DigestAt(ssz.Epoch(ssz.Fulu)), changed(b[0], "BlobSidecar", "SignedBlockHeader.Message.Slot", uint64(fuluSlot)).SSZ),
 			func(t *testing.T, cl *beacon.Client, to peer.ID) error {
 				_, err := drain(cl.BlobSidecarsByRange(t.Context(), to, fuluSlot, 1), func(b *beacon.BlobSidecar) []byte { return b.SSZ })
 				return err
-			}, beacon.ErrUnknownDigest},
+			}, beacon.ErrUnknownDigest,
+		},
 		{"blobs: too many", blobRange, wireOf(b[0]), func(t *testing.T, cl *beacon.Client, to peer.ID) error {
 			_, err := drain(cl.BlobSidecarsByRange(t.Context(), to, denebSlot, 0), func(b *beacon.BlobSidecar) []byte { return b.SSZ })
 			return err
