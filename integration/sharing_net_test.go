@@ -315,6 +315,9 @@ func playNet(t *testing.T, a netAttack) result {
 // TestHonestPeersKeepTheirShareOverANetwork attacks a server over simulated
 // connections, with ten attackers for every honest peer.
 func TestHonestPeersKeepTheirShareOverANetwork(t *testing.T) {
+	if raceEnabled {
+		t.Skip("a hundred hosts take too long under the race detector, which the limiter's own tests run with")
+	}
 	var table strings.Builder
 	for _, a := range netAttacks {
 		t.Run(a.name, func(t *testing.T) {
