@@ -197,7 +197,7 @@ func TestHonestPeersKeepTheirShare(t *testing.T) {
 // single stream each, of whom ten of eleven read nothing.
 func TestHonestPeersKeepTheirShareAmongAHundredThousand(t *testing.T) {
 	if raceEnabled {
-		t.Skip("a hundred thousand peers take too long under the race detector, which ten of them run with")
+		t.Skip("a hundred thousand peers take too long under the race detector, which smaller models run with")
 	}
 	synctest.Test(t, func(t *testing.T) {
 		a := attack{"stalled, one stream", true, func(ctx context.Context, wg *sync.WaitGroup, p *modelPeer) {
