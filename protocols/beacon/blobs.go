@@ -89,12 +89,9 @@ func (s *Server) blobSidecarsByRange(p *Protocol) reqresp.HandlerFunc {
 		if err := in.Receive(ctx, &req); err != nil {
 			return err
 		}
-		if err := checkRange("start_slot", req.StartSlot, req.Count); err != nil {
+		start, count, err := slotsAsked(p, req.StartSlot, req.Count)
+		if err != nil || count == 0 {
 			return err
-		}
-		start, count := p.within(req.StartSlot, req.Count)
-		if count == 0 {
-			return nil
 		}
 		refs := wholeBlocks(source.BlobSidecarsByRange(ctx, start, count), p.cfg.MaxRequestBlocksDeneb)
 		return send(ctx, s, p, in, refs, source.AppendBlobSidecarFrames)

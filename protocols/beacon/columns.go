@@ -82,14 +82,14 @@ func (s *Server) columnsByRange(p *Protocol) reqresp.HandlerFunc {
 		if err := in.Receive(ctx, &req); err != nil {
 			return err
 		}
-		if err := checkRange("start_slot", req.StartSlot, req.Count); err != nil {
+		start, count, err := slotsAsked(p, req.StartSlot, req.Count)
+		if err != nil {
 			return err
 		}
 		columns, err := checkColumns(req.Columns)
 		if err != nil {
 			return err
 		}
-		start, count := p.within(req.StartSlot, req.Count)
 		if count == 0 || len(columns) == 0 {
 			return nil
 		}

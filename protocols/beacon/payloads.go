@@ -72,12 +72,9 @@ func (s *Server) payloadsByRange(p *Protocol) reqresp.HandlerFunc {
 		if err := in.Receive(ctx, &req); err != nil {
 			return err
 		}
-		if err := checkRange("start_slot", req.StartSlot, req.Count); err != nil {
+		start, count, err := slotsAsked(p, req.StartSlot, req.Count)
+		if err != nil || count == 0 {
 			return err
-		}
-		start, count := p.within(req.StartSlot, req.Count)
-		if count == 0 {
-			return nil
 		}
 		refs := source.ExecutionPayloadEnvelopesByRange(ctx, start, min(count, s.maxItems(p)))
 		return send(ctx, s, p, in, refs, source.AppendExecutionPayloadEnvelopeFrames)

@@ -174,7 +174,7 @@ func since(n *ssz.Network, now ssz.Slot, epochs uint64, fork ssz.Epoch) ssz.Slot
 }
 
 // within cuts a range of slots to the forks from First to Last, which are those whose objects the
-// protocol carries.
+// protocol carries. The count is not zero, and the range does not overflow.
 func (p *Protocol) within(start ssz.Slot, count uint64) (ssz.Slot, uint64) {
 	first, end := p.network.StartSlot(p.cfg.Forks[p.First].Epoch), ssz.Slot(math.MaxUint64)
 	if p.Last < newest {

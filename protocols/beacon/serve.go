@@ -88,6 +88,16 @@ func checkRange[T ~uint64](what string, start T, count uint64) error {
 	return nil
 }
 
+// slotsAsked refuses ranges of slots that make no sense, and cuts others to the slots whose objects the
+// protocol carries. No slots may be left.
+func slotsAsked(p *Protocol, start ssz.Slot, count uint64) (ssz.Slot, uint64, error) {
+	if err := checkRange("start_slot", start, count); err != nil {
+		return 0, 0, err
+	}
+	start, count = p.within(start, count)
+	return start, count, nil
+}
+
 // checkAsked refuses requests for more than is allowed.
 func checkAsked(what string, n int, most uint64) error {
 	if uint64(n) > most {
