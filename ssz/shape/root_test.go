@@ -153,6 +153,9 @@ func TestRootOfMalformedValue(t *testing.T) {
 }
 
 func TestRootAllocatesNothing(t *testing.T) {
+	if raceEnabled {
+		t.Skip("pools keep nothing under the race detector")
+	}
 	list := shape.List(shape.List(shape.Uint(8), 1<<20), 1<<20)
 	b := offsets(pattern(1<<20), pattern(8))
 	allocs := testing.AllocsPerRun(10, func() {
