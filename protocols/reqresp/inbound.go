@@ -17,6 +17,7 @@ type Inbound struct {
 	info   InboundInfo
 	spec   *Spec
 	stream network.Stream
+	writer pieceWriter
 	pacer  Pacer
 	trace  *ServerTrace
 
@@ -204,29 +205,13 @@ func (in *Inbound) SendAppend(ctx context.Context, fill func(dst []byte) ([]byte
 	return nil
 }
 
-// writePiece is how much of a chunk gets one write timeout.
-const writePiece = 1 << 20
-
 func (in *Inbound) write(ctx context.Context, b []byte) (int, error) {
-	n, err := writeAll(in.stream, b, in.spec.Limits.Timeouts.Write)
+	n, err := in.writer.write(b)
 	in.result.ResponseBytes += uint64(n)
 	if err != nil {
 		in.writeErr = fmt.Errorf("writing response: %w", streamCause(ctx, in.stream, err))
 	}
 	return n, in.writeErr
-}
-
-func writeAll(stream network.Stream, b []byte, timeout time.Duration) (int, error) {
-	done := 0
-	for len(b) > done {
-		_ = stream.SetWriteDeadline(time.Now().Add(timeout))
-		n, err := stream.Write(b[done:min(len(b), done+writePiece)])
-		done += n
-		if err != nil {
-			return done, err
-		}
-	}
-	return done, nil
 }
 
 // release frees what the exchange holds of the pacer's. It is the only place

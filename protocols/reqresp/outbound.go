@@ -73,7 +73,8 @@ func (o *Outbound) Send(req any) error {
 	if bounded, ok := req.(BoundedRequest); ok && o.spec.Kind == KindStream {
 		o.maxChunks = max(0, min(o.maxChunks, bounded.MaxChunks()))
 	}
-	n, err := writeAll(o.stream, b, o.timeouts.Write)
+	writer := pieceWriter{stream: o.stream, timeout: o.timeouts.Write}
+	n, err := writer.write(b)
 	o.call.result.RequestBytes = uint64(n)
 	o.cut = err != nil && o.mayBeAnswered(err)
 	switch {

@@ -11,6 +11,7 @@ import (
 // serve runs one exchange from the opened stream to its end.
 func (s *Server) serve(spec *Spec, handler HandlerFunc, stream network.Stream) {
 	conn := stream.Conn()
+	stream = wrapMplex(stream)
 	in := &Inbound{
 		info: InboundInfo{
 			ID:       InboundRequestID(s.lastID.Add(1)),
@@ -20,7 +21,8 @@ func (s *Server) serve(spec *Spec, handler HandlerFunc, stream network.Stream) {
 			Conn:     conn,
 		},
 		spec:   spec,
-		stream: wrapMplex(stream),
+		stream: stream,
+		writer: pieceWriter{stream: stream, timeout: spec.Limits.Timeouts.Write},
 		pacer:  s.opts.Pacer,
 		trace:  s.opts.Trace,
 		phase:  PhaseRequest,
