@@ -8,6 +8,7 @@ import (
 	"iter"
 	"math"
 	"slices"
+	"sync"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/ssz"
@@ -156,8 +157,13 @@ func (s *Store) AppendFrames(_ context.Context, ref beacon.BlockRef, dst []byte)
 	return dst, &CorruptError{ref.Slot, ref.Root, err}
 }
 
+// frameKeys has keys that serve to seek frames: one for each block would be garbage.
+var frameKeys = sync.Pool{New: func() any { return new([slotKeySize]byte) }}
+
 func (s *Store) appendFrames(ref beacon.BlockRef, dst []byte) ([]byte, error) {
-	it, ok := s.seek(slotKey(framesPrefix, ref.Slot))
+	key := frameKeys.Get().(*[slotKeySize]byte)
+	defer frameKeys.Put(key)
+	it, ok := s.seek(appendSlotKey(key[:0], framesPrefix, ref.Slot))
 	defer it.Release()
 	if !ok {
 		if err := it.Error(); err != nil {

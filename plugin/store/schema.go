@@ -32,9 +32,11 @@ const (
 )
 
 func slotKey(prefix byte, slot ssz.Slot) []byte {
-	key := make([]byte, 1, slotKeySize)
-	key[0] = prefix
-	return binary.BigEndian.AppendUint64(key, uint64(slot))
+	return appendSlotKey(make([]byte, 0, slotKeySize), prefix, slot)
+}
+
+func appendSlotKey(dst []byte, prefix byte, slot ssz.Slot) []byte {
+	return binary.BigEndian.AppendUint64(append(dst, prefix), uint64(slot))
 }
 
 func indexKey(root ssz.Root) []byte {
