@@ -73,13 +73,15 @@ func benchNode(dir, listen string) (*node.Node, *plugin.Service, error) {
 		Limits: &limits.Options{Config: limits.Config{
 			Node: ample, Default: limits.Method{Peer: ample}, Methods: map[string]limits.Method{},
 		}},
-		Now: func() time.Time { return devchain.Network().TimeAt(benchFirst + 2*benchBatch) },
+		Now: benchNow,
 	})
 	if err != nil {
 		return nil, nil, err
 	}
 	return stack, service, stack.Start()
 }
+
+func benchNow() time.Time { return devchain.Network().TimeAt(benchFirst + 2*benchBatch) }
 
 func tell(h host.Host) error {
 	answer := json.NewEncoder(os.Stdout)
