@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/seed-2dd5877b/reqresp/protocols/reqresp/internal/cborhead"
+	"github.com/seed-2dd5877b/reqresp/protocols/internal/cborhead"
 )
 
 // maxDepth is how deep arrays and maps may be nested in each other, as in cbor4ii.
@@ -37,8 +37,8 @@ func check(data []byte) error {
 	open := make([]uint64, 0, maxDepth) // items left in those that data is within
 	indefinite := 0
 	for {
-		h, rest, ok := cborhead.Cut(data)
-		if !ok {
+		h, rest, err := cborhead.Cut(data)
+		if err != nil {
 			return nil
 		}
 		data = rest

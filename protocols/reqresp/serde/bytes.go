@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"strconv"
 
-	"github.com/seed-2dd5877b/reqresp/protocols/reqresp/internal/cborhead"
+	"github.com/seed-2dd5877b/reqresp/protocols/internal/cborhead"
 )
 
 // Bytes is Rust's Vec<u8>: bytes that travel as an array of numbers, up to four
@@ -78,13 +78,13 @@ func (b Bytes) MarshalCBOR() ([]byte, error) {
 }
 
 // UnmarshalCBOR implements cbor.Unmarshaler. It refuses null.
-func (b *Bytes) UnmarshalCBOR(item []byte) (err error) {
-	h, rest, ok := cborhead.Cut(item)
+func (b *Bytes) UnmarshalCBOR(item []byte) error {
+	h, rest, err := cborhead.Cut(item)
 	var read Bytes
 	switch {
-	case ok && h.Major == cborhead.Array:
+	case err == nil && h.Major == cborhead.Array:
 		read, err = readArray(h, rest)
-	case ok && h.Major == cborhead.Bytes:
+	case err == nil && h.Major == cborhead.Bytes:
 		read, err = readByteString(h, rest)
 	default:
 		err = errNoBytes
@@ -131,9 +131,9 @@ func readByteString(h cborhead.Head, rest []byte) (Bytes, error) {
 	}
 	read := Bytes{}
 	for !bytes.Equal(rest, []byte{cborhead.Break}) {
-		var ok bool
-		h, rest, ok = cborhead.Cut(rest)
-		if !ok || h.Major != cborhead.Bytes || h.Indefinite || h.Arg > uint64(len(rest)) {
+		var err error
+		h, rest, err = cborhead.Cut(rest)
+		if err != nil || h.Major != cborhead.Bytes || h.Indefinite || h.Arg > uint64(len(rest)) {
 			return nil, errNoBytes
 		}
 		read = append(read, rest[:h.Arg]...)

@@ -1,27 +1,14 @@
 package wire
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
-	"math"
+
+	"github.com/seed-2dd5877b/reqresp/protocols/internal/cborhead"
 )
 
-// The major types of CBOR, see RFC 8949.
-const (
-	majorUint  = 0
-	majorBytes = 2
-	majorText  = 3
-	majorArray = 4
-	majorMap   = 5
-	majorTag   = 6
-)
-
-const (
-	nullByte  = 0xf6
-	breakByte = 0xff
-)
+const nullByte = 0xf6
 
 // maxNesting bounds what is skipped. A header has one level.
 const maxNesting = 64
@@ -29,69 +16,17 @@ const maxNesting = 64
 // A decoder reads CBOR items off the front of rest. Every byte is looked at once.
 type decoder struct{ rest []byte }
 
-// appendHead appends an item's head in its shortest form.
-func appendHead(dst []byte, major byte, arg uint64) []byte {
-	major <<= 5
+// head reads what begins an item: an integer's value, or how much is to follow.
+func (d *decoder) head() (cborhead.Head, error) {
+	h, rest, err := cborhead.Cut(d.rest)
 	switch {
-	case arg < 24:
-		return append(dst, major|byte(arg))
-	case arg <= math.MaxUint8:
-		return append(dst, major|24, byte(arg))
-	case arg <= math.MaxUint16:
-		return binary.BigEndian.AppendUint16(append(dst, major|25), uint16(arg))
-	case arg <= math.MaxUint32:
-		return binary.BigEndian.AppendUint32(append(dst, major|26), uint32(arg))
-	}
-	return binary.BigEndian.AppendUint64(append(dst, major|27), arg)
-}
-
-// A head begins an item: an integer's value, or how much is to follow.
-type head struct {
-	major byte
-	info  byte // how arg was encoded
-	arg   uint64
-}
-
-// indefinite reports whether the item goes on to a break.
-func (h head) indefinite() bool { return h.info == 31 }
-
-// width returns of how many bytes the argument was, apart from the first.
-func (h head) width() int {
-	if h.info < 24 || h.info > 27 {
-		return 0
-	}
-	return 1 << (h.info - 24)
-}
-
-func (d *decoder) head() (head, error) {
-	if len(d.rest) == 0 {
-		return head{}, io.ErrUnexpectedEOF
-	}
-	h := head{major: d.rest[0] >> 5, info: d.rest[0] & 0x1f}
-	d.rest = d.rest[1:]
-	switch {
-	case h.info < 24:
-		h.arg = uint64(h.info)
-		return h, nil
-	case h.width() > 0:
-		var err error
-		h.arg, err = d.bigEndian(h.width())
+	case err != nil:
 		return h, err
-	case h.indefinite() && h.major >= majorBytes && h.major <= majorMap:
-		return h, nil
+	case h.IsBreak():
+		return h, errors.New("nothing to break off")
 	}
-	return head{}, fmt.Errorf("item %#x is reserved", h.major<<5|h.info)
-}
-
-func (d *decoder) bigEndian(width int) (arg uint64, err error) {
-	if len(d.rest) < width {
-		return 0, io.ErrUnexpectedEOF
-	}
-	for _, b := range d.rest[:width] {
-		arg = arg<<8 | uint64(b)
-	}
-	d.rest = d.rest[width:]
-	return arg, nil
+	d.rest = rest
+	return h, nil
 }
 
 // uint reads an unsigned integer that is encoded in at most so many bytes.
@@ -100,19 +35,19 @@ func (d *decoder) uint(width int) (uint64, error) {
 	switch {
 	case err != nil:
 		return 0, err
-	case h.major != majorUint:
-		return 0, fmt.Errorf("item of major type %d, want an unsigned integer", h.major)
-	case h.width() > width:
-		return 0, fmt.Errorf("integer of %d bytes, want at most %d", h.width(), width)
+	case h.Major != cborhead.Uint:
+		return 0, fmt.Errorf("item of major type %d, want an unsigned integer", h.Major)
+	case h.Size > width:
+		return 0, fmt.Errorf("integer of %d bytes, want at most %d", h.Size, width)
 	}
-	return h.arg, nil
+	return h.Arg, nil
 }
 
 // open reads the head of an array or map.
-func (d *decoder) open(major byte) (head, error) {
+func (d *decoder) open(major byte) (cborhead.Head, error) {
 	h, err := d.head()
-	if err == nil && h.major != major {
-		err = fmt.Errorf("item of major type %d, want %d", h.major, major)
+	if err == nil && h.Major != major {
+		err = fmt.Errorf("item of major type %d, want %d", h.Major, major)
 	}
 	return h, err
 }
@@ -137,26 +72,26 @@ func (d *decoder) skipNested(depth int) error {
 	if err != nil {
 		return err
 	}
-	switch h.major {
-	case majorBytes, majorText:
-		if h.indefinite() {
-			return d.skipChunks(h.major)
+	switch h.Major {
+	case cborhead.Bytes, cborhead.Text:
+		if h.Indefinite {
+			return d.skipChunks(h.Major)
 		}
-		return d.skipBytes(h.arg)
-	case majorArray:
+		return d.skipBytes(h.Arg)
+	case cborhead.Array:
 		return d.skipElements(h, 1, depth+1)
-	case majorMap:
+	case cborhead.Map:
 		return d.skipElements(h, 2, depth+1)
-	case majorTag:
+	case cborhead.Tag:
 		return d.skipNested(depth + 1)
 	}
 	return nil // an integer or a simple value, which is its head
 }
 
 // skipElements skips what is in an array or map, whose elements are so many items each.
-func (d *decoder) skipElements(h head, items, depth int) error {
-	for i := uint64(0); h.indefinite() || i < h.arg; i++ {
-		if h.indefinite() && d.take(breakByte) {
+func (d *decoder) skipElements(h cborhead.Head, items, depth int) error {
+	for i := uint64(0); h.Indefinite || i < h.Arg; i++ {
+		if h.Indefinite && d.take(cborhead.Break) {
 			return nil
 		}
 		for range items {
@@ -170,15 +105,15 @@ func (d *decoder) skipElements(h head, items, depth int) error {
 
 // skipChunks skips the strings that make up one of indefinite length.
 func (d *decoder) skipChunks(major byte) error {
-	for !d.take(breakByte) {
+	for !d.take(cborhead.Break) {
 		h, err := d.open(major)
 		if err != nil {
 			return err
 		}
-		if h.indefinite() {
+		if h.Indefinite {
 			return errors.New("string of indefinite length in another")
 		}
-		if err := d.skipBytes(h.arg); err != nil {
+		if err := d.skipBytes(h.Arg); err != nil {
 			return err
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/seed-2dd5877b/reqresp/protocols/internal/cborhead"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
 
@@ -79,19 +80,19 @@ func Ack(ident uint64) Header { return Header{Type: TypeAck, Ident: &ident} }
 func (h Header) Append(dst []byte) []byte {
 	start := len(dst)
 	dst = append(dst, 0) // for the length: a header has at most 19 bytes
-	dst = appendHead(dst, majorMap, h.fields())
+	dst = cborhead.Append(dst, cborhead.Map, h.fields())
 	if h.Type != TypeNone {
-		dst = append(dst, 0, majorArray<<5|2)
-		dst = appendHead(dst, majorUint, uint64(h.Type-TypeRequest))
-		dst = append(dst, majorArray<<5)
+		dst = append(dst, 0, cborhead.Array<<5|2)
+		dst = cborhead.Append(dst, cborhead.Uint, uint64(h.Type-TypeRequest))
+		dst = append(dst, cborhead.Array<<5)
 	}
 	if h.Credit != nil {
 		dst = append(dst, 1)
-		dst = appendHead(dst, majorUint, uint64(*h.Credit))
+		dst = cborhead.Append(dst, cborhead.Uint, uint64(*h.Credit))
 	}
 	if h.Ident != nil {
 		dst = append(dst, 2)
-		dst = appendHead(dst, majorUint, *h.Ident)
+		dst = cborhead.Append(dst, cborhead.Uint, *h.Ident)
 	}
 	dst[start] = byte(len(dst) - start - 1)
 	return dst
@@ -156,12 +157,12 @@ func readLength(r io.ByteReader) (int, error) {
 // decode reads the map. Bytes after it are ignored.
 func decode(b []byte) (h Header, err error) {
 	d := decoder{rest: b}
-	fields, err := d.open(majorMap)
+	fields, err := d.open(cborhead.Map)
 	if err != nil {
 		return h, err
 	}
-	for i := uint64(0); fields.indefinite() || i < fields.arg; i++ {
-		if fields.indefinite() && d.take(breakByte) {
+	for i := uint64(0); fields.Indefinite || i < fields.Arg; i++ {
+		if fields.Indefinite && d.take(cborhead.Break) {
 			break
 		}
 		if err := d.field(&h); err != nil {
@@ -211,11 +212,11 @@ func (d *decoder) messageType() (Type, error) {
 	if d.take(nullByte) {
 		return TypeNone, nil
 	}
-	array, err := d.open(majorArray)
+	array, err := d.open(cborhead.Array)
 	if err != nil {
 		return TypeNone, err
 	}
-	if array.indefinite() || array.arg != 2 {
+	if array.Indefinite || array.Arg != 2 {
 		return TypeNone, errors.New("the type is not an array of two")
 	}
 	number, err := d.uint(4)

@@ -2,10 +2,12 @@ package cborhead_test
 
 import (
 	"encoding/hex"
+	"errors"
+	"io"
 	"math"
 	"testing"
 
-	"github.com/seed-2dd5877b/reqresp/protocols/reqresp/internal/cborhead"
+	"github.com/seed-2dd5877b/reqresp/protocols/internal/cborhead"
 )
 
 func TestHeads(t *testing.T) {
@@ -29,13 +31,14 @@ func TestHeads(t *testing.T) {
 		if hex.EncodeToString(head) != c.hex {
 			t.Errorf("major type %d of %d: got %x, want %s", c.major, c.arg, head, c.hex)
 		}
-		h, rest, ok := cborhead.Cut(append(head, 7))
-		if !ok || h != (cborhead.Head{Major: c.major, Arg: c.arg}) || len(rest) != 1 {
-			t.Errorf("%s: got %+v, %x, %v", c.hex, h, rest, ok)
+		h, rest, err := cborhead.Cut(append(head, 7))
+		want := cborhead.Head{Major: c.major, Arg: c.arg, Size: len(head) - 1}
+		if err != nil || h != want || len(rest) != 1 {
+			t.Errorf("%s: got %+v, %x, %v", c.hex, h, rest, err)
 		}
 		for n := range head {
-			if h, _, ok := cborhead.Cut(head[:n]); ok {
-				t.Errorf("%x: got %+v", head[:n], h)
+			if h, _, err := cborhead.Cut(head[:n]); !errors.Is(err, io.ErrUnexpectedEOF) {
+				t.Errorf("%x: got %+v, %v", head[:n], h, err)
 			}
 		}
 	}
@@ -47,14 +50,14 @@ func TestHeadsOfNoArgument(t *testing.T) {
 		0x9f: {Major: cborhead.Array, Indefinite: true},
 		0xff: {Major: cborhead.Simple, Indefinite: true},
 	} {
-		h, _, ok := cborhead.Cut([]byte{data})
-		if !ok || h != want || h.IsBreak() != (data == cborhead.Break) {
-			t.Errorf("%x: got %+v, %v", data, h, ok)
+		h, _, err := cborhead.Cut([]byte{data})
+		if err != nil || h != want || h.IsBreak() != (data == cborhead.Break) {
+			t.Errorf("%x: got %+v, %v", data, h, err)
 		}
 	}
-	for _, reserved := range []byte{0x1c, 0x5d, 0xfe} {
-		if h, _, ok := cborhead.Cut([]byte{reserved, 0, 0, 0, 0, 0, 0, 0, 0}); ok {
-			t.Errorf("%x: got %+v", reserved, h)
+	for _, reserved := range []byte{0x1c, 0x1f, 0x3f, 0x5d, 0xdf, 0xfe} {
+		if h, _, err := cborhead.Cut([]byte{reserved, 0, 0, 0, 0, 0, 0, 0, 0}); err == nil || errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("%x: got %+v, %v", reserved, h, err)
 		}
 	}
 }

@@ -2,10 +2,15 @@
 // section 3.
 package cborhead
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+)
 
 // Major types.
 const (
+	Uint   = 0
 	Bytes  = 2
 	Text   = 3
 	Array  = 4
@@ -13,6 +18,8 @@ const (
 	Tag    = 6
 	Simple = 7
 )
+
+const negative = 1
 
 // Break ends an item of indefinite length.
 const Break = 0xff
@@ -23,6 +30,9 @@ type Head struct {
 	// Arg is the argument: a length, a number of elements, a tag. It is zero if
 	// Indefinite is set.
 	Arg uint64
+	// Size is of how many bytes Arg is beside the first. The shortest form of
+	// less than 24 has none.
+	Size int
 	// Indefinite is set if a break ends the item.
 	Indefinite bool
 }
@@ -31,28 +41,32 @@ type Head struct {
 // indefinite length.
 func (h Head) IsBreak() bool { return h.Indefinite && h.Major == Simple }
 
-// Cut returns the head that data begins with and what follows it, or false if
-// there is none.
-func Cut(data []byte) (h Head, rest []byte, ok bool) {
+// Cut returns the head that data begins with, and what follows it. If there is no whole one the
+// error is io.ErrUnexpectedEOF; any other says that it is not well-formed.
+func Cut(data []byte) (h Head, rest []byte, err error) {
 	if len(data) == 0 {
-		return Head{}, nil, false
+		return Head{}, nil, io.ErrUnexpectedEOF
 	}
-	major, info, rest := data[0]>>5, data[0]&0x1f, data[1:]
-	switch {
+	h.Major, rest = data[0]>>5, data[1:]
+	switch info := data[0] & 0x1f; {
 	case info < 24:
-		return Head{Major: major, Arg: uint64(info)}, rest, true
-	case info == 31:
-		return Head{Major: major, Indefinite: true}, rest, true
+		h.Arg = uint64(info)
+		return h, rest, nil
+	case info == 31 && h.Major != Uint && h.Major != negative && h.Major != Tag:
+		h.Indefinite = true
+		return h, rest, nil
 	case info > 27:
-		return Head{}, nil, false
+		return Head{}, nil, fmt.Errorf("item %#x is reserved", data[0])
+	default:
+		h.Size = 1 << (info - 24)
 	}
-	size := 1 << (info - 24)
-	if len(rest) < size {
-		return Head{}, nil, false
+	if len(rest) < h.Size {
+		return Head{}, nil, io.ErrUnexpectedEOF
 	}
-	var arg [8]byte
-	copy(arg[8-size:], rest)
-	return Head{Major: major, Arg: binary.BigEndian.Uint64(arg[:])}, rest[size:], true
+	for _, b := range rest[:h.Size] {
+		h.Arg = h.Arg<<8 | uint64(b)
+	}
+	return h, rest[h.Size:], nil
 }
 
 // Append appends the shortest head of a major type and argument.
