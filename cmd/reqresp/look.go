@@ -112,6 +112,7 @@ func (a *app) showPeer(p api.PeerDetails) *table {
 	t.row("since", time.Since(p.Connected))
 	t.row("serving", p.Serving)
 	t.row("score", &p.Score)
+	t.row("static", p.Static)
 	t.row("trusted", p.Trusted)
 	if s := p.Status; s != nil {
 		t.row("head", s.HeadSlot, s.HeadRoot)

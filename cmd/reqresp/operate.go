@@ -32,7 +32,7 @@ func startOperated(c *config.Config, logger *slog.Logger, cfg plugin.Config) (*i
 	if err != nil {
 		return nil, endpoints{}, err
 	}
-	cfg.Limits, cfg.Scores, cfg.Peers.Trusted = &limits.Options{Config: served.Limits}, served.Score, served.Trusted
+	cfg.Limits, cfg.Scores = &limits.Options{Config: served.Limits}, served.Score
 	cfg.Logger = logger
 	nc, err := operatedConfig(c, logger)
 	if err != nil {

@@ -24,6 +24,11 @@ is served too, which says so.
 An interrupt or SIGTERM ends it in good order, with exit code 0: peers are told goodbye, and
 what is being served gets five seconds. A second one ends it at once.
 
+Peers dial it, and it dials peers to have as many as --maxpeers: those of --staticnodes, those that
+were good before, and those that discovery finds. That is off unless --discovery.v5 is given, with
+--bootnodes to begin with; those of a network are published with its configuration, see
+https://github.com/eth-clients. The node's own record is logged, and with --json in what is printed.
+
 While it runs, 'reqresp peers', 'reqresp limits', 'reqresp top' and others look into it, over
 the IPC socket in the datadir, or over HTTP with --http. Changes are possible over IPC only, unless
 --http.api says otherwise: HTTP has no password. --metrics and --pprof are for Prometheus and for
@@ -32,8 +37,9 @@ the Go profiler.
 Settings may be in a file; see 'reqresp config --help'.
 
 With --json it prints one object in place of the multiaddrs: peer_id, addrs, network,
-fork_digest, where operators can look (ipc, http, metrics, pprof), what the store holds (earliest_slot, head_slot, head_root, finalized_epoch,
-finalized_root), and whether the chain is verified (verified, trusted_root, trusted_slot).`
+fork_digest, enr with --discovery.v5, where operators can look (ipc, http, metrics, pprof), what the
+store holds (earliest_slot, head_slot, head_root, finalized_epoch, finalized_root), and whether the
+chain is verified (verified, trusted_root, trusted_slot).`
 
 func (a *app) serve() *cli.Command {
 	return &cli.Command{
@@ -42,7 +48,7 @@ func (a *app) serve() *cli.Command {
 		Description: serveDescription,
 		Flags: append([]cli.Flag{
 			jsonFlag("print peer id, addresses and what is held as one JSON object"),
-		}, flagsOf(datadirSettings(), networkSettings(), listenSettings(), limitsSettings(), operateSettings(), logSettings(loud))...),
+		}, flagsOf(datadirSettings(), networkSettings(), peerSettings(), limitsSettings(), operateSettings(), logSettings(loud))...),
 		Action: a.runServe,
 	}
 }
@@ -53,6 +59,7 @@ type serveResult struct {
 	Addrs      []string       `json:"addrs"`
 	Network    string         `json:"network"` // its name, empty if it has none
 	ForkDigest ssz.ForkDigest `json:"fork_digest"`
+	ENR        string         `json:"enr,omitempty"` // the node record; empty without discovery
 	endpoints
 	holdings
 }
@@ -73,7 +80,14 @@ func (a *app) runServe(ctx context.Context, cmd *cli.Command) (err error) {
 		return fmt.Errorf("serve: %w", err)
 	}
 	logger := a.logger(c.Log)
-	i, at, err := startOperated(&c, logger, plugin.Config{Genesis: genesis, Listen: c.P2P.Listen})
+	cfg := plugin.Config{Genesis: genesis, Listen: c.P2P.Listen}
+	if cfg.Peers, err = c.P2P.Peers(); err != nil {
+		return fmt.Errorf("serve: %w", err)
+	}
+	if cfg.Discovery, err = c.P2P.Discovery(); err != nil {
+		return fmt.Errorf("serve: %w", err)
+	}
+	i, at, err := startOperated(&c, logger, cfg)
 	if err != nil {
 		return fmt.Errorf("serve: %w", explainNetwork(cmd, c.Node.DataDir, err))
 	}
@@ -111,6 +125,7 @@ func (a *app) announce(ctx context.Context, cmd *cli.Command, i *instance, at en
 		Addrs:      dialable,
 		Network:    i.Server().Family().Network().Config().Name,
 		ForkDigest: status.ForkDigest,
+		ENR:        i.Record(),
 		endpoints:  at,
 		holdings:   holdingsOf(i.Store()),
 	}

@@ -71,10 +71,26 @@ func datadirSettings() []setting {
 	}
 }
 
-func listenSettings() []setting {
+// peerSettings are those of a node that others dial.
+func peerSettings() []setting {
 	return []setting{
 		listSetting("listen", "multiaddr `ADDR` to listen on",
 			func(c *config.Config) *[]string { return &c.P2P.Listen }),
+		numberSetting("maxpeers", "`NUMBER` of peers to have", func(c *config.Config) *int { return &c.P2P.MaxPeers }),
+		numberSetting("minoutbound", "`NUMBER` of these to have dialed; 0 is a quarter",
+			func(c *config.Config) *int { return &c.P2P.MinOutbound }),
+		switchSetting("nodial", "dial no peers but the static ones", func(c *config.Config) *bool { return &c.P2P.NoDial }),
+		listSetting("staticnodes", "`PEER` that is always dialed again; may be repeated",
+			func(c *config.Config) *[]string { return &c.P2P.StaticNodes }),
+		listSetting("trustednodes", "`ID` of a peer that is never banned, or left for lack of room; may be repeated",
+			func(c *config.Config) *[]string { return &c.P2P.TrustedNodes }),
+		switchSetting("discovery.v5", "find peers by discv5, and be found", func(c *config.Config) *bool { return &c.P2P.DiscoveryV5 }),
+		textSetting("discovery.addr", "UDP `ADDRESS:PORT` for that; port 0 takes one that is free",
+			func(c *config.Config) *string { return &c.P2P.DiscAddr }),
+		listSetting("bootnodes", "`RECORD` (enr:…) of a node that discovery begins with; may be repeated",
+			func(c *config.Config) *[]string { return &c.P2P.BootstrapNodesV5 }),
+		textSetting("discovery.externalip", "IP `ADDRESS` of this node, as others reach it, which it learns otherwise",
+			func(c *config.Config) *string { return &c.P2P.ExternalIP }),
 	}
 }
 
@@ -134,7 +150,7 @@ func limitsSettings() []setting {
 // allSettings are those of all commands.
 func allSettings() (all []setting) {
 	for _, settings := range [][]setting{
-		datadirSettings(), networkSettings(), listenSettings(), limitsSettings(), operateSettings(), logSettings(loud),
+		datadirSettings(), networkSettings(), peerSettings(), limitsSettings(), operateSettings(), logSettings(loud),
 	} {
 		all = append(all, settings...)
 	}

@@ -82,7 +82,7 @@ func (a *app) runSync(ctx context.Context, cmd *cli.Command) (err error) {
 	i, _, err := startOperated(&c, logger, plugin.Config{
 		Genesis: genesis,
 		Listen:  localListen(),
-		Peers:   peers.Options{NoDial: true}, // The peer was named.
+		Peers:   peers.Options{NoDial: true}, // The peer is named.
 	})
 	if err != nil {
 		return fmt.Errorf("sync: %w", explainNetwork(cmd, c.Node.DataDir, err))

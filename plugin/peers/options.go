@@ -51,14 +51,14 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// maxTarget bounds Target. No deployed client has more than a few hundred peers.
-const maxTarget = 10_000
+// MaxTarget bounds Options.Target. No deployed client has more than a few hundred peers.
+const MaxTarget = 10_000
 
 // Validate returns an error that names the first field whose value is not allowed.
 func (o *Options) Validate() error {
 	target := cmp.Or(o.Target, DefaultTarget)
-	if target < 0 || target > maxTarget {
-		return fmt.Errorf("peers: Target is %d, want 1 to %d, or 0 for %d", o.Target, maxTarget, DefaultTarget)
+	if target < 0 || target > MaxTarget {
+		return fmt.Errorf("peers: Target is %d, want 1 to %d, or 0 for %d", o.Target, MaxTarget, DefaultTarget)
 	}
 	if o.MinOutbound < 0 || o.MinOutbound > target {
 		return fmt.Errorf("peers: MinOutbound is %d, want at most Target, which is %d", o.MinOutbound, target)

@@ -8,7 +8,6 @@ package config
 
 import (
 	limitsconfig "github.com/seed-2dd5877b/reqresp/limits/config"
-	"github.com/seed-2dd5877b/reqresp/plugin"
 	"github.com/seed-2dd5877b/reqresp/plugin/api"
 )
 
@@ -47,12 +46,6 @@ type Network struct {
 	GenesisValidatorsRoot string `toml:",omitempty"`
 }
 
-// P2P is how the node takes part.
-type P2P struct {
-	// Listen are the multiaddrs that serve listens on.
-	Listen []string
-}
-
 // HTTP is the RPC server over HTTP.
 type HTTP struct {
 	Endpoint
@@ -89,7 +82,7 @@ const localhost = "127.0.0.1"
 func Default() Config {
 	return Config{
 		Node: Node{IPCPath: "reqresp.ipc"},
-		P2P:  P2P{Listen: plugin.DefaultListen()},
+		P2P:  defaultP2P(),
 		HTTP: HTTP{
 			Endpoint:     Endpoint{Addr: localhost, Port: 8545},
 			API:          []string{api.Namespace},

@@ -5,9 +5,14 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/ethereum/go-ethereum/p2p/enode"
+	"github.com/ethereum/go-ethereum/p2p/enr"
 
 	"github.com/seed-2dd5877b/reqresp/cmd/reqresp/internal/config"
 	"github.com/seed-2dd5877b/reqresp/limits"
@@ -81,6 +86,15 @@ ConfigFile = "config.yaml"
 GenesisTime = 0
 [P2P]
 Listen = ["/ip4/127.0.0.1/tcp/0"]
+MaxPeers = 200
+MinOutbound = 100
+NoDial = true
+StaticNodes = ["/ip4/127.0.0.1/tcp/1/p2p/16Uiu2HAkvyhTnmT2f5TQYkoqyyKh9NqtT7pPTajSQSH5vccF4gUq"]
+TrustedNodes = ["16Uiu2HAkvyhTnmT2f5TQYkoqyyKh9NqtT7pPTajSQSH5vccF4gUq"]
+DiscoveryV5 = true
+DiscAddr = "127.0.0.1:0"
+BootstrapNodesV5 = ["`+bootNode(t)+`"]
+ExternalIP = "203.0.113.7"
 [Limits]
 preset = "home"
 max_queue = 3
@@ -111,34 +125,47 @@ Verbosity = "warn,sync=debug"
 			t.Errorf("no %q in\n%s", want, text)
 		}
 	}
-	if !reflect.DeepEqual(again.HTTP, c.HTTP) || !reflect.DeepEqual(again.Network, c.Network) {
+	if !reflect.DeepEqual(again.HTTP, c.HTTP) || !reflect.DeepEqual(again.Network, c.Network) || !reflect.DeepEqual(again.P2P, c.P2P) {
 		t.Errorf("%+v\nwant %+v", again, c)
 	}
 }
 
 func TestErrorsNameTheKeyAndWhatIsAllowed(t *testing.T) {
 	for text, want := range map[string]string{
-		"[HTTP]\nPrt = 1":                         ":2: unknown key HTTP.Prt: [HTTP] has API, Addr, CORSDomain, Enabled, Port, VirtualHosts",
-		"[Htpt]\nPort = 1":                        ":1: unknown key Htpt: the top level has HTTP, Limits, Log, Metrics, Network, Node, P2P, Pprof",
-		"Port = 1":                                "unknown key Port: the top level has",
-		"[Limits.methods.ping.peer]\nblock = 1":   "unknown key Limits.methods.ping.peer.block: [Limits.methods.ping.peer] has bytes, items, requests",
-		"[Limits.methods.pong]\nrefuse = true":    "unknown key Limits.methods.pong: want a method, one of beacon_blocks_by_head, ",
-		"[Limits]\nmax_quue = 1":                  "unknown key Limits.max_quue: [Limits] has default, max_concurrent, max_peers, max_queue, methods, node, prefix, preset, score, trusted",
-		"[Limits.node]\nitems = 'many'":           `"many" is no rate, such as "128/10s+256"`,
-		"[Limits.node]\nitems = '0/s'":            "nothing could ever be used",
-		"[Limits]\nmax_queue = -1":                "Limits: config: limits: MaxQueue -1 is not between 1 and 65536",
-		"[Limits]\npreset = 'huge'":               `Limits: config: there is no preset "huge", only default, home`,
-		"[HTTP]\nPort = 70000":                    "HTTP.Port is 70000: want 0 to 65535",
-		"[HTTP]\nPort = 'x'":                      ":2: HTTP.Port: cannot decode TOML string",
-		"[HTTP]\nAPI = ['eth']":                   `HTTP.API is "eth": want reqresp or reqrespadmin`,
-		"[Metrics]\nAddr = ''":                    "Metrics.Addr is empty: want an address",
-		"[Log]\nVerbosity = 'loud'":               `Log.Verbosity is "loud": level "loud": want debug, info, warn or error`,
-		"[Log]\nFormat = 'xml'":                   `Log.Format is "xml": want text or json`,
-		"[Network]\nName = 'other'":               `Network.Name is "other": want one of mainnet, sepolia, holesky, hoodi, or Network.ConfigFile`,
-		"[Network]\nGenesisValidatorsRoot = '12'": "Network.GenesisValidatorsRoot: ",
-		"[P2P]\nListen = ['127.0.0.1']":           `P2P.Listen: "127.0.0.1" is no multiaddr`,
-		"[P2P]\nListen = []":                      "P2P.Listen is empty",
-		"[HTTP\n":                                 ":1: expected ']'",
+		"[HTTP]\nPrt = 1":                             ":2: unknown key HTTP.Prt: [HTTP] has API, Addr, CORSDomain, Enabled, Port, VirtualHosts",
+		"[Htpt]\nPort = 1":                            ":1: unknown key Htpt: the top level has HTTP, Limits, Log, Metrics, Network, Node, P2P, Pprof",
+		"Port = 1":                                    "unknown key Port: the top level has",
+		"[Limits.methods.ping.peer]\nblock = 1":       "unknown key Limits.methods.ping.peer.block: [Limits.methods.ping.peer] has bytes, items, requests",
+		"[Limits.methods.pong]\nrefuse = true":        "unknown key Limits.methods.pong: want a method, one of beacon_blocks_by_head, ",
+		"[Limits]\nmax_quue = 1":                      "unknown key Limits.max_quue: [Limits] has default, max_concurrent, max_peers, max_queue, methods, node, prefix, preset, score, trusted",
+		"[Limits.node]\nitems = 'many'":               `"many" is no rate, such as "128/10s+256"`,
+		"[Limits.node]\nitems = '0/s'":                "nothing could ever be used",
+		"[Limits]\nmax_queue = -1":                    "Limits: config: limits: MaxQueue -1 is not between 1 and 65536",
+		"[Limits]\npreset = 'huge'":                   `Limits: config: there is no preset "huge", only default, home`,
+		"[HTTP]\nPort = 70000":                        "HTTP.Port is 70000: want 0 to 65535",
+		"[HTTP]\nPort = 'x'":                          ":2: HTTP.Port: cannot decode TOML string",
+		"[HTTP]\nAPI = ['eth']":                       `HTTP.API is "eth": want reqresp or reqrespadmin`,
+		"[Metrics]\nAddr = ''":                        "Metrics.Addr is empty: want an address",
+		"[Log]\nVerbosity = 'loud'":                   `Log.Verbosity is "loud": level "loud": want debug, info, warn or error`,
+		"[Log]\nFormat = 'xml'":                       `Log.Format is "xml": want text or json`,
+		"[Network]\nName = 'other'":                   `Network.Name is "other": want one of mainnet, sepolia, holesky, hoodi, or Network.ConfigFile`,
+		"[Network]\nGenesisValidatorsRoot = '12'":     "Network.GenesisValidatorsRoot: ",
+		"[P2P]\nListen = ['127.0.0.1']":               `P2P.Listen: "127.0.0.1" is no multiaddr`,
+		"[P2P]\nListen = []":                          "P2P.Listen is empty",
+		"[P2P]\nMaxPers = 1":                          "unknown key P2P.MaxPers: [P2P] has BootstrapNodesV5, DiscAddr, DiscoveryV5, ExternalIP, Listen, MaxPeers, MinOutbound, NoDial, StaticNodes, TrustedNodes",
+		"[P2P]\nMaxPeers = 0":                         "P2P.MaxPeers is 0: want 1 to 10000",
+		"[P2P]\nMaxPeers = 10001":                     "P2P.MaxPeers is 10001: want 1 to 10000",
+		"[P2P]\nMinOutbound = -1":                     "P2P.MinOutbound is -1: want 0, which is a quarter of P2P.MaxPeers, to P2P.MaxPeers",
+		"[P2P]\nStaticNodes = ['/ip4/1.2.3.4/tcp/1']": `P2P.StaticNodes: "/ip4/1.2.3.4/tcp/1": want a multiaddr with the peer's id`,
+		"[P2P]\nStaticNodes = ['/p2p/16Uiu2HAkvyhTnmT2f5TQYkoqyyKh9NqtT7pPTajSQSH5vccF4gUq']": "P2P.StaticNodes: ",
+		"[P2P]\nTrustedNodes = ['me']":        `P2P.TrustedNodes: "me": want a peer id like 16Uiu2HA`,
+		"[P2P]\nDiscoveryV5 = 1":              ":2: P2P.DiscoveryV5: cannot decode",
+		"[P2P]\nDiscAddr = '9001'":            `P2P.DiscAddr: discovery: Listen is "9001", want an IP address and a port like 0.0.0.0:9001`,
+		"[P2P]\nBootstrapNodesV5 = ['enr:x']": `P2P.BootstrapNodesV5: discovery: BootNodes: "enr:x" is no node record`,
+		"[P2P]\nExternalIP = 'home'":          `P2P.ExternalIP is "home": want an IP address`,
+		"[P2P]\nExternalIP = '0.0.0.0'":       "P2P.ExternalIP: discovery: ExternalIP is 0.0.0.0, want the address of one node",
+		"[Limits]\ntrusted = []":              "Limits.trusted is not for this file: want P2P.TrustedNodes in its place",
+		"[HTTP\n":                             ":1: expected ']'",
 	} {
 		c := config.Default()
 		path := file(t, text)
@@ -150,5 +177,72 @@ func TestErrorsNameTheKeyAndWhatIsAllowed(t *testing.T) {
 	c := config.Default()
 	if err := c.Load("/none.toml"); err == nil || !strings.Contains(err.Error(), "/none.toml") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// bootNode returns the record of a node.
+func bootNode(t *testing.T) string {
+	t.Helper()
+	key, err := crypto.GenerateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r enr.Record
+	r.Set(enr.IPv4{127, 0, 0, 1})
+	r.Set(enr.UDP(9001))
+	if err := enode.SignV4(&r, key); err != nil {
+		t.Fatal(err)
+	}
+	n, err := enode.New(enode.ValidSchemes, &r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n.String()
+}
+
+// Keys that exclude each other may come from different places, so that no file is to blame.
+func TestKeysAreHeldAgainstEachOtherAtLast(t *testing.T) {
+	for _, test := range []struct{ file, want string }{
+		{"[P2P]\nMinOutbound = 65", "P2P.MinOutbound is 65: want at most P2P.MaxPeers, which is 64"},
+		{"[P2P]\nBootstrapNodesV5 = ['" + bootNode(t) + "']", "but discovery is off: want P2P.DiscoveryV5 on"},
+		{"[P2P]\nDiscoveryV5 = true\nDiscAddr = '0.0.0.0:9000'", "P2P.DiscAddr 0.0.0.0:9000 and /ip4/0.0.0.0/udp/9000/quic-v1 of P2P.Listen have the same UDP port"},
+		{"[P2P]\nDiscAddr = '0.0.0.0:9000'", ""}, // which is not listened on
+		{"[P2P]\nDiscoveryV5 = true\nDiscAddr = '0.0.0.0:0'\nListen = ['/ip4/0.0.0.0/udp/0/quic-v1']", ""},
+	} {
+		c := load(t, test.file)
+		err := c.Validate()
+		if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%q: error %v, want %q", test.file, err, test.want)
+		}
+	}
+}
+
+func TestP2PBecomesOptions(t *testing.T) {
+	const id = "16Uiu2HAkvyhTnmT2f5TQYkoqyyKh9NqtT7pPTajSQSH5vccF4gUq"
+	boot := bootNode(t)
+	c := load(t, `
+[P2P]
+MaxPeers = 9
+MinOutbound = 3
+NoDial = true
+StaticNodes = ["/ip4/127.0.0.1/tcp/1/p2p/`+id+`", "/ip4/127.0.0.1/udp/1/quic-v1/p2p/`+id+`"]
+TrustedNodes = ["`+id+`"]
+DiscoveryV5 = true
+DiscAddr = "127.0.0.1:0"
+BootstrapNodesV5 = ["`+boot+`"]
+ExternalIP = "203.0.113.7"
+`)
+	o, err := c.P2P.Peers()
+	if err != nil || o.Target != 9 || o.MinOutbound != 3 || !o.NoDial || len(o.Static) != 1 || len(o.Static[0].Addrs) != 2 ||
+		o.Static[0].ID.String() != id || len(o.Trusted) != 1 || o.Trusted[0].String() != id {
+		t.Errorf("peers %+v, error %v", o, err)
+	}
+	d, err := c.P2P.Discovery()
+	if err != nil || d == nil || d.Listen != "127.0.0.1:0" || !slices.Equal(d.BootNodes, []string{boot}) || d.ExternalIP.String() != "203.0.113.7" {
+		t.Errorf("discovery %+v, error %v", d, err)
+	}
+	c = config.Default()
+	if d, err := c.P2P.Discovery(); d != nil || err != nil {
+		t.Errorf("discovery %+v by default, error %v", d, err)
 	}
 }

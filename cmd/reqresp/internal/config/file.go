@@ -14,7 +14,8 @@ import (
 	"github.com/pelletier/go-toml/v2"
 )
 
-// Load sets what a file sets. The error names the file, and the line or the key.
+// Load sets what a file sets. The error names the file, and the line or the key. Keys are not held against
+// each other, which is for Validate when all is set.
 func (c *Config) Load(path string) error {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -23,7 +24,7 @@ func (c *Config) Load(path string) error {
 	if err := c.decode(text); err != nil {
 		return fmt.Errorf("%s:%w", path, err)
 	}
-	if err := c.Validate(); err != nil {
+	if err := c.validateKeys(); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	return nil

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/multiformats/go-multiaddr"
-
 	"github.com/seed-2dd5877b/reqresp/cmd/reqresp/internal/logging"
 	"github.com/seed-2dd5877b/reqresp/limits"
 	"github.com/seed-2dd5877b/reqresp/plugin/api"
@@ -16,9 +14,18 @@ import (
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
-// Validate returns an error that names the first key whose value is not allowed, and what is.
+// Validate returns an error that names the first key whose value is not allowed, and what is, also
+// beside those of other keys.
 func (c *Config) Validate() error {
-	for _, validate := range []func() error{c.validateNetwork, c.validateListen, c.validateLimits, c.validateEndpoints} {
+	if err := c.validateKeys(); err != nil {
+		return err
+	}
+	return c.P2P.validateTogether()
+}
+
+// validateKeys looks at each key by itself: there may be more to come than a file has.
+func (c *Config) validateKeys() error {
+	for _, validate := range []func() error{c.validateNetwork, c.P2P.validate, c.validateLimits, c.validateEndpoints} {
 		if err := validate(); err != nil {
 			return err
 		}
@@ -51,18 +58,6 @@ func (c *Config) validateNetwork() error {
 	return nil
 }
 
-func (c *Config) validateListen() error {
-	for _, addr := range c.P2P.Listen {
-		if _, err := multiaddr.NewMultiaddr(addr); err != nil {
-			return fmt.Errorf("P2P.Listen: %q is no multiaddr (like /ip4/0.0.0.0/udp/9000/quic-v1): %w", addr, err)
-		}
-	}
-	if len(c.P2P.Listen) == 0 {
-		return errors.New("P2P.Listen is empty: want one multiaddr or more, like /ip4/0.0.0.0/udp/9000/quic-v1")
-	}
-	return nil
-}
-
 func (c *Config) validateEndpoints() error {
 	for _, e := range []struct {
 		key string
@@ -84,6 +79,9 @@ func (c *Config) validateEndpoints() error {
 }
 
 func (c *Config) validateLimits() error {
+	if c.Limits.Trusted != nil {
+		return errors.New("Limits.trusted is not for this file: want P2P.TrustedNodes in its place")
+	}
 	methods := methods()
 	for _, name := range slices.Sorted(maps.Keys(c.Limits.Methods)) {
 		if !slices.Contains(methods, name) {

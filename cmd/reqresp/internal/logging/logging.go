@@ -17,6 +17,8 @@ const moduleKey = "module"
 // Modules are those that may have a level of their own:
 //
 //   - service: starting, stopping, what operators change
+//   - peers: whom the node dials, and how they are looked after
+//   - discovery: what is found, and this node's record
 //   - beacon: exchanges, and what peers say and are told
 //   - sync: retries and rewinds
 //   - node: the go-ethereum node and its RPC servers, at error unless told otherwise
