@@ -115,6 +115,13 @@ func (c Config) withDefaults() Config {
 // validName is what Config.Name may be. RPC methods are called namespace_method.
 var validName = regexp.MustCompile(`^[a-z][a-z0-9]{0,31}$`)
 
+func validateName(name string) error {
+	if !validName.MatchString(name) {
+		return fmt.Errorf("plugin: Config.Name is %q, want at most 32 lower-case letters and digits, a letter first", name)
+	}
+	return nil
+}
+
 // validate refuses what is wrong or conflicts. Without a node, stack is nil.
 func (c Config) validate(stack *node.Config, embedded bool) error {
 	switch {
@@ -123,8 +130,8 @@ func (c Config) validate(stack *node.Config, embedded bool) error {
 	case embedded && c.Network != nil:
 		return errors.New("plugin: Config.Network needs a chain; for the embedded store use Config.Genesis")
 	}
-	if !validName.MatchString(c.Name) {
-		return fmt.Errorf("plugin: Config.Name is %q, want at most 32 lower-case letters and digits, a letter first", c.Name)
+	if err := validateName(c.Name); err != nil {
+		return err
 	}
 	if p := c.Peers; p.Scores != nil || p.File != "" || p.Shared || p.Logger != nil {
 		return errors.New("plugin: Scores, File, Shared and Logger of Config.Peers are set by the service, leave them unset")

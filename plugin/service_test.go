@@ -353,3 +353,36 @@ func TestNewStoreNeedsItsNetwork(t *testing.T) {
 		t.Errorf("error %v, want one that says what to set", err)
 	}
 }
+
+func TestStoresAreOpenedByTheNameOfTheService(t *testing.T) {
+	dir := t.TempDir()
+	stack := newNode(t, nodeConfig(dir))
+	s, db, err := plugin.OpenStore(stack, "other")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.SetNetwork(t.Context(), *devGenesis()); err != nil {
+		t.Fatal(err)
+	}
+	fill(t, s)
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := plugin.OpenStore(stack, "../other"); err == nil || !strings.Contains(err.Error(), `"../other"`) {
+		t.Errorf("error %v, want one that names the name", err)
+	}
+	if err := stack.Close(); err != nil {
+		t.Fatal(err)
+	}
+	cfg := devConfig()
+	for name, want := range map[string]bool{"": false, "other": true} {
+		cfg.Name = name
+		stack, service := start(t, dir, cfg)
+		if _, root, ok := service.Store().Head(); ok != want || ok && root != devchain.HeadRoot() {
+			t.Errorf("%q: head %v, %v", name, root, ok)
+		}
+		if err := stack.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

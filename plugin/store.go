@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,11 +20,15 @@ func storeName(name string) string {
 	return name + "-beaconchain"
 }
 
-// OpenStore opens the embedded store of the service named DefaultName, on a node on which it does not
-// run: to fill it or to look into it. A store that is new is made. The database belongs to the caller, who
-// closes it before a service starts; closing the node closes it too.
-func OpenStore(stack *node.Node) (*store.Store, ethdb.Database, error) {
-	return openStore(onNode{stack}, DefaultName)
+// OpenStore opens the embedded store of the service with that Config.Name, DefaultName if it is empty, on a node
+// on which it does not run: to fill it or to look into it. A store that is new is made. The database belongs to
+// the caller, who closes it before a service starts; closing the node closes it too.
+func OpenStore(stack *node.Node, name string) (*store.Store, ethdb.Database, error) {
+	name = cmp.Or(name, DefaultName)
+	if err := validateName(name); err != nil {
+		return nil, nil, err
+	}
+	return openStore(onNode{stack}, name)
 }
 
 func openStore(env environment, name string) (*store.Store, ethdb.Database, error) {

@@ -79,7 +79,7 @@ func (a *app) runImport(ctx context.Context, cmd *cli.Command) (err error) {
 		return fmt.Errorf("import: %w", err)
 	}
 	defer func() { err = errors.Join(err, stack.Close()) }()
-	s, _, err := plugin.OpenStore(stack)
+	s, _, err := plugin.OpenStore(stack, plugin.DefaultName)
 	if err != nil {
 		return fmt.Errorf("import: %w", err)
 	}
