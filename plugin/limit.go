@@ -16,17 +16,18 @@ func (s *Service) limits() []api.Limit {
 	quotas := s.quotas()
 	list := make([]api.Limit, 0, len(quotas))
 	for _, method := range slices.Sorted(maps.Keys(quotas)) {
-		list = append(list, limitOf(method, quotas[method]))
+		list = append(list, s.limitOf(method, quotas[method]))
 	}
 	return list
 }
 
-func limitOf(method string, q limits.Quota) api.Limit {
+func (s *Service) limitOf(method string, q limits.Quota) api.Limit {
 	return api.Limit{
 		Method:   method,
 		Requests: config.Rate(q.Requests),
 		Items:    config.Rate(q.Items),
 		Bytes:    config.ByteRate(q.Bytes),
+		Changed:  q != s.configured.Method(method).Peer,
 	}
 }
 
@@ -47,7 +48,7 @@ func (s *Service) setLimit(method string, change api.LimitChange) (api.Limit, er
 		return api.Limit{}, err
 	}
 	c = s.limiter.Config()
-	return limitOf(method, c.Method(method).Peer), nil
+	return s.limitOf(method, c.Method(method).Peer), nil
 }
 
 func setRate(to, from *limits.Rate) {

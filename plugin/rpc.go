@@ -37,6 +37,7 @@ func (a *API) NodeInfo(ctx context.Context) (*api.NodeInfo, error) {
 		Addrs:   addrs,
 		Network: r.network.Config().Name,
 		Status:  status,
+		ENR:     a.service.Record(),
 		Refused: r.server.Refused(),
 	}, nil
 }
@@ -85,7 +86,8 @@ func (a *API) Peer(id string) (*api.PeerDetails, error) {
 // Methods returns what has come of each method, inbound and outbound.
 func (a *API) Methods() []api.Method { return a.service.methods() }
 
-// Limits returns what each peer may use of each method, ordered by method.
+// Limits returns what each peer may use of each method, ordered by method, and whether that was changed since the
+// service was made.
 func (a *API) Limits() []api.Limit { return a.service.limits() }
 
 // Budgets returns what a peer, which need not be connected, has left of its limits; without a
@@ -129,8 +131,14 @@ func (a *API) Bans() []api.Ban {
 	return bans
 }
 
-// Trusted returns the peers that are trusted, sorted.
-func (a *API) Trusted() []peer.ID { return append([]peer.ID{}, a.service.scores.Trusted()...) }
+// Trusted returns the peers that are trusted, sorted, and whether they are so because of the configuration.
+func (a *API) Trusted() []api.Trusted {
+	trusted := []api.Trusted{}
+	for _, id := range a.service.scores.Trusted() {
+		trusted = append(trusted, api.Trusted{PeerID: id, Changed: !slices.Contains(a.service.cfg.Peers.Trusted, id)})
+	}
+	return trusted
+}
 
 // Syncing returns the sync that is under way, or null.
 func (a *API) Syncing() *api.Syncing {

@@ -245,7 +245,7 @@ func TestBansAndTrustOverRPC(t *testing.T) {
 	if err != nil || len(peers) != 1 || !peers[0].Trusted {
 		t.Errorf("peers %+v, error %v", peers, err)
 	}
-	if trusted, err := c.Trusted(t.Context()); err != nil || !slices.Equal(trusted, []peer.ID{id}) {
+	if trusted, err := c.Trusted(t.Context()); err != nil || !slices.Equal(trusted, []api.Trusted{{PeerID: id, Changed: true}}) {
 		t.Errorf("trusted %v, error %v", trusted, err)
 	}
 	if err := c.Ban(t.Context(), id, time.Hour, "test"); err == nil || !strings.Contains(err.Error(), "peer is trusted") {
@@ -275,6 +275,57 @@ func TestBansAndTrustOverRPC(t *testing.T) {
 	}
 	if _, err := c.Connect(t.Context(), addrOf(t, other.Host(), "tcp").Addrs[0].String()+"/p2p/"+id.String()); err != nil {
 		t.Errorf("a peer that is no longer banned: %v", err)
+	}
+}
+
+// What operators change ends with the process, and they are told.
+func TestWhatIsNotKeptIsToldApart(t *testing.T) {
+	stack := newNode(t, nodeConfig(""))
+	always, now := somebodyID(t), peer.ID("\x00\x01x")
+	cfg := devConfig()
+	cfg.Peers.Trusted = []peer.ID{always}
+	service, err := plugin.New(stack, nil, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stack.Start(); err != nil {
+		t.Fatal(err)
+	}
+	c := client.New(stack.Attach())
+	defer c.Close()
+	changed := func() (methods []string) {
+		all, err := c.Limits(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range all {
+			if l.Changed {
+				methods = append(methods, l.Method)
+			}
+		}
+		return methods
+	}
+	if got := changed(); len(got) != 0 {
+		t.Errorf("changed at first: %v", got)
+	}
+	old := itemsOf(service, "ping")
+	limit, err := c.SetLimit(t.Context(), "ping", api.LimitChange{Items: &config.Rate{N: 9}})
+	if err != nil || !limit.Changed {
+		t.Errorf("limit %+v, error %v", limit, err)
+	}
+	if got := changed(); !slices.Equal(got, []string{"ping"}) {
+		t.Errorf("changed: %v", got)
+	}
+	// One that is as it was is not changed.
+	if limit, err := c.SetLimit(t.Context(), "ping", api.LimitChange{Items: new(config.Rate(old))}); err != nil || limit.Changed {
+		t.Errorf("limit %+v, error %v", limit, err)
+	}
+	if err := c.Trust(t.Context(), now); err != nil {
+		t.Fatal(err)
+	}
+	want := []api.Trusted{{PeerID: now, Changed: true}, {PeerID: always}}
+	if got, err := c.Trusted(t.Context()); err != nil || !slices.Equal(got, want) {
+		t.Errorf("trusted %v, error %v, want %v", got, err, want)
 	}
 }
 

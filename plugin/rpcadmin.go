@@ -20,7 +20,7 @@ type AdminAPI struct {
 }
 
 // SetLimit changes what each peer may use of a method, at once and for exchanges under way too,
-// and returns what results. It lasts until the node ends.
+// and returns what results. It ends with the process: for good it is set in Config.Limits.
 func (a *AdminAPI) SetLimit(method string, change api.LimitChange) (*api.Limit, error) {
 	limit, err := a.service.setLimit(method, change)
 	if err != nil {
@@ -32,7 +32,8 @@ func (a *AdminAPI) SetLimit(method string, change api.LimitChange) (*api.Limit, 
 }
 
 // Connect dials a peer at a multiaddr with its peer id, whatever the target and its back-off, exchanges
-// statuses with it, and returns what it told.
+// statuses with it, and returns what it told. From then on it is a peer as any other; those that are always dialed
+// again are set in Config.Peers.
 func (a *AdminAPI) Connect(ctx context.Context, addr string) (*beacon.Status, error) {
 	r := a.service.running.Load()
 	if r == nil {
@@ -49,7 +50,7 @@ func (a *AdminAPI) Connect(ctx context.Context, addr string) (*beacon.Status, er
 	return &status, nil
 }
 
-// Disconnect says goodbye to a peer and hangs up. It may come back.
+// Disconnect says goodbye to a peer and hangs up. It may come back, and a static peer is dialed again.
 func (a *AdminAPI) Disconnect(ctx context.Context, id string) (bool, error) {
 	r, of, err := a.about(id)
 	if err != nil {
@@ -91,10 +92,11 @@ func (a *AdminAPI) Unban(id string) (bool, error) {
 	return banned, r.keeper.save()
 }
 
-// Trust has a peer never be banned or left for lack of room. It lasts until the node ends.
+// Trust has a peer never be penalised, banned or left for lack of room. A ban that it has ends, for good; the trust
+// ends with the process, unless Config.Peers names the peer.
 func (a *AdminAPI) Trust(id string) (bool, error) { return a.trust(id, true) }
 
-// Untrust has a peer be as any other.
+// Untrust has a peer be as any other. One that Config.Peers names is trusted again when the process is started again.
 func (a *AdminAPI) Untrust(id string) (bool, error) { return a.trust(id, false) }
 
 func (a *AdminAPI) trust(id string, trusted bool) (bool, error) {

@@ -38,6 +38,8 @@ type Service struct {
 	metrics *metrics.Metrics
 	table   []*reqresp.Spec // of the methods
 
+	configured limits.Config // that of the limiter, as it was made
+
 	applying sync.Mutex // is held while limits are changed over RPC
 
 	running atomic.Pointer[running]
@@ -95,6 +97,7 @@ func newService(env environment, stack *node.Config, chain beacon.Chain, cfg Con
 	if s.limiter, err = limits.New(s.limiterOptions()); err != nil {
 		return nil, fmt.Errorf("plugin: Config.Limits: %w", err)
 	}
+	s.configured = s.limiter.Config()
 	s.metrics = metrics.New(s.table, s.state)
 	return s, nil
 }
@@ -266,7 +269,7 @@ func (s *Service) Store() *store.Store {
 }
 
 // Limiter returns the limiter of what is served. Its configuration can be changed at
-// any time.
+// any time, and remains changed when the service is stopped and started again.
 func (s *Service) Limiter() *limits.Limiter { return s.limiter }
 
 // Scores returns the scores, bans and trusted peers. Its configuration can be changed at any time. A peer that is

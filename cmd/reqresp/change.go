@@ -22,16 +22,18 @@ func (a *app) changes() []*cli.Command {
 		a.limit(),
 		look(a, remote{
 			name: "connect", usage: "have the node dial a peer", args: "PEER", least: 1, most: 1,
-			description: "Has the node dial a PEER, a multiaddr with the peer's id, and exchange statuses with it.",
+			description: "Has the node dial a PEER, a multiaddr with the peer's id, and exchange statuses with it. From then on it is\n" +
+				"a peer as any other; for one that is always dialed again, see --staticnodes of 'reqresp serve'.",
 		}, connectPeer, a.showStatus),
 		a.about("disconnect", "have the node leave a peer",
 			"Has the node say goodbye to a peer and hang up. The peer may come back.", "left", (*client.Client).Disconnect),
 		a.ban(),
 		a.about("unban", "end a ban", "Ends the ban of a peer, which need not be banned, and forgets its score.", "no longer banned",
 			func(c *client.Client, ctx context.Context, id peer.ID) error { _, err := c.Unban(ctx, id); return err }),
-		a.about("trust", "never ban a peer", "Has a peer never be banned or left for lack of room. It lasts until the node ends; for longer, set it in a\n"+
-			"configuration file.", "trusted", (*client.Client).Trust),
-		a.about("untrust", "treat a peer as any other", "Has a peer be treated as any other.", "not trusted", (*client.Client).Untrust),
+		a.about("trust", "never ban a peer", "Has a peer never be penalised, banned or left for lack of room, until the node ends. For longer, name it in\n"+
+			"TrustedNodes below [P2P] in a configuration file.", "trusted, until the node ends unless its configuration says so", (*client.Client).Trust),
+		a.about("untrust", "treat a peer as any other", "Has a peer be treated as any other, until the node ends: one that the\n"+
+			"configuration names is trusted again then.", "not trusted", (*client.Client).Untrust),
 	}
 }
 
@@ -83,7 +85,11 @@ func (a *app) ban() *cli.Command {
 }
 
 const limitDescription = `Changes what each peer may use of a METHOD, at once and for exchanges under way too. What is not
-given stays as it is. It lasts until the node ends; for longer, set it in a configuration file.
+given stays as it is. It lasts until the node ends; for longer, set it in a configuration file, as in
+
+   [Limits.methods.beacon_blocks_by_range]
+   peer = { items = "64/10s+128" }
+
 
 A RATE is N/TIME+BURST: 128/10s+256 is 128 every ten seconds, in bursts of 256, and 128/s is 128 every
 second. Bytes may have a unit, as in 2MiB/s+24MiB.`

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/urfave/cli/v3"
 
 	"github.com/seed-2dd5877b/reqresp/plugin/api"
@@ -51,7 +50,8 @@ func (a *app) looks() []*cli.Command {
 		look(a, remote{
 			name: "limits", usage: "list what each peer may use, by method",
 			description: "Lists what each peer may use of each method: 128/10s+256 is 128 every ten seconds, in bursts of 256.\n" +
-				"Items are response chunks, bytes are those on the wire.",
+				"Items are response chunks, bytes are those on the wire. What 'reqresp limit' has changed is marked: that ends\n" +
+				"when the node does.",
 		}, all((*client.Client).Limits), a.showLimits),
 		look(a, remote{
 			name: "budgets", usage: "list what peers have left of their limits", args: "[ID]", most: 1,
@@ -62,7 +62,8 @@ func (a *app) looks() []*cli.Command {
 			all((*client.Client).Scores), a.showScores),
 		look(a, remote{name: "bans", usage: "list the peers that are kept out", description: "Lists the peers that are kept out."},
 			all((*client.Client).Bans), a.showBans),
-		look(a, remote{name: "trusted", usage: "list the peers that are trusted", description: "Lists the peers that are never banned."},
+		look(a, remote{name: "trusted", usage: "list the peers that are trusted", description: "Lists the peers that are never penalised, banned or left for lack of room. Those that 'reqresp trust' has named\n" +
+			"are marked: their trust ends when the node does."},
 			all((*client.Client).Trusted), a.showTrusted),
 		look(a, remote{name: "syncing", usage: "tell how far a sync has come", description: "Tells how far the sync that is under way has come."},
 			all((*client.Client).Syncing), a.showSyncing),
@@ -142,11 +143,19 @@ func (a *app) showMethods(methods []api.Method) *table {
 }
 
 func (a *app) showLimits(limits []api.Limit) *table {
-	t := newTable(a.stdout, "METHOD", "REQUESTS", "ITEMS", "BYTES")
+	t := newTable(a.stdout, "METHOD", "REQUESTS", "ITEMS", "BYTES", "CHANGED")
 	for _, l := range limits {
-		t.row(l.Method, l.Requests, l.Items, l.Bytes)
+		t.row(l.Method, l.Requests, l.Items, l.Bytes, changed(l.Changed))
 	}
 	return t
+}
+
+// changed tells how long something lasts that is not of the configuration.
+func changed(is bool) string {
+	if is {
+		return "until the node ends"
+	}
+	return ""
 }
 
 func (a *app) showBudgets(budgets []api.Budget) *table {
@@ -173,10 +182,10 @@ func (a *app) showBans(bans []api.Ban) *table {
 	return t
 }
 
-func (a *app) showTrusted(ids []peer.ID) *table {
-	t := newTable(a.stdout, "PEER")
-	for _, id := range ids {
-		t.row(id)
+func (a *app) showTrusted(peers []api.Trusted) *table {
+	t := newTable(a.stdout, "PEER", "CHANGED")
+	for _, p := range peers {
+		t.row(p.PeerID, changed(p.Changed))
 	}
 	return t
 }

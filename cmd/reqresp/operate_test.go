@@ -82,6 +82,11 @@ func TestChangingANode(t *testing.T) {
 	if len(rows) != 1 || strings.Join(rows[0][:3], " ") != "ping 9/s 7/10s" {
 		t.Errorf("limit %q", rows)
 	}
+	for _, row := range columns(t, succeed(t, at("limits")...)) {
+		if changed := strings.HasSuffix(strings.Join(row, " "), " until the node ends"); changed != (row[0] == "ping") {
+			t.Errorf("limit %q", row)
+		}
+	}
 	if text := get(t, server.Metrics+"/metrics"); !strings.Contains(text, `reqresp_quota_rate{currency="items",method="ping"} 0.7`) {
 		t.Error("the change is not in the metrics")
 	}
@@ -107,7 +112,7 @@ func TestChangingANode(t *testing.T) {
 	// Whom an operator trusts cannot be banned.
 	succeed(t, at("trust", somebodysID)...)
 	fail(t, exitFailed, "peer is trusted", at("ban", somebodysID)...)
-	if got := succeed(t, at("trusted")...); !strings.Contains(got, somebodysID) {
+	if got := succeed(t, at("trusted")...); !strings.Contains(got, somebodysID+"  until the node ends") {
 		t.Errorf("trusted printed %q", got)
 	}
 	succeed(t, at("untrust", somebodysID)...)

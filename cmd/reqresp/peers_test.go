@@ -49,7 +49,7 @@ func TestStaticAndTrustedNodes(t *testing.T) {
 	// The static peer is dialed although no others are.
 	node := serveOpen(t, "--nodial", "--staticnodes", other.Addrs[0], "--trustednodes", other.PeerID.String())
 	waitForPeer(t, node, other.PeerID)
-	if rows := columns(t, succeed(t, "trusted", "--attach", node.IPC)); len(rows) != 1 || rows[0][0] != other.PeerID.String() {
+	if rows := columns(t, succeed(t, "trusted", "--attach", node.IPC)); len(rows) != 1 || rows[0][0] != other.PeerID.String() || rows[0][1] != "-" {
 		t.Errorf("trusted %q", rows)
 	}
 	text := succeed(t, "peer", other.PeerID.String(), "--attach", node.IPC)

@@ -154,6 +154,10 @@ func TestAnOperatorsWalk(t *testing.T) {
 		return len(peers) == 0, err
 	})
 
+	if got := succeed(t, "limits", "--attach", at.HTTP); strings.Count(got, "until the node ends") != 1 {
+		t.Errorf("the change is not marked in\n%s", got)
+	}
+
 	// It stops cleanly, and is the same when it is started again, with the limits of its file and the
 	// ban there was.
 	o := node.stop()

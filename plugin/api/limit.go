@@ -13,6 +13,9 @@ type Limit struct {
 	Requests config.Rate     `json:"requests"`
 	Items    config.Rate     `json:"items"` // response chunks
 	Bytes    config.ByteRate `json:"bytes"` // on the wire
+	// Changed tells that the limit is not the one of the node's configuration. The change is not kept: it
+	// ends with the process.
+	Changed bool `json:"changed"`
 }
 
 // LimitChange is what to change of a method's limit. What is nil stays as it is.

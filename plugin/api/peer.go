@@ -16,6 +16,8 @@ type NodeInfo struct {
 	Addrs   []string      `json:"addrs"`   // multiaddrs with the peer id, ready to dial
 	Network string        `json:"network"` // its name, empty if it has none
 	Status  beacon.Status `json:"status"`
+	// ENR is the node record, which begins "enr:"; empty if discovery is off.
+	ENR string `json:"enr,omitempty"`
 	// Refused is how many streams were reset unread because too many were being served.
 	Refused uint64 `json:"refused"`
 }
@@ -71,6 +73,14 @@ type Ban struct {
 	Until time.Time `json:"until"`
 	// Reason is why, in words.
 	Reason string `json:"reason"`
+}
+
+// Trusted is a peer that is never penalised, banned or left for lack of room.
+type Trusted struct {
+	PeerID peer.ID `json:"peerId"`
+	// Changed tells that the node's configuration does not name it. Its trust is not kept: it ends with
+	// the process.
+	Changed bool `json:"changed"`
 }
 
 // Syncing is a sync that is under way.

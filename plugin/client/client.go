@@ -98,8 +98,8 @@ func (c *Client) Bans(ctx context.Context) ([]api.Ban, error) {
 }
 
 // Trusted returns the peers that are trusted, sorted.
-func (c *Client) Trusted(ctx context.Context) ([]peer.ID, error) {
-	return call[[]peer.ID](ctx, c, c.reads+"trusted")
+func (c *Client) Trusted(ctx context.Context) ([]api.Trusted, error) {
+	return call[[]api.Trusted](ctx, c, c.reads+"trusted")
 }
 
 // Syncing returns the sync that is under way, or nil.
@@ -108,13 +108,13 @@ func (c *Client) Syncing(ctx context.Context) (*api.Syncing, error) {
 }
 
 // SetLimit changes what each peer may use of a method, at once and for exchanges under way too,
-// and returns what results.
+// and returns what results. It ends with the process: for good it is set in the node's configuration.
 func (c *Client) SetLimit(ctx context.Context, method string, change api.LimitChange) (api.Limit, error) {
 	return call[api.Limit](ctx, c, c.changes+"setLimit", method, change)
 }
 
 // Connect has the node dial a peer at a multiaddr with its peer id, and returns the status that
-// the peer tells.
+// the peer tells. From then on it is a peer as any other.
 func (c *Client) Connect(ctx context.Context, addr string) (beacon.Status, error) {
 	return call[beacon.Status](ctx, c, c.changes+"connect", addr)
 }
@@ -137,13 +137,15 @@ func (c *Client) Unban(ctx context.Context, id peer.ID) (bool, error) {
 	return call[bool](ctx, c, c.changes+"unban", id)
 }
 
-// Trust has a peer never be banned or left for lack of room, until the node ends.
+// Trust has a peer never be penalised, banned or left for lack of room. It ends with the process, unless the node's
+// configuration names the peer.
 func (c *Client) Trust(ctx context.Context, id peer.ID) error {
 	_, err := call[bool](ctx, c, c.changes+"trust", id)
 	return err
 }
 
-// Untrust has a peer be as any other.
+// Untrust has a peer be as any other. One that the node's configuration names is trusted again when the process
+// is started again.
 func (c *Client) Untrust(ctx context.Context, id peer.ID) error {
 	_, err := call[bool](ctx, c, c.changes+"untrust", id)
 	return err
