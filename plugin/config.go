@@ -51,7 +51,8 @@ type Config struct {
 	Name string
 
 	// Host is a libp2p host to run on, which the service does not close. Nil has
-	// the service make one.
+	// the service make one. A host keeps out peers that are banned if it was made with the gater of Book; from
+	// any other, they are left soon after they have connected, and nothing that they ask for is served meanwhile.
 	Host host.Host
 	// Listen are the multiaddrs on which the service's own host listens. Empty
 	// means DefaultListen. It must be empty if Host is set.
@@ -79,6 +80,10 @@ type Config struct {
 	// Scores is how peers are scored; see package score. It can be changed at run time by Service.Scores. Scores
 	// and bans are kept in the node's data directory.
 	Scores score.Config
+	// Book has the scores, bans and trusted peers. It is for a host, or for gossipsub, that are made before the
+	// service and need it; it is for one service, and Scores must be zero with it. Nil has the service make one
+	// from Scores, and log what becomes of peers.
+	Book *score.Book
 	// ServerTrace and ClientTrace are told how the exchanges go on that are served, and those that
 	// the service's client begins. Nil tells nobody.
 	ServerTrace *reqresp.ServerTrace
@@ -135,6 +140,9 @@ func (c Config) validate(stack *node.Config, embedded bool) error {
 	}
 	if p := c.Peers; p.Scores != nil || p.File != "" || p.Shared || p.Logger != nil {
 		return errors.New("plugin: Scores, File, Shared and Logger of Config.Peers are set by the service, leave them unset")
+	}
+	if c.Book != nil && c.Scores != (score.Config{}) {
+		return errors.New("plugin: Config.Scores is of no effect with Config.Book, which has its own: leave it zero")
 	}
 	if l := c.Limits; l != nil && (l.Scores != nil || l.Addr != nil) {
 		return errors.New("plugin: Scores and Addr of Config.Limits are set by the service, leave them unset")

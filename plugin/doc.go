@@ -27,8 +27,19 @@
 // [Config].Discovery finds peers by discv5, see package discovery.
 //
 // [Service.Scores] tells how peers behave and who is banned, see package score; it is kept in the data
-// directory. Whose score is bad is left, who is banned is kept out of the service's own host, and the limiter
-// gives the better ones more.
+// directory. Whose score is bad is left, who is banned is kept out, and the limiter gives the better ones more.
+//
+// # A host of one's own
+//
+// A service on [Config].Host shares it with whatever else runs there: it neither counts nor leaves peers that have
+// nothing to do with it. A host asks its connection gater whom to keep out, which it takes as it is made, before the
+// service. The scores, of which the gater is one view, can be made first:
+//
+//	book, err := score.New(nil)
+//	h, err := libp2p.New(libp2p.ConnectionGater(book.Gater(nil)))
+//	service, err := plugin.New(stack, chain, plugin.Config{Network: network, Host: h, Book: book})
+//
+// On a host without it, peers that are banned are refused whatever they ask for, and left soon.
 //
 // # Operation
 //

@@ -178,7 +178,7 @@ func TestAnOperatorsWalk(t *testing.T) {
 	if len(bans) != 1 || bans[0][0] != other.PeerID.String() || bans[0][2] != "test" {
 		t.Errorf("bans %q after a restart", bans)
 	}
-	fail(t, exitFailed, "no connection", "connect", other.Addrs[0], "--datadir", dir)
+	fail(t, exitFailed, "peer is banned", "connect", other.Addrs[0], "--datadir", dir)
 	if o := node.stop(); o.code != exitOK {
 		t.Errorf("exit code %d: %s", o.code, o.stderr)
 	}

@@ -18,8 +18,12 @@ const (
 	MaxReason = 256
 )
 
-// ErrTrusted is returned by [Book.Ban] for a peer that is trusted.
-var ErrTrusted = errors.New("score: peer is trusted")
+var (
+	// ErrTrusted is returned by [Book.Ban] for a peer that is trusted.
+	ErrTrusted = errors.New("score: peer is trusted")
+	// ErrBanned is wrapped by what is refused because a peer is banned; see [Book.Middleware].
+	ErrBanned = errors.New("score: peer is banned")
+)
 
 // A Banned peer is one whose ban is in force.
 type Banned struct {

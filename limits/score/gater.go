@@ -9,7 +9,11 @@ import (
 )
 
 // Gater returns a libp2p connection gater that keeps banned peers out, and asks
-// next about all else. Next may be nil.
+// next about all else. Next may be nil. A host takes it as it is made:
+//
+//	h, err := libp2p.New(libp2p.ConnectionGater(book.Gater(nil)), …)
+//
+// Connections that there are when a peer is banned stay: whoever owns them ends them.
 func (b *Book) Gater(next connmgr.ConnectionGater) connmgr.ConnectionGater {
 	return &gater{book: b, next: next}
 }

@@ -113,19 +113,7 @@ func TestMiddlewarePenalisesWhatPeersDoWrong(t *testing.T) {
 					Config:  score.Config{HalfLife: 100_000 * time.Hour},
 					Observe: func(c score.Change) { changes = append(changes, c) },
 				})
-				link := simnet.LinkSettings{BitsPerSecond: 100 * simlibp2p.OneMbps}
-				nw, meta, err := simlibp2p.SimpleLibp2pNetwork([]simlibp2p.NodeLinkSettingsAndCount{{
-					LinkSettings: simnet.NodeBiDiLinkSettings{Downlink: link, Uplink: link}, Count: 2,
-				}}, simnet.StaticLatency(10*time.Millisecond), simlibp2p.NetworkSettings{})
-				if err != nil {
-					t.Fatal(err)
-				}
-				nw.Start()
-				t.Cleanup(nw.Close)
-				for _, h := range meta.Nodes {
-					t.Cleanup(func() { _ = h.Close() })
-				}
-				client, server := meta.Nodes[0], meta.Nodes[1]
+				client, server := simulatedPair(t)
 				serveSizes(t, server, book)
 				if err := client.Connect(t.Context(), peer.AddrInfo{ID: server.ID(), Addrs: server.Addrs()}); err != nil {
 					t.Fatal(err)
@@ -149,4 +137,66 @@ func TestMiddlewarePenalisesWhatPeersDoWrong(t *testing.T) {
 			})
 		})
 	}
+}
+
+// simulatedPair returns two hosts on a simulated network.
+func simulatedPair(t *testing.T) (client, server host.Host) {
+	t.Helper()
+	link := simnet.LinkSettings{BitsPerSecond: 100 * simlibp2p.OneMbps}
+	nw, meta, err := simlibp2p.SimpleLibp2pNetwork([]simlibp2p.NodeLinkSettingsAndCount{{
+		LinkSettings: simnet.NodeBiDiLinkSettings{Downlink: link, Uplink: link}, Count: 2,
+	}}, simnet.StaticLatency(10*time.Millisecond), simlibp2p.NetworkSettings{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	nw.Start()
+	t.Cleanup(nw.Close)
+	for _, h := range meta.Nodes {
+		t.Cleanup(func() { _ = h.Close() })
+	}
+	return meta.Nodes[0], meta.Nodes[1]
+}
+
+// Whether a host keeps them out or not, nothing is served to peers that are banned.
+func TestMiddlewareRefusesBannedPeers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		book := newBook(t, nil)
+		client, server := simulatedPair(t)
+		serveSizes(t, server, book)
+		if err := client.Connect(t.Context(), peer.AddrInfo{ID: server.ID(), Addrs: server.Addrs()}); err != nil {
+			t.Fatal(err)
+		}
+		ask := func() ([]byte, error) {
+			stream, err := client.NewStream(t.Context(), server.ID(), sizes)
+			if err != nil {
+				return nil, err
+			}
+			defer stream.Close()
+			if _, err := stream.Write(make([]byte, 1)); err != nil {
+				return nil, err
+			}
+			if err := stream.CloseWrite(); err != nil {
+				return nil, err
+			}
+			return io.ReadAll(stream)
+		}
+		if answer, err := ask(); err != nil || len(answer) == 0 {
+			t.Fatalf("%d bytes, error %v", len(answer), err)
+		}
+		if err := book.Ban(client.ID(), time.Hour, "spam"); err != nil {
+			t.Fatal(err)
+		}
+		answer, err := ask()
+		reset, ok := errors.AsType[*network.StreamError](err)
+		if len(answer) > 0 || !ok || reset.ErrorCode != network.StreamResourceLimitExceeded {
+			t.Errorf("%d bytes for a banned peer, error %v", len(answer), err)
+		}
+		if got := book.Score(client.ID()); got < 0 {
+			t.Errorf("score %v for having asked", got)
+		}
+		book.Forgive(client.ID())
+		if answer, err := ask(); err != nil || len(answer) == 0 {
+			t.Errorf("%d bytes for a peer that was forgiven, error %v", len(answer), err)
+		}
+	})
 }

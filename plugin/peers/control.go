@@ -16,19 +16,24 @@ import (
 var (
 	// ErrNotConnected is returned for a peer that is not connected.
 	ErrNotConnected = errors.New("peers: peer is not connected")
+	// ErrBanned is returned for a peer that is banned.
+	ErrBanned = errors.New("peers: peer is banned")
 	// ErrNotRunning is returned before Start and after Stop.
 	ErrNotRunning = errors.New("peers: manager is not running")
 )
 
 // Connect dials a peer now, whatever the target, the pace and its back-off, and exchanges statuses with
 // it. A peer of another network or chain is left, and its status returned beside an error that
-// wraps beacon.ErrIrrelevant.
+// wraps beacon.ErrIrrelevant. It fails with an error that wraps ErrBanned, and dials nobody, if the peer is banned.
 func (m *Manager) Connect(ctx context.Context, info peer.AddrInfo) (beacon.Status, error) {
 	if err := validate(info); err != nil {
 		return beacon.Status{}, fmt.Errorf("peers: %w", err)
 	}
 	if !m.running() {
 		return beacon.Status{}, ErrNotRunning
+	}
+	if m.opts.Scores.Banned(info.ID) {
+		return beacon.Status{}, fmt.Errorf("%w: %v", ErrBanned, info.ID)
 	}
 	m.Offer(info)
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
