@@ -61,7 +61,7 @@ type Config struct {
 	// and peer id are one. It is refused while the node listens for devp2p or runs
 	// discovery: two discovery instances on one key publish competing records, and
 	// go-ethereum announces its devp2p port where consensus clients expect
-	// libp2p's. It must not be set if Host is.
+	// libp2p's. It must not be set if Host is, and is for one service of a node.
 	ShareNodeKey bool
 
 	// Peers says how many peers to have and whom, and who is trusted. Scores, File, Shared and Logger are
@@ -120,7 +120,13 @@ func (c Config) withDefaults() Config {
 // validName is what Config.Name may be. RPC methods are called namespace_method.
 var validName = regexp.MustCompile(`^[a-z][a-z0-9]{0,31}$`)
 
+// reservedNames are the RPC namespaces of go-ethereum, whose calls ours would replace.
+var reservedNames = []string{"admin", "debug", "dev", "engine", "eth", "miner", "net", "rpc", "txpool", "web3"}
+
 func validateName(name string) error {
+	if slices.Contains(reservedNames, name) {
+		return fmt.Errorf("plugin: Config.Name is %q, which is an RPC namespace of go-ethereum's own: choose another", name)
+	}
 	if !validName.MatchString(name) {
 		return fmt.Errorf("plugin: Config.Name is %q, want at most 32 lower-case letters and digits, a letter first", name)
 	}

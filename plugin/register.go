@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -13,10 +14,10 @@ import (
 )
 
 // register registers a service with a node. Two of one name would share their files and hide each
-// other's RPC API, which the node does not notice.
+// other's RPC API, two on the node's key would be one peer, which the node does not notice.
 func register(stack *node.Node, s *Service) (err error) {
-	if !claim(stack, s.cfg.Name) {
-		return fmt.Errorf("plugin: the node has a service named %q, or one whose RPC would have the same name, already: give this one another Config.Name", s.cfg.Name)
+	if err := claim(stack, s.cfg.Name, s.cfg.ShareNodeKey); err != nil {
+		return err
 	}
 	defer func() {
 		// A node that was started takes no more services, and panics.
@@ -29,34 +30,47 @@ func register(stack *node.Node, s *Service) (err error) {
 	return nil
 }
 
-// claims are the names of the services on each node.
+// claims are what the services on each node have taken.
 var claims struct {
 	sync.Mutex
-	names map[weak.Pointer[node.Node]][]string
+	byNode map[weak.Pointer[node.Node]]*claimed
 }
 
-// claim reports whether a name, as those of the RPC namespaces that come of it, was free on a node, and takes it for as long as the node lives.
-func claim(stack *node.Node, name string) bool {
+type claimed struct {
+	names []string
+	key   bool
+}
+
+// claim takes a name, and those of the RPC namespaces that come of it, and the node's key if that is to be shared,
+// for as long as the node lives. It fails if one of them is taken.
+func claim(stack *node.Node, name string, nodeKey bool) error {
 	claims.Lock()
 	defer claims.Unlock()
-	key := weak.Make(stack)
-	names, ok := claims.names[key]
+	at := weak.Make(stack)
+	c := claims.byNode[at]
+	if c == nil {
+		c = new(claimed)
+	}
 	taken := func(n string) bool { return n == name || n+api.AdminSuffix == name || n == name+api.AdminSuffix }
-	if slices.ContainsFunc(names, taken) {
-		return false
+	switch {
+	case slices.ContainsFunc(c.names, taken):
+		return fmt.Errorf("plugin: the node has a service named %q, or one whose RPC would have the same name, already: give this one another Config.Name", name)
+	case c.key && nodeKey:
+		return errors.New("plugin: another service of the node shares its key already: leave Config.ShareNodeKey unset, or both would be the same peer")
 	}
-	if claims.names == nil {
-		claims.names = make(map[weak.Pointer[node.Node]][]string)
+	c.names, c.key = append(c.names, name), c.key || nodeKey
+	if claims.byNode == nil {
+		claims.byNode = make(map[weak.Pointer[node.Node]]*claimed)
 	}
-	claims.names[key] = append(names, name)
-	if !ok {
-		runtime.AddCleanup(stack, unclaim, key)
+	if claims.byNode[at] == nil {
+		claims.byNode[at] = c
+		runtime.AddCleanup(stack, unclaim, at)
 	}
-	return true
+	return nil
 }
 
-func unclaim(key weak.Pointer[node.Node]) {
+func unclaim(at weak.Pointer[node.Node]) {
 	claims.Lock()
 	defer claims.Unlock()
-	delete(claims.names, key)
+	delete(claims.byNode, at)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -260,6 +261,13 @@ func TestNewRefusesConflicts(t *testing.T) {
 		{"node key of a listening node", listening, false, func(c *plugin.Config) { c.ShareNodeKey = true }, `"127.0.0.1:0"`},
 		{"node key of a discovering node", discovering, false, func(c *plugin.Config) { c.ShareNodeKey = true }, "NoDiscovery"},
 		{"scores of its own", nodeConfig(""), false, func(c *plugin.Config) { c.Limits = &limits.Options{Scores: new(score.Book)} }, "Config.Limits"},
+		{"scores and a book", nodeConfig(""), false, func(c *plugin.Config) { c.Scores.BanFor, c.Book = time.Hour, new(score.Book) }, "Config.Scores"},
+		{"another's addresses", nodeConfig(""), false, func(c *plugin.Config) {
+			c.Limits = &limits.Options{Addr: func(peer.ID) netip.Addr { return netip.Addr{} }}
+		}, "Config.Limits"},
+		{"a namespace of the node", nodeConfig(""), false, func(c *plugin.Config) { c.Name = "admin" }, `"admin"`},
+		{"more outbound peers than peers", nodeConfig(""), false, func(c *plugin.Config) { c.Peers.Target, c.Peers.MinOutbound = 4, 5 }, "MinOutbound is 5"},
+		{"a static peer without address", nodeConfig(""), false, func(c *plugin.Config) { c.Peers.Static = []peer.AddrInfo{{ID: h.ID()}} }, "Config.Peers"},
 		{"bad scores", nodeConfig(""), false, func(c *plugin.Config) { c.Scores.Window = 1 }, "Config.Scores"},
 		{"bad limits", nodeConfig(""), false, func(c *plugin.Config) { c.Limits = &limits.Options{Config: limits.Config{MaxQueue: -3}} }, "-3"},
 	} {
@@ -294,6 +302,25 @@ func TestNodeKeyCanBeShared(t *testing.T) {
 	}
 	if !bytes.Equal(raw, gcrypto.CompressPubkey(want)) {
 		t.Error("peer id is not of the node's key")
+	}
+}
+
+// Two services on the node's key would be one peer, and publish competing records.
+func TestTheNodeKeyIsSharedOnce(t *testing.T) {
+	stack := newNode(t, nodeConfig(""))
+	cfg := devConfig()
+	cfg.ShareNodeKey = true
+	if _, err := plugin.New(stack, nil, cfg); err != nil {
+		t.Fatal(err)
+	}
+	cfg.Name = "other"
+	if _, err := plugin.New(stack, nil, cfg); err == nil || !strings.Contains(err.Error(), "Config.ShareNodeKey") {
+		t.Errorf("a second service on the node's key: %v", err)
+	}
+	// What was refused has taken nothing.
+	cfg.ShareNodeKey = false
+	if _, err := plugin.New(stack, nil, cfg); err != nil {
+		t.Errorf("a second service on a key of its own: %v", err)
 	}
 }
 
