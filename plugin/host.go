@@ -18,6 +18,7 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
+	"github.com/multiformats/go-multiaddr"
 
 	"github.com/seed-2dd5877b/reqresp/plugin/peers"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
@@ -42,7 +43,7 @@ func newHost(key *ecdsa.PrivateKey, cfg *Config, gater corecm.ConnectionGater) (
 	}
 	h, err := libp2p.New(
 		libp2p.Identity(id),
-		libp2p.ListenAddrStrings(cfg.Listen...),
+		libp2p.NoListenAddrs, // but below
 		libp2p.ConnectionManager(connections),
 		libp2p.ConnectionGater(gater),
 		libp2p.UserAgent(userAgent),
@@ -55,9 +56,27 @@ func newHost(key *ecdsa.PrivateKey, cfg *Config, gater corecm.ConnectionGater) (
 		libp2p.Ping(false),
 	)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("plugin: listening on %v: %w", cfg.Listen, err), connections.Close())
+		return nil, errors.Join(fmt.Errorf("plugin: making a host: %w", err), connections.Close())
+	}
+	if err := listen(h, cfg.Listen); err != nil {
+		return nil, errors.Join(err, h.Close())
 	}
 	return h, nil
+}
+
+// listen has a host listen on all addresses. One that is made to listen is content with the first that
+// works, and leaves things running if none does.
+func listen(h host.Host, addrs []string) error {
+	for _, text := range addrs {
+		addr, err := multiaddr.NewMultiaddr(text)
+		if err == nil {
+			err = h.Network().Listen(addr)
+		}
+		if err != nil {
+			return fmt.Errorf("plugin: listening on %s: %w", text, err)
+		}
+	}
+	return nil
 }
 
 // hostKey returns the key of a host, for discovery to run under.

@@ -180,6 +180,9 @@ func TestStopSaysGoodbyeAndLeavesNothing(t *testing.T) {
 	if err := clientStack.Close(); err != nil {
 		t.Fatal(err)
 	}
+	if got := totals(t, server, "goodbye", "inbound").Outcomes["success"]; got != 1 {
+		t.Errorf("%d goodbyes were told", got)
+	}
 	waitFor(t, "the server to forget the client", func() bool { return len(server.Server().PeerStatuses()) == 0 })
 	if err := serverStack.Close(); err != nil {
 		t.Fatal(err)
