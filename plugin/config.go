@@ -36,7 +36,7 @@ const DefaultName = "reqresp"
 const DefaultDrain = 5 * time.Second
 
 // Config is what a service is made from. The network is required, everything
-// else has a default.
+// else has a default. What it points to must not be changed once a service was made from it.
 type Config struct {
 	// Network is the network to speak on. It is required together with a chain, and
 	// must be nil without one: the embedded store knows its own.
@@ -84,9 +84,9 @@ type Config struct {
 	// service and need it; it is for one service, and Scores must be zero with it. Nil has the service make one
 	// from Scores, and log what becomes of peers.
 	Book *score.Book
-	// ServerTrace and ClientTrace are told how the exchanges go on that are served, and those that
-	// the service's client begins. Nil tells nobody.
+	// ServerTrace is told how the exchanges go on that are served, beside the metrics. Nil tells nobody.
 	ServerTrace *reqresp.ServerTrace
+	// ClientTrace is told the same of those that the service's client begins. Nil tells nobody.
 	ClientTrace *reqresp.ClientTrace
 	// Middleware wraps every exchange that is served, the first outermost.
 	Middleware []reqresp.Middleware

@@ -41,6 +41,19 @@
 //
 // On a host without it, peers that are banned are refused whatever they ask for, and left soon.
 //
+// # Files
+//
+// In the node's data directory there are, with the service's name in place of "reqresp":
+//
+//	beaconchain          the embedded store; NAME-beaconchain for other names
+//	reqresp-nodekey      the peer identity, as hex
+//	reqresp-peers.json   peers that are known
+//	reqresp-scores.json  scores and bans
+//	reqresp-nodes        nodes that discovery knows
+//
+// An identity or scores that cannot be read keep the service from starting; peers that are known are found again.
+// Without a data directory all is in memory.
+//
 // # Operation
 //
 // [Service.Metrics] is a collector for Prometheus. Over the node's RPC, package client reads what

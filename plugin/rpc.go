@@ -12,8 +12,9 @@ import (
 	"github.com/seed-2dd5877b/reqresp/plugin/peers"
 )
 
-// API is the RPC namespace of a service, "reqresp" unless Config.Name says otherwise. Its calls only read.
-// Package client has a client for them.
+// API is the RPC namespace of a service, "reqresp" unless Config.Name says otherwise. Its calls only read, and may
+// be made concurrently. Those that need the service to run fail with [ErrNotRunning] otherwise. Package client has a
+// client for them.
 type API struct {
 	service *Service
 }
@@ -56,7 +57,7 @@ func (a *API) Peers() ([]api.Peer, error) {
 	return list, nil
 }
 
-// Peer returns all that is known of a peer that is connected.
+// Peer returns all that is known of a peer, which has to be connected.
 func (a *API) Peer(id string) (*api.PeerDetails, error) {
 	r := a.service.running.Load()
 	if r == nil {

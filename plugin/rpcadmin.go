@@ -14,7 +14,8 @@ import (
 )
 
 // AdminAPI is the RPC namespace of a service's calls that change something, "reqrespadmin" unless Config.Name
-// says otherwise. Package client has a client for them.
+// says otherwise. They may be made concurrently; those that need the service to run fail with [ErrNotRunning]
+// otherwise. Package client has a client for them, package api tells what of it is kept.
 type AdminAPI struct {
 	service *Service
 }
@@ -60,7 +61,8 @@ func (a *AdminAPI) Disconnect(ctx context.Context, id string) (bool, error) {
 }
 
 // Ban keeps a peer out for a time, a duration like "24h", also over restarts, and leaves it if it is
-// connected. The reason is for people to read.
+// connected. A time between a second and a year takes the place of that of a ban there is. The reason is for people
+// to read. A peer that is trusted cannot be banned.
 func (a *AdminAPI) Ban(ctx context.Context, id, duration, reason string) (bool, error) {
 	r, of, err := a.about(id)
 	if err != nil {

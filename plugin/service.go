@@ -63,8 +63,8 @@ type running struct {
 }
 
 // New makes a service that answers from chain, or from the embedded store if
-// chain is nil, and registers it and its RPC APIs with stack. It opens nothing and starts
-// nothing. It refuses settings that conflict, with an error that names them.
+// chain is nil, and registers it and its RPC APIs with stack, which must not have been started yet. It opens nothing
+// and starts nothing. It refuses settings that conflict, with an error that names them.
 func New(stack *node.Node, chain beacon.Chain, cfg Config) (*Service, error) {
 	s, err := newService(onNode{stack}, stack.Config(), chain, cfg)
 	if err != nil {
@@ -111,8 +111,9 @@ func (s *Service) APIs() []rpc.API {
 	}
 }
 
-// Start opens the store, the host and the server, or undoes what it opened and
-// fails.
+// Start opens the store, the host, the server and discovery, or undoes what it opened and fails: with an error that
+// names the file, address or setting. It fails too if the service runs already. A service whose start has failed can
+// be started again.
 func (s *Service) Start() error {
 	if s.running.Load() != nil {
 		return errors.New("plugin: service already runs")
@@ -182,7 +183,8 @@ func (s *Service) openHost(r *running) error {
 }
 
 // Stop says goodbye, waits for exchanges under way as long as Config.Drain
-// allows, and closes what Start opened.
+// allows, and closes what Start opened. The goodbyes have two seconds of their own. It does nothing if the service
+// does not run.
 func (s *Service) Stop() error {
 	if r := s.running.Swap(nil); r != nil {
 		return s.close(r)

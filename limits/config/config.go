@@ -19,7 +19,7 @@ type Config struct {
 	Limits limits.Config
 	// Score is for a [score.Book].
 	Score score.Config
-	// Trusted are peers for the book's options.
+	// Trusted are peers that are never penalised, for [score.Options].
 	Trusted []peer.ID
 }
 

@@ -17,8 +17,8 @@
 //	[methods.beacon_blocks_by_range]
 //	peer = { items = "64/10s+128" }
 //
-// A rate is how much in what time, and after a plus the burst, which is as much if
-// it is left out. Bytes may have the units KiB, MiB and GiB. A rate in the file
+// A rate is how much in what time, such as 10s, 5m or s for a second, and after a plus the burst, which is as
+// much if it is left out. Bytes may have the units KiB, MiB and GiB. A rate in the file
 // replaces the preset's as a whole, burst included; what the file does not mention
 // remains. [Config.Format] prints all that is in effect, in the same form.
 //

@@ -78,7 +78,8 @@ func (b *Book) Bans() []Banned {
 	return bans
 }
 
-// Forgive forgets a peer's score, and lifts its ban. It reports whether there was one.
+// Forgive forgets a peer's score, and lifts its ban. It reports whether there was a ban. It does nothing to a peer that is
+// trusted.
 func (b *Book) Forgive(id peer.ID) (banned bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -90,7 +91,8 @@ func (b *Book) Forgive(id peer.ID) (banned bool) {
 	return r.isBanned(time.Now())
 }
 
-// Trust makes a peer exempt, and forgives it, or makes it as any other.
+// Trust makes a peer exempt, and forgets its score and its ban, or makes it as any other. A [Snapshot] does not have
+// it.
 func (b *Book) Trust(id peer.ID, trusted bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -24,9 +24,9 @@
 // it has: a bad peer fades before it is ever banned. At a threshold a peer is to
 // be disconnected, at a lower one it is banned for some time; [Options].Observe is
 // told, and whoever owns the connection says goodbye. [Book.Gater] keeps banned
-// peers out, [Book.AppScore] is for gossipsub, and [Book.Snapshot] lets scores and
+// peers out, [Book.Middleware] serves them nothing where it does not, [Book.AppScore] is for gossipsub, and [Book.Snapshot] lets scores and
 // bans survive a restart. Trusted peers are exempt. An operator bans by
-// [Book.Ban], for a time of his own, and lifts bans by [Book.Forgive].
+// [Book.Ban], for a time of choice, and lifts bans by [Book.Forgive].
 //
 // # Memory
 //

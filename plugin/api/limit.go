@@ -9,16 +9,19 @@ import (
 // Limit is what each peer may use of a method, as rates like 128/10s+256: 128 every ten seconds, in bursts
 // of 256.
 type Limit struct {
-	Method   string          `json:"method"`
+	// Method is its name in the specs, such as "beacon_blocks_by_range" or "ping".
+	Method string `json:"method"`
+	// Requests, Items (which are response chunks) and Bytes (which are those on the wire) are limited each by
+	// itself.
 	Requests config.Rate     `json:"requests"`
-	Items    config.Rate     `json:"items"` // response chunks
-	Bytes    config.ByteRate `json:"bytes"` // on the wire
+	Items    config.Rate     `json:"items"`
+	Bytes    config.ByteRate `json:"bytes"`
 	// Changed tells that the limit is not the one of the node's configuration. The change is not kept: it
 	// ends with the process.
 	Changed bool `json:"changed"`
 }
 
-// LimitChange is what to change of a method's limit. What is nil stays as it is.
+// LimitChange is what to change of a method's [Limit]. What is nil stays as it is.
 type LimitChange struct {
 	Requests *config.Rate     `json:"requests,omitempty"`
 	Items    *config.Rate     `json:"items,omitempty"`
@@ -27,9 +30,10 @@ type LimitChange struct {
 
 // Budget is what a peer has left of a method's limit. What it owes is negative.
 type Budget struct {
+	// PeerID is whose it is, and Method of which method.
 	PeerID peer.ID `json:"peerId"`
 	Method string  `json:"method"`
-	// Requests, Items and Bytes are what is left.
+	// Requests, Items and Bytes are what is left of each of [Limit].
 	Requests int64 `json:"requests"`
 	Items    int64 `json:"items"`
 	Bytes    int64 `json:"bytes"`

@@ -2,13 +2,14 @@ package api
 
 // Method is what has come of a method in one direction, since the node was started.
 type Method struct {
+	// Method is its name in the specs, such as "beacon_blocks_by_range" or "ping".
 	Method string `json:"method"`
 	// Direction is "inbound" for what peers ask, "outbound" for what they are asked.
 	Direction string `json:"direction"`
 	// Protocols are the protocol IDs of all versions.
 	Protocols []string `json:"protocols"`
-	// Outcomes counts the exchanges that have ended, by how they did. Those that never
-	// occurred are missing.
+	// Outcomes counts the exchanges that have ended, by how they did: "success", or the name of a
+	// reqresp.Reason. Those that never occurred are missing.
 	Outcomes map[string]uint64 `json:"outcomes"`
 	// Active is how many are under way, Waiting how many of these are made to wait.
 	Active  int `json:"active"`

@@ -12,10 +12,10 @@ import (
 
 // NodeInfo tells who a node is.
 type NodeInfo struct {
-	PeerID  peer.ID       `json:"peerId"`
+	PeerID  peer.ID       `json:"peerId"`  // the libp2p host's
 	Addrs   []string      `json:"addrs"`   // multiaddrs with the peer id, ready to dial
 	Network string        `json:"network"` // its name, empty if it has none
-	Status  beacon.Status `json:"status"`
+	Status  beacon.Status `json:"status"`  // what peers are told of the chain
 	// ENR is the node record, which begins "enr:"; empty if discovery is off.
 	ENR string `json:"enr,omitempty"`
 	// Refused is how many streams were reset unread because too many were being served.

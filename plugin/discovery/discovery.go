@@ -24,8 +24,11 @@ import (
 // A Local is what the record tells of this node. A beacon.Server is one. It is safe for concurrent
 // use.
 type Local interface {
+	// Family returns the family of the network.
 	Family() *beacon.Family
+	// CurrentEpoch returns the epoch that it is now, which decides the fork digest.
 	CurrentEpoch() ssz.Epoch
+	// MetaData returns the metadata, whose subnets and custody group count are announced.
 	MetaData() ssz.MetaDataV3
 }
 
@@ -50,13 +53,17 @@ type Discovery struct {
 	tasks  sync.WaitGroup
 }
 
-// Start begins discovery under the key of a libp2p host that listens on the addresses given. The error tells what
-// cannot be opened; nothing is left open then.
+// Start begins discovery under the key of a libp2p host that listens on the addresses given. Options may be nil. The
+// error tells what is wrong with them, or what cannot be opened; nothing is left open then.
 func Start(key *ecdsa.PrivateKey, listening []multiaddr.Multiaddr, local Local, sink Sink, opts *Options) (*Discovery, error) {
-	if err := opts.Validate(); err != nil {
+	var o Options
+	if opts != nil {
+		o = *opts
+	}
+	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	o := opts.withDefaults()
+	o = o.withDefaults()
 	d := &Discovery{local: local, sink: sink, log: o.Logger}
 	if err := d.open(key, listening, &o); err != nil {
 		if d.db != nil {

@@ -11,7 +11,7 @@ import (
 // A ForkID is ENRForkID of the consensus specs, the value of the eth2 entry: which fork a node is on,
 // and which one it knows of next.
 type ForkID struct {
-	Digest      ssz.ForkDigest
+	Digest      ssz.ForkDigest // that of the fork which it is on
 	NextVersion ssz.Version // the current one if no fork with another is scheduled
 	NextEpoch   ssz.Epoch   // FarFutureEpoch if nothing is scheduled
 }

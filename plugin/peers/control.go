@@ -50,8 +50,9 @@ func (m *Manager) running() bool {
 	return m.state == stateRunning
 }
 
-// Disconnect says goodbye to a peer with a reason, and hangs up. The peer is not dialed for as
-// long as the reason asks. A static peer stays one.
+// Disconnect says goodbye to a peer with a reason, and hangs up. It waits for the peer's answer, but no longer than two
+// seconds. The peer is not dialed for as long as the reason asks. A static peer stays one. It fails with ErrNotRunning
+// or an error that wraps ErrNotConnected.
 func (m *Manager) Disconnect(ctx context.Context, id peer.ID, reason beacon.GoodbyeReason) error {
 	if !m.running() {
 		return ErrNotRunning
@@ -63,7 +64,8 @@ func (m *Manager) Disconnect(ctx context.Context, id peer.ID, reason beacon.Good
 	return nil
 }
 
-// AddStatic makes a peer static until RemoveStatic or the next start, and dials it soon.
+// AddStatic makes a peer static until RemoveStatic or for as long as there is the manager, and dials it soon. It fails
+// if the peer has no address.
 func (m *Manager) AddStatic(info peer.AddrInfo) error {
 	if err := validate(info); err != nil {
 		return fmt.Errorf("peers: %w", err)
@@ -87,7 +89,7 @@ func (m *Manager) RemoveStatic(id peer.ID) {
 	m.rouse()
 }
 
-// SetTrusted makes a peer trusted, or no longer so, until the next start.
+// SetTrusted makes a peer trusted, or no longer so, for as long as there is the manager.
 func (m *Manager) SetTrusted(id peer.ID, trusted bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

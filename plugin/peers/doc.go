@@ -30,6 +30,7 @@
 //
 // # Whom to leave
 //
+// Peers that [Options].Scores find bad or banned are left, whatever the target, and banned ones are not dialed.
 // When there are more peers than the target, the worst are left: those with the lowest score,
 // then those whose heads lag behind most, then the youngest. Static and trusted peers are exempt, and so are dialed
 // peers as long as there are few of those: peers that dial choose themselves.

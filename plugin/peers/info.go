@@ -16,6 +16,7 @@ import (
 
 // An Info is what is known of a connected peer at one moment. The caller owns it.
 type Info struct {
+	// ID is the peer's.
 	ID peer.ID
 	// Addrs are the remote addresses of its connections.
 	Addrs []multiaddr.Multiaddr
