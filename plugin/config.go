@@ -166,14 +166,27 @@ func (c Config) validate(stack *node.Config, embedded bool) error {
 		return errors.New("plugin: Config.Listen and Config.ShareNodeKey are of no effect with Config.Host, leave them unset")
 	}
 	for _, addr := range c.Listen {
-		if _, err := multiaddr.NewMultiaddr(addr); err != nil {
-			return fmt.Errorf("plugin: Config.Listen: %q is no multiaddr (like /ip4/0.0.0.0/tcp/9000): %w", addr, err)
+		if err := validateListen(addr); err != nil {
+			return fmt.Errorf("plugin: Config.Listen: %w", err)
 		}
 	}
 	if c.ShareNodeKey {
 		return validateSharedKey(stack)
 	}
 	return nil
+}
+
+// validateListen refuses what the service's own host cannot listen on.
+func validateListen(text string) error {
+	addr, err := multiaddr.NewMultiaddr(text)
+	if err != nil {
+		return fmt.Errorf("%q is no multiaddr (like /ip4/0.0.0.0/tcp/9000): %w", text, err)
+	}
+	switch all := addr.Protocols(); all[len(all)-1].Code {
+	case multiaddr.P_TCP, multiaddr.P_QUIC_V1:
+		return nil
+	}
+	return fmt.Errorf("%q is of no transport that there is: want TCP or QUIC, like /ip4/0.0.0.0/tcp/9000 or /ip4/0.0.0.0/udp/9000/quic-v1", text)
 }
 
 func (c Config) validateDiscovery(stack *node.Config) error {

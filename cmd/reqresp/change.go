@@ -90,7 +90,6 @@ given stays as it is. It lasts until the node ends; for longer, set it in a conf
    [Limits.methods.beacon_blocks_by_range]
    peer = { items = "64/10s+128" }
 
-
 A RATE is N/TIME+BURST: 128/10s+256 is 128 every ten seconds, in bursts of 256, and 128/s is 128 every
 second. Bytes may have a unit, as in 2MiB/s+24MiB.`
 

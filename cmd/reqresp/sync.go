@@ -78,11 +78,15 @@ func (a *app) runSync(ctx context.Context, cmd *cli.Command) (err error) {
 	if err != nil {
 		return err
 	}
+	others, err := c.P2P.Peers()
+	if err != nil {
+		return fmt.Errorf("sync: %w", err)
+	}
 	logger := a.logger(c.Log)
 	i, _, err := startOperated(&c, logger, plugin.Config{
 		Genesis: genesis,
 		Listen:  localListen(),
-		Peers:   peers.Options{NoDial: true}, // The peer is named.
+		Peers:   peers.Options{NoDial: true, Trusted: others.Trusted}, // The peer is named.
 	})
 	if err != nil {
 		return fmt.Errorf("sync: %w", explainNetwork(cmd, c.Node.DataDir, err))

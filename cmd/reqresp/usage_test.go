@@ -112,6 +112,7 @@ func TestFailures(t *testing.T) {
 		{"call " + somebody + " status --network.config /none --genesis-time 1 --genesis-validators-root " + strings.Repeat("00", 32), "/none"},
 		{"sync --network mainnet --datadir " + t.TempDir() + " " + somebody, "no connection to the peer"},
 		{"serve --datadir /none", "there is no store in /none: fill one"},
+		{"serve --datadir " + emptyStore(t) + " --listen /ip4/127.0.0.1/udp/0", "want TCP or QUIC, like"},
 	} {
 		fail(t, exitFailed, test.want, strings.Fields(test.args)...)
 	}

@@ -12,8 +12,8 @@ import (
 // and which one it knows of next.
 type ForkID struct {
 	Digest      ssz.ForkDigest // that of the fork which it is on
-	NextVersion ssz.Version // the current one if no fork with another is scheduled
-	NextEpoch   ssz.Epoch   // FarFutureEpoch if nothing is scheduled
+	NextVersion ssz.Version    // the current one if no fork with another is scheduled
+	NextEpoch   ssz.Epoch      // FarFutureEpoch if nothing is scheduled
 }
 
 const forkIDSize = 16
