@@ -84,6 +84,7 @@ func (s *memoryStream) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 func (s *memoryStream) Protocol() protocol.ID                        { return s.id }
+func (s *memoryStream) Scope() network.StreamScope                   { return &network.NullScope{} }
 func (s *memoryStream) Conn() network.Conn                           { return quietConn{} }
 func (s *memoryStream) SetReadDeadline(time.Time) error              { return nil }
 func (s *memoryStream) SetWriteDeadline(time.Time) error             { return nil }

@@ -73,9 +73,23 @@
 // # Limits
 //
 // No exchange holds more than [Limits] allows: on the server one request, then one chunk while
-// it is written. All of them together hold at most as many times that as there may be
-// streams. A server bounds the streams it has open, in all, per peer and per connection, and resets
-// what is beyond with [network.StreamResourceLimitExceeded] before anything is read.
+// it is written. All of them together hold no more than [ServerOptions].MaxMemory. A server bounds
+// the streams it has open too, in all, per peer and per connection. What is beyond is reset with
+// [network.StreamResourceLimitExceeded]: a stream before anything is read of it, a message that
+// there is no memory for when that shows. It is counted by [Server.Refused], and told as an error
+// that wraps [ErrRefused].
+//
+// So a peer that opens thousands of streams has at most MaxStreamsPerPeer of them, 64, served at a
+// time. Each costs a goroutine and the records of all layers, some 20 KiB, what its muxer
+// buffers, on yamux up to 256 KiB, and its messages, all of which together hold at most a sixteenth
+// of MaxMemory, 16 MiB. The streams whose protocol is not negotiated yet are libp2p's and its
+// resource manager's to bound.
+//
+// Where the host has a resource manager, streams that are served belong to the service
+// [ServiceName], and memory is reserved in their scopes: for a request if 60 % of a scope's limit
+// is enough, for a chunk up to 80 %. What is refused there ends in the same way. The
+// requests and answers of a [Client] are bounded by [ClientOptions] and the Limits of what it calls.
+//
 // When and how fast an exchange may go on is decided by a [Pacer], chunk by
 // chunk and before the chunk is fetched. A client bounds the exchanges it has under way,
 // in all and with one peer on one protocol; further calls wait their turn, and a bound on those too makes the

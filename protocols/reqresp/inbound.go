@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
@@ -20,12 +21,14 @@ type Inbound struct {
 	writer pieceWriter
 	pacer  Pacer
 	trace  *ServerTrace
+	memory memory
 
 	phase    Phase
 	received bool
 	broken   bool // the stream broke while the request was read
 	pace     Pace
 	reserved bool
+	expected int // bytes of the chunk that was reserved for
 	usage    Cost
 	writeErr error
 	result   Result
@@ -91,16 +94,23 @@ func (in *Inbound) admit(ctx context.Context) error {
 func (in *Inbound) read(ctx context.Context, msg any) error {
 	// Deadlines fail only on streams that are closed, which the read then tells.
 	_ = in.stream.SetReadDeadline(time.Now().Add(in.spec.Limits.Timeouts.Progress))
-	tr := &transportReader{r: in.stream}
+	if err := in.memory.hold(readerSize, requestPriority); err != nil {
+		return err
+	}
+	tr := &transportReader{r: in.stream, memory: &in.memory}
 	br := getReader(tr)
 	defer putReader(br)
 	err := in.spec.Codec.ReadRequest(br, in.Protocol(), in.spec.Limits.MaxRequest, msg)
 	in.result.RequestBytes = tr.n
+	// The request itself stays, as long as its handler may look at it.
+	_ = in.memory.hold(min(in.memory.held, int(tr.n)), requestPriority)
 	switch {
 	case err == nil:
 		return nil
 	case tr.err == nil:
 		return verdictOr(fmt.Errorf("%w: %w", ErrViolation, err), CodeInvalidRequest, "malformed request")
+	case errors.Is(tr.err, ErrRefused):
+		return fmt.Errorf("reading request: %w", tr.err)
 	case isTimeout(tr.err):
 		return Errorf(CodeInvalidRequest, "request was not complete in time").WithCause(ErrTimeout)
 	}
@@ -137,6 +147,7 @@ func (in *Inbound) Reserve(ctx context.Context, c Cost) error {
 		return err
 	}
 	in.reserved = true
+	in.expected = int(min(c.Bytes, math.MaxInt32))
 	return nil
 }
 
@@ -149,8 +160,8 @@ func (in *Inbound) unreserve() {
 
 // Send writes msg, a pointer to a response, as the next chunk. Any error it
 // returns but the codec's own means that the stream is broken, and that the
-// handler should return. A requester that has lost interest resets the stream,
-// which is noticed here.
+// handler should return. If there is no memory for the chunk it wraps ErrRefused, and nothing
+// was written. A requester that has lost interest resets the stream, which is noticed here.
 func (in *Inbound) Send(ctx context.Context, msg any) error {
 	return in.SendAppend(ctx, func(dst []byte) ([]byte, error) {
 		return in.spec.Codec.AppendResponse(dst, in.Protocol(), msg)
@@ -185,6 +196,12 @@ func (in *Inbound) SendAppend(ctx context.Context, fill func(dst []byte) ([]byte
 	// Settled even if fill panics: what was reserved is given back then.
 	defer func() { in.pace.Settle(used) }()
 
+	// What the chunk is expected to take is held before it is there, and then what it takes.
+	request := in.memory.held
+	if err := in.memory.hold(request+in.expected, chunkPriority); err != nil {
+		return err
+	}
+	defer func() { _ = in.memory.hold(request, chunkPriority) }()
 	buf := getBuffer()
 	defer putBuffer(buf)
 	chunk, err := fill((*buf)[:0])
@@ -192,6 +209,9 @@ func (in *Inbound) SendAppend(ctx context.Context, fill func(dst []byte) ([]byte
 		return err
 	}
 	*buf = chunk
+	if err := in.memory.hold(request+max(in.expected, len(chunk)), chunkPriority); err != nil {
+		return err
+	}
 	in.phase = PhaseResponse
 	n, err := in.write(ctx, chunk)
 	used = Cost{Items: 1, Bytes: uint64(n)}
@@ -214,9 +234,10 @@ func (in *Inbound) write(ctx context.Context, b []byte) (int, error) {
 	return n, in.writeErr
 }
 
-// release frees what the exchange holds of the pacer's. It is the only place
+// release frees what the exchange holds of the pacer's and of memory. It is the only place
 // that does.
 func (in *Inbound) release() {
+	in.memory.free()
 	if in.pace == nil {
 		return
 	}

@@ -66,16 +66,27 @@ func eachTransport(t *testing.T, f func(t *testing.T, tr transport, client, serv
 func (tr transport) pair(t testing.TB) (client, server host.Host) {
 	t.Helper()
 	client, server = tr.host(t), tr.host(t)
+	connect(t, client, server)
+	return client, server
+}
+
+func connect(t testing.TB, client, server host.Host) {
+	t.Helper()
 	client.Peerstore().AddAddrs(server.ID(), server.Addrs(), peerstore.PermanentAddrTTL)
 	if err := client.Connect(t.Context(), peer.AddrInfo{ID: server.ID()}); err != nil {
 		t.Fatal(err)
 	}
-	return client, server
 }
 
 func (tr transport) host(t testing.TB) host.Host {
 	t.Helper()
-	resources, err := rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(rcmgr.DefaultLimits.AutoScale()))
+	return tr.limited(t, rcmgr.PartialLimitConfig{})
+}
+
+// limited returns a host whose resource manager has limits of its own, or else the defaults.
+func (tr transport) limited(t testing.TB, limits rcmgr.PartialLimitConfig) host.Host {
+	t.Helper()
+	resources, err := rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(limits.Build(rcmgr.DefaultLimits.AutoScale())))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,6 +28,7 @@ func TestMistakesAtSetupPanic(t *testing.T) {
 			"negative timeout":     declare(family, reqresp.Limits{Timeouts: reqresp.Timeouts{Dial: -1}}, "a", 1),
 			"negative concurrency": func() { reqresp.NewClient(s.client, &reqresp.ClientOptions{MaxConcurrentPerPeer: -1}) },
 			"negative streams":     func() { reqresp.NewServer(s.client, &reqresp.ServerOptions{MaxStreams: -1}) },
+			"negative memory":      func() { reqresp.NewServer(s.client, &reqresp.ServerOptions{MaxMemory: -1}) },
 			"registered already":   func() { srv.Register(echo.Serve(echoed)) },
 			"no protocol ID":       func() { echo.WithProtocols() },
 			"empty protocol ID":    func() { echo.WithProtocols("/a", "") },

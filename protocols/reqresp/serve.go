@@ -30,14 +30,26 @@ func (s *Server) serve(spec *Spec, handler HandlerFunc, stream network.Stream) {
 	tell(in.trace.Start, in.info)
 	ctx, err := s.enter(conn)
 	if err != nil {
-		_ = in.stream.ResetWithError(resetCode(err))
-		s.done(in, err)
+		s.turnAway(in, err)
 		return
 	}
 	defer s.leave(conn)
+	scope := stream.Scope()
+	if err := join(scope); err != nil {
+		s.refused.Add(1)
+		s.turnAway(in, err)
+		return
+	}
+	in.memory = memory{server: s, peer: in.info.Peer, scope: scope}
 	s.protect.begin(in.info.Peer)
 	defer s.protect.end(in.info.Peer)
 	s.done(in, s.exchange(ctx, handler, in))
+}
+
+// turnAway ends an exchange that cannot even begin.
+func (s *Server) turnAway(in *Inbound, err error) {
+	_ = in.stream.ResetWithError(resetCode(err))
+	s.done(in, err)
 }
 
 // exchange runs an exchange that was counted in, and returns what it ended in.

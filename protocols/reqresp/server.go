@@ -18,6 +18,7 @@ import (
 const (
 	DefaultMaxStreams        = 1024
 	DefaultMaxStreamsPerPeer = 64
+	DefaultMaxMemory         = 256 << 20
 )
 
 // ServerOptions are the optional settings of a [Server]. The zero value is
@@ -38,6 +39,12 @@ type ServerOptions struct {
 	// any, so that no few peers can keep all others out. Zero means
 	// DefaultMaxStreamsPerPeer.
 	MaxStreamsPerPeer int
+	// MaxMemory bounds the bytes of the messages held at a time: what was received of each
+	// request, from its first byte until its exchange ends, and 4 KiB to read it with, and each
+	// chunk while it is laid out and written. A peer never gets more than a sixteenth of what is
+	// left, though always one exchange while it fits. What is beyond is refused. Buffers may be
+	// up to twice as large as what they hold. Zero means DefaultMaxMemory.
+	MaxMemory int
 	// Trace is told how exchanges go on. Nil tells nobody.
 	Trace *ServerTrace
 	// Logger gets failures of handlers at level warn and of peers at level debug.
@@ -46,14 +53,15 @@ type ServerOptions struct {
 }
 
 func (o ServerOptions) withDefaults() ServerOptions {
-	for _, n := range []int{o.MaxStreams, o.MaxStreamsPerConn, o.MaxStreamsPerPeer} {
+	for _, n := range []int{o.MaxStreams, o.MaxStreamsPerConn, o.MaxStreamsPerPeer, o.MaxMemory} {
 		if n < 0 {
-			panic(fmt.Sprintf("reqresp: stream bound %d of ServerOptions must not be negative", n))
+			panic(fmt.Sprintf("reqresp: bound %d of ServerOptions must not be negative", n))
 		}
 	}
 	o.MaxStreams = cmp.Or(o.MaxStreams, DefaultMaxStreams)
 	o.MaxStreamsPerPeer = cmp.Or(o.MaxStreamsPerPeer, DefaultMaxStreamsPerPeer)
 	o.MaxStreamsPerConn = cmp.Or(o.MaxStreamsPerConn, o.MaxStreamsPerPeer)
+	o.MaxMemory = cmp.Or(o.MaxMemory, DefaultMaxMemory)
 	o.Middleware = slices.Clone(o.Middleware)
 	o.Trace = cmp.Or(o.Trace, new(ServerTrace))
 	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
@@ -66,6 +74,8 @@ type Server struct {
 	opts      ServerOptions
 	log       *slog.Logger
 	protect   *protector
+	memory    *memoryBudget
+	refused   atomic.Uint64
 	ctx       context.Context // the exchanges'; cancelled when draining is over
 	cancel    context.CancelCauseFunc
 	exchanges sync.WaitGroup
@@ -81,7 +91,6 @@ type Server struct {
 	streams map[peer.ID]int
 	conns   map[network.Conn]*servedConn
 	total   int
-	refused uint64
 }
 
 type serverState uint8
@@ -105,6 +114,7 @@ func NewServer(h Host, opts *ServerOptions) *Server {
 		opts:    o,
 		log:     o.Logger,
 		protect: newProtector(h.ConnManager()),
+		memory:  newMemoryBudget(o.MaxMemory),
 		streams: make(map[peer.ID]int),
 		conns:   make(map[network.Conn]*servedConn),
 	}
@@ -191,13 +201,13 @@ func (s *Server) Streams() map[peer.ID]int {
 	return maps.Clone(s.streams)
 }
 
-// Refused returns how many streams were reset unread because a bound of
-// ServerOptions was reached.
-func (s *Server) Refused() uint64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.refused
-}
+// Refused returns how many streams were reset because a bound of ServerOptions, or of
+// the host's resource manager, was reached: unread if it was one of streams.
+func (s *Server) Refused() uint64 { return s.refused.Load() }
+
+// Memory returns how many bytes the messages under way hold, of
+// [ServerOptions].MaxMemory.
+func (s *Server) Memory() int { return s.memory.used() }
 
 // enter counts an exchange in and returns the context it runs in.
 func (s *Server) enter(conn network.Conn) (context.Context, error) {
@@ -208,7 +218,7 @@ func (s *Server) enter(conn network.Conn) (context.Context, error) {
 		return nil, ErrClosed
 	}
 	if s.total >= s.opts.MaxStreams || s.streams[from] >= s.peerBoundLocked() || s.onConnLocked(conn) >= s.opts.MaxStreamsPerConn {
-		s.refused++
+		s.refused.Add(1)
 		return nil, ErrRefused
 	}
 	s.total++
