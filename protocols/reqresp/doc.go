@@ -79,8 +79,8 @@
 // there is no memory for when that shows. It is counted by [Server.Refused], and told as an error
 // that wraps [ErrRefused].
 //
-// So a peer that opens thousands of streams has at most MaxStreamsPerPeer of them, 64, served at a
-// time. Each costs a goroutine and the records of all layers, some 20 KiB, what its muxer
+// So a peer that opens thousands of streams has at most MaxStreamsPerPeer of them, and no more than
+// 60 by default, served at a time. Each costs a goroutine and the records of all layers, less than 20 KiB, what its muxer
 // buffers, on yamux up to 256 KiB, and its messages, all of which together hold at most a sixteenth
 // of MaxMemory, 16 MiB. The streams whose protocol is not negotiated yet are libp2p's and its
 // resource manager's to bound.

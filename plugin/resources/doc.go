@@ -1,0 +1,39 @@
+// Package resources divides a host's memory among its streams, and derives limits for
+// libp2p's resource manager and for a server from it.
+//
+//	plan, err := resources.New(family.Specs(), &resources.Options{Memory: 1 << 30})
+//	…
+//	manager, err := rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(plan.HostLimits()))
+//	host, err := libp2p.New(libp2p.ResourceManager(manager), …)
+//	server := reqresp.NewServer(host, &reqresp.ServerOptions{MaxStreams: plan.MaxStreams, MaxMemory: plan.MaxMemory})
+//
+// A host that has other protocols as well takes [Plan.Limits] in place of [Plan.HostLimits],
+// and merges them into its own.
+//
+// # What is divided
+//
+// Half of the memory is for streams, at the 256 KiB that yamux reserves for each. Three quarters
+// of those are for peers to open, and of these half are served and half may be in negotiation.
+// A quarter of the memory is for messages. What is left is for the windows of
+// connections, which grow while there is room.
+//
+//	Memory     streams   served   of a peer: open, served   messages
+//	 64 MiB        128       48                18,      2     16 MiB
+//	256 MiB        512      192                27,     11     64 MiB
+//	  1 GiB       2048      768                61,     45    256 MiB
+//	  2 GiB       4096     1024                76,     60    512 MiB
+//
+// # What a peer costs
+//
+// However many streams a peer opens, over however many connections, it has no more than
+// [Plan].PeerStreams at a time, and all else that it opens is reset. Each costs, besides what its muxer
+// buffers, less than 20 KiB for its goroutine and the records of all layers, 1.5 MiB for the 76
+// that there are with 2 GiB. What is buffered, on yamux up to 256 KiB for a stream that is written to and
+// not read, and its messages are accounted for: [Plan].PeerMemory bounds them.
+//
+// In negotiation a stream is kept for ten seconds. Peers that leave all of theirs there can keep others
+// from opening any: it takes as many as PeerStreams goes into the streams that may be in negotiation,
+// a dozen with 1 GiB or 2 GiB.
+//
+// What a connection costs without streams is bounded by the number of connections.
+package resources

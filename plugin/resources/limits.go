@@ -1,0 +1,81 @@
+package resources
+
+import (
+	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/protocol"
+	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
+
+	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+)
+
+// Limits returns the limits of the plan's protocols, and of the service that they
+// belong to, for a host that has others too. The map is the caller's, who merges it into limits
+// of his own and builds those on defaults:
+//
+//	mine.Apply(plan.Limits())
+//	limiter := rcmgr.NewFixedLimiter(mine.Build(rcmgr.DefaultLimits.AutoScale()))
+func (p *Plan) Limits() rcmgr.PartialLimitConfig {
+	service := rcmgr.ResourceLimits{
+		StreamsInbound:  rcmgr.LimitVal(p.MaxStreams),
+		StreamsOutbound: rcmgr.LimitVal(p.outbound),
+		Streams:         rcmgr.LimitVal(p.MaxStreams + p.outbound),
+		Memory:          rcmgr.LimitVal64(p.messages()),
+	}
+	servicePeer := rcmgr.ResourceLimits{
+		StreamsInbound:  rcmgr.LimitVal(p.PeerStreams),
+		StreamsOutbound: rcmgr.LimitVal(p.allCalls),
+		Streams:         rcmgr.LimitVal(p.PeerStreams + p.allCalls),
+		Memory:          rcmgr.LimitVal64(p.peerMessages()),
+	}
+	limits := rcmgr.PartialLimitConfig{
+		Service:      map[string]rcmgr.ResourceLimits{reqresp.ServiceName: service},
+		ServicePeer:  map[string]rcmgr.ResourceLimits{reqresp.ServiceName: servicePeer},
+		Protocol:     make(map[protocol.ID]rcmgr.ResourceLimits),
+		ProtocolPeer: make(map[protocol.ID]rcmgr.ResourceLimits),
+		Stream:       rcmgr.ResourceLimits{Memory: rcmgr.LimitVal64(p.streamMemory())},
+	}
+	for _, id := range p.protocols {
+		limits.Protocol[id] = service
+		limits.ProtocolPeer[id] = rcmgr.ResourceLimits{
+			StreamsInbound:  rcmgr.LimitVal(p.perMethod),
+			StreamsOutbound: rcmgr.LimitVal(2 * p.calls),
+			Streams:         rcmgr.LimitVal(p.perMethod + 2*p.calls),
+			Memory:          rcmgr.LimitVal64(p.peerMessages()),
+		}
+	}
+	return limits
+}
+
+// HostLimits returns all limits of a host that has no protocols but the plan's and libp2p's
+// own: go-libp2p's defaults, scaled to the plan's memory, with what is planned in their place.
+func (p *Plan) HostLimits() rcmgr.ConcreteLimitConfig {
+	scaling := rcmgr.DefaultLimits
+	libp2p.SetDefaultServiceLimits(&scaling)
+	// How many files the process may open, only AutoScale knows.
+	files := int(scaling.AutoScale().ToPartialLimitConfig().System.FD)
+	defaults := scaling.Scale(p.memory, files)
+
+	limits := p.Limits()
+	known := defaults.ToPartialLimitConfig().System
+	limits.System = rcmgr.ResourceLimits{
+		StreamsInbound:  rcmgr.LimitVal(p.inbound),
+		StreamsOutbound: rcmgr.LimitVal(p.outbound),
+		Streams:         rcmgr.LimitVal(p.inbound + p.outbound),
+		ConnsInbound:    max(known.ConnsInbound, rcmgr.LimitVal(3*p.peers)),
+		ConnsOutbound:   max(known.ConnsOutbound, rcmgr.LimitVal(3*p.peers)),
+		Conns:           max(known.Conns, rcmgr.LimitVal(3*p.peers)),
+		Memory:          rcmgr.LimitVal64(p.memory),
+	}
+	limits.Transient = rcmgr.ResourceLimits{
+		StreamsInbound:  rcmgr.LimitVal(p.inbound - p.MaxStreams),
+		StreamsOutbound: rcmgr.LimitVal(p.outbound),
+		Streams:         rcmgr.LimitVal(p.inbound - p.MaxStreams + p.outbound),
+	}
+	limits.PeerDefault = rcmgr.ResourceLimits{
+		StreamsInbound:  rcmgr.LimitVal(p.PeerStreams),
+		StreamsOutbound: rcmgr.LimitVal(p.allCalls),
+		Streams:         rcmgr.LimitVal(p.PeerStreams + p.allCalls),
+		Memory:          rcmgr.LimitVal64(p.PeerMemory),
+	}
+	return limits.Build(defaults)
+}
