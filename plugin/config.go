@@ -18,6 +18,7 @@ import (
 	"github.com/seed-2dd5877b/reqresp/limits/score"
 	"github.com/seed-2dd5877b/reqresp/plugin/discovery"
 	"github.com/seed-2dd5877b/reqresp/plugin/peers"
+	"github.com/seed-2dd5877b/reqresp/plugin/resources"
 	"github.com/seed-2dd5877b/reqresp/plugin/store"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 	"github.com/seed-2dd5877b/reqresp/ssz"
@@ -63,6 +64,14 @@ type Config struct {
 	// go-ethereum announces its devp2p port where consensus clients expect
 	// libp2p's. It must not be set if Host is, and is for one service of a node.
 	ShareNodeKey bool
+
+	// Memory is how many bytes libp2p and the server may take for streams and messages: how many
+	// streams there may be, in all and of one peer, follows from it, see package resources. The
+	// service's own host keeps all of it; on one that is given, only the server does, and what its
+	// resource manager should allow is resources.Plan.Limits. Zero means resources.DefaultMemory: an
+	// eighth of the machine's memory, from 256 MiB to 2 GiB. It is from resources.MinMemory, 64 MiB, to
+	// resources.MaxMemory.
+	Memory int64
 
 	// Peers says how many peers to have and whom, and who is trusted. Scores, File, Shared and Logger are
 	// the service's to set: peers are remembered in the node's data directory.
@@ -152,6 +161,9 @@ func (c Config) validate(stack *node.Config, embedded bool) error {
 	}
 	if l := c.Limits; l != nil && (l.Scores != nil || l.Addr != nil) {
 		return errors.New("plugin: Scores and Addr of Config.Limits are set by the service, leave them unset")
+	}
+	if err := (resources.Options{Memory: c.Memory}).Validate(); err != nil {
+		return fmt.Errorf("plugin: Config.Memory: %w", err)
 	}
 	if err := c.Peers.Validate(); err != nil {
 		return fmt.Errorf("plugin: Config.Peers: %w", err)

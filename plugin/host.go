@@ -13,6 +13,7 @@ import (
 	corecm "github.com/libp2p/go-libp2p/core/connmgr"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
+	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
 	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
@@ -21,6 +22,7 @@ import (
 	"github.com/multiformats/go-multiaddr"
 
 	"github.com/seed-2dd5877b/reqresp/plugin/peers"
+	"github.com/seed-2dd5877b/reqresp/plugin/resources"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 )
 
@@ -28,8 +30,9 @@ import (
 const userAgent = "reqresp"
 
 // newHost makes a host as the consensus specs want it: QUIC, and TCP with noise
-// and yamux or, which some deployed clients need, mplex. The gater says whom not to connect with.
-func newHost(key *ecdsa.PrivateKey, cfg *Config, gater corecm.ConnectionGater) (host.Host, error) {
+// and yamux or, which some deployed clients need, mplex. The plan bounds what it takes, and the gater
+// says whom not to connect with.
+func newHost(key *ecdsa.PrivateKey, cfg *Config, plan *resources.Plan, gater corecm.ConnectionGater) (host.Host, error) {
 	id, err := peerKey(key)
 	if err != nil {
 		return nil, err
@@ -41,10 +44,16 @@ func newHost(key *ecdsa.PrivateKey, cfg *Config, gater corecm.ConnectionGater) (
 	if err != nil {
 		return nil, err
 	}
+	// Its metrics cost more than its bookkeeping.
+	manager, err := rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(plan.HostLimits()), rcmgr.WithMetricsDisabled())
+	if err != nil {
+		return nil, errors.Join(err, connections.Close())
+	}
 	h, err := libp2p.New(
 		libp2p.Identity(id),
 		libp2p.NoListenAddrs, // but below
 		libp2p.ConnectionManager(connections),
+		libp2p.ResourceManager(manager),
 		libp2p.ConnectionGater(gater),
 		libp2p.UserAgent(userAgent),
 		libp2p.Transport(quic.NewTransport),
@@ -56,7 +65,7 @@ func newHost(key *ecdsa.PrivateKey, cfg *Config, gater corecm.ConnectionGater) (
 		libp2p.Ping(false),
 	)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("plugin: making a host: %w", err), connections.Close())
+		return nil, errors.Join(fmt.Errorf("plugin: making a host: %w", err), connections.Close(), manager.Close())
 	}
 	if err := listen(h, cfg.Listen); err != nil {
 		return nil, errors.Join(err, h.Close())

@@ -19,6 +19,7 @@ import (
 	"github.com/seed-2dd5877b/reqresp/plugin/discovery"
 	"github.com/seed-2dd5877b/reqresp/plugin/metrics"
 	"github.com/seed-2dd5877b/reqresp/plugin/peers"
+	"github.com/seed-2dd5877b/reqresp/plugin/resources"
 	"github.com/seed-2dd5877b/reqresp/plugin/store"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
@@ -56,6 +57,7 @@ type running struct {
 	db      ethdb.Database
 	peers   *peers.Manager
 	server  *beacon.Server
+	plan    *resources.Plan
 	keeper  *keeper
 	release func() error // of the lock on the files
 
@@ -142,6 +144,9 @@ func (s *Service) open(r *running) error {
 		}
 		chain = r.store
 	}
+	if r.plan, err = s.plan(); err != nil {
+		return err
+	}
 	if err := s.openHost(r); err != nil {
 		return err
 	}
@@ -151,6 +156,8 @@ func (s *Service) open(r *running) error {
 	r.server = beacon.NewServer(r.host, r.network, chain, &beacon.ServerOptions{
 		Pacer:       s.metrics.Pacer(s.limiter),
 		Middleware:  append([]reqresp.Middleware{s.scores.Middleware()}, s.cfg.Middleware...),
+		MaxStreams:  r.plan.MaxStreams,
+		MaxMemory:   r.plan.MaxMemory,
 		MetaData:    s.cfg.MetaData,
 		Trace:       serverTraces(s.metrics.ServerTrace(), s.cfg.ServerTrace),
 		ClientTrace: clientTraces(s.metrics.ClientTrace(), s.cfg.ClientTrace),
@@ -166,6 +173,20 @@ func (s *Service) open(r *running) error {
 	return s.openDiscovery(r)
 }
 
+// plan divides the memory.
+func (s *Service) plan() (*resources.Plan, error) {
+	c := s.limiter.Config()
+	plan, err := resources.New(s.table, &resources.Options{
+		Memory:    s.cfg.Memory,
+		Peers:     s.cfg.Peers.Target,
+		PerMethod: c.MaxConcurrent + c.MaxQueue,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("plugin: %w", err)
+	}
+	return plan, nil
+}
+
 func (s *Service) openHost(r *running) error {
 	if s.cfg.Host != nil {
 		if err := checkHost(s.cfg.Host); err != nil {
@@ -178,7 +199,7 @@ func (s *Service) openHost(r *running) error {
 	if err != nil {
 		return err
 	}
-	r.host, err = newHost(key, &s.cfg, s.scores.Gater(nil))
+	r.host, err = newHost(key, &s.cfg, r.plan, s.scores.Gater(nil))
 	return err
 }
 

@@ -26,13 +26,14 @@ Verbosity = "error"
 	t.Setenv("REQRESP_HTTP_VHOSTS", "b,c")
 	t.Setenv("REQRESP_METRICS", "true")
 	t.Setenv("REQRESP_GENESIS_TIME", "7")
+	t.Setenv("REQRESP_MEMORY", "128")
 	t.Setenv("REQRESP_MAXPEERS", "20")
 	t.Setenv("REQRESP_TRUSTEDNODES", somebodysID)
 	t.Setenv("REQRESP_DISCOVERY_V5", "true")
 	text := succeed(t, "config", "--http.port", "3", "--staticnodes", somebody, "--maxpeers", "30")
 	for _, want := range []string{
 		"[HTTP]\nEnabled = false\nAddr = '127.0.0.3'\nPort = 3\n", "VirtualHosts = ['b', 'c']",
-		"Verbosity = 'error'", "GenesisTime = 7", "MaxPeers = 30\n", "StaticNodes = ['" + somebody + "']\n",
+		"Verbosity = 'error'", "GenesisTime = 7", "Memory = 128", "MaxPeers = 30\n", "StaticNodes = ['" + somebody + "']\n",
 		"TrustedNodes = ['" + somebodysID + "']\n", "DiscoveryV5 = true\n", "[Metrics]\nEnabled = true\n", "[Pprof]\nEnabled = false\n",
 	} {
 		if !strings.Contains(text, want) {
@@ -42,7 +43,7 @@ Verbosity = "error"
 	// What is printed, as a file, comes to the same without flags and environment.
 	printed := filepath.Join(t.TempDir(), "printed.toml")
 	writeFile(t, printed, []byte(text))
-	for _, name := range []string{"CONFIG", "HTTP_ADDR", "HTTP_PORT", "HTTP_VHOSTS", "METRICS", "GENESIS_TIME", "MAXPEERS", "TRUSTEDNODES", "DISCOVERY_V5"} {
+	for _, name := range []string{"CONFIG", "HTTP_ADDR", "HTTP_PORT", "HTTP_VHOSTS", "METRICS", "GENESIS_TIME", "MAXPEERS", "TRUSTEDNODES", "DISCOVERY_V5", "MEMORY"} {
 		os.Unsetenv("REQRESP_" + name)
 	}
 	if again := succeed(t, "config", "--config", printed); again != text {

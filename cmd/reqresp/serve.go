@@ -48,7 +48,7 @@ func (a *app) serve() *cli.Command {
 		Description: serveDescription,
 		Flags: append([]cli.Flag{
 			jsonFlag("print peer id, addresses and what is held as one JSON object"),
-		}, flagsOf(datadirSettings(), networkSettings(), peerSettings(), limitsSettings(), operateSettings(), logSettings(loud))...),
+		}, flagsOf(datadirSettings(), networkSettings(), peerSettings(), memorySettings(), limitsSettings(), operateSettings(), logSettings(loud))...),
 		Action: a.runServe,
 	}
 }

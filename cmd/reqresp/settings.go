@@ -94,6 +94,13 @@ func peerSettings() []setting {
 	}
 }
 
+func memorySettings() []setting {
+	return []setting{
+		numberSetting("memory", "`MIB` for streams and messages of peers; 0 takes an eighth of the machine's",
+			func(c *config.Config) *int { return &c.P2P.Memory }),
+	}
+}
+
 // networkSettings tell the network. Where there is a store it remembers them.
 func networkSettings() []setting {
 	return []setting{
@@ -150,7 +157,7 @@ func limitsSettings() []setting {
 // allSettings are those of all commands.
 func allSettings() (all []setting) {
 	for _, settings := range [][]setting{
-		datadirSettings(), networkSettings(), peerSettings(), limitsSettings(), operateSettings(), logSettings(loud),
+		datadirSettings(), networkSettings(), peerSettings(), memorySettings(), limitsSettings(), operateSettings(), logSettings(loud),
 	} {
 		all = append(all, settings...)
 	}

@@ -44,7 +44,7 @@ func (a *app) sync() *cli.Command {
 			&cli.Uint64Flag{Name: "from", Usage: "`SLOT` to begin at in an empty store (default: the peer's earliest)", HideDefault: true},
 			&cli.Uint64Flag{Name: "batch", Usage: "`SLOTS` to ask for at a time (default: 64)", HideDefault: true},
 			jsonFlag("print the outcome as one JSON object"),
-		}, flagsOf(datadirSettings(), networkSettings(), operateSettings(), logSettings(quiet))...),
+		}, flagsOf(datadirSettings(), networkSettings(), memorySettings(), operateSettings(), logSettings(quiet))...),
 		Action: a.runSync,
 	}
 }

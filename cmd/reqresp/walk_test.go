@@ -23,6 +23,7 @@ const walkConfig = `
 DataDir = %q
 [P2P]
 Listen = ["/ip4/127.0.0.1/udp/0/quic-v1"]
+Memory = 64
 [Limits.methods.beacon_blocks_by_range]
 peer = { items = "1/s+16" }
 [HTTP]

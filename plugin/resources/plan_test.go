@@ -50,8 +50,12 @@ func TestWindowsOfAllStreamsFit(t *testing.T) {
 	const window = 256 << 10
 	specs := beacon.NewFamily(ssz.Mainnet()).Specs()
 	for _, o := range []resources.Options{
-		{}, {Memory: resources.MinMemory}, {Memory: resources.MaxMemory}, {Memory: resources.MinMemory, Calls: 1 << 17, Peers: 1},
-		{Memory: 1024 * mib, MaxStreams: 1}, {Memory: 1024 * mib, PerMethod: 18, Peers: 1 << 16},
+		{},
+		{Memory: resources.MinMemory},
+		{Memory: resources.MaxMemory},
+		{Memory: resources.MinMemory, Calls: 1 << 17, Peers: 1},
+		{Memory: 1024 * mib, MaxStreams: 1},
+		{Memory: 1024 * mib, PerMethod: 18, Peers: 1 << 16},
 	} {
 		plan := newPlan(t, specs, o)
 		c := plan.HostLimits().ToPartialLimitConfig()

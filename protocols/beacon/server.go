@@ -24,6 +24,10 @@ type ServerOptions struct {
 	Pacer reqresp.Pacer
 	// Middleware wraps every exchange, the first outermost.
 	Middleware []reqresp.Middleware
+	// MaxStreams and MaxMemory bound the streams served at a time and the bytes of their
+	// messages; see reqresp.ServerOptions. Zero means its defaults. Package resources
+	// has them for a host's memory.
+	MaxStreams, MaxMemory int
 	// MetaData is what metadata and ping requests are answered from. It is called
 	// for every such request, concurrently. Nil answers with sequence number 0, no
 	// subnets and the smallest custody group count allowed.
@@ -77,7 +81,8 @@ type Server struct {
 }
 
 // NewServer returns a server of h's peers on a network. Nothing is served before
-// Start. The host is borrowed: Stop leaves it open. Options may be nil.
+// Start. The host is borrowed: Stop leaves it open. Options may be nil. It panics if a bound
+// in opts is negative.
 func NewServer(h host.Host, network *ssz.Network, chain Chain, opts *ServerOptions) *Server {
 	var o ServerOptions
 	if opts != nil {
@@ -114,15 +119,12 @@ func NewServer(h host.Host, network *ssz.Network, chain Chain, opts *ServerOptio
 	return s
 }
 
-// maxStreams bounds the streams served at a time. Each may hold one chunk while its
-// peer is slow to read: some 25 MiB with today's blocks, and 10 MiB each at the worst.
-const maxStreams = 256
-
 func engineOptions(o ServerOptions) *reqresp.ServerOptions {
 	return &reqresp.ServerOptions{
 		Pacer:      o.Pacer,
 		Middleware: o.Middleware,
-		MaxStreams: maxStreams,
+		MaxStreams: o.MaxStreams,
+		MaxMemory:  o.MaxMemory,
 		Trace:      o.Trace,
 		Logger:     o.Logger,
 	}

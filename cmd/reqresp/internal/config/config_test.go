@@ -95,6 +95,7 @@ DiscoveryV5 = true
 DiscAddr = "127.0.0.1:0"
 BootstrapNodesV5 = ["`+bootNode(t)+`"]
 ExternalIP = "203.0.113.7"
+Memory = 512
 [Limits]
 preset = "home"
 max_queue = 3
@@ -118,7 +119,7 @@ Verbosity = "warn,sync=debug"
 		t.Errorf("read back as\n%s\nof\n%s", got, text)
 	}
 	for _, want := range []string{
-		"[HTTP]\n", "Enabled = true\n", "bytes = '1000/m+5KiB'", "max_queue = 3\n", "GenesisTime = 0\n", "[Pprof]\n",
+		"[HTTP]\n", "Enabled = true\n", "Memory = 512\n", "bytes = '1000/m+5KiB'", "max_queue = 3\n", "GenesisTime = 0\n", "[Pprof]\n",
 		"[Limits.methods.status]\npeer = {requests = '5/15s+10', ", // a default, in full
 	} {
 		if !strings.Contains(text, want) {
@@ -151,8 +152,10 @@ func TestErrorsNameTheKeyAndWhatIsAllowed(t *testing.T) {
 		"[Network]\nName = 'other'":                   `Network.Name is "other": want one of mainnet, sepolia, holesky, hoodi, or Network.ConfigFile`,
 		"[Network]\nGenesisValidatorsRoot = '12'":     "Network.GenesisValidatorsRoot: ",
 		"[P2P]\nListen = ['127.0.0.1']":               `P2P.Listen: "127.0.0.1" is no multiaddr`,
+		"[P2P]\nMemory = 63":                      "P2P.Memory is 63: want 64 to 1048576 MiB, or 0 for an eighth of the machine's memory",
+		"[P2P]\nMemory = -1":                      "P2P.Memory is -1: want 64 to",
 		"[P2P]\nListen = []":                          "P2P.Listen is empty",
-		"[P2P]\nMaxPers = 1":                          "unknown key P2P.MaxPers: [P2P] has BootstrapNodesV5, DiscAddr, DiscoveryV5, ExternalIP, Listen, MaxPeers, MinOutbound, NoDial, StaticNodes, TrustedNodes",
+		"[P2P]\nMaxPers = 1":                          "unknown key P2P.MaxPers: [P2P] has BootstrapNodesV5, DiscAddr, DiscoveryV5, ExternalIP, Listen, MaxPeers, Memory, MinOutbound, NoDial, StaticNodes, TrustedNodes",
 		"[P2P]\nMaxPeers = 0":                         "P2P.MaxPeers is 0: want 1 to 10000",
 		"[P2P]\nMaxPeers = 10001":                     "P2P.MaxPeers is 10001: want 1 to 10000",
 		"[P2P]\nMinOutbound = -1":                     "P2P.MinOutbound is -1: want 0, which is a quarter of P2P.MaxPeers, to P2P.MaxPeers",

@@ -12,6 +12,7 @@ import (
 	"github.com/seed-2dd5877b/reqresp/plugin"
 	"github.com/seed-2dd5877b/reqresp/plugin/discovery"
 	"github.com/seed-2dd5877b/reqresp/plugin/peers"
+	"github.com/seed-2dd5877b/reqresp/plugin/resources"
 )
 
 // P2P is how the node takes part, with the names of go-ethereum's. Peers are told by multiaddrs and peer ids,
@@ -19,6 +20,9 @@ import (
 type P2P struct {
 	// Listen are the multiaddrs that serve listens on.
 	Listen []string
+	// Memory is how many MiB the node may take for streams and messages of peers. 0 takes an eighth
+	// of the machine's, from 256 to 2048.
+	Memory int
 	// MaxPeers is how many peers the node dials to have, and beyond which it leaves some.
 	MaxPeers int
 	// MinOutbound is how many of them it wants to have dialed itself; 0 is a quarter.
@@ -126,6 +130,9 @@ func (p *P2P) validate() error {
 	if err := p.validateListen(); err != nil {
 		return err
 	}
+	if err := p.validateMemory(); err != nil {
+		return err
+	}
 	if _, err := p.Peers(); err != nil {
 		return err
 	}
@@ -141,6 +148,14 @@ func (p *P2P) validateListen() error {
 	}
 	if len(p.Listen) == 0 {
 		return errors.New("P2P.Listen is empty: want one multiaddr or more, like /ip4/0.0.0.0/udp/9000/quic-v1")
+	}
+	return nil
+}
+
+func (p *P2P) validateMemory() error {
+	const least, most = resources.MinMemory >> 20, resources.MaxMemory >> 20
+	if p.Memory != 0 && (p.Memory < least || p.Memory > most) {
+		return fmt.Errorf("P2P.Memory is %d: want %d to %d MiB, or 0 for an eighth of the machine's memory", p.Memory, least, most)
 	}
 	return nil
 }
