@@ -82,8 +82,8 @@
 // So a peer that opens thousands of streams has at most MaxStreamsPerPeer of them, and no more than
 // 60 by default, served at a time. Each costs a goroutine and the records of all layers, less than 20 KiB, what its muxer
 // buffers, on yamux up to 256 KiB, and its messages, all of which together hold at most a sixteenth
-// of MaxMemory, 16 MiB. The streams whose protocol is not negotiated yet are libp2p's and its
-// resource manager's to bound.
+// of MaxMemory, 16 MiB. The streams whose protocol is not negotiated yet, and on mplex those
+// that were refused and are drained, are libp2p's and its resource manager's to bound.
 //
 // Where the host has a resource manager, streams that are served belong to the service
 // [ServiceName], and memory is reserved in their scopes: for a request if 60 % of a scope's limit
