@@ -1,10 +1,13 @@
 package limits
 
 import (
+	"math"
 	"sync/atomic"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
 
 // A method is what all accounts for it share.
@@ -16,37 +19,67 @@ type method struct {
 	// refuse answers requests that would have to wait with an error.
 	refuse bool
 	pool   pool
-	size   atomic.Uint64 // running mean of a chunk, in bytes, zero before the first
+	size   mean // of chunks, zero before the first
+	excess mean // of what chunks take over what was reserved for them, if that was anything
 }
 
-// What one more chunk changes the mean by, as a part of the difference. It rather is
-// too large, as it may be when some chunks are cut off, than too small: peers who are
-// charged less than they use are put right only as they settle.
+// expect returns how many bytes a chunk takes, as far as can be told.
+func (m *method) expect() uint64 {
+	if size := m.size.load(); size > 0 {
+		return size
+	}
+	return firstSize
+}
+
+// expectOver returns how many bytes a chunk takes for which some were reserved.
+// Handlers may not know what they will send, and reserve nothing or too little. If
+// that were believed all who wait would pass at once, each on next to nothing, and
+// nothing be left to share by weight.
+func (m *method) expectOver(reserved uint64) uint64 {
+	if reserved == 0 {
+		return m.expect()
+	}
+	return reserved + min(m.excess.load(), math.MaxUint64-reserved)
+}
+
+// sent tells of chunks for which some bytes were reserved, if anything of them was
+// written.
+func (m *method) sent(reserved uint64, used reqresp.Cost) {
+	if used.Bytes == 0 {
+		return
+	}
+	m.size.observe(used.Bytes / used.Items)
+	if reserved > 0 {
+		m.excess.observe(used.Bytes - min(used.Bytes, reserved))
+	}
+}
+
+// A mean is a running mean, of bytes. It rather is too large, as it may be when some
+// chunks are cut off, than too small: peers who are charged less than they use are
+// put right only as they settle.
+type mean struct {
+	val atomic.Uint64
+}
+
+// What one more chunk changes a mean by, as a part of the difference.
 const (
 	meanUp   = 4
 	meanDown = 64
 )
 
-// observe tells the size of a chunk. Some may get lost if told at once.
-func (m *method) observe(size uint64) {
-	mean := m.size.Load()
-	switch {
-	case size == 0: // it was not written at all
-	case mean == 0:
-		m.size.Store(size)
-	case size > mean:
-		m.size.Store(mean + (size-mean+meanUp-1)/meanUp)
-	case size < mean:
-		m.size.Store(mean - (mean-size)/meanDown)
-	}
-}
+func (m *mean) load() uint64 { return m.val.Load() }
 
-// expect returns how many bytes a chunk takes, as far as can be told.
-func (m *method) expect() uint64 {
-	if mean := m.size.Load(); mean > 0 {
-		return mean
+// observe adds one to the mean. Some may get lost if told at once.
+func (m *mean) observe(n uint64) {
+	switch mean := m.val.Load(); {
+	case n == mean: // not written again, as others look at it
+	case mean == 0:
+		m.val.Store(n)
+	case n > mean:
+		m.val.Store(mean + (n-mean+meanUp-1)/meanUp)
+	case n < mean:
+		m.val.Store(mean - (mean-n)/meanDown)
 	}
-	return firstSize
 }
 
 // firstSize is expected of chunks before there was any.

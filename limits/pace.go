@@ -28,6 +28,7 @@ type pace struct {
 	account  *account
 	running  bool
 	due      time.Duration // when the next chunk goes even on debt
+	reserved uint64        // bytes that the handler asked for
 	held     cost          // of the account, reserved and not settled
 	price    price         // that it was reserved at
 	shared   [levels]hold
@@ -118,9 +119,10 @@ func (p *pace) reserve(ctx context.Context, now time.Duration, c cost) (time.Dur
 	}
 	p.price = a.price
 	p.held = a.budget.take(&a.method.rates, now, c, p.price)
-	if c[bytes] == 0 {
-		c[bytes] = a.method.expect() // the account can be told later, but others wait
-	}
+	// The account can be told later what it used, but of what is shared others wait
+	// for their part.
+	p.reserved = c[bytes]
+	c[bytes] = a.method.expectOver(p.reserved)
 	p.want = c
 	return p.pass(ctx, now, chunk, p.due)
 }
@@ -132,7 +134,7 @@ func (p *pace) Settle(used reqresp.Cost) {
 	p.settle(now, cost{items: used.Items, bytes: used.Bytes})
 	if used.Items > 0 {
 		m := p.account.method
-		m.observe(used.Bytes / used.Items)
+		m.sent(p.reserved, used)
 		p.shard.count(m).send(used)
 		p.due = now + nextChunkWithin
 		p.promised = m.promise(1)

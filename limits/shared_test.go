@@ -443,51 +443,59 @@ func TestPrefixSharesTheBudgetsOfAFewPeers(t *testing.T) {
 }
 
 // TestWritingLosesNoShare has peers who are away for a while with each chunk, among
-// many of the least weight who always wait.
+// many of the least weight who always wait. What a handler reserves for a chunk
+// makes no difference.
 func TestWritingLosesNoShare(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		sc := &scores{weights: make(map[peer.ID]float64)}
-		l, err := limits.New(&limits.Options{
-			Config: onlyBlocks(limits.Quota{}, nodeBytes(limits.Rate{N: 4 << 20, Burst: 64 * kib})), Scores: sc,
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
-		const honest, hostile, size = 4, 40, 32 * kib
-		for i := range hostile {
-			sc.weights[peerID(honest+i)] = limits.MinWeight
-		}
-		var wg sync.WaitGroup
-		var mu sync.Mutex
-		var got [2]float64
-		for i := range honest + hostile {
-			group, writing := 0, 20*time.Millisecond
-			if i >= honest {
-				group, writing = 1, 0
-			}
-			for range 2 {
-				wg.Go(func() {
-					pace := admit(t, l, peerID(i), blocks)
-					defer pace.Release()
-					for pace.Reserve(ctx, reqresp.Cost{Items: 1, Bytes: size}) == nil {
-						time.Sleep(writing)
-						pace.Settle(reqresp.Cost{Items: 1, Bytes: size})
-						mu.Lock()
-						got[group] += size
-						mu.Unlock()
-					}
+	const honest, hostile, size = 4, 40, 32 * kib
+	for name, reserved := range map[string]uint64{
+		"as much as is used": size, "nothing": 0, "far too little": 100, "too much": 2 * size,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				sc := &scores{weights: make(map[peer.ID]float64)}
+				l, err := limits.New(&limits.Options{
+					Config: onlyBlocks(limits.Quota{}, nodeBytes(limits.Rate{N: 4 << 20, Burst: 4 * size})), Scores: sc,
 				})
-			}
-		}
-		wg.Wait()
-		entitled := honest / (honest + hostile*limits.MinWeight)
-		if part := got[0] / (got[0] + got[1]); part < .95*entitled {
-			t.Errorf("peers who write got %.3f of all, and are entitled to %.3f", part, entitled)
-		}
-	})
+				if err != nil {
+					t.Fatal(err)
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				for i := range hostile {
+					sc.weights[peerID(honest+i)] = limits.MinWeight
+				}
+				var wg sync.WaitGroup
+				var got [2]atomic.Uint64
+				for i := range honest + hostile {
+					group, writing := 0, 20*time.Millisecond
+					if i >= honest {
+						group, writing = 1, 0
+					}
+					for range 2 {
+						wg.Go(func() {
+							pace := admit(t, l, peerID(i), blocks)
+							defer pace.Release()
+							for pace.Reserve(ctx, reqresp.Cost{Items: 1, Bytes: reserved}) == nil {
+								time.Sleep(writing)
+								pace.Settle(reqresp.Cost{Items: 1, Bytes: size})
+								got[group].Add(size)
+							}
+						})
+					}
+				}
+				wg.Wait()
+				h, a := float64(got[0].Load()), float64(got[1].Load())
+				if entitled := honest / (honest + hostile*limits.MinWeight); h/(h+a) < .95*entitled {
+					t.Errorf("peers who write got %.3f of all, and are entitled to %.3f", h/(h+a), entitled)
+				}
+				if all := h + a; all < .95*60*(4<<20) {
+					t.Errorf("%.1f MiB were sent in a minute, of 240 possible", all/(1<<20))
+				}
+			})
+		})
+	}
 }
 
 // TestWeightIsFeltByOpenStreams changes the weight of a peer in the middle of an
