@@ -35,7 +35,9 @@
 //
 // Two exchanges of a peer with a method run at a time, as the specs grant. More
 // of them wait for admission, in order. Only where too many wait already is an
-// exchange refused, with an error that wraps [reqresp.ErrRefused].
+// exchange refused, with an error that wraps [reqresp.ErrRefused]. That is a
+// breach of the specs several times over, and told to [Scores]. So is, once a server
+// has no streams left, a peer's having twice as many as may run.
 //
 // # Sharing
 //

@@ -120,6 +120,26 @@ func (l *Limiter) Admit(ctx context.Context, from peer.ID, spec *reqresp.Spec) (
 	return nil, err
 }
 
+// Refused implements [reqresp.Pacer]. A peer is told of to [Scores] if it has twice as
+// many exchanges with the method as may run at a time, or more: that is tolerated up to
+// MaxQueue while there is room for them, but is what takes the room from others when there
+// is not.
+func (l *Limiter) Refused(from peer.ID, spec *reqresp.Spec) {
+	if l.scores != nil && l.hoards(from, l.method(spec.Name)) {
+		l.scores.Overran(from, spec.Name)
+	}
+}
+
+// hoards reports whether a peer has far more exchanges with a method than it may.
+func (l *Limiter) hoards(from peer.ID, m *method) bool {
+	hash := l.hash(from)
+	sh := l.shard(hash)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	a := sh.account(hash, from, m)
+	return a != nil && int(a.active)+len(a.admissions) >= 2*l.config.MaxConcurrent
+}
+
 // A refusal is written out only if somebody wants to read it: there may be many.
 type refusal struct {
 	from   peer.ID

@@ -371,6 +371,40 @@ func TestOverrunningTheQueueIsTold(t *testing.T) {
 	})
 }
 
+// TestHoardingWithoutRoomIsTold has a server refuse streams of a peer that has some
+// exchanges already.
+func TestHoardingWithoutRoomIsTold(t *testing.T) {
+	t.Parallel()
+	for open, want := range map[int]int{0: 0, 2: 0, 3: 0, 4: 1, 10: 1} {
+		synctest.Test(t, func(t *testing.T) {
+			sc := &scores{}
+			l, err := limits.New(&limits.Options{Config: onlyBlocks(limits.Quota{}, limits.Config{}), Scores: sc})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			var wg sync.WaitGroup
+			for range open {
+				wg.Go(func() {
+					if pace, err := l.Admit(ctx, alice, blocks); err == nil {
+						<-ctx.Done()
+						pace.Release()
+					}
+				})
+			}
+			synctest.Wait()
+			l.Refused(alice, blocks)
+			l.Refused(alice, status)
+			l.Refused(bob, blocks)
+			if len(sc.overran) != want || want > 0 && sc.overran[0] != alice {
+				t.Errorf("with %d exchanges told of %v, want alice %d times", open, sc.overran, want)
+			}
+			cancel()
+			wg.Wait()
+		})
+	}
+}
+
 func TestRefusingMethodAnswersInsteadOfWaiting(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -31,6 +31,9 @@ func (p *pacer) Admit(ctx context.Context, from peer.ID, spec *reqresp.Spec) (re
 	return measured, nil
 }
 
+// Refused implements reqresp.Pacer.
+func (p *pacer) Refused(from peer.ID, spec *reqresp.Spec) { p.next.Refused(from, spec) }
+
 // paces are those that no exchange has, as exchanges are many and short.
 var paces = sync.Pool{New: func() any { return new(pace) }}
 

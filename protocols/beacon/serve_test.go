@@ -164,6 +164,8 @@ func (p *notingPacer) Admit(context.Context, peer.ID, *reqresp.Spec) (reqresp.Pa
 	return p, nil
 }
 
+func (p *notingPacer) Refused(peer.ID, *reqresp.Spec) { p.calls = append(p.calls, "refused") }
+
 func (p *notingPacer) Reserve(_ context.Context, c reqresp.Cost) error {
 	p.calls, p.costs = append(p.calls, "reserve"), append(p.costs, c)
 	return nil

@@ -21,6 +21,8 @@ type Inbound struct {
 	writer pieceWriter
 	pacer  Pacer
 	trace  *ServerTrace
+	server *Server
+	seat   *seat
 	memory memory
 
 	phase    Phase
@@ -81,14 +83,14 @@ func (in *Inbound) Receive(ctx context.Context, msg any) error {
 func (in *Inbound) admit(ctx context.Context) error {
 	if in.pacer == nil {
 		in.pace = unpaced{}
-		return nil
+		return in.server.admitted(in.seat)
 	}
 	pace, err := in.pacer.Admit(ctx, in.info.Peer, in.spec)
 	if err != nil {
 		return fmt.Errorf("admitting %s: %w", in.spec.Name, err)
 	}
 	in.pace = pace
-	return nil
+	return in.server.admitted(in.seat)
 }
 
 func (in *Inbound) read(ctx context.Context, msg any) error {

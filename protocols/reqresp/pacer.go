@@ -23,6 +23,10 @@ type Pacer interface {
 	// context's error when ctx ends first, and an error that wraps ErrRefused when
 	// the exchange cannot even wait.
 	Admit(ctx context.Context, from peer.ID, spec *Spec) (Pace, error)
+	// Refused tells that a stream of the peer was reset unread, as it or all peers
+	// together have too many open. Who is to blame is for the Pacer to judge: it may
+	// be others alone.
+	Refused(from peer.ID, spec *Spec)
 }
 
 // A Pace paces one admitted exchange. It belongs to one goroutine.

@@ -40,6 +40,8 @@ func (l *ledger) Admit(ctx context.Context, _ peer.ID, spec *reqresp.Spec) (reqr
 	return l, nil
 }
 
+func (l *ledger) Refused(_ peer.ID, spec *reqresp.Spec) { l.note("refused %s", spec.Name) }
+
 func (l *ledger) Reserve(ctx context.Context, c reqresp.Cost) error {
 	if l.reserve != nil {
 		if err := l.reserve(ctx); err != nil {
@@ -210,6 +212,24 @@ func TestRefusedExchangeIsReset(t *testing.T) {
 		}
 		if len(l.entries) != 0 {
 			t.Errorf("an exchange that was not admitted: %q", l.entries)
+		}
+	})
+}
+
+func TestPacerIsToldOfStreamsRefusedUnread(t *testing.T) {
+	simulate(t, func(t *testing.T, s *simulation) {
+		l := &ledger{admit: waits}
+		serve(t, s.server, &reqresp.ServerOptions{Pacer: l, MaxStreamsPerPeer: 1}, paced.Serve(nil))
+		s.connect(t)
+		c := reqresp.NewClient(s.client, nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go collect(paced.Call(ctx, c, s.server.ID(), new(Text(""))))
+		time.Sleep(time.Second)
+		_, err := collect(paced.Call(ctx, c, s.server.ID(), new(Text(""))))
+		wantFailure(t, err, reqresp.PhaseFirstByte, remoteReset(network.StreamResourceLimitExceeded))
+		if want := []string{"refused paced"}; !slices.Equal(l.entries, want) {
+			t.Errorf("pacer was told %q, want %q", l.entries, want)
 		}
 	})
 }

@@ -21,6 +21,7 @@ func (s *Server) serve(spec *Spec, handler HandlerFunc, stream network.Stream) {
 			Conn:     conn,
 		},
 		spec:   spec,
+		server: s,
 		stream: stream,
 		writer: pieceWriter{stream: stream, timeout: spec.Limits.Timeouts.Write},
 		pacer:  s.opts.Pacer,
@@ -28,12 +29,12 @@ func (s *Server) serve(spec *Spec, handler HandlerFunc, stream network.Stream) {
 		phase:  PhaseRequest,
 	}
 	tell(in.trace.Start, in.info)
-	ctx, err := s.enter(conn)
+	seat, err := s.enter(conn)
 	if err != nil {
 		s.turnAway(in, err)
 		return
 	}
-	defer s.leave(conn)
+	defer s.leave(conn, seat)
 	scope := stream.Scope()
 	if err := join(scope); err != nil {
 		s.refused.Add(1)
@@ -43,12 +44,16 @@ func (s *Server) serve(spec *Spec, handler HandlerFunc, stream network.Stream) {
 	in.memory = memory{server: s, peer: in.info.Peer, scope: scope}
 	s.protect.begin(in.info.Peer)
 	defer s.protect.end(in.info.Peer)
-	s.done(in, s.exchange(ctx, handler, in))
+	in.seat = seat
+	s.done(in, s.exchange(seat.ctx, handler, in))
 }
 
-// turnAway ends an exchange that cannot even begin.
+// turnAway ends an exchange that cannot even begin. The pacer is told if that is for lack of room.
 func (s *Server) turnAway(in *Inbound, err error) {
 	_ = in.stream.ResetWithError(resetCode(err))
+	if s.opts.Pacer != nil && errors.Is(err, ErrRefused) {
+		s.opts.Pacer.Refused(in.info.Peer, in.spec)
+	}
 	s.done(in, err)
 }
 

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -28,16 +27,18 @@ type ServerOptions struct {
 	Middleware []Middleware
 	// Pacer decides when exchanges may go on. Nil lets them go on at once.
 	Pacer Pacer
-	// MaxStreams bounds the streams served at a time. Zero means
-	// DefaultMaxStreams.
+	// MaxStreams bounds the streams served at a time. As it is reached, a peer that
+	// has fewer than others on average is still served: the peer with most gives up
+	// the last of its streams whose exchange is not admitted yet, if there is one. Zero
+	// means DefaultMaxStreams.
 	MaxStreams int
 	// MaxStreamsPerConn bounds those on one connection. Zero leaves it to
 	// MaxStreamsPerPeer.
 	MaxStreamsPerConn int
-	// MaxStreamsPerPeer bounds those of one peer. A peer never gets more than a
-	// sixteenth of the streams that are left, though always one while there is
-	// any, so that no few peers can keep all others out. Zero means
-	// DefaultMaxStreamsPerPeer.
+	// MaxStreamsPerPeer bounds those of one peer. Without others giving up theirs, a
+	// peer never gets more than a sixteenth of the streams that are left, though
+	// always one while there is any, so that no few peers can keep all others out.
+	// Zero means DefaultMaxStreamsPerPeer.
 	MaxStreamsPerPeer int
 	// MaxMemory bounds the bytes of the messages held at a time: what was received of each
 	// request, from its first byte until its exchange ends, and 4 KiB to read it with, and each
@@ -86,11 +87,10 @@ type Server struct {
 	lifecycle sync.Mutex
 	methods   []Method // guarded by lifecycle and mu: either is enough to read them
 
-	mu      sync.Mutex
-	state   serverState
-	streams map[peer.ID]int
-	conns   map[network.Conn]*servedConn
-	total   int
+	mu    sync.Mutex
+	state serverState
+	seats seats
+	conns map[network.Conn]*servedConn
 }
 
 type serverState uint8
@@ -115,7 +115,7 @@ func NewServer(h Host, opts *ServerOptions) *Server {
 		log:     o.Logger,
 		protect: newProtector(h.ConnManager()),
 		memory:  newMemoryBudget(o.MaxMemory),
-		streams: make(map[peer.ID]int),
+		seats:   newSeats(o),
 		conns:   make(map[network.Conn]*servedConn),
 	}
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
@@ -198,55 +198,63 @@ func (s *Server) silence() bool {
 func (s *Server) Streams() map[peer.ID]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return maps.Clone(s.streams)
+	return s.seats.counts()
 }
 
 // Refused returns how many streams were reset because a bound of ServerOptions, or of
-// the host's resource manager, was reached: unread if it was one of streams.
+// the host's resource manager, was reached: unread, or at least without an answer, if it
+// was one of streams.
 func (s *Server) Refused() uint64 { return s.refused.Load() }
 
 // Memory returns how many bytes the messages under way hold, of
 // [ServerOptions].MaxMemory.
 func (s *Server) Memory() int { return s.memory.used() }
 
-// enter counts an exchange in and returns the context it runs in.
-func (s *Server) enter(conn network.Conn) (context.Context, error) {
+// enter counts an exchange in and returns its seat.
+func (s *Server) enter(conn network.Conn) (*seat, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	from := conn.RemotePeer()
 	if s.state != stateRunning {
 		return nil, ErrClosed
 	}
-	if s.total >= s.opts.MaxStreams || s.streams[from] >= s.peerBoundLocked() || s.onConnLocked(conn) >= s.opts.MaxStreamsPerConn {
+	if s.onConnLocked(conn) >= s.opts.MaxStreamsPerConn || !s.seats.hasRoom(from) && !s.shedLocked(from) {
 		s.refused.Add(1)
 		return nil, ErrRefused
 	}
-	s.total++
-	s.streams[from]++
 	s.exchanges.Add(1)
-	return s.enterConnLocked(conn), nil
+	return s.seats.take(from, s.enterConnLocked(conn)), nil
 }
 
-// shareOfFree is the part of the streams left that one peer may hold.
-const shareOfFree = 16
-
-// peerBoundLocked returns how many streams a peer may have for another to be
-// served. It shrinks as streams get scarce: peers that take all they can leave
-// room for those who have none.
-func (s *Server) peerBoundLocked() int {
-	free := s.opts.MaxStreams - s.total
-	return min(s.opts.MaxStreamsPerPeer, max(1, free/shareOfFree))
+// shedLocked makes room for a peer's exchange at the cost of another peer's, and
+// reports whether it could.
+func (s *Server) shedLocked(from peer.ID) bool {
+	given := s.seats.shed(from)
+	if given == nil {
+		return false
+	}
+	s.refused.Add(1)
+	given.cancel(errShed)
+	return true
 }
 
-func (s *Server) leave(conn network.Conn) {
+// admitted tells that an exchange's pacer lets it go on. It fails if there is no
+// seat for it any more.
+func (s *Server) admitted(seat *seat) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	from := conn.RemotePeer()
-	s.leaveConnLocked(conn)
-	s.total--
-	s.streams[from]--
-	if s.streams[from] == 0 {
-		delete(s.streams, from)
+	if seat.shed {
+		return errShed
 	}
+	s.seats.settle(seat)
+	return nil
+}
+
+func (s *Server) leave(conn network.Conn, seat *seat) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.seats.leave(seat)
+	seat.cancel(nil)
+	s.leaveConnLocked(conn)
 	s.exchanges.Done()
 }
