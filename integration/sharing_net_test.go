@@ -2,313 +2,197 @@ package integration_test
 
 import (
 	"context"
-	"encoding/binary"
-	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/libp2p/go-libp2p/core/host"
-	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/libp2p/go-libp2p/core/protocol"
-	"github.com/libp2p/go-libp2p/x/simlibp2p"
-	"github.com/marcopolo/simnet"
-
 	"github.com/seed-2dd5877b/reqresp/limits"
-	"github.com/seed-2dd5877b/reqresp/limits/score"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
 
 const (
-	netHonest   = 10
-	netHostile  = 100
-	netChunk    = 32 << 10
-	netChunks   = 32
-	netCapacity = 4 << 20 // bytes each second
+	netHonest      = 10
+	netHostile     = 100
+	netChunk       = 16 << 10
+	netChunks      = 32
+	netCapacity    = 2 << 20 // bytes each second
+	netPrefixPeers = 4       // whose part those of one prefix get together
+	netMaxPeers    = 128
 )
 
-// A parcel is a response; as a request it is how many of them are wanted.
-type parcel uint32
-
-// MaxChunks implements reqresp.BoundedRequest.
-func (p *parcel) MaxChunks() int { return int(*p) }
-
-// parcelCodec lays out a request as four bytes and a response as netChunk of
-// them, of which the first is zero. An error is one byte.
-type parcelCodec struct{}
-
-func (parcelCodec) Name() string { return "" }
-
-func (parcelCodec) AppendRequest(dst []byte, _ protocol.ID, req any) ([]byte, error) {
-	return binary.BigEndian.AppendUint32(dst, uint32(*req.(*parcel))), nil
+// A netAttack is what an attacker does.
+type netAttack struct {
+	name string
+	// scored is whether it breaks a rule, and so costs a score.
+	scored bool
+	// churns is whether attackers have no host of their own, but new ones again and
+	// again, all of one prefix.
+	churns bool
+	// warm is how long it takes until attackers do what they are named for and, if
+	// that is a fault, have a score which stays as it is for a while. Penalties are
+	// capped for a minute each, and a weight counts from the next chunk of an exchange.
+	warm time.Duration
+	run  func(ctx context.Context, wg *sync.WaitGroup, p *villager)
 }
 
-func (parcelCodec) ReadRequest(r reqresp.Reader, _ protocol.ID, _ int, req any) error {
-	b, err := io.ReadAll(io.LimitReader(r, 5))
-	if err == nil && len(b) != 4 {
-		err = fmt.Errorf("request of %d bytes", len(b))
-	}
-	if err != nil {
-		return err
-	}
-	*req.(*parcel) = parcel(binary.BigEndian.Uint32(b))
-	return nil
-}
-
-func (parcelCodec) AppendResponse(dst []byte, _ protocol.ID, _ any) ([]byte, error) {
-	return append(dst, make([]byte, netChunk)...), nil
-}
-
-func (parcelCodec) AppendError(dst []byte, _ protocol.ID, e *reqresp.Error) ([]byte, error) {
-	return append(dst, byte(e.Code)), nil
-}
-
-func (parcelCodec) ReadResponse(r reqresp.Reader, _ protocol.ID, _ int, _ any) error {
-	code, err := r.ReadByte()
-	if err != nil {
-		return err
-	}
-	if code != 0 {
-		return &reqresp.Error{Code: reqresp.Code(code), Remote: true}
-	}
-	var b [netChunk - 1]byte
-	if _, err := io.ReadFull(r, b[:]); err != nil {
-		return err
-	}
-	return nil
-}
-
-var parcels = reqresp.NewStream[parcel, parcel](
-	reqresp.Family{Prefix: "/test", Codec: parcelCodec{}}, "parcels", reqresp.Limits{}, 1)
-
-// A village is hosts on a simulated network, of which the first is a server.
-type village struct {
-	server  host.Host
-	peers   []host.Host // the honest ones first
-	book    *score.Book
-	limiter *limits.Limiter
-
-	mu       sync.Mutex
-	sent     map[peer.ID]uint64
-	answered int // exchanges of anybody that got an error chunk for being limited
-	refused  int // exchanges of honest peers that failed
-	lowest   float64
-}
-
-// Observe implements limits.Observer.
-func (v *village) Observe(e limits.Event) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if e.Kind == limits.EventSent {
-		v.sent[e.Peer] += e.Cost.Bytes
-	}
-	if _, ok := errors.AsType[*reqresp.Error](e.Err); ok {
-		v.answered++
-	}
-}
-
-func newVillage(t *testing.T) *village {
-	t.Helper()
-	v := &village{sent: make(map[peer.ID]uint64)}
-	link := simnet.LinkSettings{BitsPerSecond: 1000 * simlibp2p.OneMbps}
-	nw, meta, err := simlibp2p.SimpleLibp2pNetwork([]simlibp2p.NodeLinkSettingsAndCount{{
-		LinkSettings: simnet.NodeBiDiLinkSettings{Downlink: link, Uplink: link}, Count: 1 + netHonest + netHostile,
-	}}, simnet.StaticLatency(20*time.Millisecond), simlibp2p.NetworkSettings{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	nw.Logger = slog.New(slog.DiscardHandler)
-	nw.Start()
-	t.Cleanup(nw.Close)
-	for _, h := range meta.Nodes {
-		t.Cleanup(func() { _ = h.Close() })
-	}
-	v.server, v.peers = meta.Nodes[0], meta.Nodes[1:]
-	v.serve(t)
-	for _, h := range v.peers {
-		if err := h.Connect(t.Context(), peer.AddrInfo{ID: v.server.ID(), Addrs: v.server.Addrs()}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return v
-}
-
-func (v *village) serve(t *testing.T) {
-	t.Helper()
-	var err error
-	if v.book, err = score.New(nil); err != nil {
-		t.Fatal(err)
-	}
-	// The chunks are small, so that there are many.
-	c := limits.Config{Methods: map[string]limits.Method{parcels.Spec().Name: {
-		Peer: limits.Quota{Items: limits.Rate{N: 1000, Burst: 2000}},
-	}}}
-	c.Node.Bytes = limits.Rate{N: netCapacity, Burst: netCapacity}
-	if v.limiter, err = limits.New(&limits.Options{Config: c, Scores: v.book, Observer: v}); err != nil {
-		t.Fatal(err)
-	}
-	srv := reqresp.NewServer(v.server, &reqresp.ServerOptions{
-		Pacer: v.limiter, Middleware: []reqresp.Middleware{v.book.Middleware()},
-		// So many that a hundred peers who take all they can overrun their queues
-		// before the server has no more streams for them, which nobody is blamed for.
-		MaxStreams: 4096,
-	})
-	srv.Register(parcels.Serve(func(_ context.Context, _ peer.ID, req *parcel, send func(*parcel) error) error {
-		for i := range *req {
-			if err := send(&i); err != nil {
-				return err
-			}
-		}
-		return nil
-	}))
-	if err := srv.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
-		_ = srv.Stop(ctx)
-	})
-}
-
-// call asks for n parcels and reads them.
-func (v *village) call(ctx context.Context, c *reqresp.Client, n parcel) error {
-	for _, err := range parcels.Call(ctx, c, v.server.ID(), &n) {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// behave has an honest peer ask, two exchanges at a time, until ctx ends.
-func (v *village) behave(ctx context.Context, wg *sync.WaitGroup, h host.Host) {
-	client := reqresp.NewClient(h, nil)
-	for range 2 {
+var netAttacks = []netAttack{
+	{"over quota", true, false, 15 * time.Second, func(ctx context.Context, wg *sync.WaitGroup, p *villager) {
+		client := reqresp.NewClient(p.host, nil)
+		repeat(ctx, wg, 24, func() error { return p.call(ctx, client, netChunks) })
+	}},
+	// Buffers, of which the second stream gets those of the first, take long to fill.
+	{"stalled reader", true, false, 2 * time.Minute, func(ctx context.Context, wg *sync.WaitGroup, p *villager) {
+		repeat(ctx, wg, 2, func() error { return p.open(ctx, []byte{0, 0, 2, 0}, time.Minute) })
+	}},
+	{"stream opener", true, false, 15 * time.Second, func(ctx context.Context, wg *sync.WaitGroup, p *villager) {
+		repeat(ctx, wg, 40, func() error { return p.open(ctx, []byte{0}, 16*time.Second) })
+	}},
+	{"empty-range asker", true, false, 15 * time.Second, func(ctx context.Context, wg *sync.WaitGroup, p *villager) {
+		client := reqresp.NewClient(p.host, nil)
+		repeat(ctx, wg, 24, func() error { return p.call(ctx, client, 0) })
+	}},
+	{"identity churn", false, true, 15 * time.Second, func(ctx context.Context, wg *sync.WaitGroup, p *villager) {
 		wg.Go(func() {
 			for ctx.Err() == nil {
-				if err := v.call(ctx, client, netChunks); err != nil && ctx.Err() == nil {
-					v.mu.Lock()
-					v.refused++
-					v.mu.Unlock()
-					pause(ctx, time.Second)
+				p.live(ctx, 10*time.Second)
+			}
+		})
+	}},
+}
+
+// repeat runs f some times at once, again and again until ctx ends. It tries what
+// failed again after a while.
+func repeat(ctx context.Context, wg *sync.WaitGroup, n int, f func() error) {
+	for range n {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				if f() != nil {
+					pause(ctx, 2*time.Second)
 				}
 			}
 		})
 	}
 }
 
-// repeat runs f some times at once, again and again until ctx ends.
-func repeat(ctx context.Context, wg *sync.WaitGroup, n int, f func()) {
-	for range n {
-		wg.Go(func() {
-			for ctx.Err() == nil {
-				f()
-				pause(ctx, time.Second)
-			}
-		})
-	}
-}
-
-// open opens a stream, writes some bytes as a request, and reads nothing for a
-// while.
-func (v *village) open(ctx context.Context, h host.Host, request []byte, d time.Duration) {
-	stream, err := h.NewStream(ctx, v.server.ID(), parcels.Spec().Protocols[0])
+// live asks as an honest peer does, by a new host, for a while.
+func (p *villager) live(ctx context.Context, d time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	h, err := p.join(ctx, fmt.Sprintf("203.0.113.%d", 1+p.index))
 	if err != nil {
+		pause(ctx, time.Second)
 		return
 	}
-	defer func() { _ = stream.Reset() }()
-	if _, err := stream.Write(request); err != nil {
-		return
+	defer func() { _ = h.Close() }()
+	var streams sync.WaitGroup
+	client := reqresp.NewClient(h, nil)
+	repeat(ctx, &streams, 2, func() error { return p.call(ctx, client, netChunks) })
+	streams.Wait()
+}
+
+func sentTo(all []*villager) []float64 {
+	bytes := make([]float64, len(all))
+	for i, p := range all {
+		bytes[i] = float64(p.bytes.Load())
 	}
-	if len(request) == 4 {
-		_ = stream.CloseWrite()
-	}
-	pause(ctx, d)
+	return bytes
 }
 
-// A netAttack is what an attacker does with his host.
-type netAttack struct {
-	name string
-	run  func(ctx context.Context, wg *sync.WaitGroup, v *village, h host.Host)
-}
-
-var netAttacks = []netAttack{
-	{"stalled reader", func(ctx context.Context, wg *sync.WaitGroup, v *village, h host.Host) {
-		repeat(ctx, wg, 2, func() { v.open(ctx, h, []byte{0, 0, 2, 0}, time.Minute) })
-	}},
-	{"stream opener", func(ctx context.Context, wg *sync.WaitGroup, v *village, h host.Host) {
-		repeat(ctx, wg, 40, func() { v.open(ctx, h, []byte{0}, 16*time.Second) })
-	}},
-	{"empty-range asker", func(ctx context.Context, wg *sync.WaitGroup, v *village, h host.Host) {
-		client := reqresp.NewClient(h, &reqresp.ClientOptions{MaxConcurrent: 30})
-		repeat(ctx, wg, 30, func() { _ = v.call(ctx, client, 0) })
-	}},
-}
-
-// gotten returns what each peer was sent so far.
-func (v *village) gotten() (honest, hostile []float64) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	for i, h := range v.peers {
-		if i < netHonest {
-			honest = append(honest, float64(v.sent[h.ID()]))
-		} else {
-			hostile = append(hostile, float64(v.sent[h.ID()]))
+// weight returns the mean weight of attackers.
+func (v *village) weight() (weight float64) {
+	for _, p := range v.hostile {
+		if p.host == nil {
+			return 1 // whoever is new
 		}
+		weight += max(v.book.Weight(p.host.ID()), limits.MinWeight) / netHostile
 	}
-	return honest, hostile
+	return weight
 }
 
-// watch lets time pass, looks at the scores meanwhile, and returns the mean weight
-// of attackers.
-func (v *village) watch(d time.Duration) float64 {
-	var weights []float64
+// watch lets time pass and looks at scores and bounds meanwhile. It returns the mean
+// weight of attackers, and what part of everything honest peers are entitled to.
+func (v *village) watch(d time.Duration) (weight, entitled float64) {
+	seconds := float64(d / time.Second)
 	for range d / time.Second {
 		time.Sleep(time.Second)
-		for i, h := range v.peers {
-			if i < netHonest {
-				v.lowest = min(v.lowest, v.book.Score(h.ID()))
-			} else {
-				weights = append(weights, max(v.book.Weight(h.ID()), limits.MinWeight))
-			}
+		for _, p := range v.honest {
+			v.lowest = min(v.lowest, v.book.Score(p.host.ID()))
 		}
+		streams := 0
+		for _, n := range v.server.Streams() {
+			streams += n
+		}
+		v.streams, v.tracked = max(v.streams, streams), max(v.tracked, v.limiter.Peers())
+		w := v.weight()
+		weight += w / seconds
+		w *= netHostile
+		if v.hostile[0].host == nil {
+			w = netPrefixPeers
+		}
+		entitled += netHonest / (netHonest + w) / seconds
 	}
-	return mean(weights)
+	return weight, entitled
 }
 
-// playNet lets the attack work for a while and then measures.
-func playNet(t *testing.T, a netAttack) result {
-	v := newVillage(t)
+// begin has everybody do what they do, until the function returned is called.
+func (v *village) begin(t *testing.T, a netAttack) (end func()) {
+	v.honest = v.settle(t, netHonest)
+	if a.churns {
+		for i := range netHostile {
+			v.hostile = append(v.hostile, &villager{village: v, index: i})
+		}
+	} else {
+		v.hostile = v.settle(t, netHostile)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
-	for i, h := range v.peers {
-		if i < netHonest {
-			v.behave(ctx, &wg, h)
-		} else {
-			a.run(ctx, &wg, v, h)
-		}
+	for _, p := range v.honest {
+		p.behave(ctx, &wg)
 	}
-	v.watch(time.Minute)
-	h0, a0 := v.gotten()
-	const measured = 10 * time.Second
-	weight := v.watch(measured)
-	h1, a1 := v.gotten()
-	cancel()
-	wg.Wait()
+	for _, p := range v.hostile {
+		a.run(ctx, &wg, p)
+	}
+	return func() {
+		cancel()
+		wg.Wait()
+	}
+}
+
+// playNet lets the attack work for a while and then measures, at last with half of
+// what there was to share.
+func playNet(t *testing.T, a netAttack) result {
+	v := newVillage(t)
+	end := v.begin(t, a)
+	defer end()
+	v.watch(a.warm)
+	const measured = 20 * time.Second
+	h0, a0 := sentTo(v.honest), sentTo(v.hostile)
+	weight, entitled := v.watch(measured)
+	h1, a1 := sentTo(v.honest), sentTo(v.hostile)
+	if err := v.limiter.Apply(netConfig(netCapacity / 2)); err != nil {
+		t.Fatal(err)
+	}
+	const halved = 8 * time.Second
+	v.watch(halved)
+	h2, a2 := sentTo(v.honest), sentTo(v.hostile)
 
 	h, at := since(h1, h0), since(a1, a0)
-	entitled := netCapacity * measured.Seconds() * netHonest / (netHonest + weight*netHostile)
+	if part := (sum(since(h2, h1)) + sum(since(a2, a1))) / (netCapacity * halved.Seconds()); part < .48 || part > .52 {
+		t.Errorf("%s: %.2f of the capacity is used after half of it was taken away", a.name, part)
+	}
+	if v.streams > reqresp.DefaultMaxStreams {
+		t.Errorf("%s: %d streams are served, of at most %d", a.name, v.streams, reqresp.DefaultMaxStreams)
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	return result{
 		name: a.name, honest: netHonest, hostile: netHostile,
-		jain: jain(h), kept: sum(h) / entitled, ratio: mean(h) / mean(at), weight: weight, lowest: v.lowest,
-		failed: uint64(v.refused), answered: uint64(v.answered),
-		tracked: v.limiter.Peers(), bound: limits.DefaultMaxPeers,
+		jain: jain(h), kept: sum(h) / (entitled * netCapacity * measured.Seconds()),
+		ratio: mean(h) / mean(at), weight: weight, lowest: v.lowest,
+		failed: uint64(v.failed), answered: uint64(v.answered), tracked: v.tracked, bound: netMaxPeers,
 	}
 }
 
@@ -324,7 +208,7 @@ func TestHonestPeersKeepTheirShareOverANetwork(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := playNet(t, a)
 				fmt.Fprintln(&table, r)
-				r.check(t, attack{a.name, true, nil})
+				r.check(t, a.scored)
 			})
 		})
 	}

@@ -91,7 +91,7 @@ func (s *seats) shed(id peer.ID) *seat {
 }
 
 // take gives a peer's exchange a seat, until ctx ends at most.
-func (s *seats) take(id peer.ID, ctx context.Context) *seat {
+func (s *seats) take(ctx context.Context, id peer.ID) *seat {
 	p := s.peers[id]
 	if p == nil {
 		p = &servedPeer{id: id}

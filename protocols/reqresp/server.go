@@ -223,7 +223,7 @@ func (s *Server) enter(conn network.Conn) (*seat, error) {
 		return nil, ErrRefused
 	}
 	s.exchanges.Add(1)
-	return s.seats.take(from, s.enterConnLocked(conn)), nil
+	return s.seats.take(s.enterConnLocked(conn), from), nil
 }
 
 // shedLocked makes room for a peer's exchange at the cost of another peer's, and
