@@ -43,8 +43,10 @@
 //
 // What is shared is given to those who wait for it by weighted fair queueing in
 // bytes: next is the peer that was sent the least, in relation to its weight. A
-// peer's weight comes from its score, see [Scores], so that a bad one fades. No
-// peer waits for a slower one, and nobody saves up a claim by not asking.
+// peer's weight comes from its score, see [Scores], so that a bad one fades; a
+// change counts from the next chunk of each exchange. No peer waits for a slower
+// one, and nobody saves up a claim by not asking. What chunks take over that which
+// handlers reserve for them is expected of further ones.
 //
 // So that the floor can be kept, every exchange admitted is promised its part of
 // what is shared, as the mean size of its method's chunks tells. Half of the

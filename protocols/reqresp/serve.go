@@ -50,10 +50,10 @@ func (s *Server) serve(spec *Spec, handler HandlerFunc, stream network.Stream) {
 
 // turnAway ends an exchange that cannot even begin. The pacer is told if that is for lack of room.
 func (s *Server) turnAway(in *Inbound, err error) {
-	_ = in.stream.ResetWithError(resetCode(err))
 	if s.opts.Pacer != nil && errors.Is(err, ErrRefused) {
 		s.opts.Pacer.Refused(in.info.Peer, in.spec)
 	}
+	_ = in.stream.ResetWithError(resetCode(err))
 	s.done(in, err)
 }
 
