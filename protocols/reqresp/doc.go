@@ -77,7 +77,8 @@
 // the streams it has open too, in all, per peer and per connection. What is beyond is reset with
 // [network.StreamResourceLimitExceeded]: a stream before anything is read of it, a message that
 // there is no memory for when that shows. It is counted by [Server.Refused], and told as an error
-// that wraps [ErrRefused].
+// that wraps [ErrRefused]. As the bound of streams in all nears, peers with most of them give up some
+// that are not answered yet for peers with few.
 //
 // So a peer that opens thousands of streams has at most MaxStreamsPerPeer of them, and no more than
 // 60 by default, served at a time. Each costs a goroutine and the records of all layers, less than 20 KiB, what its muxer
