@@ -1,6 +1,8 @@
 package reqresp
 
 import (
+	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"sync"
@@ -69,6 +71,16 @@ func (s *mplexStream) Read(b []byte) (int, error) {
 	s.reader <- struct{}{}
 	defer func() { <-s.reader }()
 	return s.Stream.Read(b)
+}
+
+// Write tells that the stream was reset in that case: where a write waits meanwhile, go-mplex says
+// that the stream is closed, which nobody who writes has done.
+func (s *mplexStream) Write(b []byte) (int, error) {
+	n, err := s.Stream.Write(b)
+	if err != nil && !isTimeout(err) && !errors.Is(err, network.ErrReset) {
+		err = fmt.Errorf("%w: %w", network.ErrReset, err)
+	}
+	return n, err
 }
 
 func (s *mplexStream) SetReadDeadline(t time.Time) error {
