@@ -26,7 +26,7 @@ import (
 type size int
 
 // sizeCodec lays out a size as so many bytes. A request is malformed if they are
-// more than 4.
+// more than 5.
 type sizeCodec struct{}
 
 func (sizeCodec) Name() string { return "" }
@@ -37,7 +37,7 @@ func (sizeCodec) AppendRequest(dst []byte, _ protocol.ID, req any) ([]byte, erro
 
 func (sizeCodec) ReadRequest(r reqresp.Reader, _ protocol.ID, _ int, req any) error {
 	b, err := io.ReadAll(r)
-	if err == nil && len(b) > 4 {
+	if err == nil && len(b) > 5 {
 		err = fmt.Errorf("request of %d bytes", len(b))
 	}
 	*req.(*size) = size(len(b))
@@ -60,6 +60,9 @@ func (sizeCodec) ReadResponse(r reqresp.Reader, _ protocol.ID, _ int, resp any) 
 
 const sizes = "/test/sizes/1"
 
+// serverMemory is enough for any size but its own.
+const serverMemory = 9 << 20
+
 // serveSizes serves what a request of so many bytes stands for.
 func serveSizes(t *testing.T, h host.Host, book *score.Book) {
 	t.Helper()
@@ -67,7 +70,9 @@ func serveSizes(t *testing.T, h host.Host, book *score.Book) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := reqresp.NewServer(h, &reqresp.ServerOptions{Pacer: limiter, Middleware: []reqresp.Middleware{book.Middleware()}})
+	srv := reqresp.NewServer(h, &reqresp.ServerOptions{
+		Pacer: limiter, Middleware: []reqresp.Middleware{book.Middleware()}, MaxMemory: serverMemory,
+	})
 	desc := reqresp.NewStream[size, size](reqresp.Family{Prefix: "/test", Codec: sizeCodec{}}, "sizes", reqresp.Limits{}, 1)
 	srv.Register(desc.Serve(func(_ context.Context, _ peer.ID, req *size, send func(*size) error) error {
 		switch *req {
@@ -79,6 +84,8 @@ func serveSizes(t *testing.T, h host.Host, book *score.Book) {
 			return errors.New("own fault")
 		case 4:
 			return reqresp.Errorf(reqresp.CodeInvalidRequest, "of no use")
+		case 5:
+			return send(new(size(serverMemory)))
 		}
 		return nil
 	}))
@@ -104,7 +111,9 @@ func TestMiddlewarePenalisesWhatPeersDoWrong(t *testing.T) {
 		"unavailable":             {2, readAll, 0},
 		"fault of the server":     {3, readAll, 0},
 		"invalid request":         {4, readAll, -5},
-		"malformed request":       {5, readAll, -5},
+		"no memory for a request": {serverMemory, readAll, 0},
+		"no memory for an answer": {5, readAll, 0},
+		"malformed request":       {6, readAll, -5},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -122,12 +131,10 @@ func TestMiddlewarePenalisesWhatPeersDoWrong(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if _, err := stream.Write(make([]byte, tc.request)); err != nil {
+				if _, err := stream.Write(make([]byte, tc.request)); err != nil && tc.request < serverMemory {
 					t.Fatal(err)
 				}
-				if err := stream.CloseWrite(); err != nil {
-					t.Fatal(err)
-				}
+				_ = stream.CloseWrite()
 				tc.then(stream)
 				time.Sleep(time.Minute)
 				_ = stream.Reset()

@@ -18,7 +18,8 @@ type NodeInfo struct {
 	Status  beacon.Status `json:"status"`  // what peers are told of the chain
 	// ENR is the node record, which begins "enr:"; empty if discovery is off.
 	ENR string `json:"enr,omitempty"`
-	// Refused is how many streams were reset unread because too many were being served.
+	// Refused is how many streams were reset because too many were being served, or because there
+	// was no memory for their messages.
 	Refused uint64 `json:"refused"`
 }
 

@@ -175,8 +175,8 @@ func (s *Server) Client() *Client { return s.client }
 // Serving returns how many requests of each peer are being served.
 func (s *Server) Serving() map[peer.ID]int { return s.engine.Streams() }
 
-// Refused returns how many streams were reset unread because too many were being
-// served, in all or for one peer.
+// Refused returns how many streams were reset because too many were being served, in all or
+// for one peer, or because there was no memory for their messages.
 func (s *Server) Refused() uint64 { return s.engine.Refused() }
 
 // Family returns the protocols served.

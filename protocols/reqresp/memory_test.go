@@ -216,6 +216,9 @@ func TestRefusalsOfTheResourceManager(t *testing.T) {
 		sees   bool // the engine is who refuses
 		large  bool // only what is large is refused
 	}{
+		{"streams of the host", rcmgr.PartialLimitConfig{System: none}, false, false},
+		{"streams in negotiation", rcmgr.PartialLimitConfig{Transient: none}, false, false},
+		{"streams of the peer", rcmgr.PartialLimitConfig{PeerDefault: none}, false, false},
 		{"streams of the protocol", rcmgr.PartialLimitConfig{Protocol: forEcho(none)}, false, false},
 		{"peer's streams of the protocol", rcmgr.PartialLimitConfig{ProtocolPeer: forEcho(none)}, false, false},
 		{"streams of the service", rcmgr.PartialLimitConfig{Service: map[string]rcmgr.ResourceLimits{reqresp.ServiceName: none}}, true, false},
