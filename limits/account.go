@@ -5,7 +5,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
@@ -48,7 +47,7 @@ func (m *method) sent(reserved uint64, used reqresp.Cost) {
 	if used.Bytes == 0 {
 		return
 	}
-	m.size.observe(used.Bytes / used.Items)
+	m.size.observe(used.Bytes / max(used.Items, 1))
 	if reserved > 0 {
 		m.excess.observe(used.Bytes - min(used.Bytes, reserved))
 	}
@@ -89,21 +88,48 @@ const firstSize = 64 << 10
 // lock.
 type account struct {
 	// What every decision looks at is first, and fills a line of the cache.
-	id     peer.ID
-	method *method
-	budget budget
-	price  price
-	active int32 // exchanges admitted
-	prefix *pool // nil if there is none
+	check     uint64 // the key's
+	budget    budget
+	method    *method
+	prefix    *pool         // nil if there is none
+	refreshed time.Duration // as the member's
+	waiting   int32         // in the queues
+	active    uint16        // exchanges admitted
+	price     price
 
+	// What exchanges look at that wait.
 	admissions   queue // those which wait to be
 	reservations queue // of those active, the ones which wait for a chunk
 	member       *member
+	place        uint32 // in the table
+}
+
+// isFirst reports whether nobody waits before p in one of the account's queues.
+func (a *account) isFirst(q *queue, p *pace) bool { return a.waiting == 0 || q.isFirst(p) }
+
+// queued returns how many exchanges wait for admission.
+func (a *account) queued() int {
+	if a.waiting == 0 {
+		return 0
+	}
+	return len(a.admissions)
+}
+
+// enter has p wait in one of the account's queues.
+func (a *account) enter(q *queue, p *pace) {
+	*q = append(*q, p)
+	a.waiting++
+}
+
+// leave ends that.
+func (a *account) leave(q *queue, p *pace) {
+	q.leave(p)
+	a.waiting--
 }
 
 // idle reports whether the account could be replaced by a new one.
 func (a *account) idle(now time.Duration) bool {
-	return a.active == 0 && len(a.admissions) == 0 && a.budget.fullAt() <= now
+	return a.active == 0 && a.waiting == 0 && a.budget.fullAt() <= now
 }
 
 // readyAt returns when c can be paid.
@@ -120,6 +146,9 @@ func (a *account) settle(now time.Duration, taken, used cost, p price) {
 // nudge has those look again who may be able to go on earlier than they
 // thought.
 func (a *account) nudge() {
+	if a.waiting == 0 {
+		return
+	}
 	a.admissions.nudge()
 	a.reservations.nudge()
 }

@@ -12,22 +12,22 @@ import (
 )
 
 func (l *Limiter) admit(ctx context.Context, from peer.ID, m *method) (*pace, error) {
-	hash := l.hash(from)
-	sh := l.shard(hash)
+	k := l.key(from)
+	sh := l.shard(k)
 	sh.mu.Lock()
 	now := l.now()
-	a := sh.account(hash, from, m)
-	if a == nil || l.stale(a.member, now) {
+	a := sh.accounts.find(k, m)
+	if a == nil || l.stale(a.refreshed, now) {
 		sh.mu.Unlock()
 		var err error
-		if a, err = l.enroll(sh, hash, from, m); err != nil {
+		if a, err = l.enroll(sh, k, from, m); err != nil {
 			l.refused(sh, m, from, now, err)
 			return nil, err
 		}
 	}
 	// The shard is locked.
 	p := l.get(sh, a)
-	asked, queued := now, len(a.admissions)
+	asked, queued := now, a.queued()
 	err := l.refuses(p, now)
 	if err == nil && p.admissionAt() > now {
 		now, err = p.await(ctx, &a.admissions, p.admissionAt)
@@ -45,7 +45,10 @@ func (l *Limiter) admit(ctx context.Context, from peer.ID, m *method) (*pace, er
 		n.admitted++
 		n.wait(now - asked)
 	}
-	weight := a.member.weight
+	var weight float64
+	if l.observer != nil {
+		weight = a.member.weight
+	}
 	sh.mu.Unlock()
 	if err != nil {
 		l.refused(sh, m, from, asked, err)
@@ -65,7 +68,7 @@ func (l *Limiter) refuses(p *pace, now time.Duration) error {
 		return nil
 	case a.method.refuse:
 		return rateLimited(at, now)
-	case len(a.admissions) >= l.config.MaxQueue:
+	case a.queued() >= l.config.MaxQueue:
 		return ErrQueueFull
 	}
 	return nil
@@ -86,7 +89,7 @@ func rateLimited(at, now time.Duration) error {
 // can be told. The shard is locked.
 func (p *pace) admissionAt() time.Duration {
 	a := p.account
-	if int(a.active) >= p.limiter.config.MaxConcurrent || !a.admissions.isFirst(p) {
+	if int(a.active) >= p.limiter.config.MaxConcurrent || !a.isFirst(&a.admissions, p) {
 		return never
 	}
 	return a.readyAt(cost{requests: 1})
@@ -105,50 +108,45 @@ func (p *pace) take(now time.Duration) {
 
 // enroll returns the peer's account for a method, up to date. It locks the
 // shard, unless it fails.
-func (l *Limiter) enroll(sh *shard, hash uint64, from peer.ID, m *method) (*account, error) {
+func (l *Limiter) enroll(sh *shard, k key, from peer.ID, m *method) (*account, error) {
 	weight, addr := l.ask(from)
-	mb, err := l.member(sh, hash, from)
+	sh.mu.Lock()
+	if a := sh.accounts.find(k, m); a != nil {
+		// It keeps its prefix if that of a new address cannot be tracked.
+		_ = l.refresh(a.member, weight, addr)
+		return a, nil
+	}
+	sh.mu.Unlock()
+	mb, err := l.member(sh, k, from)
 	if err != nil {
 		return nil, err
 	}
 	if err := l.refresh(mb, weight, addr); err != nil {
-		l.forget(sh, hash, mb)
+		l.forget(sh, mb)
 		sh.mu.Unlock()
 		return nil, err
 	}
-	a := l.open(sh, hash, mb, m)
-	if a == nil {
-		sh.mu.Unlock()
-		return nil, errCollision
-	}
-	return a, nil
+	return l.open(sh, mb, m), nil
 }
-
-// errCollision is what chance will have once in a billion years.
-var errCollision = fmt.Errorf("%w: another has the same hash", ErrTooManyPeers)
 
 // member returns the peer's record, which it makes if need be. It locks the
 // shard, unless it fails.
-func (l *Limiter) member(sh *shard, hash uint64, from peer.ID) (*member, error) {
+func (l *Limiter) member(sh *shard, k key, from peer.ID) (*member, error) {
 	sh.mu.Lock()
-	mb := sh.members[hash]
+	mb := sh.members[k]
 	if mb == nil {
 		sh.mu.Unlock()
 		if err := l.makeRoom(l.now()); err != nil {
 			return nil, err
 		}
 		sh.mu.Lock()
-		if mb = sh.members[hash]; mb != nil {
+		if mb = sh.members[k]; mb != nil {
 			l.tracked.Add(-1) // somebody else made it meanwhile
 		} else {
 			l.forgetSome(sh, l.now(), forgetPerPeer)
-			mb = &member{id: from, weight: 1}
-			sh.members[hash] = mb
+			mb = &member{id: from, key: k, weight: 1}
+			sh.members[k] = mb
 		}
-	}
-	if mb.id != from {
-		sh.mu.Unlock()
-		return nil, errCollision
 	}
 	return mb, nil
 }
@@ -173,7 +171,7 @@ func (l *Limiter) refresh(mb *member, weight float64, addr netip.Addr) error {
 }
 
 func (l *Limiter) refreshAccount(a *account) {
-	a.price = priceOf(a.member.weight)
+	a.refreshed, a.price = a.member.refreshed, priceOf(a.member.weight)
 	a.prefix = l.prefixes.pool(a.member.prefix, a.method)
 }
 
@@ -189,9 +187,10 @@ func (l *Limiter) ask(id peer.ID) (float64, netip.Addr) {
 	return weight, addr
 }
 
-// stale reports whether others are to be asked about a peer again.
-func (l *Limiter) stale(mb *member, now time.Duration) bool {
-	return (l.scores != nil || l.addr != nil) && now-mb.refreshed >= refreshInterval
+// stale reports whether others are to be asked again about a peer of whom all is known as
+// it was at a time.
+func (l *Limiter) stale(refreshed, now time.Duration) bool {
+	return (l.scores != nil || l.addr != nil) && now-refreshed >= refreshInterval
 }
 
 // makeRoom counts in one more peer.

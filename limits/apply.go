@@ -32,7 +32,7 @@ func (l *Limiter) Apply(c Config) error {
 		l.setMethod(now, m)
 	}
 	for i := range l.shards {
-		for _, a := range l.shards[i].accounts {
+		for a := range l.shards[i].accounts.all() {
 			a.budget.change(&before[a.method.index], &a.method.rates, now)
 			a.nudge()
 		}
@@ -129,7 +129,7 @@ func (l *Limiter) addMethod(name string) *method {
 	if m := known[name]; m != nil {
 		return m
 	}
-	m := &method{name: name, index: len(known), salt: maphash.String(l.seed, name)}
+	m := &method{name: name, index: len(known), salt: maphash.String(l.seeds[0], name)}
 	l.setMethod(l.now(), m) // nobody else knows it yet
 	grown := maps.Clone(known)
 	grown[name] = m

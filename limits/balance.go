@@ -23,13 +23,13 @@ type Balance struct {
 // Balances returns the peer's balances, ordered by method. Methods that it did
 // not use, or so long ago that its budget is full, may be missing.
 func (l *Limiter) Balances(id peer.ID) []Balance {
-	hash := l.hash(id)
-	sh := l.shard(hash)
+	k := l.key(id)
+	sh := l.shard(k)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	now := l.now()
-	mb := sh.members[hash]
-	if mb == nil || mb.id != id {
+	mb := sh.members[k]
+	if mb == nil {
 		return nil
 	}
 	var balances []Balance
@@ -41,7 +41,7 @@ func (l *Limiter) Balances(id peer.ID) []Balance {
 			Items:    a.budget[items].left(&rates[items], now),
 			Bytes:    a.budget[bytes].left(&rates[bytes], now),
 			Active:   int(a.active),
-			Waiting:  len(a.admissions),
+			Waiting:  a.queued(),
 		})
 	}
 	slices.SortFunc(balances, func(a, b Balance) int { return cmp.Compare(a.Method, b.Method) })

@@ -62,21 +62,19 @@ func (r *recorder) shared(t *testing.T, rnd *rand.Rand, who int) {
 		if i > 0 && now.After(due) {
 			t.Errorf("chunk came %v after it was due", now.Sub(due))
 		}
-		g := grant{at: now.Sub(r.start), items: c.Bytes, beyond: max(c.Bytes, r.rate.Burst) - r.rate.Burst}
+		g := grant{at: now.Sub(r.start), cost: c.Bytes, beyond: max(c.Bytes, r.rate.Burst) - r.rate.Burst}
 		if !now.Before(due) {
 			g.beyond = c.Bytes
 		}
-		r.mu.Lock()
-		r.grants = append(r.grants, g)
-		r.mu.Unlock()
+		r.record(g)
 		time.Sleep(time.Duration(rnd.Int64N(int64(time.Second))))
 		pace.Settle(c)
 		due = time.Now().Add(8 * time.Second)
 	}
 }
 
-// TestBudgetsStayBetweenDebtAndBurst does all that can be done to a budget, and
-// looks at it all the time.
+// TestBudgetsStayBetweenDebtAndBurst does all that can be done to a budget, and looks at
+// it all the time: it holds no more than a burst, and owes no more than 10 minutes refill.
 func TestBudgetsStayBetweenDebtAndBurst(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(30) {
@@ -84,7 +82,7 @@ func TestBudgetsStayBetweenDebtAndBurst(t *testing.T) {
 			rnd := rand.New(rand.NewPCG(seed, 9))
 			rate := limits.Rate{N: 1 + rnd.Uint64N(100), Per: time.Second, Burst: 1 + rnd.Uint64N(200)}
 			sc := &scores{}
-			l, err := limits.New(&limits.Options{Config: onlyBlocks(limits.Quota{Items: rate, Bytes: rate}, limits.Config{}), Scores: sc})
+			l, err := limits.New(&limits.Options{Config: onlyBlocks(limits.Quota{Requests: rate, Items: rate, Bytes: rate}, limits.Config{}), Scores: sc})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -92,7 +90,7 @@ func TestBudgetsStayBetweenDebtAndBurst(t *testing.T) {
 				t.Helper()
 				b := balance(t, l, alice)
 				debt := -int64(rate.N) * 600
-				for _, left := range []int64{b.Items, b.Bytes} {
+				for _, left := range []int64{b.Requests, b.Items, b.Bytes} {
 					if left > int64(rate.Burst) || left < debt {
 						t.Fatalf("seed %d: balance is %d, not between %d and %d", seed, left, debt, rate.Burst)
 					}
@@ -113,7 +111,7 @@ func TestBudgetsStayBetweenDebtAndBurst(t *testing.T) {
 				look()
 				if rnd.IntN(3) == 0 {
 					rate = limits.Rate{N: 1 + rnd.Uint64N(100), Per: time.Second, Burst: 1 + rnd.Uint64N(200)}
-					if err := setQuota(l, limits.Quota{Items: rate, Bytes: rate}); err != nil {
+					if err := setQuota(l, limits.Quota{Requests: rate, Items: rate, Bytes: rate}); err != nil {
 						t.Fatal(err)
 					}
 					look()

@@ -81,7 +81,7 @@ func (r *rate) tokens(span time.Duration) uint64 {
 
 // A price is how many times the tokens it uses a peer is charged, in units of
 // 1/parPrice. It is at least par.
-type price uint32
+type price uint16
 
 const parPrice price = 1 << 8
 

@@ -14,9 +14,9 @@ const (
 	// DefaultMaxQueue holds what a burst of small requests on a new connection
 	// comes to; a requester that obeys the specs never queues at all.
 	DefaultMaxQueue = 16
-	// DefaultMaxPeers is far beyond the connections of any node. A peer takes 300
-	// bytes and each method that it used 350, so that it costs some 50 MiB when
-	// reached with six methods.
+	// DefaultMaxPeers is far beyond the connections of any node. A peer takes up
+	// to 300 bytes and each method that it used 200, so that it costs 24 MiB when
+	// reached with six methods. What was taken once is used again, not given back.
 	DefaultMaxPeers = 1 << 14
 	// DefaultIPv4Bits is the length of Prefix.IPv4Bits.
 	DefaultIPv4Bits = 24

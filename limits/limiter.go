@@ -50,7 +50,7 @@ type Options struct {
 // served. It implements [reqresp.Pacer].
 type Limiter struct {
 	start    time.Time
-	seed     maphash.Seed
+	seeds    [2]maphash.Seed
 	scores   Scores
 	observer Observer
 	addr     func(peer.ID) netip.Addr
@@ -82,14 +82,13 @@ func New(opts *Options) (*Limiter, error) {
 	}
 	l := &Limiter{
 		start:    time.Now(),
-		seed:     maphash.MakeSeed(),
+		seeds:    [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()},
 		scores:   o.Scores,
 		observer: o.Observer,
 		addr:     o.Addr,
 	}
 	for i := range l.shards {
-		l.shards[i].members = make(map[uint64]*member)
-		l.shards[i].accounts = make(map[uint64]*account)
+		l.shards[i].members = make(map[key]*member)
 	}
 	l.swept.Store(int64(-searchInterval))
 	l.prefixes.known = make(map[netip.Prefix]*prefix)
@@ -132,12 +131,12 @@ func (l *Limiter) Refused(from peer.ID, spec *reqresp.Spec) {
 
 // hoards reports whether a peer has far more exchanges with a method than it may.
 func (l *Limiter) hoards(from peer.ID, m *method) bool {
-	hash := l.hash(from)
-	sh := l.shard(hash)
+	k := l.key(from)
+	sh := l.shard(k)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	a := sh.account(hash, from, m)
-	return a != nil && int(a.active)+len(a.admissions) >= 2*l.config.MaxConcurrent
+	a := sh.accounts.find(k, m)
+	return a != nil && int(a.active)+a.queued() >= 2*l.config.MaxConcurrent
 }
 
 // A refusal is written out only if somebody wants to read it: there may be many.

@@ -10,6 +10,7 @@ import (
 // lock.
 type member struct {
 	id        peer.ID
+	key       key
 	accounts  []*account
 	prefix    *prefix // nil if there is none
 	weight    float64

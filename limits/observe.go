@@ -70,7 +70,7 @@ type Event struct {
 }
 
 func (p *pace) observe(e Event) {
-	e.Peer, e.Method = p.account.id, p.account.method.name
+	e.Peer, e.Method = p.account.member.id, p.account.method.name
 	p.limiter.observer.Observe(e)
 }
 

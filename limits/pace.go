@@ -199,19 +199,20 @@ func (p *pace) end() {
 // chunkAt returns when the account lets a chunk that costs c be sent, as far as
 // can be told. The shard is locked.
 func (p *pace) chunkAt(c cost) time.Duration {
-	if !p.account.reservations.isFirst(p) {
+	a := p.account
+	if !a.isFirst(&a.reservations, p) {
 		return p.due
 	}
-	return min(p.due, p.account.readyAt(c))
+	return min(p.due, a.readyAt(c))
 }
 
 // await waits in q until the time that at returns has come, and returns the
 // time it is then. The shard is locked, but while waiting.
 func (p *pace) await(ctx context.Context, q *queue, at func() time.Duration) (time.Duration, error) {
 	a := p.account
-	*q = append(*q, p)
+	a.enter(q, p)
 	defer func() {
-		q.leave(p)
+		a.leave(q, p)
 		a.nudge()
 	}()
 	for {

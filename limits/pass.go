@@ -141,7 +141,7 @@ func (p *pace) passInTurn(ctx context.Context, now time.Duration, s stage, due t
 // on for long. The shard is locked, but while others are asked.
 func (p *pace) reweigh(now time.Duration) {
 	l, m := p.limiter, p.account.member
-	if !l.stale(m, now) {
+	if !l.stale(m.refreshed, now) {
 		return
 	}
 	m.refreshed = now // so that nobody else asks meanwhile

@@ -21,8 +21,12 @@ type pool struct {
 	// time, of the others for every nextChunkWithin. Zero sets no bound.
 	floor cost
 
+	// Every decision writes these, and keeps its hands off the cache lines of what is
+	// read alone.
+	_        [64]byte
 	budget   budget
 	promised [currencies]atomic.Uint64
+	_        [64]byte
 
 	admissions line
 	chunks     line

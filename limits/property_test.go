@@ -15,10 +15,10 @@ import (
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
 
-// A grant is one chunk that was allowed.
+// A grant is one chunk, or request, that was allowed.
 type grant struct {
-	at    time.Duration
-	items uint64
+	at   time.Duration
+	cost uint64 // in the currency that is limited
 	// beyond is what of it no bucket had to have: all of it at the floor, what
 	// is over the burst else.
 	beyond uint64
@@ -28,6 +28,7 @@ type grant struct {
 type recorder struct {
 	limiter *limits.Limiter
 	rate    limits.Rate
+	chunk   func(cost uint64) reqresp.Cost // that costs so much of what is limited
 	start   time.Time
 
 	mu     sync.Mutex
@@ -41,24 +42,29 @@ func (r *recorder) exchange(t *testing.T, rnd *rand.Rand, maxCost uint64) {
 	due := time.Now().Add(4 * time.Second)
 	for range rnd.IntN(12) {
 		time.Sleep(time.Duration(rnd.Int64N(int64(time.Second))))
-		c := reqresp.Cost{Items: 1 + rnd.Uint64N(maxCost)}
+		n := 1 + rnd.Uint64N(maxCost)
+		c := r.chunk(n)
 		asked := time.Now()
 		reserve(t, pace, c)
 		now := time.Now()
 		if now.After(asked) && now.After(due) {
 			t.Errorf("chunk came %v after it was due", now.Sub(due))
 		}
-		g := grant{at: now.Sub(r.start), items: c.Items, beyond: max(c.Items, r.rate.Burst) - r.rate.Burst}
+		g := grant{at: now.Sub(r.start), cost: n, beyond: max(n, r.rate.Burst) - r.rate.Burst}
 		if !now.Before(due) {
-			g.beyond = c.Items
+			g.beyond = n
 		}
-		r.mu.Lock()
-		r.grants = append(r.grants, g)
-		r.mu.Unlock()
+		r.record(g)
 		time.Sleep(time.Duration(rnd.Int64N(int64(time.Second))))
 		pace.Settle(c)
 		due = time.Now().Add(8 * time.Second)
 	}
+}
+
+func (r *recorder) record(g grant) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.grants = append(r.grants, g)
 }
 
 // check looks at every window that begins and ends with a grant.
@@ -66,17 +72,20 @@ func (r *recorder) check(t *testing.T) {
 	for i, first := range r.grants {
 		var sum, beyond uint64
 		for _, g := range r.grants[i:] {
-			sum, beyond = sum+g.items, beyond+g.beyond
+			sum, beyond = sum+g.cost, beyond+g.beyond
 			refilled := float64(r.rate.N) * float64(g.at-first.at) / float64(r.rate.Per)
 			// Times are in whole nanoseconds, so that one may be too many.
 			nano := float64(r.rate.N) / float64(r.rate.Per)
 			if float64(sum) > float64(r.rate.Burst+beyond)+refilled+nano+1e-6 {
-				t.Fatalf("%v: %d items from %v to %v, of which %d are beyond", r.rate, sum, first.at, g.at, beyond)
+				t.Fatalf("%v: %d from %v to %v, of which %d are beyond", r.rate, sum, first.at, g.at, beyond)
 			}
 		}
 	}
 }
 
+// TestNoWindowExceedsTheQuota has exchanges of one peer send chunks of all sizes, and looks
+// at all windows of time: what was granted in any is at most what was refilled in it, a
+// burst, and what went at the floor, on overdraft.
 func TestNoWindowExceedsTheQuota(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(60) {
@@ -89,7 +98,13 @@ func TestNoWindowExceedsTheQuota(t *testing.T) {
 					Per:   time.Second + time.Duration(rnd.Int64N(int64(20*time.Second))),
 					Burst: 1 + rnd.Uint64N(100),
 				}}
-				r.limiter = newLimiter(t, limits.Quota{Items: r.rate}, limits.Config{})
+				quota := limits.Quota{Items: r.rate}
+				r.chunk = func(n uint64) reqresp.Cost { return reqresp.Cost{Items: n} }
+				if seed%2 == 1 {
+					quota = limits.Quota{Bytes: r.rate}
+					r.chunk = func(n uint64) reqresp.Cost { return reqresp.Cost{Items: 1, Bytes: n} }
+				}
+				r.limiter = newLimiter(t, quota, limits.Config{})
 				maxCost := 1 + rnd.Uint64N(2*r.rate.Burst)
 				var wg sync.WaitGroup
 				for worker := range uint64(3) {
@@ -106,6 +121,40 @@ func TestNoWindowExceedsTheQuota(t *testing.T) {
 				}
 				r.check(t)
 			})
+		})
+	}
+}
+
+// TestNoWindowExceedsTheQuotaOfRequests looks at the admissions of one peer, none of which
+// goes on overdraft.
+func TestNoWindowExceedsTheQuotaOfRequests(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(20) {
+		synctest.Test(t, func(t *testing.T) {
+			rnd := rand.New(rand.NewPCG(seed, 5))
+			r := &recorder{start: time.Now(), rate: limits.Rate{
+				N:     1 + rnd.Uint64N(50),
+				Per:   time.Second + time.Duration(rnd.Int64N(int64(20*time.Second))),
+				Burst: 1 + rnd.Uint64N(100),
+			}}
+			r.limiter = newLimiter(t, limits.Quota{Requests: r.rate}, limits.Config{})
+			var wg sync.WaitGroup
+			for worker := range uint64(5) {
+				wg.Go(func() {
+					rnd := rand.New(rand.NewPCG(seed, 6+worker))
+					for range 60 {
+						pace := admit(t, r.limiter, alice, blocks)
+						r.record(grant{at: time.Since(r.start), cost: 1})
+						time.Sleep(time.Duration(rnd.Int64N(int64(100 * time.Millisecond))))
+						pace.Release()
+						if rnd.IntN(20) == 0 {
+							time.Sleep(time.Duration(rnd.Int64N(int64(time.Minute))))
+						}
+					}
+				})
+			}
+			wg.Wait()
+			r.check(t)
 		})
 	}
 }

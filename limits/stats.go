@@ -114,10 +114,10 @@ func (sh *shard) addTo(all []Stats) {
 		s.Delay += c.delay
 		s.Overdue += c.overdue
 	}
-	for _, a := range sh.accounts {
+	for a := range sh.accounts.all() {
 		if a.method.index < len(all) {
 			all[a.method.index].Active += int(a.active)
-			all[a.method.index].Waiting += len(a.admissions)
+			all[a.method.index].Waiting += a.queued()
 		}
 	}
 }

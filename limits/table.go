@@ -24,47 +24,47 @@ const (
 // A shard has a part of the peers.
 type shard struct {
 	mu       sync.Mutex
-	members  map[uint64]*member  // by the hash of the peer
-	accounts map[uint64]*account // by the hash of the peer, salted by method
-	spare    *pace               // those which no exchange has, linked
-	counts   []counts            // by method.index
+	members  map[key]*member
+	accounts accounts
+	spare    *pace    // those which no exchange has, linked
+	counts   []counts // by method.index
 
 	_ [64]byte // keeps the next shard's lock off this one's cache line
 }
 
-func (l *Limiter) hash(id peer.ID) uint64 { return maphash.String(l.seed, string(id)) }
-
-func (l *Limiter) shard(hash uint64) *shard { return &l.shards[hash%shards] }
-
-// account returns the peer's account for a method, nil if it has none. It takes
-// one look, to be fast.
-func (sh *shard) account(hash uint64, id peer.ID, m *method) *account {
-	if a := sh.accounts[hash^m.salt]; a != nil && a.method == m && a.id == id {
-		return a
-	}
-	return nil
+// A key stands for a peer in the tables. Nobody can find two peers with the same key,
+// as he does not know how they are made, and chance does not within the age of the
+// universe: so an account tells by it whose it is, and by no ID far off in memory.
+type key struct {
+	hash  uint64 // where to look
+	check uint64 // what to look for
 }
 
-// open returns the peer's account for a method, which it makes if need be. It is
-// nil if another has the same hash, as chance will have it once in a billion
-// years. The shard is locked.
-func (l *Limiter) open(sh *shard, hash uint64, mb *member, m *method) *account {
-	if a := sh.accounts[hash^m.salt]; a != nil {
-		return sh.account(hash, mb.id, m)
+func (l *Limiter) key(id peer.ID) key {
+	return key{maphash.String(l.seeds[0], string(id)), maphash.String(l.seeds[1], string(id))}
+}
+
+func (l *Limiter) shard(k key) *shard { return &l.shards[k.hash%shards] }
+
+// open returns the peer's account for a method, which it makes if need be. The shard
+// is locked.
+func (l *Limiter) open(sh *shard, mb *member, m *method) *account {
+	if a := sh.accounts.find(mb.key, m); a != nil {
+		return a
 	}
-	a := &account{id: mb.id, method: m, member: mb}
+	a := sh.accounts.add(mb.key, m)
+	a.member = mb
 	l.refreshAccount(a)
-	sh.accounts[hash^m.salt] = a
 	mb.accounts = append(mb.accounts, a)
 	return a
 }
 
 // forget removes a member that is idle. The shard is locked.
-func (l *Limiter) forget(sh *shard, hash uint64, mb *member) {
+func (l *Limiter) forget(sh *shard, mb *member) {
 	for _, a := range mb.accounts {
-		delete(sh.accounts, hash^a.method.salt)
+		sh.accounts.remove(mb.key, a)
 	}
-	delete(sh.members, hash)
+	delete(sh.members, mb.key)
 	l.prefixes.leave(mb.prefix)
 	l.tracked.Add(-1)
 }
@@ -74,12 +74,12 @@ func (l *Limiter) forget(sh *shard, hash uint64, mb *member) {
 // shard is locked.
 func (l *Limiter) forgetSome(sh *shard, now time.Duration, n int) {
 	virtual := l.clock.now(now)
-	for hash, mb := range sh.members {
+	for _, mb := range sh.members {
 		if n--; n < 0 {
 			return
 		}
 		if mb.idle(now, virtual) {
-			l.forget(sh, hash, mb)
+			l.forget(sh, mb)
 		}
 	}
 }
