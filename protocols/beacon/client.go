@@ -27,6 +27,9 @@ type Client struct {
 
 // ClientOptions are the optional settings of a [Client]. The zero value is ready.
 type ClientOptions struct {
+	// Pacer delays calls to what peers bear, in the items that deployed servers count; see
+	// package limits/outbound. Nil delays none.
+	Pacer reqresp.CallPacer
 	// Trace is told how calls go on. Nil tells nobody.
 	Trace *reqresp.ClientTrace
 }
@@ -37,7 +40,7 @@ func NewClient(h reqresp.Host, family *Family, opts *ClientOptions) *Client {
 	if opts != nil {
 		o = *opts
 	}
-	engine := reqresp.NewClient(h, &reqresp.ClientOptions{MaxConcurrentPerPeer: maxConcurrentRequests, Trace: o.Trace})
+	engine := reqresp.NewClient(h, &reqresp.ClientOptions{MaxConcurrentPerPeer: maxConcurrentRequests, Pacer: o.Pacer, Trace: o.Trace})
 	return &Client{engine: engine, family: family}
 }
 

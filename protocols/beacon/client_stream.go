@@ -9,6 +9,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
 // A boundedRequest is a request and the most chunks that may answer it.
@@ -22,8 +23,25 @@ func (r *boundedRequest) MaxChunks() int { return r.most }
 
 // bounded returns a request with its bound by a protocol's table row.
 func bounded(spec *reqresp.Spec, request any) *boundedRequest {
+	return &boundedRequest{request, chunks(spec, request)}
+}
+
+func chunks(spec *reqresp.Spec, request any) int {
 	p := spec.Codec.(*codec).protocol
-	return &boundedRequest{request, int(min(p.asked(request), math.MaxInt32))}
+	return int(min(p.asked(request), math.MaxInt32))
+}
+
+// items returns what a request asks for as deployed servers count: chunks, and for ranges of
+// sidecars the slots and the request as well.
+func items(spec *reqresp.Spec, request any) int {
+	n := uint64(chunks(spec, request))
+	switch r := request.(type) {
+	case *ssz.BlobSidecarsByRangeRequest:
+		n += 1 + min(r.Count, math.MaxInt32)
+	case *ssz.DataColumnSidecarsByRangeRequest:
+		n += 1 + min(r.Count, math.MaxInt32)
+	}
+	return int(min(n, math.MaxInt32))
 }
 
 // A call is a request for objects of one type, and how they are checked once they were read.
@@ -39,7 +57,8 @@ type call[T any, P interface {
 // answer, each checked.
 func (c *call[T, P]) stream(ctx context.Context, to peer.ID, request any, specs ...*reqresp.Spec) iter.Seq2[*T, error] {
 	return func(yield func(*T, error) bool) {
-		out, err := c.client.engine.Open(ctx, to, specs...)
+		paced := c.client.engine.With(reqresp.CallOptions{Items: items(specs[0], request)})
+		out, err := paced.Open(ctx, to, specs...)
 		if err != nil {
 			yield(nil, err)
 			return

@@ -34,6 +34,9 @@ type ServerOptions struct {
 	MetaData func() ssz.MetaDataV3
 	// Trace is told how the exchanges that are served go on. Nil tells nobody.
 	Trace *reqresp.ServerTrace
+	// CallPacer delays the calls of the server's own client to what peers bear; see [ClientOptions].
+	// Nil delays none.
+	CallPacer reqresp.CallPacer
 	// ClientTrace is told how the calls of the server's own client go on. Nil tells nobody.
 	ClientTrace *reqresp.ClientTrace
 	// Payloads is told of every message that the server or its client has read or laid out,
@@ -105,7 +108,7 @@ func NewServer(h host.Host, network *ssz.Network, chain Chain, opts *ServerOptio
 		opts:    o,
 		log:     o.Logger,
 		engine:  reqresp.NewServer(h, engineOptions(o)),
-		client:  NewClient(h, family, &ClientOptions{Trace: o.ClientTrace}),
+		client:  NewClient(h, family, &ClientOptions{Pacer: o.CallPacer, Trace: o.ClientTrace}),
 		peers:   make(map[peer.ID]Status),
 		leaving: make(map[peer.ID]bool),
 		done:    make(chan struct{}),

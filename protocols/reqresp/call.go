@@ -15,6 +15,7 @@ type call struct {
 	client *Client
 	info   OutboundInfo
 	turn   turn
+	paced  bool // the pacer is to be told how it ended
 	result Result
 }
 
@@ -50,6 +51,9 @@ func (c *call) connect(ctx context.Context, specs []*Spec) (network.Stream, Phas
 	if c.turn, err = shared.turns.wait(ctx, c.info.Peer, specs[0].Name); err != nil {
 		return nil, PhaseQueue, cause(ctx, err)
 	}
+	if err := c.pace(ctx, specs[0].Name); err != nil {
+		return nil, PhaseQueue, cause(ctx, err)
+	}
 	tell(shared.trace.Turn, c.info)
 	if err := c.dial(ctx, timeouts); err != nil {
 		return nil, PhaseDial, err
@@ -57,6 +61,17 @@ func (c *call) connect(ctx context.Context, specs []*Spec) (network.Stream, Phas
 	tell(shared.trace.Connected, c.info)
 	stream, err := c.negotiate(ctx, ids, timeouts)
 	return stream, PhaseNegotiate, err
+}
+
+// pace waits until the peer may be asked.
+func (c *call) pace(ctx context.Context, method string) error {
+	pacer := c.client.shared.pacer
+	if pacer == nil {
+		return nil
+	}
+	err := pacer.Wait(ctx, c.info.Peer, method, max(c.client.opts.Items, 1))
+	c.paced = err == nil
+	return err
 }
 
 // dial connects to the peer, unless the context forbids to dial: then the peer has to
@@ -114,6 +129,9 @@ func (c *call) negotiateCause(ctx context.Context, err error) error {
 // end is the only place that frees what a call holds, and tells that it is over.
 func (c *call) end(err error) {
 	shared := c.client.shared
+	if c.paced {
+		shared.pacer.Done(c.info.Peer, c.info.Spec.Name, err)
+	}
 	c.turn.end()
 	shared.protect.end(c.info.Peer)
 	c.result.Err = err

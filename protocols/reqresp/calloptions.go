@@ -25,6 +25,9 @@ type CallOptions struct {
 	// Timeouts replace those of the protocol. Fields that are zero keep the
 	// protocol's.
 	Timeouts Timeouts
+	// Items is what the call asks for, in what peers count: chunks, most often. It is for the
+	// client's CallPacer. Zero means one.
+	Items int
 }
 
 // proposal returns the protocol IDs to negotiate, most preferred first.

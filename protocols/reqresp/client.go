@@ -31,6 +31,8 @@ type ClientOptions struct {
 	// MaxQueue bounds the calls that wait. One more fails at once, with
 	// ErrTooManyPending. Zero means DefaultMaxQueue.
 	MaxQueue int
+	// Pacer delays calls to what peers bear. Nil delays none.
+	Pacer CallPacer
 	// Trace is told how calls go on. Nil tells nobody.
 	Trace *ClientTrace
 }
@@ -59,6 +61,7 @@ type clientShared struct {
 	host    Host
 	turns   *turns
 	protect *protector
+	pacer   CallPacer
 	trace   *ClientTrace
 	lastID  atomic.Uint64
 }
@@ -75,6 +78,7 @@ func NewClient(h Host, opts *ClientOptions) *Client {
 		host:    h,
 		turns:   newTurns(o),
 		protect: newProtector(h.ConnManager()),
+		pacer:   o.Pacer,
 		trace:   o.Trace,
 	}}
 }

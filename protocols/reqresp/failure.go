@@ -69,7 +69,8 @@ func (e *namedError) Unwrap() error { return e.same }
 type Phase uint8
 
 const (
-	// PhaseQueue is the wait for the client's own bound on concurrent calls.
+	// PhaseQueue is the wait for the client's own bound on concurrent calls, and for its
+	// [CallPacer].
 	PhaseQueue Phase = iota + 1
 	// PhaseDial is connecting to the peer.
 	PhaseDial

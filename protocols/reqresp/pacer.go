@@ -41,6 +41,17 @@ type Pace interface {
 	Release()
 }
 
+// A CallPacer keeps the calls of a [Client] to what peers bear. It is safe for concurrent use.
+type CallPacer interface {
+	// Wait waits until a peer may be asked, by a method of that [Spec].Name, for so many items;
+	// see [CallOptions]. It is called when it is the call's turn, before anything is sent. If it
+	// fails so does the call, with its error, which is the context's when ctx ends first.
+	Wait(ctx context.Context, to peer.ID, method string, items int) error
+	// Done tells how a call ended for which Wait returned nil, exactly once for each. The
+	// error is that of [Result].
+	Done(to peer.ID, method string, err error)
+}
+
 // unpaced is the pace of servers that have no pacer.
 type unpaced struct{}
 

@@ -1,0 +1,115 @@
+package reqresp_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+)
+
+// A toll delays calls for a second, or refuses them, and notes what it is told.
+type toll struct {
+	refuse error
+
+	mu     sync.Mutex
+	asked  int
+	most   int // between Wait and Done
+	active int
+	events []string
+}
+
+func (p *toll) Wait(ctx context.Context, _ peer.ID, method string, items int) error {
+	if p.refuse != nil {
+		return p.refuse
+	}
+	p.mu.Lock()
+	p.active++
+	p.most = max(p.most, p.active)
+	p.asked += items
+	p.events = append(p.events, fmt.Sprintf("wait %s %d", method, items))
+	p.mu.Unlock()
+	select {
+	case <-time.After(time.Second):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (p *toll) Done(_ peer.ID, method string, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.active--
+	p.events = append(p.events, fmt.Sprintf("done %s %v", method, reqresp.ReasonOf(err)))
+}
+
+func TestCallsWaitForThePacer(t *testing.T) {
+	simulate(t, func(t *testing.T, s *simulation) {
+		serve(t, s.server, nil, echo.Serve(echoed))
+		s.connect(t)
+		p := new(toll)
+		c := reqresp.NewClient(s.client, &reqresp.ClientOptions{Pacer: p})
+		start := time.Now()
+		if _, err := echo.Call(t.Context(), c, s.server.ID(), new(Text(""))); err != nil {
+			t.Fatal(err)
+		}
+		if d := time.Since(start); d < time.Second {
+			t.Errorf("the call took %v, want a second at least", d)
+		}
+		status := reqresp.NewUnary[Text, Text](family, "status", reqresp.Limits{}, 1)
+		_, err := status.Call(t.Context(), c.With(reqresp.CallOptions{Items: 7}), s.server.ID(), new(Text("")))
+		wantFailure(t, err, reqresp.PhaseNegotiate, reqresp.ErrUnsupported)
+		want := []string{"wait echo 1", "done echo success", "wait status 7", "done status unsupported"}
+		if !slices.Equal(p.events, want) {
+			t.Errorf("the pacer was told %q, want %q", p.events, want)
+		}
+	})
+}
+
+// A call whose pacer fails sends nothing, and is not told as done to it.
+func TestCallFailsWithItsPacer(t *testing.T) {
+	simulate(t, func(t *testing.T, s *simulation) {
+		p := &toll{refuse: errors.New("too much")}
+		c := reqresp.NewClient(s.client, &reqresp.ClientOptions{Pacer: p})
+		_, err := echo.Call(t.Context(), c, s.server.ID(), new(Text("")))
+		wantFailure(t, err, reqresp.PhaseQueue, p.refuse)
+		p.refuse = nil
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second/2)
+		defer cancel()
+		_, err = echo.Call(ctx, c, s.server.ID(), new(Text("")))
+		wantFailure(t, err, reqresp.PhaseQueue, context.DeadlineExceeded)
+		if n := len(s.client.Network().Conns()); n > 0 || len(p.events) != 1 || len(c.Pending()) > 0 {
+			t.Errorf("there are %d connections and %v pending, the pacer was told %q", n, c.Pending(), p.events)
+		}
+	})
+}
+
+// Only calls whose turn it is are paced: what one was granted is not saved up while it
+// waits for another to end.
+func TestOnlyCallsInTurnArePaced(t *testing.T) {
+	simulate(t, func(t *testing.T, s *simulation) {
+		serve(t, s.server, nil, echo.Serve(echoed))
+		s.connect(t)
+		p := new(toll)
+		c := reqresp.NewClient(s.client, &reqresp.ClientOptions{Pacer: p, MaxConcurrentPerPeer: 2})
+		var calls sync.WaitGroup
+		for range 10 {
+			calls.Go(func() {
+				if _, err := echo.Call(t.Context(), c, s.server.ID(), new(Text(""))); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		calls.Wait()
+		if p.most != 2 || p.asked != 10 || p.active != 0 {
+			t.Errorf("%d calls of %d were paced at a time, %d are not done", p.most, p.asked, p.active)
+		}
+	})
+}
