@@ -2,34 +2,28 @@ package outbound
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 	"golang.org/x/time/rate"
-)
 
-// Backoff after a peer said that it was asked too much: that of deployed clients,
-// and twice as long each time in a row.
-const (
-	firstBackoff = 5 * time.Second
-	maxBackoff   = 2 * time.Minute
+	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
 
 // DefaultMaxPeers is the default of [Options].MaxPeers.
 const DefaultMaxPeers = 1 << 12
 
-// ErrTooMuch is returned by Wait for a request that no budget ever allows: it has
-// to be split.
-var ErrTooMuch = errors.New("outbound: request for more than the budget's burst")
-
 // Options are the optional settings of a [Pacer]. The zero value is ready.
 type Options struct {
-	// Budgets are what is kept to. Nil means those of Budgets. Methods that none
-	// has count among all requests only.
+	// Budgets are what is kept to with every peer. Methods that none has count among all
+	// requests only. None at all, in a slice that is not nil, set no bounds. Nil means
+	// those of BudgetsOf the peer's client.
 	Budgets []Budget
+	// Client returns the name of a peer's client, in lower case and without a version; see
+	// BudgetsOf. It is called for every request, concurrently. Nil means that none is known.
+	Client func(peer.ID) string
 	// IsLimited tells whether an error is a peer's way to say that it was asked too
 	// much, such as beacon.IsRateLimited. Nil means that none is.
 	IsLimited func(error) bool
@@ -38,169 +32,150 @@ type Options struct {
 	MaxPeers int
 }
 
-// A Pacer delays requests to what peers bear. It is safe for concurrent use, and
-// needs no closing.
+// A Pacer delays requests to what peers bear. It implements [reqresp.CallPacer], is safe for
+// concurrent use, and needs no closing.
 type Pacer struct {
-	isLimited func(error) bool
-	maxPeers  int
-	budgets   []Budget
-	methods   map[string]int // index of its budget
+	opts Options
 
-	mu    sync.Mutex
-	peers map[peer.ID]*tab
+	mu   sync.Mutex
+	tabs map[peer.ID]*tab
 }
 
-// A tab is what one peer was asked for.
-type tab struct {
-	all     *rate.Limiter
-	budgets []*rate.Limiter
-	backoff []backoff // by budget; the last is for methods that have none
-	used    time.Time
-}
+var _ reqresp.CallPacer = (*Pacer)(nil)
 
-type backoff struct {
-	until time.Time
-	next  time.Duration
-}
-
-// New returns a pacer. Options may be nil.
-func New(opts *Options) *Pacer {
-	var o Options
+// New returns a pacer. Options may be nil. It fails if a budget is outside its range.
+func New(opts *Options) (*Pacer, error) {
+	p := &Pacer{tabs: make(map[peer.ID]*tab)}
 	if opts != nil {
-		o = *opts
+		p.opts = *opts
 	}
-	p := &Pacer{isLimited: o.IsLimited, maxPeers: o.MaxPeers, budgets: o.Budgets, methods: make(map[string]int), peers: make(map[peer.ID]*tab)}
-	if p.maxPeers <= 0 {
-		p.maxPeers = DefaultMaxPeers
+	if p.opts.MaxPeers <= 0 {
+		p.opts.MaxPeers = DefaultMaxPeers
 	}
-	if p.budgets == nil {
-		p.budgets = Budgets()
-	}
-	for i, b := range p.budgets {
-		for _, m := range b.Methods {
-			p.methods[m] = i
-		}
-	}
-	return p
+	return p, validate(p.opts.Budgets)
 }
 
-// Most returns how many items a request of a method can ask for, zero if there is
-// no bound.
-func (p *Pacer) Most(method string) int {
-	if i, ok := p.methods[method]; ok {
-		return p.budgets[i].Items.Burst
-	}
-	return 0
-}
-
-// Wait waits until a peer can be asked for some items. It fails with the context's
-// error, at once if its deadline does not suffice, or with ErrTooMuch.
+// Wait implements [reqresp.CallPacer]. It waits until a peer can be asked for some items. It fails
+// with the context's error, at once if its deadline is sure not to suffice. Requests that one
+// budget delays go in order of arrival.
+//
+// A request for more than a burst waits for a full budget, and the rest delays the next one, up
+// to as much again. A server that grants no more will refuse it: split it.
 func (p *Pacer) Wait(ctx context.Context, to peer.ID, method string, items int) error {
-	i, known := p.methods[method]
-	if known && items > p.budgets[i].Items.Burst {
-		return fmt.Errorf("%w: %d of %s, of %d", ErrTooMuch, items, method, p.budgets[i].Items.Burst)
+	turn := p.turn(to, method)
+	select {
+	case turn <- struct{}{}:
+		defer func() { <-turn }()
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	if !known {
-		i = len(p.budgets)
-	}
-	t := p.tab(to)
-	if err := p.rest(ctx, t, i); err != nil {
-		return err
-	}
-	if known {
-		if err := wait(ctx, t.budgets[i], items); err != nil {
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		d := p.take(to, method, items)
+		if d <= 0 {
+			return nil
+		}
+		if err := sleep(ctx, d); err != nil {
 			return err
 		}
 	}
-	return wait(ctx, t.all, 1)
 }
 
-// wait waits for tokens. What rate calls a deadline that would be exceeded is the
-// context's.
-func wait(ctx context.Context, l *rate.Limiter, n int) error {
-	if err := l.WaitN(ctx, n); err != nil {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		return fmt.Errorf("%w: %w", context.DeadlineExceeded, err)
+// sleep sleeps for d, or fails at once if that is more than ctx has.
+func sleep(ctx context.Context, d time.Duration) error {
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < d {
+		return fmt.Errorf("outbound: peer may not be asked for %v: %w", d, context.DeadlineExceeded)
 	}
-	return nil
-}
-
-// rest waits until a peer that was asked too much may be asked again.
-func (p *Pacer) rest(ctx context.Context, t *tab, i int) error {
-	for {
-		p.mu.Lock()
-		d := time.Until(t.backoff[i].until)
-		p.mu.Unlock()
-		if d <= 0 {
-			return ctx.Err()
-		}
-		timer := time.NewTimer(d)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return ctx.Err()
-		}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
-// Done tells how a request ended. It reports whether the peer was asked too much,
-// which is not to be held against it.
-func (p *Pacer) Done(to peer.ID, method string, err error) (limited bool) {
-	i, known := p.methods[method]
-	if !known {
-		i = len(p.budgets)
-	}
-	limited = err != nil && p.isLimited != nil && p.isLimited(err)
-	t := p.tab(to)
+func (p *Pacer) turn(to peer.ID, method string) chan struct{} {
+	client := p.client(to)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	b := &t.backoff[i]
-	switch {
-	case limited && time.Now().Before(b.until):
-		// It was under way when the peer was found to be at its limit.
-	case limited:
-		b.next = min(max(2*b.next, firstBackoff), maxBackoff)
-		b.until = time.Now().Add(b.next)
-	case err == nil:
-		b.next = 0
-	}
-	return limited
+	return p.tabLocked(to, client).line(method).turn
 }
 
-// tab returns the peer's, which it makes if need be.
-func (p *Pacer) tab(id peer.ID) *tab {
+// take notes a request if it may be sent now. Else it returns when to try again.
+func (p *Pacer) take(to peer.ID, method string, items int) time.Duration {
+	client := p.client(to)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	t := p.peers[id]
+	t := p.tabLocked(to, client)
+	return t.take(t.used, method, items)
+}
+
+// Done implements [reqresp.CallPacer]: a peer that was asked too much is left alone for a while.
+func (p *Pacer) Done(to peer.ID, method string, err error) {
+	limited := err != nil && p.opts.IsLimited != nil && p.opts.IsLimited(err)
+	if err != nil && !limited {
+		return
+	}
+	client := p.client(to)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l := p.tabLocked(to, client).line(method)
+	if limited {
+		l.backOff(time.Now())
+	} else {
+		l.backoff = 0
+	}
+}
+
+func (p *Pacer) client(id peer.ID) string {
+	if p.opts.Client == nil || p.opts.Budgets != nil {
+		return ""
+	}
+	return p.opts.Client(id)
+}
+
+// tabLocked returns the peer's tab, which it makes if need be.
+func (p *Pacer) tabLocked(id peer.ID, client string) *tab {
+	t := p.tabs[id]
 	if t == nil {
-		if len(p.peers) >= p.maxPeers {
-			p.forgetOne()
+		if len(p.tabs) >= p.opts.MaxPeers {
+			p.forgetOneLocked()
 		}
-		t = &tab{all: limiter(all), backoff: make([]backoff, len(p.budgets)+1)}
-		for _, b := range p.budgets {
-			t.budgets = append(t.budgets, limiter(b.Items))
-		}
-		p.peers[id] = t
+		t = &tab{lines: make(map[string]*line)}
+		t.keep(client, p.budgets(client))
+		p.tabs[id] = t
 	}
 	t.used = time.Now()
+	if t.client != client {
+		t.change(client, p.budgets(client), t.used)
+	}
 	return t
 }
 
-func limiter(r Rate) *rate.Limiter {
-	return rate.NewLimiter(rate.Limit(float64(r.N)/r.Per.Seconds()), r.Burst)
+func (p *Pacer) budgets(client string) []Budget {
+	if p.opts.Budgets != nil {
+		return p.opts.Budgets
+	}
+	return BudgetsOf(client)
 }
 
-// forgetOne forgets the peer that was not asked for the longest.
-func (p *Pacer) forgetOne() {
+// forgetOneLocked forgets the peer that was not asked for the longest.
+func (p *Pacer) forgetOneLocked() {
 	var oldest peer.ID
 	var used time.Time
-	for id, t := range p.peers {
+	for id, t := range p.tabs {
 		if used.IsZero() || t.used.Before(used) {
 			oldest, used = id, t.used
 		}
 	}
-	delete(p.peers, oldest)
+	delete(p.tabs, oldest)
+}
+
+// limiter returns a bucket that is full.
+func (r Rate) limiter() *rate.Limiter {
+	return rate.NewLimiter(rate.Limit(float64(r.N)/r.Per.Seconds()), r.Burst)
 }

@@ -1,0 +1,137 @@
+package outbound
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// A tab is what one peer was asked for.
+type tab struct {
+	client   string // whose budgets these are
+	budgets  []Budget
+	limiters []*rate.Limiter // of the budgets
+	lines    map[string]*line
+	used     time.Time
+}
+
+// keep has the tab keep to the budgets of a client, from full.
+func (t *tab) keep(client string, budgets []Budget) {
+	t.client, t.budgets = client, budgets
+	t.limiters = make([]*rate.Limiter, len(budgets))
+	for i, b := range budgets {
+		t.limiters[i] = b.Items.limiter()
+	}
+}
+
+// change has the tab keep to other budgets, as the peer's client is known now. What was asked for so
+// far counts.
+func (t *tab) change(client string, budgets []Budget, now time.Time) {
+	old := *t
+	t.keep(client, budgets)
+	for i, b := range budgets {
+		missing := 0.0
+		for j, o := range old.budgets {
+			if b.overlaps(o) {
+				missing += float64(o.Items.Burst) - old.limiters[j].TokensAt(now)
+			}
+		}
+		force(t.limiters[i], now, int(math.Ceil(missing)))
+	}
+}
+
+// overlaps reports whether some requests count to both budgets alike.
+func (b Budget) overlaps(o Budget) bool {
+	if len(b.Methods) == 0 {
+		return len(o.Methods) == 0
+	}
+	return slices.ContainsFunc(b.Methods, func(m string) bool { return slices.Contains(o.Methods, m) })
+}
+
+// budgetOf returns the index of a method's own budget, or -1.
+func (t *tab) budgetOf(method string) int {
+	return slices.IndexFunc(t.budgets, func(b Budget) bool { return slices.Contains(b.Methods, method) })
+}
+
+// take counts a request to the budgets that it belongs to, if they have enough for it. Else it
+// returns how long that takes.
+func (t *tab) take(now time.Time, method string, items int) time.Duration {
+	wait := t.line(method).until.Sub(now)
+	own := t.budgetOf(method)
+	for i, b := range t.budgets {
+		if n := b.cost(i == own, items); n > 0 {
+			wait = max(wait, delay(t.limiters[i], now, n))
+		}
+	}
+	if wait > 0 {
+		return wait
+	}
+	for i, b := range t.budgets {
+		force(t.limiters[i], now, min(b.cost(i == own, items), 2*b.Items.Burst))
+	}
+	return 0
+}
+
+// cost returns what a request costs the budget, which may be its method's own.
+func (b Budget) cost(own bool, items int) int {
+	switch {
+	case own:
+		return items
+	case len(b.Methods) == 0:
+		return 1
+	}
+	return 0
+}
+
+// delay returns how long it takes until a bucket has n tokens, or is full.
+func delay(l *rate.Limiter, now time.Time, n int) time.Duration {
+	missing := float64(min(n, l.Burst())) - l.TokensAt(now)
+	if missing <= 1e-6 { // of rounding
+		return 0
+	}
+	return time.Duration(missing/float64(l.Limit())*float64(time.Second)) + 1
+}
+
+// force takes n tokens whether they are there or not.
+func force(l *rate.Limiter, now time.Time, n int) {
+	for ; n > 0; n -= l.Burst() {
+		l.ReserveN(now, min(n, l.Burst()))
+	}
+}
+
+// A line is where requests wait that one budget delays.
+type line struct {
+	turn    chan struct{} // is full while one of them is first
+	until   time.Time     // when the peer may be asked again after it was asked too much
+	backoff time.Duration // that it was last left alone for
+}
+
+// line returns that of a method, which methods with one budget share.
+func (t *tab) line(method string) *line {
+	if i := t.budgetOf(method); i >= 0 {
+		method = t.budgets[i].Methods[0]
+	}
+	l := t.lines[method]
+	if l == nil {
+		l = &line{turn: make(chan struct{}, 1)}
+		t.lines[method] = l
+	}
+	return l
+}
+
+// Backoff after a peer said that it was asked too much: that of deployed clients,
+// and twice as long each time in a row.
+const (
+	firstBackoff = 5 * time.Second
+	maxBackoff   = 2 * time.Minute
+)
+
+func (l *line) backOff(now time.Time) {
+	if now.Before(l.until) {
+		return // The request was under way when the peer was found to be at its limit.
+	}
+	l.backoff = min(max(2*l.backoff, firstBackoff), maxBackoff)
+	l.until = now.Add(l.backoff)
+}
