@@ -5,7 +5,6 @@ import (
 	"sync/atomic"
 	"time"
 
-
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
 

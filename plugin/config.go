@@ -15,6 +15,7 @@ import (
 	"github.com/multiformats/go-multiaddr"
 
 	"github.com/seed-2dd5877b/reqresp/limits"
+	"github.com/seed-2dd5877b/reqresp/limits/outbound"
 	"github.com/seed-2dd5877b/reqresp/limits/score"
 	"github.com/seed-2dd5877b/reqresp/plugin/discovery"
 	"github.com/seed-2dd5877b/reqresp/plugin/peers"
@@ -93,6 +94,11 @@ type Config struct {
 	// service and need it; it is for one service, and Scores must be zero with it. Nil has the service make one
 	// from Scores, and log what becomes of peers.
 	Book *score.Book
+	// Outbound are the budgets that are kept to in what is asked of every peer; see package
+	// limits/outbound. Nil means those that a peer's client bears by default, which are strict for a
+	// client that is not known. An empty slice sets no bounds, as for peers whose limits are known to
+	// be higher. A peer that says it was asked too much is left alone for a while in any case.
+	Outbound []outbound.Budget
 	// ServerTrace is told how the exchanges go on that are served, beside the metrics. Nil tells nobody.
 	ServerTrace *reqresp.ServerTrace
 	// ClientTrace is told the same of those that the service's client begins. Nil tells nobody.

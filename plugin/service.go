@@ -14,6 +14,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/seed-2dd5877b/reqresp/limits"
+	"github.com/seed-2dd5877b/reqresp/limits/outbound"
 	"github.com/seed-2dd5877b/reqresp/limits/score"
 	"github.com/seed-2dd5877b/reqresp/plugin/api"
 	"github.com/seed-2dd5877b/reqresp/plugin/discovery"
@@ -35,6 +36,7 @@ type Service struct {
 	chain beacon.Chain // nil for the embedded store
 	// These outlive a restart of the service, as what was spent and counted does.
 	limiter *limits.Limiter
+	pacer   *outbound.Pacer
 	scores  *scores
 	metrics *metrics.Metrics
 	table   []*reqresp.Spec // of the methods
@@ -100,6 +102,9 @@ func newService(env environment, stack *node.Config, chain beacon.Chain, cfg Con
 		return nil, fmt.Errorf("plugin: Config.Limits: %w", err)
 	}
 	s.configured = s.limiter.Config()
+	if s.pacer, err = outbound.New(s.pacerOptions()); err != nil {
+		return nil, fmt.Errorf("plugin: Config.Outbound: %w", err)
+	}
 	s.metrics = metrics.New(s.table, s.state)
 	return s, nil
 }
@@ -159,6 +164,7 @@ func (s *Service) open(r *running) error {
 		MaxStreams:  r.plan.MaxStreams,
 		MaxMemory:   r.plan.MaxMemory,
 		MetaData:    s.cfg.MetaData,
+		CallPacer:   s.pacer,
 		Trace:       serverTraces(s.metrics.ServerTrace(), s.cfg.ServerTrace),
 		ClientTrace: clientTraces(s.metrics.ClientTrace(), s.cfg.ClientTrace),
 		Payloads:    s.metrics.Payload,
