@@ -166,7 +166,7 @@ func (s *Service) open(r *running) error {
 		MetaData:    s.cfg.MetaData,
 		CallPacer:   s.pacer,
 		Trace:       serverTraces(s.metrics.ServerTrace(), s.cfg.ServerTrace),
-		ClientTrace: clientTraces(s.metrics.ClientTrace(), s.cfg.ClientTrace),
+		ClientTrace: clientTraces(clientTraces(s.metrics.ClientTrace(), s.scores.clientTrace()), s.cfg.ClientTrace),
 		Payloads:    s.metrics.Payload,
 		PeerTrace:   r.peers.Trace(),
 		Now:         s.cfg.Now,

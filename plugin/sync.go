@@ -22,7 +22,8 @@ type syncing struct {
 }
 
 // Sync downloads the blocks between the embedded store's head and that of a peer, whose status
-// is what it told in a handshake. Progress is told over RPC and by metrics meanwhile. It fails with
+// is what it told in a handshake. Progress is told over RPC and by metrics meanwhile, and the peer's
+// score follows its answers. It fails with
 // ErrSyncing if another sync is under way, with ErrNotRunning, or as rangesync.Run does.
 // Options may be nil.
 func (s *Service) Sync(ctx context.Context, from peer.ID, status beacon.Status, opts *rangesync.Options) (rangesync.Result, error) {
@@ -44,12 +45,16 @@ func (s *Service) Sync(ctx context.Context, from peer.ID, status beacon.Status, 
 	if opts != nil {
 		o = *opts
 	}
-	told := o.Progress
+	told, stored := o.Progress, uint64(0)
 	o.Progress = func(p rangesync.Progress) {
+		s.scores.answered(from, p.Blocks-stored)
+		stored = p.Blocks
 		s.syncing.Store(&syncing{peer: from, began: began.began, progress: p})
 		if told != nil {
 			told(p)
 		}
 	}
-	return rangesync.Run(ctx, rangesync.Source{Client: r.server.Client(), Peer: from, Status: status}, r.store, &o)
+	result, err := rangesync.Run(ctx, rangesync.Source{Client: r.server.Client(), Peer: from, Status: status}, r.store, &o)
+	s.scores.synced(from, err)
+	return result, err
 }
