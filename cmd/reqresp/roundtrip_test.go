@@ -118,7 +118,7 @@ func TestSyncResumes(t *testing.T) {
 		want.Bytes += uint64(len(b.SSZ))
 	}
 	for range 2 {
-		got := decode[syncResult](t, succeed(t, "sync", "--json", "--datadir", dir, "--batch", "20", peer))
+		got := decode[syncResult](t, succeed(t, "sync", "--json", "--datadir", dir, "--batch", "20", "--rate", "1000", peer))
 		got.Seconds = 0
 		if got != want {
 			t.Errorf("synced %+v, want %+v", got, want)

@@ -10,6 +10,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/urfave/cli/v3"
 
+	"github.com/seed-2dd5877b/reqresp/limits/outbound"
 	"github.com/seed-2dd5877b/reqresp/plugin"
 	"github.com/seed-2dd5877b/reqresp/plugin/peers"
 	"github.com/seed-2dd5877b/reqresp/plugin/rangesync"
@@ -27,6 +28,11 @@ that you know from elsewhere, such as a finalized checkpoint that several explor
 node agree on. All blocks up to it are then beyond doubt. Without one, the peer's own finalized
 root is taken at its word, and the outcome says so.
 
+The peer is asked for no more than its client is known to grant by default, as most punish who
+asks for more: of Prysm some two blocks a second, of Lighthouse and Lodestar twelve, of a client
+that is not known as of the strictest. Clients that delay their answers instead, as this one and
+Nimbus do, are asked without delay. If you know the peer's limits to be others, give --rate.
+
 A new store needs to know its network, and remembers it.
 
 With --json it prints one object: blocks, bytes (of SSZ) and seconds of this run, earliest_slot,
@@ -43,6 +49,7 @@ func (a *app) sync() *cli.Command {
 			rootFlag("trusted-root", "`ROOT` of a block that the chain has to contain"),
 			&cli.Uint64Flag{Name: "from", Usage: "`SLOT` to begin at in an empty store (default: the peer's earliest)", HideDefault: true},
 			&cli.Uint64Flag{Name: "batch", Usage: "`SLOTS` to ask for at a time (default: 64)", HideDefault: true},
+			&cli.IntFlag{Name: "rate", Usage: "`BLOCKS` to ask for in a second (default: what the peer's client grants)", HideDefault: true},
 			jsonFlag("print the outcome as one JSON object"),
 		}, flagsOf(datadirSettings(), networkSettings(), memorySettings(), operateSettings(), logSettings(quiet))...),
 		Action: a.runSync,
@@ -82,11 +89,16 @@ func (a *app) runSync(ctx context.Context, cmd *cli.Command) (err error) {
 	if err != nil {
 		return fmt.Errorf("sync: %w", err)
 	}
+	budgets, err := syncBudgets(cmd)
+	if err != nil {
+		return err
+	}
 	logger := a.logger(c.Log)
 	i, _, err := startOperated(&c, logger, plugin.Config{
-		Genesis: genesis,
-		Listen:  localListen(),
-		Peers:   peers.Options{NoDial: true, Trusted: others.Trusted}, // The peer is named.
+		Genesis:  genesis,
+		Listen:   localListen(),
+		Peers:    peers.Options{NoDial: true, Trusted: others.Trusted}, // The peer is named.
+		Outbound: budgets,
 	})
 	if err != nil {
 		return fmt.Errorf("sync: %w", explainNetwork(cmd, c.Node.DataDir, err))
@@ -101,6 +113,24 @@ func (a *app) runSync(ctx context.Context, cmd *cli.Command) (err error) {
 		return fmt.Errorf("sync: %w", explainSync(ctx, err, result))
 	}
 	return a.reportSync(cmd, result, time.Since(began))
+}
+
+// maxRate bounds --rate, in blocks a second: more than any peer can send.
+const maxRate = 1_000_000
+
+// syncBudgets returns those that --rate comes to, nil without it.
+func syncBudgets(cmd *cli.Command) ([]outbound.Budget, error) {
+	if !cmd.IsSet("rate") {
+		return nil, nil
+	}
+	n := cmd.Int("rate")
+	if n < 1 || n > maxRate {
+		return nil, usagef(cmd, "--rate %d: want 1 to %d blocks a second", n, maxRate)
+	}
+	return []outbound.Budget{{
+		Methods: []string{"beacon_blocks_by_range"},
+		Items:   outbound.Rate{N: n, Per: time.Second, Burst: max(n, rangesync.DefaultBatch)},
+	}}, nil
 }
 
 // checkBatch finds a batch that no peer would serve, before anything is dialed.

@@ -20,6 +20,8 @@
 // blocks that it has instead. Blocks up to a root that was given are never given
 // up, nor is any block for a peer that merely leaves blocks out.
 //
+// How fast a peer is asked is for its client's pacer, see beacon.ClientOptions.
+//
 // A peer that wants to be left alone for a while is asked again for as long as
 // the context lasts, with pauses that grow to half a minute. One that fails, or
 // leaves blocks out, gets six more tries in a row, one that breaks a rule none. A
