@@ -68,10 +68,13 @@ func saturating(a, b uint64) uint64 {
 type BlobSource interface {
 	// BlobSidecarsByRange yields the sidecars of the canonical chain's blocks with slots from start to
 	// start+count-1, which does not overflow, by ascending slot and index. Blocks without blobs yield
-	// nothing. A range that begins before what is held yields ErrUnavailable.
+	// nothing. A range that begins before what is held yields ErrUnavailable. Of count and of how much
+	// is consumed the same goes as for [Chain].BlocksByRange: a server stops after the sidecars of
+	// MAX_REQUEST_BLOCKS_DENEB blocks.
 	BlobSidecarsByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[SidecarRef, error]
 
-	// BlobSidecarsByRoot yields those of the sidecars asked for that it holds, in the order of ids.
+	// BlobSidecarsByRoot yields those of the sidecars asked for that it holds, in the order of ids. No
+	// more are asked for than compute_max_request_blob_sidecars() allows; an index may be any number.
 	BlobSidecarsByRoot(ctx context.Context, ids []ssz.BlobIdentifier) iter.Seq2[SidecarRef, error]
 
 	// AppendBlobSidecarFrames appends a BlobSidecar's SSZ encoding to dst as snappy frames, in the
@@ -108,7 +111,7 @@ func (s *Server) blobSidecarsByRoot(p *Protocol) reqresp.HandlerFunc {
 		if err := in.Receive(ctx, &req); err != nil {
 			return err
 		}
-		if err := checkAsked("sidecars", len(req), s.maxItems(p)); err != nil {
+		if err := checkAsked("sidecars", uint64(len(req)), s.maxItems(p)); err != nil {
 			return err
 		}
 		return send(ctx, s, p, in, source.BlobSidecarsByRoot(ctx, req), source.AppendBlobSidecarFrames)

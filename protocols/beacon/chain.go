@@ -29,10 +29,16 @@ type Chain interface {
 	// to start+count-1, which does not overflow, in ascending order. Empty slots yield nothing. A range
 	// that begins before the earliest slot held yields ErrUnavailable. Any other error is
 	// the last pair, and is logged and answered with a server error.
+	//
+	// Peers choose start and count, which may be huge: a chain looks for no more than it is asked to
+	// yield, in what it holds, and passes over empty slots without a step for each. A server stops
+	// after MAX_REQUEST_BLOCKS blocks, and from Deneb on MAX_REQUEST_BLOCKS_DENEB.
 	BlocksByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[BlockRef, error]
 
 	// BlocksByRoot yields those of the blocks asked for that it holds, in the order
-	// of roots. What is not held is left out.
+	// of roots. What is not held is left out. Blocks of other branches than the canonical one belong
+	// here too. No more roots are asked for than the maximum of BlocksByRange; one may be asked
+	// for twice.
 	BlocksByRoot(ctx context.Context, roots []ssz.Root) iter.Seq2[BlockRef, error]
 
 	// AppendFrames appends the block's SSZ encoding, as snappy frames that pass

@@ -60,11 +60,13 @@ type ColumnSource interface {
 	// DataColumnSidecarsByRange yields the sidecars of some columns, which ascend, of the canonical
 	// chain's blocks with slots from start to start+count-1, which does not overflow, by ascending
 	// slot and index. What is not held is left out. A range that begins before what is held yields
-	// ErrUnavailable.
+	// ErrUnavailable. Of count and of how much is consumed the same goes as for [Chain].BlocksByRange: a
+	// server stops after the columns of MAX_REQUEST_BLOCKS_DENEB blocks.
 	DataColumnSidecarsByRange(ctx context.Context, start ssz.Slot, count uint64, columns []uint64) iter.Seq2[SidecarRef, error]
 
 	// DataColumnSidecarsByRoot yields those of the sidecars asked for that it holds, in the order of
-	// ids.
+	// ids. No more are asked for than compute_max_request_data_column_sidecars() allows, of columns
+	// that there are; one may be asked for twice.
 	DataColumnSidecarsByRoot(ctx context.Context, ids []ssz.DataColumnsByRootIdentifier) iter.Seq2[SidecarRef, error]
 
 	// AppendDataColumnSidecarFrames appends a DataColumnSidecar's SSZ encoding to dst as snappy frames,
@@ -113,8 +115,10 @@ func (s *Server) columnsByRoot(p *Protocol) reqresp.HandlerFunc {
 				return err
 			}
 		}
-		refs := atMost(source.DataColumnSidecarsByRoot(ctx, req), s.maxItems(p))
-		return send(ctx, s, p, in, refs, source.AppendDataColumnSidecarFrames)
+		if err := checkAsked("sidecars", p.asked(&req), s.maxItems(p)); err != nil {
+			return err
+		}
+		return send(ctx, s, p, in, source.DataColumnSidecarsByRoot(ctx, req), source.AppendDataColumnSidecarFrames)
 	}
 }
 

@@ -60,7 +60,8 @@ type InclusionListSource interface {
 	// InclusionLists yields the lists of those members of a slot's inclusion list committee whose bits
 	// are set, the first in the lowest bit, as far as it holds them. The committee is that of the
 	// state of the block with root dependent. Lists that fail the rules of gossip, and those of
-	// validators that have signed two, should be left out.
+	// validators that have signed two, should be left out. The slot is not before the one that the specs
+	// have to be served from, but may be far in the future.
 	InclusionLists(ctx context.Context, slot ssz.Slot, dependent ssz.Root, members [2]byte) iter.Seq2[InclusionListRef, error]
 
 	// AppendInclusionListFrames appends a SignedInclusionList's SSZ encoding to dst as snappy frames, in

@@ -77,7 +77,8 @@ type LightClientSource interface {
 
 	// LightClientUpdates yields the best update of each sync committee period from start to
 	// start+count-1, which does not overflow, in ascending order and without gaps: it begins with the
-	// earliest period that it has an update of, and ends before the first gap.
+	// earliest period that it has an update of, and ends before the first gap. Count may be huge; a
+	// server stops after MAX_REQUEST_LIGHT_CLIENT_UPDATES updates.
 	LightClientUpdates(ctx context.Context, start, count uint64) iter.Seq2[LightClientRef, error]
 
 	// LightClientFinalityUpdate returns the latest LightClientFinalityUpdate.

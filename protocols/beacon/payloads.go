@@ -50,11 +50,13 @@ func payloadsByRootCost(_ *Protocol, req *ssz.ExecutionPayloadEnvelopesByRootReq
 type PayloadSource interface {
 	// ExecutionPayloadEnvelopesByRange yields the envelopes of the canonical chain's blocks with slots
 	// from start to start+count-1, which does not overflow, in ascending order. Blocks whose payload
-	// was not revealed yield nothing. A range that begins before what is held yields ErrUnavailable.
+	// was not revealed yield nothing. A range that begins before what is held yields ErrUnavailable. Of
+	// count and of how much is consumed the same goes as for [Chain].BlocksByRange: a server stops
+	// after MAX_REQUEST_PAYLOADS envelopes.
 	ExecutionPayloadEnvelopesByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[BlockRef, error]
 
 	// ExecutionPayloadEnvelopesByRoot yields those of the envelopes that it holds, in the order of
-	// roots, which are those of beacon blocks.
+	// roots, which are those of beacon blocks, MAX_REQUEST_PAYLOADS of them at most.
 	ExecutionPayloadEnvelopesByRoot(ctx context.Context, roots []ssz.Root) iter.Seq2[BlockRef, error]
 
 	// AppendExecutionPayloadEnvelopeFrames appends an envelope's SSZ encoding to dst as snappy frames, in
@@ -76,7 +78,7 @@ func (s *Server) payloadsByRange(p *Protocol) reqresp.HandlerFunc {
 		if err != nil || count == 0 {
 			return err
 		}
-		refs := source.ExecutionPayloadEnvelopesByRange(ctx, start, min(count, s.maxItems(p)))
+		refs := atMost(source.ExecutionPayloadEnvelopesByRange(ctx, start, count), s.maxItems(p))
 		return send(ctx, s, p, in, refs, source.AppendExecutionPayloadEnvelopeFrames)
 	}
 }
@@ -91,7 +93,7 @@ func (s *Server) payloadsByRoot(p *Protocol) reqresp.HandlerFunc {
 		if err := in.Receive(ctx, &req); err != nil {
 			return err
 		}
-		if err := checkAsked("envelopes", len(req), s.maxItems(p)); err != nil {
+		if err := checkAsked("envelopes", uint64(len(req)), s.maxItems(p)); err != nil {
 			return err
 		}
 		refs := source.ExecutionPayloadEnvelopesByRoot(ctx, req)

@@ -99,8 +99,8 @@ func slotsAsked(p *Protocol, start ssz.Slot, count uint64) (ssz.Slot, uint64, er
 }
 
 // checkAsked refuses requests for more than is allowed.
-func checkAsked(what string, n int, most uint64) error {
-	if uint64(n) > most {
+func checkAsked(what string, n, most uint64) error {
+	if n > most {
 		return reqresp.Errorf(reqresp.CodeInvalidRequest, "%d %s asked for, at most %d are allowed", n, what, most)
 	}
 	return nil
@@ -110,11 +110,17 @@ func checkAsked(what string, n int, most uint64) error {
 func atMost[R any](refs iter.Seq2[R, error], n uint64) iter.Seq2[R, error] {
 	return func(yield func(R, error) bool) {
 		left := n
+		if left == 0 {
+			return
+		}
 		for r, err := range refs {
-			if left == 0 || !yield(r, err) {
+			if !yield(r, err) {
 				return
 			}
-			left--
+			// Nothing is looked for beyond the last.
+			if left--; left == 0 {
+				return
+			}
 		}
 	}
 }
