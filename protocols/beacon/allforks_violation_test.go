@@ -91,6 +91,7 @@ func hostileAnswers() []hostileAnswer {
 	updateRange := id("light_client_updates_by_range", 1)
 	payloadRange, payloadRoot := id("execution_payload_envelopes_by_range", 1), id("execution_payload_envelopes_by_root", 1)
 	b, col, up, env, list := c.Blobs, c.Columns, c.Updates, c.Envelopes, c.Lists[16:]
+	gloas := keep(col, between(gloasSlot, gloasSlot))[0]
 	return []hostileAnswer{
 		{"head: another block first", head, wireOf(c.Blocks[39]), byHead, beacon.ErrUnexpectedRoot},
 		{"head: ascending", head, wireOf(c.Blocks[40], c.Blocks[41]), byHead, beacon.ErrSlotOrder},
@@ -117,6 +118,8 @@ func hostileAnswers() []hostileAnswer {
 		}, reqresp.ErrTooManyChunks},
 		{"blobs: another root", blobRoot, wireOf(b[2]), blobsByRoot, beacon.ErrUnexpectedRoot},
 		{"blobs: another index", blobRoot, wireOf(b[0]), blobsByRoot, beacon.ErrUnexpectedIndex},
+		{"blobs: another commitment", blobRange, wireOf(changed(b[0], "BlobSidecar", "KZGCommitment", [48]byte{1})), blobs, beacon.ErrNotIncluded},
+		{"blobs: another proof", blobRoot, wireOf(changed(b[1], "BlobSidecar", "KZGCommitmentInclusionProof", [17][32]byte{})), blobsByRoot, beacon.ErrNotIncluded},
 		{"blobs: the same again", blobRoot, wireOf(b[1], b[1]), blobsByRoot, beacon.ErrUnexpectedIndex},
 
 		{"columns: not asked for", columnRange, wireOf(col[1]), columns, beacon.ErrUnexpectedIndex},
@@ -125,6 +128,15 @@ func hostileAnswers() []hostileAnswer {
 		{"columns: malformed", columnRange, chunkOf(n.DigestAt(6), with(col[0].SSZ, 8, 1)), columns, beacon.ErrMalformed},
 		{"columns: another root", columnRoot, wireOf(col[5]), columnsByRoot, beacon.ErrUnexpectedRoot},
 		{"columns: another index", columnRoot, wireOf(col[0]), columnsByRoot, beacon.ErrUnexpectedIndex},
+		{"columns: another commitment", columnRange, wireOf(changed(col[0], "DataColumnSidecar", "KZGCommitments", make([][48]byte, 2))), columns, beacon.ErrNotIncluded},
+		{"columns: another proof", columnRoot, wireOf(changed(col[1], "DataColumnSidecar", "KZGCommitmentsInclusionProof", [4][32]byte{})), columnsByRoot, beacon.ErrNotIncluded},
+		{"columns: a cell too many", columnRange, wireOf(changed(col[0], "DataColumnSidecar", "Column", make([][2048]byte, 3))), columns, beacon.ErrMalformed},
+		{"columns: a proof too many", columnRange, wireOf(changed(col[0], "DataColumnSidecar", "KZGProofs", make([][48]byte, 3))), columns, beacon.ErrMalformed},
+		{"columns: no cells", columnRange, wireOf(changed(col[0], "DataColumnSidecar", "Column", [][2048]byte{})), columns, beacon.ErrMalformed},
+		{"columns: a proof too many in gloas", columnRange, wireOf(changed(gloas, "DataColumnSidecar", "KZGProofs", make([][48]byte, 3))), func(t *testing.T, cl *beacon.Client, to peer.ID) error {
+			_, err := drain(cl.DataColumnSidecarsByRange(t.Context(), to, gloasSlot, 1, []uint64{0}), func(d *beacon.DataColumnSidecar) []byte { return d.SSZ })
+			return err
+		}, beacon.ErrMalformed},
 		{"columns: too many", columnRoot, wireOf(col[1], col[2], col[3]), columnsByRoot, reqresp.ErrTooManyChunks},
 
 		{"updates: out of the range", updateRange, wireOf(changed(up[1], "LightClientUpdate", "AttestedHeader.Beacon.Slot", uint64(1<<40))), updates, beacon.ErrOutOfRange},
@@ -150,7 +162,7 @@ func hostileAnswers() []hostileAnswer {
 }
 
 func TestViolationsOfEveryProtocol(t *testing.T) {
-	all := append([]error{beacon.ErrIndexOrder, beacon.ErrUnexpectedIndex, beacon.ErrRepeated, beacon.ErrMalformed}, violations...)
+	all := append([]error{beacon.ErrIndexOrder, beacon.ErrNotIncluded, beacon.ErrUnexpectedIndex, beacon.ErrRepeated, beacon.ErrMalformed}, violations...)
 	simulate(t, func(t *testing.T, client, server host.Host) {
 		c := beacon.NewClient(client, beacon.NewFamily(beacontest.Network()), nil)
 		for _, tt := range hostileAnswers() {

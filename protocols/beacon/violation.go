@@ -26,9 +26,13 @@ var (
 	ErrUnexpectedRoot = errors.New("beacon: root was not asked for")
 	// ErrUnexpectedIndex is a sidecar with an index that was not asked for or cannot be.
 	ErrUnexpectedIndex = errors.New("beacon: index was not asked for")
+	// ErrNotIncluded is a sidecar whose commitments are not those of the block in its header: its
+	// inclusion proof is wrong.
+	ErrNotIncluded = errors.New("beacon: inclusion proof of commitments is wrong")
 	// ErrRepeated is an inclusion list of a validator that had one before in the answer.
 	ErrRepeated = errors.New("beacon: object was sent before")
-	// ErrMalformed is a chunk that is no SSZ encoding of its fork's type, which is not that of blocks.
+	// ErrMalformed is a chunk that is no SSZ encoding of its fork's type, which is not that of blocks, or
+	// a data column whose cells, commitments and proofs are not of one number or too many.
 	ErrMalformed = errors.New("beacon: malformed object")
 	// ErrMalformedBlock is a chunk that is no SSZ encoding of its fork's block.
 	ErrMalformedBlock = errors.New("beacon: malformed block")

@@ -17,7 +17,7 @@ const (
 	SlotsPerEpoch = 8
 	Head          = 9*SlotsPerEpoch + 4
 	Empty         = 5
-	// Blobs is how many blobs each block of Deneb and Electra has.
+	// Blobs is how many blobs each block from Deneb on has.
 	Blobs = 2
 	// Columns is how many data columns of each block from Fulu on are held, the first.
 	Columns = 4
@@ -111,22 +111,27 @@ func (c *Chain) addBlock(slot ssz.Slot, parent ssz.Root) ssz.Root {
 	block := Object("SignedBeaconBlock", fork)
 	Set(block, "Message.Slot", slot)
 	Set(block, "Message.ParentRoot", parent)
+	switch {
+	case fork >= ssz.Gloas:
+		Set(block, "Message.Body.SignedExecutionPayloadBid.Message.BlobKZGCommitments", commitments(slot, Blobs))
+	case fork >= ssz.Deneb:
+		Set(block, "Message.Body.BlobKZGCommitments", commitments(slot, Blobs))
+	}
 	root, err := block.(ssz.SignedBlock).BlockRoot()
 	if err != nil {
 		panic(err)
 	}
 	c.Blocks = append(c.Blocks, c.item(slot, root, 0, block))
-	header := blockHeader(block.(ssz.SignedBlock))
 	if fork >= ssz.Altair {
 		bootstrap := Object("LightClientBootstrap", fork)
-		Set(bootstrap, "Header.Beacon", header)
+		Set(bootstrap, "Header.Beacon", blockHeader(block.(ssz.SignedBlock)))
 		c.Bootstraps = append(c.Bootstraps, c.item(slot, root, 0, bootstrap))
 	}
 	switch {
 	case fork >= ssz.Fulu:
-		c.addColumns(slot, root, header)
+		c.addColumns(slot, root, block.(ssz.SignedBlock))
 	case fork >= ssz.Deneb:
-		c.addBlobs(slot, root, header)
+		c.addBlobs(slot, root, block.(ssz.SignedBlock))
 	}
 	if fork >= ssz.Gloas {
 		envelope := Object("SignedExecutionPayloadEnvelope", fork)

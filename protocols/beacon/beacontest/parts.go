@@ -3,6 +3,8 @@ package beacontest
 import (
 	"reflect"
 
+	fastssz "github.com/ferranbt/fastssz"
+
 	"github.com/seed-2dd5877b/reqresp/ssz"
 	"github.com/seed-2dd5877b/reqresp/ssz/containers"
 )
@@ -19,28 +21,66 @@ func blockHeader(b ssz.SignedBlock) containers.BeaconBlockHeader {
 	}
 }
 
-func (c *Chain) addBlobs(slot ssz.Slot, root ssz.Root, header containers.BeaconBlockHeader) {
+// commitments are those of the blobs of a block. No blob has them.
+func commitments(slot ssz.Slot, n int) [][48]byte {
+	all := make([][48]byte, n)
+	for i := range all {
+		all[i] = [48]byte{0xc0, byte(slot), byte(i)}
+	}
+	return all
+}
+
+// Where blob_kzg_commitments are in the tree of a block's body, and the first of them.
+const (
+	commitmentsNode = 16 + 11
+	commitmentNode  = commitmentsNode * 2 * 4096
+)
+
+// prove returns the branch of a node in the tree of a block's body.
+func prove(b ssz.SignedBlock, node int) [][]byte {
+	body := reflect.ValueOf(b).Elem().FieldByName("Message").FieldByName("Body").Addr().Interface()
+	tree, err := fastssz.ProofTree(body.(fastssz.HashRootProof))
+	if err != nil {
+		panic(err)
+	}
+	proof, err := tree.Prove(node)
+	if err != nil {
+		panic(err)
+	}
+	return proof.Hashes
+}
+
+func (c *Chain) addBlobs(slot ssz.Slot, root ssz.Root, block ssz.SignedBlock) {
 	for index := range uint64(Blobs) {
 		sidecar := Object("BlobSidecar", c.Fork(slot))
 		Set(sidecar, "Index", index)
-		Set(sidecar, "SignedBlockHeader.Message", header)
+		Set(sidecar, "KZGCommitment", commitments(slot, Blobs)[index])
+		Set(sidecar, "SignedBlockHeader.Message", blockHeader(block))
+		branch := sidecar.(*containers.BlobSidecar).KZGCommitmentInclusionProof[:]
+		for i, hash := range prove(block, commitmentNode+int(index)) {
+			branch[i] = [32]byte(hash)
+		}
 		c.Blobs = append(c.Blobs, c.item(slot, root, index, sidecar))
 	}
 }
 
-func (c *Chain) addColumns(slot ssz.Slot, root ssz.Root, header containers.BeaconBlockHeader) {
+func (c *Chain) addColumns(slot ssz.Slot, root ssz.Root, block ssz.SignedBlock) {
+	fork := c.Fork(slot)
 	for index := range uint64(Columns) {
-		fork := c.Fork(slot)
 		sidecar := Object("DataColumnSidecar", fork)
 		Set(sidecar, "Index", index)
-		Set(sidecar, "Column", make([][2048]byte, 1))
-		Set(sidecar, "KZGProofs", make([][48]byte, 1))
+		Set(sidecar, "Column", make([][2048]byte, Blobs))
+		Set(sidecar, "KZGProofs", make([][48]byte, Blobs))
 		if fork >= ssz.Gloas {
 			Set(sidecar, "Slot", slot)
 			Set(sidecar, "BeaconBlockRoot", root)
 		} else {
-			Set(sidecar, "KZGCommitments", make([][48]byte, 1))
-			Set(sidecar, "SignedBlockHeader.Message", header)
+			Set(sidecar, "KZGCommitments", commitments(slot, Blobs))
+			Set(sidecar, "SignedBlockHeader.Message", blockHeader(block))
+			branch := sidecar.(*containers.DataColumnSidecar).KZGCommitmentsInclusionProof[:]
+			for i, hash := range prove(block, commitmentsNode) {
+				branch[i] = [32]byte(hash)
+			}
 		}
 		c.Columns = append(c.Columns, c.item(slot, root, index, sidecar))
 	}
