@@ -71,7 +71,7 @@ func TestCallKnowsEveryMethod(t *testing.T) {
 		{"light-client-optimistic-update", "LightClientOptimisticUpdate", chain.Optimistic},
 		{"execution-payload-envelopes-by-range --start-slot " + slot(envelope.Slot), "SignedExecutionPayloadEnvelope", envelope},
 		{"execution-payload-envelopes-by-root --root " + envelope.Root.String(), "SignedExecutionPayloadEnvelope", envelope},
-		{"inclusion-lists-by-indices --index 5 --root " + beacontest.Dependent.String() + " --start-slot " + slot(list.Slot), "SignedInclusionList", list},
+		{"inclusion-lists-by-indices --index 5 --root " + chain.Dependent.String() + " --start-slot " + slot(list.Slot), "SignedInclusionList", list},
 	} {
 		args := append([]string{"call", peer}, strings.Fields(test.args)...)
 		called[args[2]] = true

@@ -121,7 +121,7 @@ func everyAnswer() []answer {
 	altairRoots := ssz.BeaconBlocksByRootRequest{c.Blocks[1].Root, c.Blocks[20].Root}
 	envelopes := ssz.ExecutionPayloadEnvelopesByRootRequest{c.Envelopes[9].Root, c.Blocks[0].Root, c.Envelopes[0].Root}
 	bootstrap, unknown := ssz.LightClientBootstrapRequest(c.Bootstraps[30].Root), ssz.LightClientBootstrapRequest{}
-	lists := &ssz.InclusionListsByIndicesRequest{Slot: beacontest.Head, DependentRoot: beacontest.Dependent, Indices: [2]byte{0x82, 1}}
+	lists := &ssz.InclusionListsByIndicesRequest{Slot: beacontest.Head, DependentRoot: fullChain().Dependent, Indices: [2]byte{0x82, 1}}
 	old, other := *lists, *lists
 	old.Slot, other.DependentRoot = beacontest.Head-2, ssz.Root{}
 	oddColumns := &ssz.DataColumnSidecarsByRangeRequest{StartSlot: gloasSlot - 2, Count: 4, Columns: []uint64{3, 1, 100, 3}}
@@ -295,7 +295,7 @@ func TestClientsReadEveryProtocol(t *testing.T) {
 				return drain(client.ExecutionPayloadEnvelopesByRoot(ctx, to, []ssz.Root{c.Envelopes[5].Root}), envelope)
 			}},
 			{"inclusion lists", sszOf(c.Lists[16:]...), func() ([][]byte, error) {
-				return drain(client.InclusionListsByIndices(ctx, to, beacontest.Head, beacontest.Dependent, [2]byte{255, 255}), list)
+				return drain(client.InclusionListsByIndices(ctx, to, beacontest.Head, fullChain().Dependent, [2]byte{255, 255}), list)
 			}},
 		} {
 			got, err := tt.read()

@@ -82,7 +82,7 @@ func hostileAnswers() []hostileAnswer {
 		return err
 	}
 	lists := func(t *testing.T, cl *beacon.Client, to peer.ID) error {
-		_, err := drain(cl.InclusionListsByIndices(t.Context(), to, beacontest.Head, beacontest.Dependent, [2]byte{3}), func(l *beacon.InclusionList) []byte { return l.SSZ })
+		_, err := drain(cl.InclusionListsByIndices(t.Context(), to, beacontest.Head, fullChain().Dependent, [2]byte{3}), func(l *beacon.InclusionList) []byte { return l.SSZ })
 		return err
 	}
 

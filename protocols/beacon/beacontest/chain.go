@@ -66,6 +66,8 @@ type Chain struct {
 	Lists      []*Item // of the last two slots
 	Bootstraps []*Item
 	Updates    []*Item // one for each period
+	// Dependent is the dependent root of the lists: of the last block before the epoch before theirs.
+	Dependent  ssz.Root
 	Finality   *Item
 	Optimistic *Item
 }
@@ -84,6 +86,8 @@ func New() *Chain {
 	}
 	c.Finality = c.update("LightClientFinalityUpdate", Head-1)
 	c.Optimistic = c.update("LightClientOptimisticUpdate", Head-1)
+	seed := ssz.Slot(Head/SlotsPerEpoch-1) * SlotsPerEpoch
+	c.Dependent = inRange(c.Blocks, seed-1, 1)[0].Root
 	for slot := ssz.Slot(Head - 1); slot <= Head; slot++ {
 		for validator := range uint64(16) {
 			c.addList(slot, validator)
@@ -142,15 +146,20 @@ func (c *Chain) addBlock(slot ssz.Slot, parent ssz.Root) ssz.Root {
 	return root
 }
 
-// Until returns the chain as it was when a slot, which has a block, was its head. Of the latest updates
-// of light clients it has none.
+// Until returns the chain as it was when a slot, which has a block, was its head. The epoch two before
+// the head's is final, if it is not that of genesis. Of the latest updates of light clients it has none.
 func (c *Chain) Until(head ssz.Slot) *Chain {
 	until := func(items []*Item) []*Item { return inRange(items, 0, uint64(head)+1) }
 	cut := &Chain{
 		network: c.network, Blocks: until(c.Blocks), Blobs: until(c.Blobs), Columns: until(c.Columns),
 		Envelopes: until(c.Envelopes), Lists: until(c.Lists), Bootstraps: until(c.Bootstraps), Updates: until(c.Updates),
+		Dependent: c.Dependent,
 	}
 	last := cut.Blocks[len(cut.Blocks)-1]
 	cut.status = beacon.Status{HeadSlot: last.Slot, HeadRoot: last.Root}
+	if epoch := last.Slot / SlotsPerEpoch; epoch > 2 {
+		cut.status.FinalizedEpoch = ssz.Epoch(epoch - 2)
+		cut.status.FinalizedRoot = inRange(c.Blocks, (epoch-2)*SlotsPerEpoch, 1)[0].Root
+	}
 	return cut
 }

@@ -94,14 +94,11 @@ func (c *Chain) update(name string, attested ssz.Slot) *Item {
 	return c.item(attested, ssz.Root{}, 0, update)
 }
 
-// Dependent is the dependent root of the inclusion lists.
-var Dependent = ssz.Root{7}
-
 func (c *Chain) addList(slot ssz.Slot, validator uint64) {
 	list := Object("SignedInclusionList", ssz.Heze)
 	Set(list, "Message.Slot", slot)
 	Set(list, "Message.ValidatorIndex", validator)
-	Set(list, "Message.DependentRoot", Dependent)
+	Set(list, "Message.DependentRoot", c.Dependent)
 	Set(list, "Message.Transactions", [][]byte{{byte(slot), byte(validator)}})
-	c.Lists = append(c.Lists, c.item(slot, Dependent, validator, list))
+	c.Lists = append(c.Lists, c.item(slot, c.Dependent, validator, list))
 }

@@ -104,7 +104,7 @@ func (c *Chain) InclusionLists(
 
 // AppendInclusionListFrames implements beacon.InclusionListSource.
 func (c *Chain) AppendInclusionListFrames(_ context.Context, ref beacon.InclusionListRef, dst []byte) ([]byte, error) {
-	return appendItem(dst, inRange(c.Lists, ref.Slot, 1), Dependent, ref.ValidatorIndex), nil
+	return appendItem(dst, inRange(c.Lists, ref.Slot, 1), c.Dependent, ref.ValidatorIndex), nil
 }
 
 func blockRef(i *Item) beacon.BlockRef {

@@ -44,6 +44,15 @@ type pace struct {
 	last time.Time
 }
 
+// breathe waits until anything may be asked again.
+func (p *pace) breathe(ctx context.Context) error {
+	if err := sleepUntil(ctx, p.last.Add(minGap)); err != nil {
+		return err
+	}
+	p.last = time.Now()
+	return nil
+}
+
 // wait waits until a method may be asked for some items. It fails with the context's error.
 func (p *pace) wait(ctx context.Context, method string, items uint64) error {
 	a, ok := allowances[method]

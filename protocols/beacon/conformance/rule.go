@@ -1,19 +1,10 @@
-// Package conformance holds a peer against the rules of the consensus specs' Req/Resp domain: it asks
-// for things whose answers the specs prescribe, and tells of each rule what was seen.
-//
-// Rules are data, see [Rules]. [Run] asks one peer, whoever it is, and paces itself: it stays well
-// within what deployed clients grant a peer, asks for nothing that they ban for at once, and leaves
-// what they may take amiss to the end. A rule whose protocol the peer does not offer, or for which it
-// holds nothing, is skipped.
-//
-//	for result := range conformance.Run(ctx, host, network, peerID, nil) {
-//		fmt.Println(result.Rule.ID, result.Outcome, result.Saw)
-//	}
 package conformance
 
 import (
 	"context"
 	"fmt"
+
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 )
 
 // A Severity is how strongly the specs word a rule.
@@ -24,32 +15,36 @@ const (
 	Must Severity = iota
 	// Should is one of their SHOULD or SHOULD NOT.
 	Should
+	// May is what they leave to whoever serves. Nothing is to be seen of it.
+	May
 )
 
-// String returns MUST or SHOULD.
-func (s Severity) String() string {
-	if s == Must {
-		return "MUST"
-	}
-	return "SHOULD"
-}
+// String returns MUST, SHOULD or MAY.
+func (s Severity) String() string { return [...]string{"MUST", "SHOULD", "MAY"}[min(s, May)] }
 
-// A Rule is one rule of the specs, and a request that shows whether a peer keeps it.
+// A Rule is one rule of the specs for one protocol, and a request that shows whether a peer keeps it.
 type Rule struct {
 	// ID names the rule.
 	ID string
 	// Method and Version are those of the protocol asked.
 	Method  string
 	Version int
-	// Asked and Expected tell what is asked, and what has to be seen, in a few words.
+	// Asked and Expected tell what is asked, and what has to be seen, in a few words. Of a rule that
+	// is left out, Expected is what it says.
 	Asked, Expected string
 	// Severity is the specs' own.
 	Severity Severity
-	// Rough marks requests that break a rule themselves. They come last, as peers may think the less
+	// Rough marks requests that break a rule themselves. They come late, as peers may think the less
 	// of whoever sends them.
 	Rough bool
+	// Hostile marks what deployed clients punish, by a ban even. It is tried only if [Options] say so.
+	Hostile bool
+	// LeftOut tells why the rule is not tried at all. It is empty if it is.
+	LeftOut string
 
-	try func(ctx context.Context, s *session, r *Rule) (saw string, err error)
+	try     func(ctx context.Context, s *session, r *Rule) (saw string, err error)
+	sampled bool // a sample tells of it
+	parts   bool // the peer hangs up
 }
 
 // An Outcome is what became of a rule.
@@ -62,16 +57,19 @@ const (
 	Fail
 	// Skip is a rule that could not be tried.
 	Skip
+	// LeftOut is a rule that was not tried: there is nothing to be seen of it from outside, or it takes
+	// a hostile request.
+	LeftOut
 )
 
-// String returns pass, fail or skip.
-func (o Outcome) String() string { return [...]string{"pass", "FAIL", "skip"}[min(o, Skip)] }
+// String returns pass, FAIL, skip or out.
+func (o Outcome) String() string { return [...]string{"pass", "FAIL", "skip", "out"}[min(o, LeftOut)] }
 
 // A Result is what a peer did about a rule.
 type Result struct {
 	Rule    *Rule
 	Outcome Outcome
-	// Saw tells what was seen, or why the rule was skipped.
+	// Saw tells what was seen, or why the rule was skipped or left out.
 	Saw string
 }
 
@@ -82,3 +80,71 @@ func (s skipped) Error() string { return string(s) }
 
 // broken returns the error of a rule that was broken.
 func broken(format string, args ...any) error { return fmt.Errorf(format, args...) }
+
+// rows tells of which protocols a demand is.
+type rows func(*beacon.Protocol) bool
+
+// A demand is what the specs demand of some protocols: a rule for each of them.
+type demand struct {
+	id              string
+	severity        Severity
+	of              rows
+	asked, expected string
+	rough, hostile  rows // of which it is; nil means of none
+	sampled         bool
+	parts           bool
+	leftOut         string // why it is not tried
+	try             func(ctx context.Context, s *session, r *Rule) (saw string, err error)
+}
+
+func (d *demand) rule(p *beacon.Protocol) Rule {
+	is := func(of rows) bool { return of != nil && of(p) }
+	return Rule{
+		ID: d.id, Method: p.Name, Version: p.Version,
+		Asked: d.asked, Expected: d.expected, Severity: d.severity,
+		Rough: is(d.rough), Hostile: is(d.hostile), LeftOut: d.leftOut,
+		try: d.try, sampled: d.sampled, parts: d.parts,
+	}
+}
+
+// named are the protocols of some names, in all versions.
+func named(names ...string) rows {
+	return func(p *beacon.Protocol) bool {
+		for _, name := range names {
+			if p.Name == name {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+// version is one version of a protocol.
+func version(name string, v int) rows {
+	return func(p *beacon.Protocol) bool { return p.Name == name && p.Version == v }
+}
+
+func all(*beacon.Protocol) bool            { return true }
+func withContext(p *beacon.Protocol) bool  { return p.Context }
+func withRequest(p *beacon.Protocol) bool  { return p.Request != "" }
+func withoutBytes(p *beacon.Protocol) bool { return p.Request == "" }
+
+func except(of, but rows) rows { return func(p *beacon.Protocol) bool { return of(p) && !but(p) } }
+
+// The names of protocols.
+const (
+	blocksByRange    = "beacon_blocks_by_range"
+	blocksByRoot     = "beacon_blocks_by_root"
+	blocksByHead     = "beacon_blocks_by_head"
+	blobsByRange     = "blob_sidecars_by_range"
+	blobsByRoot      = "blob_sidecars_by_root"
+	columnsByRange   = "data_column_sidecars_by_range"
+	columnsByRoot    = "data_column_sidecars_by_root"
+	bootstrap        = "light_client_bootstrap"
+	updatesByRange   = "light_client_updates_by_range"
+	finalityUpdate   = "light_client_finality_update"
+	optimisticUpdate = "light_client_optimistic_update"
+	envelopesByRange = "execution_payload_envelopes_by_range"
+	envelopesByRoot  = "execution_payload_envelopes_by_root"
+	listsByIndices   = "inclusion_lists_by_indices"
+)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"iter"
 	"math"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
@@ -12,90 +11,71 @@ import (
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
-func blockRules() []Rule {
-	const byRange, byRoot, byHead = "beacon_blocks_by_range", "beacon_blocks_by_root", "beacon_blocks_by_head"
-	return []Rule{
+// blocks is the demands on blocks.
+func blocks() []demand {
+	byRange, byRoot, v2 := named(blocksByRange), named(blocksByRoot), version(blocksByRange, 2)
+	return []demand{
 		{
-			ID: "S2-serve", Method: byRange, Version: 2, Severity: Must,
-			Asked: "the slots up to its head", Expected: "blocks up to the head, in order and linked, each with the digest of its epoch", try: tryNewest,
+			id: "S2-serve", severity: Must, of: byRange,
+			asked: "the slots up to its head", expected: "blocks up to the head, in order and linked, each with the digest of its epoch", try: tryNewest,
 		},
 		{
-			ID: "S2-first", Method: byRange, Version: 2, Severity: Must,
-			Asked: "the slots from a block on", Expected: "that block first", try: tryFirst,
+			id: "S2-first", severity: Must, of: byRange,
+			asked: "the slots from a block on", expected: "that block first", try: tryFirst,
 		},
 		{
-			ID: "S2-count", Method: byRange, Version: 2, Severity: Must,
-			Asked: "one slot", Expected: "no more than one block", try: tryOneSlot,
+			id: "S2-gap", severity: Must, of: byRange,
+			asked: "the slots from an empty one on", expected: "the next block first", try: tryGap,
 		},
 		{
-			ID: "S10-context", Method: byRange, Version: 2, Severity: Must,
-			Asked: "the slots around a change of digest", Expected: "each block with its own fork's type and digest", try: tryBoundary,
+			id: "S2-count", severity: Must, of: byRange,
+			asked: "one slot", expected: "no more than one block", try: tryOneSlot,
 		},
 		{
-			ID: "S2-future", Method: byRange, Version: 2, Severity: Should,
-			Asked: "a slot yet to come", Expected: "no chunk and no error", try: tryFuture,
+			id: "S2-finalized", severity: Must, of: v2,
+			asked: "the slots up to its finalized checkpoint", expected: "the finalized block of its status as the last", try: tryFinalized,
 		},
 		{
-			ID: "S3-known", Method: byRoot, Version: 2, Severity: Must,
-			Asked: "a block that it has", Expected: "the block", try: tryRoot,
+			id: "S2-unavailable", severity: Should, of: v2,
+			asked: "slots before the earliest available", expected: "code 3, or blocks", try: tryBeforeEarliest,
 		},
 		{
-			ID: "S3-unknown", Method: byRoot, Version: 2, Severity: Must,
-			Asked: "a root that is none", Expected: "no chunk and no error", try: tryUnknownRoot,
+			id: "S10-boundary", severity: Must, of: v2,
+			asked: "the slots around a change of digest", expected: "each block with its own fork's type and digest", try: tryBoundary,
 		},
 		{
-			ID: "S7-ancestry", Method: byHead, Version: 1, Severity: Must,
-			Asked: "its newest block and two before", Expected: "the block first, then its ancestors", try: tryAncestry,
+			id: "S2-future", severity: Should, of: byRange,
+			asked: "a slot yet to come", expected: "no chunk and no error", try: tryFuture,
 		},
 		{
-			ID: "S7-unknown", Method: byHead, Version: 1, Severity: Must,
-			Asked: "the ancestry of a root that is none", Expected: "no block", try: tryUnknownHead,
+			id: "S3-known", severity: Must, of: byRoot,
+			asked: "a block that it has", expected: "the block", try: tryRoot,
 		},
 		{
-			ID: "M15-altair", Method: byRange, Version: 1, Severity: Must,
-			Asked: "a block of altair or later by version 1", Expected: "code 1", try: tryOldVersion,
+			id: "S3-unknown", severity: Should, of: byRoot,
+			asked: "a root that is none", expected: "no chunk and no error, or code 3", try: tryUnknownRoot,
 		},
 		{
-			ID: "S2-overflow", Method: byRange, Version: 2, Severity: Should, Rough: true,
-			Asked: "a range beyond the last slot of all", Expected: "an error, or no block", try: tryOverflow,
+			id: "S7-ancestry", severity: Must, of: named(blocksByHead),
+			asked: "its newest block and two before", expected: "the block first, then its ancestors", try: tryAncestry,
 		},
 		{
-			ID: "M6-half", Method: byRoot, Version: 2, Severity: Must, Rough: true,
-			Asked: "half a root", Expected: "code 1", try: tryMalformed(payload(make([]byte, 16))),
+			id: "S7-count", severity: Must, of: named(blocksByHead),
+			asked: "one of its blocks alone", expected: "that block and no other", try: tryOneAncestor,
+		},
+		{
+			id: "S7-unknown", severity: Should, of: named(blocksByHead),
+			asked: "the ancestry of a root that is none", expected: "no chunk and no error, or code 3", try: tryUnknownHead,
+		},
+		{
+			id: "M15-altair", severity: Must, of: except(named(blocksByRange, blocksByRoot), withContext),
+			asked: "a block of altair or later by version 1", expected: "code 1, or no chunk as of what is deprecated", try: tryOldVersion,
+		},
+		{
+			id: "S2-overflow", severity: Should, of: byRange, rough: all, hostile: except(all, v2),
+			asked: "a range beyond the last slot of all", expected: "an error, or no block", try: tryOverflow,
 		},
 	}
-}
-
-// blocksOf collects an answer.
-func blocksOf(blocks iter.Seq2[*beacon.Block, error]) (all []*beacon.Block, err error) {
-	for b, err := range blocks {
-		if err != nil {
-			return all, told(err)
-		}
-		all = append(all, b)
-	}
-	return all, nil
-}
-
-func (s *session) byRange(ctx context.Context, start ssz.Slot, count uint64) ([]*beacon.Block, error) {
-	if err := s.pace.wait(ctx, "beacon_blocks_by_range", count); err != nil {
-		return nil, err
-	}
-	return blocksOf(s.client.BlocksByRange(ctx, s.to, start, count))
-}
-
-func (s *session) byRoot(ctx context.Context, roots ...ssz.Root) ([]*beacon.Block, error) {
-	if err := s.pace.wait(ctx, "beacon_blocks_by_root", uint64(len(roots))); err != nil {
-		return nil, err
-	}
-	return blocksOf(s.client.BlocksByRoot(ctx, s.to, roots))
-}
-
-func (s *session) byHead(ctx context.Context, root ssz.Root, count uint64) ([]*beacon.Block, error) {
-	if err := s.pace.wait(ctx, "beacon_blocks_by_head", count); err != nil {
-		return nil, err
-	}
-	return blocksOf(s.client.BlocksByHead(ctx, s.to, root, count))
 }
 
 func slots(blocks []*beacon.Block) string {
@@ -105,12 +85,12 @@ func slots(blocks []*beacon.Block) string {
 	return fmt.Sprintf("%d blocks, slots %d to %d", len(blocks), blocks[0].Slot, blocks[len(blocks)-1].Slot)
 }
 
-func tryNewest(ctx context.Context, s *session, _ *Rule) (string, error) {
+func tryNewest(ctx context.Context, s *session, r *Rule) (string, error) {
 	start, count := s.newest(sampled)
 	if count == 0 {
 		return "", skipped(fmt.Sprintf("its head is at slot %d, its earliest slot is %d", s.theirs.HeadSlot, start))
 	}
-	blocks, err := s.byRange(ctx, start, count)
+	blocks, err := s.byRange(ctx, r, start, count)
 	if err != nil {
 		return "", err
 	}
@@ -121,12 +101,12 @@ func tryNewest(ctx context.Context, s *session, _ *Rule) (string, error) {
 	return slots(blocks), nil
 }
 
-func tryFirst(ctx context.Context, s *session, _ *Rule) (string, error) {
+func tryFirst(ctx context.Context, s *session, r *Rule) (string, error) {
 	if len(s.blocks) == 0 {
 		return "", skipped("the peer has shown no block")
 	}
 	first := s.blocks[len(s.blocks)/2]
-	blocks, err := s.byRange(ctx, first.Slot, 4)
+	blocks, err := s.byRange(ctx, r, first.Slot, 4)
 	if err != nil {
 		return "", err
 	}
@@ -136,12 +116,27 @@ func tryFirst(ctx context.Context, s *session, _ *Rule) (string, error) {
 	return slots(blocks), nil
 }
 
-func tryOneSlot(ctx context.Context, s *session, _ *Rule) (string, error) {
+func tryGap(ctx context.Context, s *session, r *Rule) (string, error) {
+	for i := 1; i < len(s.blocks); i++ {
+		empty, next := s.blocks[i-1].Slot+1, s.blocks[i]
+		if empty == next.Slot {
+			continue
+		}
+		blocks, err := s.byRange(ctx, r, empty, uint64(next.Slot-empty)+2)
+		if err == nil && (len(blocks) == 0 || blocks[0].Root != next.Root) {
+			err = broken("%s, the first is in slot %d", slots(blocks), next.Slot)
+		}
+		return slots(blocks), err
+	}
+	return "", skipped("no slot is empty among its newest")
+}
+
+func tryOneSlot(ctx context.Context, s *session, r *Rule) (string, error) {
 	head, err := s.head()
 	if err != nil {
 		return "", err
 	}
-	blocks, err := s.byRange(ctx, head.Slot, 1)
+	blocks, err := s.byRange(ctx, r, head.Slot, 1)
 	if err != nil {
 		return "", err
 	}
@@ -151,7 +146,49 @@ func tryOneSlot(ctx context.Context, s *session, _ *Rule) (string, error) {
 	return slots(blocks), nil
 }
 
-func tryBoundary(ctx context.Context, s *session, _ *Rule) (string, error) {
+func tryFinalized(ctx context.Context, s *session, r *Rule) (string, error) {
+	const before = 8
+	last := s.network.StartSlot(s.theirs.FinalizedEpoch)
+	start := max(s.theirs.EarliestAvailableSlot, last-min(last, before-1))
+	if s.theirs.FinalizedEpoch == 0 || start > last {
+		return "", skipped("nothing that it has is final")
+	}
+	blocks, err := s.byRange(ctx, r, start, uint64(last-start)+1)
+	switch {
+	case err != nil:
+		return "", err
+	case len(blocks) == 0:
+		return "", skipped("the slots before its finalized checkpoint are empty")
+	case blocks[len(blocks)-1].Root != s.theirs.FinalizedRoot:
+		return "", broken("%s, the last is %v, its finalized root is %v", slots(blocks), blocks[len(blocks)-1].Root, s.theirs.FinalizedRoot)
+	}
+	return slots(blocks), nil
+}
+
+// tryBeforeEarliest asks for slots that the specs have a peer serve, and of which it says that it cannot.
+func tryBeforeEarliest(ctx context.Context, s *session, r *Rule) (string, error) {
+	const before = 8
+	earliest, row := s.theirs.EarliestAvailableSlot, s.row(r.Method, r.Version)
+	start := max(row.ServedFrom(s.currentSlot()), earliest-min(earliest, before))
+	if start >= earliest || earliest > s.theirs.HeadSlot || s.network.ForkAt(s.network.EpochOf(start)) > row.Last {
+		return "", skipped(fmt.Sprintf("its earliest slot is %d: nothing before it has to be served", earliest))
+	}
+	message, err := rangeOf(r.Method, start, uint64(earliest-start))
+	if err != nil {
+		return "", err
+	}
+	a, err := s.paced(ctx, r, payload(message))
+	if err != nil {
+		return "", err
+	}
+	code, _, ok := a.verdict()
+	if served := len(a.wire) > 0 && a.wire[0] == 0; !served && (!ok || code != byte(reqresp.CodeResourceUnavailable)) {
+		return "", broken("%v", a)
+	}
+	return a.String(), nil
+}
+
+func tryBoundary(ctx context.Context, s *session, r *Rule) (string, error) {
 	const around = 8
 	var at ssz.Slot
 	for _, p := range s.network.Periods() {
@@ -163,7 +200,7 @@ func tryBoundary(ctx context.Context, s *session, _ *Rule) (string, error) {
 	if at == 0 {
 		return "", skipped("no change of digest in the slots that it has")
 	}
-	blocks, err := s.byRange(ctx, at-around/2, around)
+	blocks, err := s.byRange(ctx, r, at-around/2, around)
 	if err != nil {
 		return "", err
 	}
@@ -177,23 +214,23 @@ func tryBoundary(ctx context.Context, s *session, _ *Rule) (string, error) {
 	return fmt.Sprintf("%s, of %d digests", slots(blocks), len(digests)), nil
 }
 
-func tryFuture(ctx context.Context, s *session, _ *Rule) (string, error) {
-	blocks, err := s.byRange(ctx, max(s.currentSlot(), s.theirs.HeadSlot)+8, 1)
+func tryFuture(ctx context.Context, s *session, r *Rule) (string, error) {
+	a, err := s.paced(ctx, r, payload(rangeRequest(uint64(max(s.currentSlot(), s.theirs.HeadSlot)+8), 1)))
 	if err != nil {
 		return "", err
 	}
-	if len(blocks) > 0 {
-		return "", broken("%s", slots(blocks))
+	if len(a.wire) > 0 || a.end != nil {
+		return "", broken("%v", a)
 	}
-	return slots(blocks), nil
+	return "no chunk", nil
 }
 
-func tryRoot(ctx context.Context, s *session, _ *Rule) (string, error) {
+func tryRoot(ctx context.Context, s *session, r *Rule) (string, error) {
 	head, err := s.head()
 	if err != nil {
 		return "", err
 	}
-	blocks, err := s.byRoot(ctx, head.Root)
+	blocks, err := s.byRoot(ctx, r, head.Root)
 	if err != nil {
 		return "", err
 	}
@@ -206,17 +243,16 @@ func tryRoot(ctx context.Context, s *session, _ *Rule) (string, error) {
 // nowhere is the root of no block.
 var nowhere = ssz.Root{0xde, 0xad, 0xbe, 0xef}
 
-func tryUnknownRoot(ctx context.Context, s *session, _ *Rule) (string, error) {
-	blocks, err := s.byRoot(ctx, nowhere)
-	return slots(blocks), err
+func tryUnknownRoot(ctx context.Context, s *session, r *Rule) (string, error) {
+	return s.noneOrUnavailable(ctx, r, payload(nowhere[:]))
 }
 
-func tryAncestry(ctx context.Context, s *session, _ *Rule) (string, error) {
+func tryAncestry(ctx context.Context, s *session, r *Rule) (string, error) {
 	head, err := s.head()
 	if err != nil {
 		return "", err
 	}
-	blocks, err := s.byHead(ctx, head.Root, 3)
+	blocks, err := s.byHead(ctx, r, head.Root, 3)
 	if err != nil {
 		return "", err
 	}
@@ -224,6 +260,18 @@ func tryAncestry(ctx context.Context, s *session, _ *Rule) (string, error) {
 		return "", broken("no blocks, slot %d was asked for", head.Slot)
 	}
 	return slots(blocks), nil
+}
+
+func tryOneAncestor(ctx context.Context, s *session, r *Rule) (string, error) {
+	head, err := s.head()
+	if err != nil {
+		return "", err
+	}
+	blocks, err := s.byHead(ctx, r, head.Root, 1)
+	if err == nil && len(blocks) != 1 {
+		err = broken("%s", slots(blocks))
+	}
+	return slots(blocks), err
 }
 
 func tryUnknownHead(ctx context.Context, s *session, r *Rule) (string, error) {
@@ -258,7 +306,18 @@ func tryOldVersion(ctx context.Context, s *session, r *Rule) (string, error) {
 	if head.Fork == ssz.Phase0 {
 		return "", skipped("its blocks are of phase0")
 	}
-	return tryMalformed(payload(rangeRequest(uint64(head.Slot), 1)))(ctx, s, r)
+	message := head.Root[:]
+	if r.Method == blocksByRange {
+		message = rangeRequest(uint64(head.Slot), 1)
+	}
+	a, err := s.paced(ctx, r, payload(message))
+	if err != nil {
+		return "", err
+	}
+	if empty := len(a.wire) == 0 && a.end == nil; !empty && !code1(a) {
+		return "", broken("%v", a)
+	}
+	return a.String(), nil
 }
 
 func tryOverflow(ctx context.Context, s *session, r *Rule) (string, error) {

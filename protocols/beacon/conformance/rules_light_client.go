@@ -11,36 +11,89 @@ import (
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
-func lightClientRules() []Rule {
-	return []Rule{
+// lightClient is the demands on what light clients sync by.
+func lightClient() []demand {
+	return []demand{
 		{
-			ID: "S6-updates", Method: "light_client_updates_by_range", Version: 1, Severity: Must,
-			Asked: "the two periods up to its head", Expected: "updates of consecutive periods", try: tryUpdates,
+			id: "S6-updates", severity: Must, of: named(updatesByRange),
+			asked: "the two periods up to its head", expected: "updates of consecutive periods", try: tryUpdates,
 		},
 		{
-			ID: "S6-bootstrap", Method: "light_client_bootstrap", Version: 1, Severity: Should,
-			Asked: "the bootstrap of its finalized block", Expected: "the bootstrap, or code 3", try: tryBootstrap,
+			id: "S6-first", severity: Must, of: named(updatesByRange),
+			asked: "the periods from an update on that it has", expected: "that update first", try: tryFirstUpdate,
 		},
 		{
-			ID: "S6-unavailable", Method: "light_client_bootstrap", Version: 1, Severity: Should,
-			Asked: "the bootstrap of a root that is none", Expected: "code 3", try: tryNoBootstrap,
+			id: "S6-count", severity: Must, of: named(updatesByRange),
+			asked: "one period", expected: "that update and no other", try: tryOneUpdate,
 		},
 		{
-			ID: "S6-finality", Method: "light_client_finality_update", Version: 1, Severity: Should,
-			Asked: "the latest finality update", Expected: "one update, or code 3", try: tryFinality,
+			id: "S6-bootstrap", severity: Should, of: named(bootstrap),
+			asked: "the bootstrap of its finalized block", expected: "the bootstrap, or code 3", try: tryBootstrap,
 		},
 		{
-			ID: "S6-optimistic", Method: "light_client_optimistic_update", Version: 1, Severity: Should,
-			Asked: "the latest optimistic update", Expected: "one update, or code 3", try: tryOptimistic,
+			id: "S6-unavailable", severity: Should, of: named(bootstrap),
+			asked: "the bootstrap of a root that is none", expected: "code 3", try: tryNoBootstrap,
+		},
+		{
+			id: "S6-latest", severity: Should, of: named(finalityUpdate),
+			asked: "the latest finality update", expected: "one update, or code 3", try: tryFinality,
+		},
+		{
+			id: "S6-latest", severity: Should, of: named(optimisticUpdate),
+			asked: "the latest optimistic update", expected: "one update, or code 3", try: tryOptimistic,
 		},
 	}
 }
 
-func tryUpdates(ctx context.Context, s *session, r *Rule) (string, error) {
-	period := uint64(s.network.EpochOf(s.theirs.HeadSlot)) / s.network.Preset().EpochsPerSyncCommitteePeriod()
-	return asked(ctx, s, r, 2, func() iter.Seq2[*beacon.LightClientUpdate, error] {
-		return s.client.LightClientUpdatesByRange(ctx, s.to, period-min(period, 1), 2)
+// someUpdates are those of the two periods up to the peer's head.
+func (s *session) someUpdates(ctx context.Context) ([]*beacon.LightClientUpdate, error) {
+	updates, err := s.updates.get(func() ([]*beacon.LightClientUpdate, error) {
+		return s.updatesOf(ctx, s.period()-min(s.period(), 1), 2)
 	})
+	if err == nil && len(updates) == 0 {
+		err = skipped("the peer has shown none")
+	}
+	return updates, err
+}
+
+func (s *session) updatesOf(ctx context.Context, start, count uint64) ([]*beacon.LightClientUpdate, error) {
+	return collect(ctx, s, updatesByRange, count, func() iter.Seq2[*beacon.LightClientUpdate, error] {
+		return s.client.LightClientUpdatesByRange(ctx, s.to, start, count)
+	})
+}
+
+func tryUpdates(ctx context.Context, s *session, _ *Rule) (string, error) {
+	updates, err := s.someUpdates(ctx)
+	return fmt.Sprintf("%d updates", len(updates)), err
+}
+
+func (s *session) periodOf(u *beacon.LightClientUpdate) uint64 {
+	return uint64(s.network.EpochOf(u.AttestedSlot)) / s.network.Preset().EpochsPerSyncCommitteePeriod()
+}
+
+func tryFirstUpdate(ctx context.Context, s *session, _ *Rule) (string, error) {
+	shown, err := s.someUpdates(ctx)
+	if err != nil {
+		return "", err
+	}
+	period := s.periodOf(shown[len(shown)-1])
+	updates, err := s.updatesOf(ctx, period, 2)
+	if err == nil && (len(updates) == 0 || s.periodOf(updates[0]) != period) {
+		err = broken("%d updates, period %d not first", len(updates), period)
+	}
+	return fmt.Sprintf("%d updates", len(updates)), err
+}
+
+func tryOneUpdate(ctx context.Context, s *session, _ *Rule) (string, error) {
+	shown, err := s.someUpdates(ctx)
+	if err != nil {
+		return "", err
+	}
+	updates, err := s.updatesOf(ctx, s.periodOf(shown[0]), 1)
+	if err == nil && len(updates) != 1 {
+		err = broken("%d updates", len(updates))
+	}
+	return fmt.Sprintf("%d updates", len(updates)), err
 }
 
 func tryBootstrap(ctx context.Context, s *session, r *Rule) (string, error) {

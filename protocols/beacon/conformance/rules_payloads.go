@@ -2,63 +2,101 @@ package conformance
 
 import (
 	"context"
+	"fmt"
 	"iter"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
-func payloadRules() []Rule {
-	return []Rule{
+// payloads is the demands on execution payload envelopes.
+func payloads() []demand {
+	byRange, byRoot := named(envelopesByRange), named(envelopesByRoot)
+	return []demand{
 		{
-			ID: "S2-serve", Method: "execution_payload_envelopes_by_range", Version: 1, Severity: Must,
-			Asked: "the slots up to its head", Expected: "envelopes in order, each with the digest of its epoch", try: tryEnvelopes,
+			id: "S2-serve", severity: Must, of: byRange,
+			asked: "the slots up to its head", expected: "envelopes in order, each with the digest of its epoch", try: tryEnvelopes,
 		},
 		{
-			ID: "S3-known", Method: "execution_payload_envelopes_by_root", Version: 1, Severity: Must,
-			Asked: "the envelope of its newest block", Expected: "none but that", try: tryEnvelope,
+			id: "S2-first", severity: Must, of: byRange,
+			asked: "the slots from an envelope on that it has", expected: "that envelope first", try: tryFirstEnvelope,
 		},
 		{
-			ID: "S3-unknown", Method: "execution_payload_envelopes_by_root", Version: 1, Severity: Must,
-			Asked: "the envelope of a root that is none", Expected: "no chunk and no error, or code 3", try: tryUnknownEnvelope,
+			id: "S2-count", severity: Must, of: byRange,
+			asked: "one slot", expected: "no more than one envelope", try: tryOneEnvelope,
 		},
 		{
-			ID: "S8-unknown", Method: "inclusion_lists_by_indices", Version: 1, Severity: Must,
-			Asked: "the lists of a committee that is none", Expected: "no chunk and no error, or code 3", try: tryUnknownLists,
+			id: "S2-unavailable", severity: Should, of: byRange,
+			asked: "slots before the earliest available", expected: "code 3, or envelopes", try: tryBeforeEarliest,
+		},
+		{
+			id: "S3-known", severity: Must, of: byRoot,
+			asked: "an envelope that it has", expected: "the envelope", try: tryKnownEnvelope,
+		},
+		{
+			id: "S3-unknown", severity: Should, of: byRoot,
+			asked: "the envelope of a root that is none", expected: "no chunk and no error, or code 3", try: tryUnknownRoot,
 		},
 	}
 }
 
-func tryEnvelopes(ctx context.Context, s *session, r *Rule) (string, error) {
-	head := s.theirs.HeadSlot
-	start := max(s.row(r.Method, 1).ServedFrom(s.currentSlot()), s.theirs.EarliestAvailableSlot, head-min(head, sampled-1))
-	if start > head {
-		return "", skipped("its head is before gloas")
+// someEnvelopes are those of the slots up to the peer's head.
+func (s *session) someEnvelopes(ctx context.Context) ([]*beacon.ExecutionPayloadEnvelope, error) {
+	envelopes, err := s.envelopes.get(func() ([]*beacon.ExecutionPayloadEnvelope, error) {
+		start, count := s.recentSlots(envelopesByRange, sampled)
+		if count == 0 {
+			return nil, skipped("its head is before gloas")
+		}
+		return s.envelopesOf(ctx, start, count)
+	})
+	if err == nil && len(envelopes) == 0 {
+		err = skipped("the peer has shown none")
 	}
-	return asked(ctx, s, r, sampled, func() iter.Seq2[*beacon.ExecutionPayloadEnvelope, error] {
-		return s.client.ExecutionPayloadEnvelopesByRange(ctx, s.to, start, uint64(head-start)+1)
+	return envelopes, err
+}
+
+func (s *session) envelopesOf(ctx context.Context, start ssz.Slot, count uint64) ([]*beacon.ExecutionPayloadEnvelope, error) {
+	return collect(ctx, s, envelopesByRange, count, func() iter.Seq2[*beacon.ExecutionPayloadEnvelope, error] {
+		return s.client.ExecutionPayloadEnvelopesByRange(ctx, s.to, start, count)
 	})
 }
 
-func tryEnvelope(ctx context.Context, s *session, r *Rule) (string, error) {
-	head, err := s.head()
+func tryEnvelopes(ctx context.Context, s *session, _ *Rule) (string, error) {
+	envelopes, err := s.someEnvelopes(ctx)
+	return fmt.Sprintf("%d envelopes", len(envelopes)), err
+}
+
+func tryFirstEnvelope(ctx context.Context, s *session, _ *Rule) (string, error) {
+	shown, err := s.someEnvelopes(ctx)
 	if err != nil {
 		return "", err
 	}
-	return asked(ctx, s, r, 1, func() iter.Seq2[*beacon.ExecutionPayloadEnvelope, error] {
-		return s.client.ExecutionPayloadEnvelopesByRoot(ctx, s.to, []ssz.Root{head.Root})
-	})
+	first := shown[len(shown)/2]
+	envelopes, err := s.envelopesOf(ctx, first.Slot, 4)
+	if err == nil && (len(envelopes) == 0 || envelopes[0].BlockRoot != first.BlockRoot) {
+		err = broken("%d envelopes, that of slot %d not first", len(envelopes), first.Slot)
+	}
+	return fmt.Sprintf("%d envelopes", len(envelopes)), err
 }
 
-func tryUnknownEnvelope(ctx context.Context, s *session, r *Rule) (string, error) {
-	return s.noneOrUnavailable(ctx, r, payload(nowhere[:]))
-}
-
-func tryUnknownLists(ctx context.Context, s *session, r *Rule) (string, error) {
-	request := ssz.InclusionListsByIndicesRequest{Slot: s.currentSlot(), DependentRoot: nowhere, Indices: [2]byte{1}}
-	b, err := request.MarshalSSZ()
+func tryOneEnvelope(ctx context.Context, s *session, _ *Rule) (string, error) {
+	shown, err := s.someEnvelopes(ctx)
 	if err != nil {
 		return "", err
 	}
-	return s.noneOrUnavailable(ctx, r, payload(b))
+	envelopes, err := s.envelopesOf(ctx, shown[0].Slot, 1)
+	if err == nil && len(envelopes) != 1 {
+		err = broken("%d envelopes", len(envelopes))
+	}
+	return fmt.Sprintf("%d envelopes", len(envelopes)), err
+}
+
+func tryKnownEnvelope(ctx context.Context, s *session, r *Rule) (string, error) {
+	shown, err := s.someEnvelopes(ctx)
+	if err != nil {
+		return "", err
+	}
+	return the(collect(ctx, s, r.Method, 1, func() iter.Seq2[*beacon.ExecutionPayloadEnvelope, error] {
+		return s.client.ExecutionPayloadEnvelopesByRoot(ctx, s.to, []ssz.Root{shown[0].BlockRoot})
+	}))
 }

@@ -9,76 +9,143 @@ import (
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
-func sidecarRules() []Rule {
-	return []Rule{
+// sidecars is the demands on blob sidecars and data column sidecars.
+func sidecars() []demand {
+	blobRange, blobRoot := named(blobsByRange), named(blobsByRoot)
+	columnRange, columnRoot := named(columnsByRange), named(columnsByRoot)
+	return []demand{
 		{
-			ID: "S5-blobs", Method: "blob_sidecars_by_range", Version: 1, Severity: Must,
-			Asked: "the last slots before fulu, or up to its head", Expected: "all sidecars of each block, by slot and index", try: tryBlobs,
+			id: "S5-serve", severity: Must, of: blobRange,
+			asked: "the last slots before fulu, or up to its head", expected: "sidecars by slot and index, with the digests of their epochs and proofs of inclusion", try: tryBlobs,
 		},
 		{
-			ID: "S5-fulu", Method: "blob_sidecars_by_range", Version: 1, Severity: Must,
-			Asked: "slots of fulu or later", Expected: "no sidecar and no error", try: tryBlobsOfFulu,
+			id: "S5-serve", severity: Must, of: columnRange,
+			asked: "all columns of the slots up to its head", expected: "sidecars by slot and index, with the digests of their epochs and proofs of inclusion", try: tryColumns,
 		},
 		{
-			ID: "S5-unknown", Method: "blob_sidecars_by_root", Version: 1, Severity: Must,
-			Asked: "a blob of a root that is none", Expected: "no chunk and no error, or code 3", try: tryUnknownBlob,
+			id: "S5-first", severity: Must, of: blobRange,
+			asked: "the slots from a block with blobs on", expected: "all blobs of that block first", try: tryFirstBlobs,
 		},
 		{
-			ID: "S5-columns", Method: "data_column_sidecars_by_range", Version: 1, Severity: Must,
-			Asked: "two columns of the slots up to its head", Expected: "sidecars by slot and index, each with the digest of its epoch", try: tryColumns,
+			id: "S5-first", severity: Must, of: columnRange,
+			asked: "columns that it has, from their block on", expected: "all of them, that block's first", try: tryFirstColumns,
 		},
 		{
-			ID: "S5-known", Method: "data_column_sidecars_by_root", Version: 1, Severity: Must,
-			Asked: "the columns of its newest block", Expected: "none but those asked for", try: tryColumnsByRoot,
+			id: "S5-known", severity: Must, of: blobRoot,
+			asked: "a blob that it has", expected: "the blob", try: tryKnownBlob,
 		},
 		{
-			ID: "S5-unknown", Method: "data_column_sidecars_by_root", Version: 1, Severity: Must,
-			Asked: "a column of a root that is none", Expected: "no chunk and no error, or code 3", try: tryUnknownColumn,
+			id: "S5-known", severity: Must, of: columnRoot,
+			asked: "a column that it has", expected: "the column", try: tryKnownColumn,
+		},
+		{
+			id: "S5-unknown", severity: Should, of: named(blobsByRoot, columnsByRoot),
+			asked: "a sidecar of a root that is none", expected: "no chunk and no error, or code 3", try: tryUnknownSidecar,
+		},
+		{
+			id: "S5-fulu", severity: Must, of: blobRange,
+			asked: "slots of fulu or later", expected: "no sidecar and no error", try: tryBlobsOfFulu,
+		},
+		{
+			id: "S5-unavailable", severity: Should, of: named(blobsByRange, columnsByRange),
+			asked: "slots before the earliest available", expected: "code 3, or sidecars", try: tryBeforeEarliest,
 		},
 	}
-}
-
-// count counts what an answer yields.
-func count[T any](objects iter.Seq2[*T, error]) (n int, err error) {
-	for _, err := range objects {
-		if err != nil {
-			return n, told(err)
-		}
-		n++
-	}
-	return n, nil
-}
-
-// asked asks for objects that the peer may hold, and tells how many came.
-func asked[T any](ctx context.Context, s *session, r *Rule, items uint64, ask func() iter.Seq2[*T, error]) (string, error) {
-	if err := s.pace.wait(ctx, r.Method, items); err != nil {
-		return "", err
-	}
-	n, err := count(ask())
-	if err == nil && n == 0 {
-		err = skipped("the peer has shown none")
-	}
-	return fmt.Sprintf("%d objects", n), err
 }
 
 // blobSlots are how many slots are asked for blobs, and columnSlots for columns.
 const (
 	blobSlots   = 4
-	columnSlots = 8
+	columnSlots = 4
 )
 
-func tryBlobs(ctx context.Context, s *session, r *Rule) (string, error) {
-	end := s.theirs.HeadSlot + 1
-	if fulu := s.network.StartSlot(s.network.Config().Forks[ssz.Fulu].Epoch); fulu < end {
-		end = fulu
-	}
-	start := max(s.row(r.Method, 1).ServedFrom(s.currentSlot()), end-min(end, blobSlots))
-	if start >= end {
-		return "", skipped("none has to be kept")
-	}
-	return asked(ctx, s, r, blobSlots*9, func() iter.Seq2[*beacon.BlobSidecar, error] {
-		return s.client.BlobSidecarsByRange(ctx, s.to, start, uint64(end-start))
+// someBlobs are those of the last slots that have some.
+func (s *session) someBlobs(ctx context.Context) ([]*beacon.BlobSidecar, error) {
+	return s.blobs.get(func() ([]*beacon.BlobSidecar, error) {
+		start, count := s.blobSlots(blobSlots)
+		if count == 0 {
+			return nil, skipped("none has to be kept")
+		}
+		return collect(ctx, s, blobsByRange, count*mostBlobs, func() iter.Seq2[*beacon.BlobSidecar, error] {
+			return s.client.BlobSidecarsByRange(ctx, s.to, start, count)
+		})
 	})
+}
+
+// tryBlobs holds what comes against the blocks of the same slots, which tell how many blobs they have.
+func tryBlobs(ctx context.Context, s *session, _ *Rule) (string, error) {
+	sidecars, err := s.someBlobs(ctx)
+	if err != nil {
+		return "", err
+	}
+	got := make(map[ssz.Slot]int)
+	for _, b := range sidecars {
+		got[b.Slot]++
+	}
+	start, count := s.blobSlots(blobSlots)
+	blocks, err := s.byRange(ctx, &Rule{Method: blocksByRange, Version: 2}, start, count)
+	if err != nil {
+		return "", aside(err)
+	}
+	want := s.withBlobs(blocks)
+	if len(sidecars) == 0 && len(want) > 0 {
+		return "", broken("no sidecar, %d blocks have blobs", len(want))
+	}
+	// Whole blocks may be left out at the end, but no part of one.
+	for slot, n := range got {
+		if n != want[slot] && want[slot] > 0 {
+			return "", broken("%d of the %d blobs of slot %d", n, want[slot], slot)
+		}
+	}
+	if len(sidecars) == 0 {
+		return "", skipped("no block has blobs")
+	}
+	return fmt.Sprintf("%d sidecars of %d blocks", len(sidecars), len(got)), nil
+}
+
+func tryFirstBlobs(ctx context.Context, s *session, r *Rule) (string, error) {
+	sidecars, err := s.someBlobs(ctx)
+	if err != nil {
+		return "", err
+	}
+	if len(sidecars) == 0 {
+		return "", skipped("the peer has shown none")
+	}
+	last := sidecars[len(sidecars)-1]
+	again, err := collect(ctx, s, r.Method, 2*mostBlobs, func() iter.Seq2[*beacon.BlobSidecar, error] {
+		return s.client.BlobSidecarsByRange(ctx, s.to, last.Slot, 2)
+	})
+	if err != nil {
+		return "", err
+	}
+	if n := int(last.Index) + 1; len(again) < n || again[n-1].BlockRoot != last.BlockRoot {
+		return "", broken("%d sidecars, slot %d has %d", len(again), last.Slot, n)
+	}
+	return fmt.Sprintf("%d sidecars", len(again)), nil
+}
+
+func tryKnownBlob(ctx context.Context, s *session, r *Rule) (string, error) {
+	sidecars, err := s.someBlobs(ctx)
+	if err != nil {
+		return "", err
+	}
+	if len(sidecars) == 0 {
+		return "", skipped("the peer has shown none")
+	}
+	last := sidecars[len(sidecars)-1]
+	again, err := collect(ctx, s, r.Method, 1, func() iter.Seq2[*beacon.BlobSidecar, error] {
+		return s.client.BlobSidecarsByRoot(ctx, s.to, []ssz.BlobIdentifier{{BlockRoot: last.BlockRoot, Index: last.Index}})
+	})
+	return the(again, err)
+}
+
+// the tells of an answer that has to be the one object asked for. The client has checked that it is
+// that, and not another.
+func the[T any](objects []*T, err error) (string, error) {
+	if err == nil && len(objects) == 0 {
+		err = broken("no chunk, for what it has shown before")
+	}
+	return "what it has shown before", err
 }
 
 func tryBlobsOfFulu(ctx context.Context, s *session, r *Rule) (string, error) {
@@ -86,50 +153,20 @@ func tryBlobsOfFulu(ctx context.Context, s *session, r *Rule) (string, error) {
 	if s.theirs.HeadSlot < fulu {
 		return "", skipped("its head is before fulu")
 	}
-	if err := s.pace.wait(ctx, r.Method, blobSlots); err != nil {
-		return "", err
-	}
-	n, err := count(s.client.BlobSidecarsByRange(ctx, s.to, max(fulu, s.theirs.HeadSlot-min(s.theirs.HeadSlot, 1)), 1))
-	if err == nil && n > 0 {
-		err = broken("%d sidecars", n)
+	sidecars, err := collect(ctx, s, r.Method, mostBlobs, func() iter.Seq2[*beacon.BlobSidecar, error] {
+		return s.client.BlobSidecarsByRange(ctx, s.to, max(fulu, s.theirs.HeadSlot-min(s.theirs.HeadSlot, 1)), 1)
+	})
+	if err == nil && len(sidecars) > 0 {
+		err = broken("%d sidecars", len(sidecars))
 	}
 	return "no sidecar", err
 }
 
-func tryUnknownBlob(ctx context.Context, s *session, r *Rule) (string, error) {
-	request := ssz.BlobSidecarsByRootRequest{{BlockRoot: nowhere}}
-	b, err := request.MarshalSSZ()
-	if err != nil {
-		return "", err
+func tryUnknownSidecar(ctx context.Context, s *session, r *Rule) (string, error) {
+	var request marshaler = &ssz.BlobSidecarsByRootRequest{{BlockRoot: nowhere}}
+	if r.Method == columnsByRoot {
+		request = &ssz.DataColumnSidecarsByRootRequest{{BlockRoot: nowhere, Columns: twoColumns[:1]}}
 	}
-	return s.noneOrUnavailable(ctx, r, payload(b))
-}
-
-var twoColumns = []uint64{0, 3}
-
-func tryColumns(ctx context.Context, s *session, r *Rule) (string, error) {
-	head := s.theirs.HeadSlot
-	start := max(s.row(r.Method, 1).ServedFrom(s.currentSlot()), s.theirs.EarliestAvailableSlot, head-min(head, columnSlots-1))
-	if start > head {
-		return "", skipped("its head is before fulu")
-	}
-	return asked(ctx, s, r, columnSlots*2, func() iter.Seq2[*beacon.DataColumnSidecar, error] {
-		return s.client.DataColumnSidecarsByRange(ctx, s.to, start, uint64(head-start)+1, twoColumns)
-	})
-}
-
-func tryColumnsByRoot(ctx context.Context, s *session, r *Rule) (string, error) {
-	head, err := s.head()
-	if err != nil {
-		return "", err
-	}
-	return asked(ctx, s, r, 2, func() iter.Seq2[*beacon.DataColumnSidecar, error] {
-		return s.client.DataColumnSidecarsByRoot(ctx, s.to, []ssz.DataColumnsByRootIdentifier{{BlockRoot: head.Root, Columns: twoColumns}})
-	})
-}
-
-func tryUnknownColumn(ctx context.Context, s *session, r *Rule) (string, error) {
-	request := ssz.DataColumnSidecarsByRootRequest{{BlockRoot: nowhere, Columns: twoColumns[:1]}}
 	b, err := request.MarshalSSZ()
 	if err != nil {
 		return "", err

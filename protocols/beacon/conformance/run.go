@@ -11,18 +11,24 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
 // Options are the optional settings of [Run]. The zero value is ready.
 type Options struct {
+	// Hostile has the rules tried too that take what deployed clients punish: more than they grant,
+	// more than the specs allow, malformed requests by every protocol, statuses of another chain. It
+	// is for servers of one's own.
+	Hostile bool
 	// Now is the clock, from which the current fork follows. Nil means time.Now.
 	Now func() time.Time
 }
 
-// Run holds a peer against all rules and yields what came of each, the rough ones last. It connects to
+// Run holds a peer against all rules and yields what came of each, in the order of [Rules]. It connects to
 // the peer, if h is not connected yet but knows its addresses, and tells it a status of its own: that
 // which the peer tells, or an empty one of the network. It has to be answered; whoever wants pings and
 // metadata requests of the peer's answered too runs a [beacon.Server] on h.
@@ -30,24 +36,34 @@ type Options struct {
 // A run takes some minutes, as it paces itself. Breaking out of the loop ends it. When ctx ends, the
 // rules that are left are skipped. Options may be nil.
 func Run(ctx context.Context, h host.Host, n *ssz.Network, to peer.ID, opts *Options) iter.Seq[Result] {
-	now := time.Now
-	if opts != nil && opts.Now != nil {
-		now = opts.Now
+	var o Options
+	if opts != nil {
+		o = *opts
+	}
+	if o.Now == nil {
+		o.Now = time.Now
 	}
 	family := beacon.NewFamily(n)
 	s := &session{
-		host: h, to: to, network: n, family: family, now: now,
-		client: beacon.NewClient(h, family, nil),
-		pace:   pace{next: make(map[string]time.Time)},
+		host: h, to: to, network: n, family: family, now: o.Now,
+		client:  beacon.NewClient(h, family, nil),
+		engine:  reqresp.NewClient(h, nil),
+		pace:    pace{next: make(map[string]time.Time)},
+		samples: make(map[protocol.ID]*sample),
 	}
 	return func(yield func(Result) bool) {
 		rules := Rules()
 		why := s.begin(ctx)
 		for i := range rules {
 			result := Result{&rules[i], Skip, ""}
-			if why == nil {
+			switch {
+			case rules[i].LeftOut != "":
+				result = Result{&rules[i], LeftOut, rules[i].LeftOut}
+			case rules[i].Hostile && !o.Hostile:
+				result = Result{&rules[i], LeftOut, "deployed clients punish the request"}
+			case why == nil:
 				result = s.try(ctx, &rules[i])
-			} else {
+			default:
 				result.Saw = why.Error()
 			}
 			if !yield(result) {
@@ -112,10 +128,11 @@ func (s *session) newest(most uint64) (start ssz.Slot, count uint64) {
 func (s *session) try(ctx context.Context, r *Rule) Result {
 	skip := func(why string) Result { return Result{r, Skip, why} }
 	row := s.row(r.Method, r.Version)
+	_, cached := s.samples[row.ID()]
 	switch {
 	case ctx.Err() != nil:
 		return skip(ctx.Err().Error())
-	case s.host.Network().Connectedness(s.to) != network.Connected:
+	case !(r.sampled && cached) && s.host.Network().Connectedness(s.to) != network.Connected:
 		return skip("the peer has hung up")
 	case r.ID != advertised && !s.offers(row.ID()):
 		return skip("not offered")
@@ -133,16 +150,38 @@ func (s *session) try(ctx context.Context, r *Rule) Result {
 	return Result{r, Pass, saw}
 }
 
-// Rules returns all rules in the order in which they are tried: one for every protocol, which has to be
-// on offer in its forks, and those of package beacon's own table of rules. The caller owns the slice.
+// Rules returns all rules in the order in which they are tried, the hostile ones late and those that are
+// left out last: one for every demand of the specs and every protocol of package beacon's table that it
+// is of. The caller owns the slice.
 func Rules() []Rule {
-	rules := slices.Concat(advertisedRules(), nodeRules(), blockRules(), sidecarRules(), lightClientRules(), payloadRules())
-	slices.SortStableFunc(rules, func(a, b Rule) int { return rank(a.Rough) - rank(b.Rough) })
+	table := beacon.NewFamily(ssz.Mainnet()).Protocols()
+	demands := slices.Concat(
+		offers(), framing(), node(), blocks(), sidecars(), lightClient(), payloads(), lists(),
+		malformed(), pressure(), maxima(), leftOut(),
+	)
+	var rules []Rule
+	for i := range demands {
+		for _, p := range table {
+			if demands[i].of(p) {
+				rules = append(rules, demands[i].rule(p))
+			}
+		}
+	}
+	slices.SortStableFunc(rules, func(a, b Rule) int { return rank(&a) - rank(&b) })
 	return rules
 }
 
-func rank(rough bool) int {
-	if rough {
+func rank(r *Rule) int {
+	switch {
+	case r.LeftOut != "":
+		return 5
+	case r.sampled && r.Method == "goodbye":
+		return 4 // the peer hangs up
+	case r.parts:
+		return 3
+	case r.Hostile:
+		return 2
+	case r.Rough:
 		return 1
 	}
 	return 0

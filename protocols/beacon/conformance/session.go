@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 
@@ -26,11 +27,22 @@ type session struct {
 	network *ssz.Network
 	family  *beacon.Family
 	client  *beacon.Client
+	engine  *reqresp.Client // for what client would not ask
 	pace    pace
 	now     func() time.Time
 
-	theirs beacon.Status
-	blocks []*beacon.Block // some of the newest, ascending
+	theirs  beacon.Status
+	blocks  []*beacon.Block // some of the newest, ascending
+	samples map[protocol.ID]*sample
+
+	// What the peer was once asked for.
+	blobs     shown[beacon.BlobSidecar]
+	columns   shown[beacon.DataColumnSidecar]
+	envelopes shown[beacon.ExecutionPayloadEnvelope]
+	updates   shown[beacon.LightClientUpdate]
+	lists     shown[beacon.InclusionList]
+
+	dependents shown[ssz.Root] // the one that those lists depend on
 }
 
 // offers reports whether the peer offers a protocol, as identify has told.
@@ -111,24 +123,43 @@ func (a answer) String() string {
 // raw sends bytes as they are, half-closes and reads what comes back. Its error says that there is no
 // answer to judge.
 func (s *session) raw(ctx context.Context, r *Rule, wire []byte) (answer, error) {
-	ctx, cancel := context.WithTimeout(ctx, rawTimeout)
-	defer cancel()
-	stream, err := s.host.NewStream(ctx, s.to, s.row(r.Method, r.Version).ID())
+	a, err := s.send(ctx, r, wire, rawTimeout)
 	if err != nil {
-		return answer{}, fmt.Errorf("no stream: %w", err)
+		return a, err
+	}
+	return a, a.limited()
+}
+
+// send is raw that takes a rate limit for an answer as well.
+func (s *session) send(ctx context.Context, r *Rule, wire []byte, timeout time.Duration) (answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	stream, err := s.open(ctx, r, timeout)
+	if err != nil {
+		return answer{}, err
 	}
 	defer func() { _ = stream.Reset() }()
-	_ = stream.SetDeadline(time.Now().Add(rawTimeout))
 	if _, err := stream.Write(wire); err != nil {
-		a := answer{end: err}
-		return a, a.limited()
+		return answer{end: err}, nil
 	}
 	if err := stream.CloseWrite(); err != nil {
 		return answer{end: err}, nil
 	}
-	got, err := io.ReadAll(io.LimitReader(stream, 1<<20))
-	a := answer{got, err}
-	return a, a.limited()
+	return readAnswer(stream), nil
+}
+
+func (s *session) open(ctx context.Context, r *Rule, timeout time.Duration) (network.Stream, error) {
+	stream, err := s.host.NewStream(ctx, s.to, s.row(r.Method, r.Version).ID())
+	if err != nil {
+		return nil, fmt.Errorf("no stream: %w", err)
+	}
+	_ = stream.SetDeadline(time.Now().Add(timeout))
+	return stream, nil
+}
+
+func readAnswer(stream network.Stream) answer {
+	got, err := io.ReadAll(io.LimitReader(stream, 16<<20))
+	return answer{got, err}
 }
 
 // payload lays out SSZ bytes as the only message of a stream.

@@ -1,0 +1,193 @@
+package conformance
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/protocol"
+
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+	"github.com/seed-2dd5877b/reqresp/snappy"
+)
+
+// The ways to lay out a request wrongly.
+
+func short(message []byte) []byte { return payload(message[:len(message)-1]) }
+
+func claim(message []byte) []byte {
+	return append(binary.AppendUvarint(nil, snappy.MaxPayloadSize), payload(message)[len(snappy.AppendHeader(nil, len(message))):]...)
+}
+
+func longVarint(message []byte) []byte {
+	wire := append(bytes.Repeat([]byte{0x80}, 10), 0)
+	return append(wire, payload(message)[len(snappy.AppendHeader(nil, len(message))):]...)
+}
+
+// padded has a padding chunk before the data that takes it beyond max_compressed_len.
+func padded(message []byte) []byte {
+	const identifier, padding = 10, 0xfe
+	n := snappy.MaxCompressedLen(len(message))
+	frames := snappy.AppendFrames(nil, message)
+	wire := append(snappy.AppendHeader(nil, len(message)), frames[:identifier]...)
+	wire = append(wire, padding, byte(n), byte(n>>8), byte(n>>16))
+	return append(append(wire, make([]byte, n)...), frames[identifier:]...)
+}
+
+func trailing(message []byte) []byte { return append(payload(message), 0) }
+
+func half(message []byte) []byte {
+	wire := payload(message)
+	return wire[:len(wire)/2+1]
+}
+
+func unframed(message []byte) []byte {
+	return append(snappy.AppendHeader(nil, len(message)), message...)
+}
+
+func stray([]byte) []byte { return payload(make([]byte, 8)) }
+
+// code1 accepts InvalidRequest alone.
+func code1(a answer) bool {
+	code, _, ok := a.verdict()
+	return ok && code == 1
+}
+
+// unserved accepts everything but success.
+func unserved(a answer) bool { return len(a.wire) == 0 || a.wire[0] != 0 }
+
+// tryBad sends a request laid out wrongly.
+func tryBad(layOut func(message []byte) []byte, good func(answer) bool) func(context.Context, *session, *Rule) (string, error) {
+	return func(ctx context.Context, s *session, r *Rule) (string, error) {
+		message, _, err := s.ask(ctx, s.row(r.Method, r.Version))
+		if err != nil {
+			return "", err
+		}
+		a, err := s.paced(ctx, r, layOut(message))
+		if err != nil {
+			return "", err
+		}
+		if !good(a) {
+			return "", broken("%v", a)
+		}
+		return a.String(), nil
+	}
+}
+
+// openTime is for how long an answer to a request without an end is waited for.
+const openTime = 15 * time.Second
+
+// tryOpen sends a request and leaves the stream open.
+func tryOpen(ctx context.Context, s *session, r *Rule) (string, error) {
+	p := s.row(r.Method, r.Version)
+	message, items, err := s.ask(ctx, p)
+	if err == nil {
+		err = s.pace.wait(ctx, r.Method, items)
+	}
+	if err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeout(ctx, openTime)
+	defer cancel()
+	stream, err := s.open(ctx, r, openTime)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = stream.Reset() }()
+	if _, err := stream.Write(wireOf(p, message)); err != nil {
+		return fmt.Sprintf("then %v", err), nil
+	}
+	var result [1]byte
+	n, err := stream.Read(result[:])
+	switch {
+	case n == 0:
+		return fmt.Sprintf("no answer, then %v", err), nil
+	case result[0] == 0:
+		return "", broken("an answer that begins with result 0")
+	}
+	return fmt.Sprintf("code %d", result[0]), nil
+}
+
+// tryThree asks three times at once, one more than MAX_CONCURRENT_REQUESTS.
+func tryThree(ctx context.Context, s *session, r *Rule) (string, error) {
+	p := s.row(r.Method, r.Version)
+	message, _, err := s.ask(ctx, p)
+	if err != nil {
+		return "", err
+	}
+	var streams [3]network.Stream
+	for i := range streams {
+		stream, err := s.open(ctx, r, burstTimeout)
+		if err != nil {
+			return "", err
+		}
+		defer func() { _ = stream.Reset() }()
+		streams[i] = stream
+	}
+	for _, stream := range streams {
+		_, _ = stream.Write(wireOf(p, message))
+		_ = stream.CloseWrite()
+	}
+	for _, stream := range streams {
+		if err := s.inGoodOrder(p, readAnswer(stream)); err != nil {
+			return "", err
+		}
+	}
+	return "three answers", nil
+}
+
+// burstTimeout is how long an answer may be withheld.
+const burstTimeout = 5 * time.Minute
+
+// tryBurst asks without a pause, beyond what any server grants.
+func tryBurst(ctx context.Context, s *session, r *Rule) (string, error) {
+	p := s.row(r.Method, r.Version)
+	message, _, err := s.ask(ctx, p)
+	if err != nil {
+		return "", err
+	}
+	const times = 8
+	begin := time.Now()
+	for range times {
+		a, err := s.send(ctx, r, wireOf(p, message), burstTimeout)
+		if err != nil {
+			return "", err
+		}
+		if err := s.inGoodOrder(p, a); err != nil {
+			return "", err
+		}
+	}
+	return fmt.Sprintf("%d answers in %v", times, time.Since(begin).Round(time.Millisecond)), nil
+}
+
+// inGoodOrder checks that an answer is complete and is no limit on rates.
+func (s *session) inGoodOrder(p *beacon.Protocol, a answer) error {
+	if err := a.limited(); err != nil || a.end != nil {
+		return broken("%v", a)
+	}
+	t := sample{answer: a, asked: p.MaxItems(s.network.ForkAt(s.network.EpochOf(s.currentSlot())))}
+	t.read(s.network, p)
+	return t.fault
+}
+
+// tryNoVersion asks for a version of a protocol that is none.
+func tryNoVersion(ctx context.Context, s *session, r *Rule) (string, error) {
+	if err := s.pace.breathe(ctx); err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeout(ctx, rawTimeout)
+	defer cancel()
+	id := protocol.ID(fmt.Sprintf("%s/%s/%d/ssz_snappy", beacon.ProtocolPrefix, r.Method, r.Version+98))
+	stream, err := s.host.NewStream(ctx, s.to, id)
+	if err == nil {
+		_ = stream.Reset()
+		return "", broken("agreed on %s", id)
+	}
+	if ctx.Err() != nil {
+		return "", ctx.Err()
+	}
+	return "not supported", nil
+}

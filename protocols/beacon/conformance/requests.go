@@ -1,0 +1,110 @@
+package conformance
+
+import (
+	"context"
+	"encoding/binary"
+
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+	"github.com/seed-2dd5877b/reqresp/ssz"
+)
+
+// ask returns a small request for a protocol, well formed, as SSZ, and how many items it may bring.
+func (s *session) ask(ctx context.Context, p *beacon.Protocol) (message []byte, items uint64, err error) {
+	request, items := s.askFor(p.Name)
+	if lists, ok := request.(*ssz.InclusionListsByIndicesRequest); ok {
+		if root, err := s.dependentRoot(ctx); err == nil {
+			lists.DependentRoot = root
+		}
+	}
+	if request == nil {
+		return s.askNode(p), 1, nil
+	}
+	message, err = request.MarshalSSZ()
+	return message, items, err
+}
+
+// askNode is ask for the protocols by which nodes get to know each other.
+func (s *session) askNode(p *beacon.Protocol) []byte {
+	switch p.Request {
+	case "StatusV1":
+		return s.status(p.Version)
+	case "StatusV2":
+		return s.status(p.Version)
+	case "Ping":
+		return make([]byte, 8)
+	case "Goodbye":
+		return binary.LittleEndian.AppendUint64(nil, uint64(beacon.GoodbyeClientShutdown))
+	}
+	return nil
+}
+
+// status is the status that the run tells: no more than the digest in force.
+func (s *session) status(version int) []byte {
+	digest := s.network.DigestAt(s.network.EpochOf(s.currentSlot()))
+	if version == 1 {
+		return append(digest[:], make([]byte, 80)...)
+	}
+	return append(digest[:], make([]byte, 88)...)
+}
+
+type marshaler interface{ MarshalSSZ() ([]byte, error) }
+
+// askFor returns nil if the protocol is none of objects.
+func (s *session) askFor(name string) (request marshaler, items uint64) {
+	root := s.theirs.HeadRoot
+	start, count := s.newest(2)
+	count = max(count, 1)
+	switch name {
+	case blocksByRange:
+		return &ssz.BeaconBlocksByRangeRequest{StartSlot: start, Count: count, Step: 1}, count
+	case blocksByRoot:
+		return &ssz.BeaconBlocksByRootRequest{root}, 1
+	case blocksByHead:
+		return &ssz.BeaconBlocksByHeadRequest{BeaconRoot: root, Count: count}, count
+	case blobsByRange:
+		if first, n := s.blobSlots(1); n > 0 {
+			start, count = first, n
+		}
+		return &ssz.BlobSidecarsByRangeRequest{StartSlot: start, Count: count}, count * mostBlobs
+	case blobsByRoot:
+		return &ssz.BlobSidecarsByRootRequest{{BlockRoot: root}}, 1
+	case columnsByRange:
+		return &ssz.DataColumnSidecarsByRangeRequest{StartSlot: start, Count: count, Columns: twoColumns}, 2 * count
+	case columnsByRoot:
+		return &ssz.DataColumnSidecarsByRootRequest{{BlockRoot: root, Columns: twoColumns}}, 2
+	case bootstrap:
+		return new(ssz.LightClientBootstrapRequest(s.theirs.FinalizedRoot)), 1
+	case updatesByRange:
+		return &ssz.LightClientUpdatesByRangeRequest{StartPeriod: s.period(), Count: 1}, 1
+	case envelopesByRange:
+		return &ssz.ExecutionPayloadEnvelopesByRangeRequest{StartSlot: start, Count: count}, count
+	case envelopesByRoot:
+		return &ssz.ExecutionPayloadEnvelopesByRootRequest{root}, 1
+	case listsByIndices:
+		return &ssz.InclusionListsByIndicesRequest{Slot: s.theirs.HeadSlot, DependentRoot: root, Indices: [2]byte{1}}, 1
+	}
+	return nil, 0
+}
+
+// twoColumns are asked for where nothing is known of what the peer holds.
+var twoColumns = []uint64{0, 3}
+
+// period is the sync committee period of the peer's head.
+func (s *session) period() uint64 {
+	return uint64(s.network.EpochOf(s.theirs.HeadSlot)) / s.network.Preset().EpochsPerSyncCommitteePeriod()
+}
+
+// rangeOf is the request of a protocol for a range.
+func rangeOf(name string, start ssz.Slot, count uint64) ([]byte, error) {
+	switch name {
+	case blobsByRange:
+		return (&ssz.BlobSidecarsByRangeRequest{StartSlot: start, Count: count}).MarshalSSZ()
+	case columnsByRange:
+		return (&ssz.DataColumnSidecarsByRangeRequest{StartSlot: start, Count: count, Columns: twoColumns}).MarshalSSZ()
+	case envelopesByRange:
+		return (&ssz.ExecutionPayloadEnvelopesByRangeRequest{StartSlot: start, Count: count}).MarshalSSZ()
+	case updatesByRange:
+		return (&ssz.LightClientUpdatesByRangeRequest{StartPeriod: uint64(start), Count: count}).MarshalSSZ()
+	}
+	return rangeRequest(uint64(start), count), nil
+}

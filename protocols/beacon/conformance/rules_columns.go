@@ -1,0 +1,96 @@
+package conformance
+
+import (
+	"context"
+	"fmt"
+	"iter"
+
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+	"github.com/seed-2dd5877b/reqresp/ssz"
+)
+
+// numberOfColumns is NUMBER_OF_COLUMNS.
+const numberOfColumns = 128
+
+// someColumns are those of the last slots that have some. All are asked for, as which the peer keeps
+// is its own affair.
+func (s *session) someColumns(ctx context.Context) ([]*beacon.DataColumnSidecar, error) {
+	return s.columns.get(func() ([]*beacon.DataColumnSidecar, error) {
+		start, count := s.recentSlots(columnsByRange, columnSlots)
+		if count == 0 {
+			return nil, skipped("its head is before fulu")
+		}
+		every := make([]uint64, numberOfColumns)
+		for i := range every {
+			every[i] = uint64(i)
+		}
+		return collect(ctx, s, columnsByRange, count*numberOfColumns, func() iter.Seq2[*beacon.DataColumnSidecar, error] {
+			return s.client.DataColumnSidecarsByRange(ctx, s.to, start, count, every)
+		})
+	})
+}
+
+// tryColumns holds what comes against the blocks of the same slots: every node keeps some columns of
+// those that have blobs. Those of the newest may still be on their way.
+func tryColumns(ctx context.Context, s *session, _ *Rule) (string, error) {
+	sidecars, err := s.someColumns(ctx)
+	if err != nil {
+		return "", err
+	}
+	if len(sidecars) > 0 {
+		return fmt.Sprintf("%d sidecars, of slots %d to %d", len(sidecars), sidecars[0].Slot, sidecars[len(sidecars)-1].Slot), nil
+	}
+	start, _ := s.recentSlots(columnsByRange, columnSlots)
+	with := s.withBlobs(s.blocks)
+	for slot := range with {
+		if slot >= start && slot < s.theirs.HeadSlot {
+			return "", broken("no sidecar, the block of slot %d has %d blobs", slot, with[slot])
+		}
+	}
+	return "", skipped("no block has blobs")
+}
+
+// columnsOf returns the columns that the peer has shown of the newest block that it has shown some of.
+func (s *session) columnsOf(ctx context.Context) (last *beacon.DataColumnSidecar, columns []uint64, err error) {
+	sidecars, err := s.someColumns(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(sidecars) == 0 {
+		return nil, nil, skipped("the peer has shown none")
+	}
+	last = sidecars[len(sidecars)-1]
+	for _, d := range sidecars {
+		if d.BlockRoot == last.BlockRoot {
+			columns = append(columns, d.Index)
+		}
+	}
+	return last, columns, nil
+}
+
+func tryFirstColumns(ctx context.Context, s *session, r *Rule) (string, error) {
+	last, columns, err := s.columnsOf(ctx)
+	if err != nil {
+		return "", err
+	}
+	again, err := collect(ctx, s, r.Method, 2*uint64(len(columns)), func() iter.Seq2[*beacon.DataColumnSidecar, error] {
+		return s.client.DataColumnSidecarsByRange(ctx, s.to, last.Slot, 2, columns)
+	})
+	if err != nil {
+		return "", err
+	}
+	if n := len(columns); len(again) < n || again[n-1].BlockRoot != last.BlockRoot {
+		return "", broken("%d sidecars, it has shown %d of slot %d before", len(again), n, last.Slot)
+	}
+	return fmt.Sprintf("%d sidecars", len(again)), nil
+}
+
+func tryKnownColumn(ctx context.Context, s *session, r *Rule) (string, error) {
+	last, _, err := s.columnsOf(ctx)
+	if err != nil {
+		return "", err
+	}
+	return the(collect(ctx, s, r.Method, 1, func() iter.Seq2[*beacon.DataColumnSidecar, error] {
+		return s.client.DataColumnSidecarsByRoot(ctx, s.to, []ssz.DataColumnsByRootIdentifier{{BlockRoot: last.BlockRoot, Columns: []uint64{last.Index}}})
+	}))
+}

@@ -1,0 +1,108 @@
+package conformance
+
+import (
+	"context"
+	"fmt"
+	"iter"
+
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+	"github.com/seed-2dd5877b/reqresp/ssz"
+)
+
+// lists is the demands on inclusion lists.
+func lists() []demand {
+	of := named(listsByIndices)
+	return []demand{
+		{
+			id: "S8-serve", severity: Must, of: of,
+			asked: "all lists of its newest slot", expected: "lists of that slot and root, one of each validator", try: tryLists,
+		},
+		{
+			id: "S8-known", severity: Must, of: of,
+			asked: "lists that it has", expected: "at least one", try: tryKnownLists,
+		},
+		{
+			id: "S8-unknown", severity: Should, of: of,
+			asked: "the lists of a committee that is none", expected: "no chunk and no error, or code 3", try: tryUnknownLists,
+		},
+	}
+}
+
+// committee is how many members an inclusion list committee has, INCLUSION_LIST_COMMITTEE_SIZE.
+const committee = 16
+
+func (s *session) listsOf(ctx context.Context, dependent ssz.Root) ([]*beacon.InclusionList, error) {
+	return collect(ctx, s, listsByIndices, committee, func() iter.Seq2[*beacon.InclusionList, error] {
+		return s.client.InclusionListsByIndices(ctx, s.to, s.theirs.HeadSlot, dependent, [2]byte{0xff, 0xff})
+	})
+}
+
+// dependentRoot is get_shuffling_dependent_root of the specs for the peer's newest slot: the last block
+// before the epoch before. The peer is asked for it once.
+func (s *session) dependentRoot(ctx context.Context) (root ssz.Root, err error) {
+	roots, err := s.dependents.get(func() ([]*ssz.Root, error) {
+		root, err := s.findDependent(ctx)
+		return []*ssz.Root{&root}, aside(err)
+	})
+	if err == nil {
+		root = *roots[0]
+	}
+	return root, err
+}
+
+func (s *session) findDependent(ctx context.Context) (ssz.Root, error) {
+	const before = 8
+	epoch := s.network.EpochOf(s.theirs.HeadSlot)
+	seed := s.network.StartSlot(epoch - min(epoch, 1))
+	start := max(s.theirs.EarliestAvailableSlot, seed-min(seed, before))
+	if start >= seed {
+		return ssz.Root{}, skipped("its blocks do not go back to what the committee depends on")
+	}
+	blocks, err := s.byRange(ctx, &Rule{Method: blocksByRange, Version: 2}, start, uint64(seed-start))
+	if err != nil {
+		return ssz.Root{}, err
+	}
+	if len(blocks) == 0 {
+		return ssz.Root{}, skipped("the slots are empty from which the committee follows")
+	}
+	return blocks[len(blocks)-1].Root, nil
+}
+
+func (s *session) someLists(ctx context.Context) ([]*beacon.InclusionList, error) {
+	lists, err := s.lists.get(func() ([]*beacon.InclusionList, error) {
+		dependent, err := s.dependentRoot(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return s.listsOf(ctx, dependent)
+	})
+	if err == nil && len(lists) == 0 {
+		err = skipped("the peer has shown none")
+	}
+	return lists, err
+}
+
+func tryLists(ctx context.Context, s *session, _ *Rule) (string, error) {
+	lists, err := s.someLists(ctx)
+	return fmt.Sprintf("%d lists", len(lists)), err
+}
+
+func tryKnownLists(ctx context.Context, s *session, r *Rule) (string, error) {
+	shown, err := s.someLists(ctx)
+	if err != nil {
+		return "", err
+	}
+	if s.theirs.HeadSlot < s.row(r.Method, 1).ServedFrom(s.currentSlot()) {
+		return "", skipped("they have not to be kept any more")
+	}
+	return the(s.listsOf(ctx, shown[0].DependentRoot))
+}
+
+func tryUnknownLists(ctx context.Context, s *session, r *Rule) (string, error) {
+	request := ssz.InclusionListsByIndicesRequest{Slot: s.currentSlot(), DependentRoot: nowhere, Indices: [2]byte{1}}
+	b, err := request.MarshalSSZ()
+	if err != nil {
+		return "", err
+	}
+	return s.noneOrUnavailable(ctx, r, payload(b))
+}

@@ -1,0 +1,113 @@
+package conformance
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+	"github.com/seed-2dd5877b/reqresp/ssz"
+)
+
+// maxima is the demands on requests for more than the specs allow. A range may be answered, with no
+// more than the maximum, or refused; a list that is longer is refused.
+func maxima() []demand {
+	const asked, byRange = "more than MAX_REQUEST_*", "no more than the maximum, or an error"
+	const byRoot = "an error"
+	return []demand{
+		{id: "S2-max", severity: Must, of: named(blocksByRange, envelopesByRange), asked: asked, expected: byRange, hostile: all, try: tryMoreOfRange},
+		{id: "S3-max", severity: Must, of: named(blocksByRoot, envelopesByRoot), asked: asked, expected: byRoot, hostile: all, try: tryMoreRoots},
+		{id: "S5-max", severity: Must, of: named(blobsByRange, columnsByRange), asked: asked, expected: byRange, hostile: all, try: tryMoreOfRange},
+		{id: "S5-max", severity: Must, of: named(blobsByRoot, columnsByRoot), asked: asked, expected: byRoot, hostile: all, try: tryMoreRoots},
+		{id: "S6-max", severity: Must, of: named(updatesByRange), asked: asked, expected: byRange, hostile: all, try: tryMoreOfRange},
+		{id: "S7-max", severity: Must, of: named(blocksByHead), asked: asked, expected: byRange, hostile: all, try: tryMoreAncestors},
+	}
+}
+
+// most returns the maximum of a rule's protocol now.
+func (s *session) most(r *Rule) uint64 {
+	return s.row(r.Method, r.Version).MaxItems(s.network.ForkAt(s.network.EpochOf(s.currentSlot())))
+}
+
+// noMore asks for too much, and counts what comes.
+func (s *session) noMore(ctx context.Context, r *Rule, message []byte) (string, error) {
+	p, most := s.row(r.Method, r.Version), s.most(r)
+	if err := s.pace.wait(ctx, r.Method, most); err != nil {
+		return "", err
+	}
+	a, err := s.send(ctx, r, payload(message), burstTimeout)
+	if err != nil {
+		return "", err
+	}
+	if err := a.limited(); err != nil {
+		return "", err
+	}
+	t := sample{answer: a, asked: most}
+	if t.read(s.network, p); t.fault != nil {
+		return "", t.fault
+	}
+	return t.String(), nil
+}
+
+func tryMoreOfRange(ctx context.Context, s *session, r *Rule) (string, error) {
+	first := s.row(r.Method, r.Version).ServedFrom(s.currentSlot())
+	if r.Method == updatesByRange {
+		first = 0 // periods
+	} else {
+		first = max(first, s.theirs.EarliestAvailableSlot)
+	}
+	message, err := rangeOf(r.Method, first, s.most(r)+1)
+	if err != nil {
+		return "", err
+	}
+	return s.noMore(ctx, r, message)
+}
+
+func tryMoreAncestors(ctx context.Context, s *session, r *Rule) (string, error) {
+	request := ssz.BeaconBlocksByHeadRequest{BeaconRoot: s.theirs.HeadRoot, Count: s.most(r) + 1}
+	message, err := request.MarshalSSZ()
+	if err != nil {
+		return "", err
+	}
+	return s.noMore(ctx, r, message)
+}
+
+func tryMoreRoots(ctx context.Context, s *session, r *Rule) (string, error) {
+	if err := s.pace.wait(ctx, r.Method, s.most(r)); err != nil {
+		return "", err
+	}
+	a, err := s.raw(ctx, r, payload(tooMany(s.row(r.Method, r.Version), s.most(r)+1)))
+	if err != nil {
+		return "", err
+	}
+	if !code1(a) {
+		return "", broken("%v", a)
+	}
+	return fmt.Sprintf("%v", a), nil
+}
+
+// tooMany is a request for a number of objects by root.
+func tooMany(p *beacon.Protocol, n uint64) (message []byte) {
+	switch p.Name {
+	case blobsByRoot:
+		return make([]byte, n*40)
+	case columnsByRoot:
+		return tooManyColumns(n)
+	}
+	return make([]byte, n*32)
+}
+
+// tooManyColumns asks for one column of each of many blocks: the list of blocks is what is too long.
+func tooManyColumns(n uint64) (message []byte) {
+	const offset, root, column = 4, 32, 8
+	blocks := n/numberOfColumns + 1
+	for i := range blocks {
+		message = binary.LittleEndian.AppendUint32(message, uint32(blocks*offset+i*(root+offset+column)))
+	}
+	for range blocks {
+		message = append(message, make([]byte, root)...)
+		message = binary.LittleEndian.AppendUint32(message, root+offset)
+		message = append(message, make([]byte, column)...)
+	}
+	return message
+}
