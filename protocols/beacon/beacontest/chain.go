@@ -117,9 +117,9 @@ func (c *Chain) addBlock(slot ssz.Slot, parent ssz.Root) ssz.Root {
 	Set(block, "Message.ParentRoot", parent)
 	switch {
 	case fork >= ssz.Gloas:
-		Set(block, "Message.Body.SignedExecutionPayloadBid.Message.BlobKZGCommitments", commitments(slot, Blobs))
+		Set(block, "Message.Body.SignedExecutionPayloadBid.Message.BlobKZGCommitments", commitments(slot))
 	case fork >= ssz.Deneb:
-		Set(block, "Message.Body.BlobKZGCommitments", commitments(slot, Blobs))
+		Set(block, "Message.Body.BlobKZGCommitments", commitments(slot))
 	}
 	root, err := block.(ssz.SignedBlock).BlockRoot()
 	if err != nil {

@@ -22,8 +22,8 @@ func blockHeader(b ssz.SignedBlock) containers.BeaconBlockHeader {
 }
 
 // commitments are those of the blobs of a block. No blob has them.
-func commitments(slot ssz.Slot, n int) [][48]byte {
-	all := make([][48]byte, n)
+func commitments(slot ssz.Slot) [][48]byte {
+	all := make([][48]byte, Blobs)
 	for i := range all {
 		all[i] = [48]byte{0xc0, byte(slot), byte(i)}
 	}
@@ -54,7 +54,7 @@ func (c *Chain) addBlobs(slot ssz.Slot, root ssz.Root, block ssz.SignedBlock) {
 	for index := range uint64(Blobs) {
 		sidecar := Object("BlobSidecar", c.Fork(slot))
 		Set(sidecar, "Index", index)
-		Set(sidecar, "KZGCommitment", commitments(slot, Blobs)[index])
+		Set(sidecar, "KZGCommitment", commitments(slot)[index])
 		Set(sidecar, "SignedBlockHeader.Message", blockHeader(block))
 		branch := sidecar.(*containers.BlobSidecar).KZGCommitmentInclusionProof[:]
 		for i, hash := range prove(block, commitmentNode+int(index)) {
@@ -75,7 +75,7 @@ func (c *Chain) addColumns(slot ssz.Slot, root ssz.Root, block ssz.SignedBlock) 
 			Set(sidecar, "Slot", slot)
 			Set(sidecar, "BeaconBlockRoot", root)
 		} else {
-			Set(sidecar, "KZGCommitments", commitments(slot, Blobs))
+			Set(sidecar, "KZGCommitments", commitments(slot))
 			Set(sidecar, "SignedBlockHeader.Message", blockHeader(block))
 			branch := sidecar.(*containers.DataColumnSidecar).KZGCommitmentsInclusionProof[:]
 			for i, hash := range prove(block, commitmentsNode) {

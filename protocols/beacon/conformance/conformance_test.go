@@ -56,21 +56,32 @@ func simulate(t *testing.T, f func(t *testing.T, client, server host.Host)) {
 // Then changes its protocols.
 func runAgainst(t *testing.T, chain beacon.Chain, head ssz.Slot, change func(host.Host)) []conformance.Result {
 	t.Helper()
-	return runOn(t, beacontest.Network(), chain, head, change, false)
+	return against{beacontest.Network(), chain, head, change, few, false}.run(t)
 }
 
 // few is what the limiter grants each peer of each method: less than the hostile rules ask for.
 var few = limits.Method{Peer: limits.Quota{Requests: limits.Rate{N: 1, Per: 2 * time.Second, Burst: 2}}}
 
-func runOn(t *testing.T, n *ssz.Network, chain beacon.Chain, head ssz.Slot, change func(host.Host), hostile bool) (results []conformance.Result) {
+// against is what our own server is run with.
+type against struct {
+	network *ssz.Network
+	chain   beacon.Chain
+	head    ssz.Slot
+	change  func(host.Host)
+	limit   limits.Method
+	hostile bool
+}
+
+func (a against) run(t *testing.T) (results []conformance.Result) {
 	t.Helper()
-	now := func() time.Time { return n.TimeAt(head) }
+	n := a.network
+	now := func() time.Time { return n.TimeAt(a.head) }
 	simulate(t, func(t *testing.T, client, server host.Host) {
-		limiter, err := limits.New(&limits.Options{Config: limits.Config{Default: few, Methods: map[string]limits.Method{}}})
+		limiter, err := limits.New(&limits.Options{Config: limits.Config{Default: a.limit, Methods: map[string]limits.Method{}}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		srv := beacon.NewServer(server, n, chain, &beacon.ServerOptions{Now: now, Pacer: limiter})
+		srv := beacon.NewServer(server, n, a.chain, &beacon.ServerOptions{Now: now, Pacer: limiter})
 		if err := srv.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -79,10 +90,10 @@ func runOn(t *testing.T, n *ssz.Network, chain beacon.Chain, head ssz.Slot, chan
 			defer cancel()
 			_ = srv.Stop(ctx)
 		}()
-		if change != nil {
-			change(server)
+		if a.change != nil {
+			a.change(server)
 		}
-		results = slices.Collect(conformance.Run(t.Context(), client, n, server.ID(), &conformance.Options{Now: now, Hostile: hostile}))
+		results = slices.Collect(conformance.Run(t.Context(), client, n, server.ID(), &conformance.Options{Now: now, Hostile: a.hostile}))
 	})
 	return results
 }
@@ -163,7 +174,7 @@ func TestOurServerConforms(t *testing.T) {
 		{"heze", full, beacontest.Head},
 		{"heze, with a late start", lateChain{full, beacontest.Head - 4}, beacontest.Head},
 	} {
-		results := runOn(t, scarceNetwork(t), tt.chain, tt.head, nil, true)
+		results := against{scarceNetwork(t), tt.chain, tt.head, nil, few, true}.run(t)
 		if len(results) != len(conformance.Rules()) {
 			t.Fatalf("%d results for %d rules", len(results), len(conformance.Rules()))
 		}
@@ -207,6 +218,34 @@ func (c backwardsChain) DataColumnSidecarsByRange(
 
 func (c backwardsChain) LightClientBootstrap(ctx context.Context, _ ssz.Root) (beacon.LightClientRef, error) {
 	return c.Chain.LightClientBootstrap(ctx, c.Bootstraps[0].Root)
+}
+
+// A forgetful chain has no sidecar and no envelope by root, and updates of light clients but once.
+type forgetful struct {
+	*beacontest.Chain
+	updates int
+}
+
+func none[R any](func(R, error) bool) {}
+
+func (*forgetful) BlobSidecarsByRoot(context.Context, []ssz.BlobIdentifier) iter.Seq2[beacon.SidecarRef, error] {
+	return none
+}
+
+func (*forgetful) DataColumnSidecarsByRoot(context.Context, []ssz.DataColumnsByRootIdentifier) iter.Seq2[beacon.SidecarRef, error] {
+	return none
+}
+
+func (*forgetful) ExecutionPayloadEnvelopesByRoot(context.Context, []ssz.Root) iter.Seq2[beacon.BlockRef, error] {
+	return none
+}
+
+// LightClientUpdates answers a sample and the first rule.
+func (f *forgetful) LightClientUpdates(ctx context.Context, start, count uint64) iter.Seq2[beacon.LightClientRef, error] {
+	if f.updates++; f.updates > 2 {
+		return none
+	}
+	return f.Chain.LightClientUpdates(ctx, start, count)
 }
 
 func backwards[R any](refs iter.Seq2[R, error]) iter.Seq2[R, error] {
@@ -283,6 +322,30 @@ func TestLimitIsNoVerdict(t *testing.T) {
 	}
 }
 
+// A limit that refuses what it does not grant is found by every protocol, and only by whoever asks for
+// more than that.
+func TestRefusalIsFound(t *testing.T) {
+	refuse := few
+	refuse.Refuse = true
+	server := against{beacontest.Network(), beacontest.New(), beacontest.Head, nil, refuse, true}
+	results := server.run(t)
+	refused := 0
+	for _, r := range results {
+		if r.Rule.ID == "M7-limit" && r.Outcome == conformance.Fail {
+			refused++
+		}
+	}
+	if refused < 15 {
+		t.Errorf("%d protocols refuse\n%s", refused, table(results))
+	}
+	server.hostile = false
+	for _, r := range server.run(t) {
+		if r.Outcome == conformance.Fail {
+			t.Errorf("%s: saw %s", ruleName(*r.Rule), r.Saw)
+		}
+	}
+}
+
 func TestBrokenServersAreFound(t *testing.T) {
 	full := beacontest.New()
 	seq := make([]byte, 8)
@@ -325,6 +388,40 @@ func TestBrokenServersAreFound(t *testing.T) {
 			full,
 			func(h host.Host) { answer(h, id("ping", 1), pong) },
 			[]string{"M6-short ping/1", "M9-claim ping/1", "M11-trailing ping/1", "M13-frames ping/1"},
+		},
+		{
+			"answers before the end",
+			full,
+			func(h host.Host) {
+				h.SetStreamHandler(id("ping", 1), func(stream network.Stream) {
+					_, _ = stream.Write([]byte(pong))
+					_ = stream.Close()
+				})
+			},
+			[]string{"M5-open ping/1", "M6-short ping/1", "M9-claim ping/1", "M11-trailing ping/1", "M13-frames ping/1"},
+		},
+		{
+			"chunks after an error, and a code of no meaning",
+			full,
+			func(h host.Host) {
+				answer(h, id("ping", 1), errorChunk(2, "")+pong)
+				answer(h, id("light_client_finality_update", 1), errorChunk(77, ""))
+				answer(h, id("light_client_optimistic_update", 1), "\x00\x00\x00\x00\x00"+pong[1:])
+			},
+			[]string{
+				"M8-last ping/1", "M8-codes ping/1", "M8-codes light_client_finality_update/1", "S10-context light_client_optimistic_update/1",
+				"S6-latest light_client_finality_update/1", "S6-latest light_client_optimistic_update/1",
+				"M6-short ping/1", "M11-trailing ping/1", "M13-frames ping/1",
+			},
+		},
+		{
+			"objects shown once",
+			&forgetful{Chain: full},
+			nil,
+			[]string{
+				"S5-known blob_sidecars_by_root/1", "S5-known data_column_sidecars_by_root/1", "S6-first light_client_updates_by_range/1",
+				"S6-count light_client_updates_by_range/1", "S3-known execution_payload_envelopes_by_root/1",
+			},
 		},
 		{
 			"protocols that lack",

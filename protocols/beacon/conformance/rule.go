@@ -3,6 +3,7 @@ package conformance
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 )
@@ -109,19 +110,12 @@ func (d *demand) rule(p *beacon.Protocol) Rule {
 
 // named are the protocols of some names, in all versions.
 func named(names ...string) rows {
-	return func(p *beacon.Protocol) bool {
-		for _, name := range names {
-			if p.Name == name {
-				return true
-			}
-		}
-		return false
-	}
+	return func(p *beacon.Protocol) bool { return slices.Contains(names, p.Name) }
 }
 
-// version is one version of a protocol.
-func version(name string, v int) rows {
-	return func(p *beacon.Protocol) bool { return p.Name == name && p.Version == v }
+// second is version 2 of a protocol.
+func second(name string) rows {
+	return func(p *beacon.Protocol) bool { return p.Name == name && p.Version == 2 }
 }
 
 func all(*beacon.Protocol) bool            { return true }

@@ -13,7 +13,7 @@ import (
 
 // blocks is the demands on blocks.
 func blocks() []demand {
-	byRange, byRoot, v2 := named(blocksByRange), named(blocksByRoot), version(blocksByRange, 2)
+	byRange, byRoot, v2 := named(blocksByRange), named(blocksByRoot), second(blocksByRange)
 	return []demand{
 		{
 			id: "S2-serve", severity: Must, of: byRange,
@@ -223,79 +223,6 @@ func tryFuture(ctx context.Context, s *session, r *Rule) (string, error) {
 		return "", broken("%v", a)
 	}
 	return "no chunk", nil
-}
-
-func tryRoot(ctx context.Context, s *session, r *Rule) (string, error) {
-	head, err := s.head()
-	if err != nil {
-		return "", err
-	}
-	blocks, err := s.byRoot(ctx, r, head.Root)
-	if err != nil {
-		return "", err
-	}
-	if len(blocks) != 1 {
-		return "", broken("%s", slots(blocks))
-	}
-	return slots(blocks), nil
-}
-
-// nowhere is the root of no block.
-var nowhere = ssz.Root{0xde, 0xad, 0xbe, 0xef}
-
-func tryUnknownRoot(ctx context.Context, s *session, r *Rule) (string, error) {
-	return s.noneOrUnavailable(ctx, r, payload(nowhere[:]))
-}
-
-func tryAncestry(ctx context.Context, s *session, r *Rule) (string, error) {
-	head, err := s.head()
-	if err != nil {
-		return "", err
-	}
-	blocks, err := s.byHead(ctx, r, head.Root, 3)
-	if err != nil {
-		return "", err
-	}
-	if len(blocks) == 0 {
-		return "", broken("no blocks, slot %d was asked for", head.Slot)
-	}
-	return slots(blocks), nil
-}
-
-func tryOneAncestor(ctx context.Context, s *session, r *Rule) (string, error) {
-	head, err := s.head()
-	if err != nil {
-		return "", err
-	}
-	blocks, err := s.byHead(ctx, r, head.Root, 1)
-	if err == nil && len(blocks) != 1 {
-		err = broken("%s", slots(blocks))
-	}
-	return slots(blocks), err
-}
-
-func tryUnknownHead(ctx context.Context, s *session, r *Rule) (string, error) {
-	request := ssz.BeaconBlocksByHeadRequest{BeaconRoot: nowhere, Count: 3}
-	b, err := request.MarshalSSZ()
-	if err != nil {
-		return "", err
-	}
-	return s.noneOrUnavailable(ctx, r, payload(b))
-}
-
-// noneOrUnavailable asks for what there is not, which is answered with nothing or with code 3.
-func (s *session) noneOrUnavailable(ctx context.Context, r *Rule, wire []byte) (string, error) {
-	a, err := s.paced(ctx, r, wire)
-	if err != nil {
-		return "", err
-	}
-	if len(a.wire) == 0 && a.end == nil {
-		return "no chunk", nil
-	}
-	if code, _, ok := a.verdict(); !ok || code != byte(reqresp.CodeResourceUnavailable) {
-		return "", broken("%v", a)
-	}
-	return a.String(), nil
 }
 
 func tryOldVersion(ctx context.Context, s *session, r *Rule) (string, error) {

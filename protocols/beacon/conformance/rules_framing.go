@@ -59,7 +59,7 @@ func answersWithout3(p *beacon.Protocol) bool {
 // themselves, so others than our own server are sent few of them: by ping, and one by a list of roots.
 func malformed() []demand {
 	butPing := except(all, named("ping"))
-	butList := except(butPing, version(blocksByRoot, 2))
+	butList := except(butPing, second(blocksByRoot))
 	never := rows(all)
 	return []demand{
 		{

@@ -57,11 +57,11 @@ func node() []demand {
 			asked: "status, with another finalized root", expected: "a disconnect", try: tryOtherFinalized,
 		},
 		{
-			id: "S9-earliest", severity: Must, of: version("status", 2),
+			id: "S9-earliest", severity: Must, of: second("status"),
 			asked: "the earliest slot available", expected: "no slot after its head", try: tryEarliest,
 		},
 		{
-			id: "S9-blocks", severity: Must, of: version(blocksByRange, 2),
+			id: "S9-blocks", severity: Must, of: second(blocksByRange),
 			asked: "the slots from the earliest available on", expected: "no error", try: tryFromEarliest,
 		},
 		{

@@ -129,10 +129,11 @@ func (s *session) try(ctx context.Context, r *Rule) Result {
 	skip := func(why string) Result { return Result{r, Skip, why} }
 	row := s.row(r.Method, r.Version)
 	_, cached := s.samples[row.ID()]
+	asks := !r.sampled || !cached
 	switch {
 	case ctx.Err() != nil:
 		return skip(ctx.Err().Error())
-	case !(r.sampled && cached) && s.host.Network().Connectedness(s.to) != network.Connected:
+	case asks && s.host.Network().Connectedness(s.to) != network.Connected:
 		return skip("the peer has hung up")
 	case r.ID != advertised && !s.offers(row.ID()):
 		return skip("not offered")
