@@ -52,6 +52,9 @@ directory where each is written to SLOT.ssz, or SLOT-INDEX.ssz where there are s
 'reqresp import' reads the files of blocks. Status and metadata are in the form of their newest
 version, whichever the peer supports.
 
+One answer has a maximum number of objects, which depends on the method and on the fork. What asks for
+more is refused before anything is sent: peers ban for less.
+
 It fails if the peer answers with an error, or lacks one of the blocks asked for by root.`
 
 func (a *app) call() *cli.Command {
@@ -110,8 +113,8 @@ func (a *app) runCall(ctx context.Context, cmd *cli.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	if blocks, most := blocksAsked(cmd, m), maxRequestBlocks(network); isBlocks(cmd.Args().Get(1)) && blocks > most {
-		return usagef(cmd, "%d blocks are asked for: the network allows at most %d", blocks, most)
+	if err := checkAsked(cmd, cmd.Args().Get(1), network); err != nil {
+		return err
 	}
 	chain := new(mirror)
 	i, err := start("", chain, plugin.Config{Network: network, Listen: localListen(), Logger: a.logger(cfg.Log)})

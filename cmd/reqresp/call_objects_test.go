@@ -15,6 +15,7 @@ import (
 
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon/beacontest"
+	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
@@ -22,13 +23,21 @@ import (
 // the address and the flags of the network.
 func serveFullChain(t *testing.T, chain *beacontest.Chain) (peer string, network []string) {
 	t.Helper()
-	n := beacontest.NetworkSince(time.Now().Add(-beacontest.Network().TimeAt(beacontest.Head).Sub(beacontest.Network().GenesisTime())).Truncate(time.Second))
+	peer, network, _ = serveChainAt(t, chain, beacontest.Head, nil)
+	return peer, network
+}
+
+// serveChainAt serves a chain whose head is in the slot of now. It returns the host too, and tells of
+// every exchange.
+func serveChainAt(t *testing.T, chain *beacontest.Chain, head ssz.Slot, trace *reqresp.ServerTrace) (peer string, network []string, _ host.Host) {
+	t.Helper()
+	n := beacontest.NetworkSince(time.Now().Add(-beacontest.Network().TimeAt(head).Sub(beacontest.Network().GenesisTime())).Truncate(time.Second))
 	h, err := libp2p.New(libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"), libp2p.DisableMetrics(), libp2p.DisableRelay())
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = h.Close() })
-	srv := beacon.NewServer(h, n, chain, nil)
+	srv := beacon.NewServer(h, n, chain, &beacon.ServerOptions{Trace: trace})
 	if err := srv.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +53,7 @@ func serveFullChain(t *testing.T, chain *beacontest.Chain) (peer string, network
 	return addressOf(h), []string{
 		"--network.config", file, "--genesis-time", strconv.FormatInt(n.GenesisTime().Unix(), 10),
 		"--genesis-validators-root", beacontest.GenesisValidatorsRoot.String(),
-	}
+	}, h
 }
 
 func addressOf(h host.Host) string { return fmt.Sprintf("%v/p2p/%v", h.Addrs()[0], h.ID()) }

@@ -15,9 +15,13 @@ const conformDescription = `Holds a peer against the rules of the consensus spec
 whether it was kept, how strongly the specs word it, what was asked and what was seen.
 
 It takes some minutes, as it paces itself: it stays well within what deployed clients grant a peer.
-Requests that are malformed on purpose come last. Rules of protocols that the peer does not offer,
-and of objects that it does not hold, are skipped. The network is mainnet unless --network or
---network.config tells another.
+The few requests that are malformed on purpose come late, a goodbye last. Rules of protocols that the
+peer does not offer, and of objects that it does not hold, are skipped. Rules that are out are not
+tried: the table tells why. The network is mainnet unless --network or --network.config tells another.
+
+--hostile tries the rules too that take what deployed clients punish by a ban: more requests than they
+grant, more objects than the specs allow, malformed requests by every protocol, and statuses of
+another chain. Use it against servers of your own only.
 
 With --json each rule is one line, as soon as it was tried: rule, result, level, protocol, asked,
 expected and seen.
@@ -30,8 +34,11 @@ func (a *app) conform() *cli.Command {
 		Usage:       "hold a peer against the rules of the consensus specs",
 		ArgsUsage:   "PEER",
 		Description: conformDescription,
-		Flags:       append([]cli.Flag{jsonFlag("print one line of JSON for each rule")}, flagsOf(networkSettings(), logSettings(quiet))...),
-		Action:      a.runConform,
+		Flags: append([]cli.Flag{
+			jsonFlag("print one line of JSON for each rule"),
+			&cli.BoolFlag{Name: "hostile", Usage: "try the rules too whose requests get one banned"},
+		}, flagsOf(networkSettings(), logSettings(quiet))...),
+		Action: a.runConform,
 	}
 }
 
@@ -74,7 +81,7 @@ func (a *app) runConform(ctx context.Context, cmd *cli.Command) (err error) {
 	}
 	chain.peer.Store(&theirs)
 	var results []conformance.Result
-	for r := range conformance.Run(ctx, i.Host(), network, to.ID, nil) {
+	for r := range conformance.Run(ctx, i.Host(), network, to.ID, &conformance.Options{Hostile: cmd.Bool("hostile")}) {
 		results = append(results, r)
 		if cmd.Bool("json") {
 			if err := a.stdout.printJSON(resultJSONOf(r)); err != nil {

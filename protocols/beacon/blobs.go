@@ -47,12 +47,25 @@ func blobWindow(n *ssz.Network, now ssz.Slot) ssz.Slot {
 	return since(n, now, c.MinEpochsForBlobSidecarsRequests, c.Forks[ssz.Deneb].Epoch)
 }
 
+// blobsByRangeCost counts the most blobs that blocks of the range's last fork have, of those forks whose
+// blobs have sidecars.
 func blobsByRangeCost(p *Protocol, req *ssz.BlobSidecarsByRangeRequest) uint64 {
-	return saturating(req.Count, max(p.cfg.MaxBlobsPerBlock, p.cfg.MaxBlobsPerBlockElectra))
+	perBlock := p.cfg.MaxBlobsPerBlock
+	if last := saturatingAdd(uint64(req.StartSlot), req.Count); p.network.ForkAt(p.network.EpochOf(ssz.Slot(last))) >= ssz.Electra {
+		perBlock = max(perBlock, p.cfg.MaxBlobsPerBlockElectra)
+	}
+	return saturating(req.Count, perBlock)
 }
 
 func blobsByRootCost(_ *Protocol, req *ssz.BlobSidecarsByRootRequest) uint64 {
 	return uint64(len(*req))
+}
+
+func saturatingAdd(a, b uint64) uint64 {
+	if sum, carry := bits.Add64(a, b, 0); carry == 0 {
+		return sum
+	}
+	return 1<<64 - 1
 }
 
 // saturating multiplies.

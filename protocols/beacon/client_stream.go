@@ -28,7 +28,7 @@ func bounded(spec *reqresp.Spec, request any) *boundedRequest {
 
 func chunks(spec *reqresp.Spec, request any) int {
 	p := spec.Codec.(*codec).protocol
-	return int(min(p.asked(request), math.MaxInt32))
+	return int(min(p.Asked(request), math.MaxInt32))
 }
 
 // items returns what a request asks for as deployed servers count: chunks, and for ranges of

@@ -115,7 +115,7 @@ func (s *Server) columnsByRoot(p *Protocol) reqresp.HandlerFunc {
 				return err
 			}
 		}
-		if err := checkAsked("sidecars", p.asked(&req), s.maxItems(p)); err != nil {
+		if err := checkAsked("sidecars", p.Asked(&req), s.maxItems(p)); err != nil {
 			return err
 		}
 		return send(ctx, s, p, in, source.DataColumnSidecarsByRoot(ctx, req), source.AppendDataColumnSidecarFrames)

@@ -84,7 +84,7 @@ func (s *Server) inclusionListsByIndices(p *Protocol) reqresp.HandlerFunc {
 		if req.Slot < p.ServedFrom(s.currentSlot()) {
 			return unavailable(ErrUnavailable)
 		}
-		asked := min(p.asked(&req), s.maxItems(p))
+		asked := min(p.Asked(&req), s.maxItems(p))
 		refs := atMost(source.InclusionLists(ctx, req.Slot, req.DependentRoot, req.Indices), asked)
 		return send(ctx, s, p, in, refs, source.AppendInclusionListFrames)
 	}

@@ -135,11 +135,13 @@ func (p *Protocol) MaxItems(fork ssz.Fork) uint64 {
 // is made in an epoch. It is what the request is worth to a rate limit that counts items, and never
 // more than MaxItems.
 func (p *Protocol) Cost(now ssz.Epoch, request any) uint64 {
-	return min(p.asked(request), p.MaxItems(p.network.ForkAt(now)))
+	return min(p.Asked(request), p.MaxItems(p.network.ForkAt(now)))
 }
 
-// asked returns how many chunks a request asks for, whatever the clock allows.
-func (p *Protocol) asked(request any) uint64 {
+// Asked returns how many chunks a request, a pointer to the protocol's request type, asks for at most,
+// whatever is allowed: servers answer by range with no more than MaxItems, or refuse, and refuse longer
+// lists. It is 2^64-1 for what is no such request.
+func (p *Protocol) Asked(request any) uint64 {
 	if p.cost == nil {
 		return math.MaxUint64
 	}
