@@ -3,6 +3,7 @@ package conformance_test
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -91,5 +92,29 @@ func TestHostileRulesHaveToBeAskedFor(t *testing.T) {
 	}
 	if hostile == 0 {
 		t.Error("no rule is hostile")
+	}
+}
+
+// The table has every rule, each that is left out in one line.
+func TestTableTellsWhatIsLeftOut(t *testing.T) {
+	rules := conformance.Rules()
+	results := make([]conformance.Result, len(rules))
+	for i := range rules {
+		results[i] = conformance.Result{Rule: &rules[i], Outcome: conformance.Pass, Saw: "something"}
+		if rules[i].LeftOut != "" {
+			results[i].Outcome, results[i].Saw = conformance.LeftOut, rules[i].LeftOut
+		}
+	}
+	text := table(results)
+	for id := range every {
+		if !strings.Contains(text, "\n"+id+" ") {
+			t.Errorf("%s is not in the table", id)
+		}
+	}
+	if n := strings.Count(text, "\nM3-two "); n != 1 {
+		t.Errorf("M3-two is there %d times", n)
+	}
+	if !regexp.MustCompile(`\nM3-two +out +MUST +23 protocols +the requester has two requests at a time at most +a rule for who asks`).MatchString(text) {
+		t.Error("what M3-two says is not in the table")
 	}
 }
