@@ -30,9 +30,9 @@ type Chain interface {
 	// that begins before the earliest slot held yields ErrUnavailable. Any other error is
 	// the last pair, and is logged and answered with a server error.
 	//
-	// Peers choose start and count, which may be huge: a chain looks for no more than it is asked to
-	// yield, in what it holds, and passes over empty slots without a step for each. A server stops
-	// after MAX_REQUEST_BLOCKS blocks, and from Deneb on MAX_REQUEST_BLOCKS_DENEB.
+	// Peers choose start and count, which may be huge, and whatever is between: a chain looks for the
+	// next block only when it is wanted, and bounds the work by what it holds. A server stops after
+	// MAX_REQUEST_BLOCKS blocks, and from Deneb on MAX_REQUEST_BLOCKS_DENEB.
 	BlocksByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[BlockRef, error]
 
 	// BlocksByRoot yields those of the blocks asked for that it holds, in the order

@@ -132,7 +132,11 @@ func tryThree(ctx context.Context, s *session, r *Rule) (string, error) {
 		_ = stream.CloseWrite()
 	}
 	for _, stream := range streams {
-		if err := s.inGoodOrder(p, readAnswer(stream)); err != nil {
+		a, err := readAnswer(stream)
+		if err == nil {
+			err = s.inGoodOrder(p, a)
+		}
+		if err != nil {
 			return "", err
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
@@ -122,4 +123,27 @@ func tryFromEarliest(ctx context.Context, s *session, r *Rule) (string, error) {
 		err = broken("%v", a)
 	}
 	return a.String(), err
+}
+
+// tryBeforeEarliest asks for slots that the specs have a peer serve, and of which it says that it cannot.
+func tryBeforeEarliest(ctx context.Context, s *session, r *Rule) (string, error) {
+	const before = 8
+	earliest, row := s.theirs.EarliestAvailableSlot, s.row(r.Method, r.Version)
+	start := max(row.ServedFrom(s.currentSlot()), earliest-min(earliest, before))
+	if start >= earliest || earliest > s.theirs.HeadSlot || s.network.ForkAt(s.network.EpochOf(start)) > row.Last {
+		return "", skipped(fmt.Sprintf("its earliest slot is %d: nothing before it has to be served", earliest))
+	}
+	message, err := rangeOf(r.Method, start, uint64(earliest-start))
+	if err != nil {
+		return "", err
+	}
+	a, err := s.paced(ctx, r, payload(message))
+	if err != nil {
+		return "", err
+	}
+	code, _, ok := a.verdict()
+	if served := len(a.wire) > 0 && a.wire[0] == 0; !served && (!ok || code != byte(reqresp.CodeResourceUnavailable)) {
+		return "", broken("%v", a)
+	}
+	return a.String(), nil
 }

@@ -145,7 +145,7 @@ func (s *session) send(ctx context.Context, r *Rule, wire []byte, timeout time.D
 	if err := stream.CloseWrite(); err != nil {
 		return answer{end: err}, nil
 	}
-	return readAnswer(stream), nil
+	return readAnswer(stream)
 }
 
 func (s *session) open(ctx context.Context, r *Rule, timeout time.Duration) (network.Stream, error) {
@@ -157,9 +157,15 @@ func (s *session) open(ctx context.Context, r *Rule, timeout time.Duration) (net
 	return stream, nil
 }
 
-func readAnswer(stream network.Stream) answer {
-	got, err := io.ReadAll(io.LimitReader(stream, 16<<20))
-	return answer{got, err}
+// mostRead is how much of an answer is read.
+const mostRead = 64 << 20
+
+func readAnswer(stream network.Stream) (answer, error) {
+	got, err := io.ReadAll(io.LimitReader(stream, mostRead))
+	if len(got) == mostRead {
+		return answer{}, skipped(fmt.Sprintf("the answer has more than %d bytes", mostRead))
+	}
+	return answer{got, err}, nil
 }
 
 // payload lays out SSZ bytes as the only message of a stream.
