@@ -21,7 +21,8 @@ tried: the table tells why. The network is mainnet unless --network or --network
 
 --hostile tries the rules too that take what deployed clients punish by a ban: more requests than they
 grant, more objects than the specs allow, malformed requests by every protocol, and statuses of
-another chain. Use it against servers of your own only; it takes a quarter of an hour.
+another chain. Use it against servers of your own only; it takes a quarter of an hour. A server that
+keeps scores may hang up on the way: what is left is skipped then.
 
 With --json each rule is one line, as soon as it was tried: rule, result, level, protocol, asked,
 expected and seen.

@@ -133,7 +133,7 @@ func (s *session) try(ctx context.Context, r *Rule) Result {
 	switch {
 	case ctx.Err() != nil:
 		return skip(ctx.Err().Error())
-	case asks && s.host.Network().Connectedness(s.to) != network.Connected:
+	case asks && !s.connected(ctx, r):
 		return skip("the peer has hung up")
 	case r.ID != advertised && !s.offers(row.ID()):
 		return skip("not offered")
@@ -151,6 +151,15 @@ func (s *session) try(ctx context.Context, r *Rule) Result {
 	return Result{r, Pass, saw}
 }
 
+// connected reports whether the peer can be asked. One that is asked hostile things may well hang up,
+// and is dialed again.
+func (s *session) connected(ctx context.Context, r *Rule) bool {
+	if s.host.Network().Connectedness(s.to) == network.Connected {
+		return true
+	}
+	return r.Hostile && s.host.Connect(ctx, peer.AddrInfo{ID: s.to}) == nil
+}
+
 // Rules returns all rules in the order in which they are tried, the hostile ones late and those that are
 // left out last: one for every demand of the specs and every protocol of package beacon's table that it
 // is of. The caller owns the slice.
@@ -158,7 +167,7 @@ func Rules() []Rule {
 	table := beacon.NewFamily(ssz.Mainnet()).Protocols()
 	demands := slices.Concat(
 		offers(), framing(), node(), blocks(), sidecars(), lightClient(), payloads(), lists(),
-		malformed(), pressure(), maxima(), leftOut(),
+		pressure(), maxima(), malformed(), leftOut(),
 	)
 	var rules []Rule
 	for i := range demands {

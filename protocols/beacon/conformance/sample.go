@@ -55,8 +55,8 @@ func (s *session) takeSample(ctx context.Context, r *Rule, p *beacon.Protocol) *
 		return &sample{err: err}
 	}
 	a, err := s.raw(ctx, r, wireOf(p, message))
-	if p.Name == "goodbye" && len(a.wire) == 0 && err == nil {
-		err = skipped(fmt.Sprintf("the peer hung up without an answer, as many do: %v", a))
+	if p.Name == "goodbye" && err == nil && (len(a.wire) == 0 || a.end != nil) {
+		err = skipped(fmt.Sprintf("the peer hung up at once, as many do: %v", a))
 	}
 	taken := &sample{answer: a, asked: items, err: err}
 	if err == nil {
