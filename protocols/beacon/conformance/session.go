@@ -150,7 +150,11 @@ func (s *session) send(ctx context.Context, r *Rule, wire []byte, timeout time.D
 
 func (s *session) open(ctx context.Context, r *Rule, timeout time.Duration) (network.Stream, error) {
 	stream, err := s.host.NewStream(ctx, s.to, s.row(r.Method, r.Version).ID())
-	if err != nil {
+	switch {
+	case err == nil:
+	case s.host.Network().Connectedness(s.to) != network.Connected:
+		return nil, skipped("the peer has hung up")
+	default:
 		return nil, fmt.Errorf("no stream: %w", err)
 	}
 	_ = stream.SetDeadline(time.Now().Add(timeout))
