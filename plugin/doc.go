@@ -32,7 +32,7 @@
 // # A host of one's own
 //
 // A service on [Config].Host shares it with whatever else runs there: it neither counts nor leaves peers that have
-// nothing to do with it. A host asks its connection gater whom to keep out, which it takes as it is made, before the
+// nothing to do with it, unless they are banned. A host asks its connection gater whom to keep out, which it takes as it is made, before the
 // service. The scores, of which the gater is one view, can be made first:
 //
 //	book, err := score.New(nil)

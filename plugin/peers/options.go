@@ -33,7 +33,7 @@ type Options struct {
 	// them in memory only.
 	File string
 	// Shared says that the host has other uses than this domain: peers that have not exchanged
-	// a status with it are then neither counted nor left.
+	// a status with it are then neither counted nor left, unless Scores find them bad or banned.
 	Shared bool
 	// Logger gets what is done. Nil discards it.
 	Logger *slog.Logger
