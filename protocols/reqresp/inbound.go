@@ -22,7 +22,7 @@ type Inbound struct {
 	pacer  Pacer
 	trace  *ServerTrace
 	server *Server
-	seat   *seat
+	seat   seat
 	memory memory
 
 	phase    Phase
@@ -83,14 +83,14 @@ func (in *Inbound) Receive(ctx context.Context, msg any) error {
 func (in *Inbound) admit(ctx context.Context) error {
 	if in.pacer == nil {
 		in.pace = unpaced{}
-		return in.server.admitted(in.seat)
+		return in.server.admitted(&in.seat)
 	}
 	pace, err := in.pacer.Admit(ctx, in.info.Peer, in.spec)
 	if err != nil {
 		return fmt.Errorf("admitting %s: %w", in.spec.Name, err)
 	}
 	in.pace = pace
-	return in.server.admitted(in.seat)
+	return in.server.admitted(&in.seat)
 }
 
 func (in *Inbound) read(ctx context.Context, msg any) error {

@@ -3,7 +3,6 @@ package reqresp
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 )
@@ -13,30 +12,32 @@ var errShed = fmt.Errorf("%w: a peer with fewer streams takes its place", ErrRef
 
 // A seat is an exchange's place among those that are served.
 type seat struct {
-	peer   *servedPeer
+	peer   peer.ID
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	shed   bool // it was given to another
+
+	waits      bool  // to be admitted
+	prev, next *seat // of those of the peer that do
 }
 
 // A servedPeer is a peer of whom exchanges are being served.
 type servedPeer struct {
-	id    peer.ID
 	seats int
-	// waiting are those not admitted, in order of arrival: what gives up one of these
+	// last is that which came last of those that are not admitted: whoever gives it up
 	// was not answered yet.
-	waiting []*seat
+	last *seat
 }
 
 // seats are all there are. Its server's lock guards them.
 type seats struct {
 	max, perPeer int
 	taken        int
-	peers        map[peer.ID]*servedPeer
+	peers        map[peer.ID]servedPeer
 }
 
 func newSeats(o ServerOptions) seats {
-	return seats{max: o.MaxStreams, perPeer: o.MaxStreamsPerPeer, peers: make(map[peer.ID]*servedPeer)}
+	return seats{max: o.MaxStreams, perPeer: o.MaxStreamsPerPeer, peers: make(map[peer.ID]servedPeer)}
 }
 
 func (s *seats) counts() map[peer.ID]int {
@@ -47,13 +48,6 @@ func (s *seats) counts() map[peer.ID]int {
 	return n
 }
 
-func (s *seats) of(id peer.ID) int {
-	if p := s.peers[id]; p != nil {
-		return p.seats
-	}
-	return 0
-}
-
 // shareOfFree is the part of the seats left that one peer may hold.
 const shareOfFree = 16
 
@@ -61,7 +55,7 @@ const shareOfFree = 16
 // scarce: peers that take all they can leave room for those who have none.
 func (s *seats) hasRoom(id peer.ID) bool {
 	free := s.max - s.taken
-	return free > 0 && s.of(id) < min(s.perPeer, max(1, free/shareOfFree))
+	return free > 0 && s.peers[id].seats < min(s.perPeer, max(1, free/shareOfFree))
 }
 
 // shed frees a seat for a peer that has fewer than are taken on average: the last
@@ -71,46 +65,50 @@ func (s *seats) hasRoom(id peer.ID) bool {
 // nothing is left but to wait until they end. This evens it out. Whoever has the
 // average needs no search, so that peers who hold all they can cost none.
 func (s *seats) shed(id peer.ID) *seat {
-	n := s.of(id)
+	n := s.peers[id].seats
 	if n >= s.perPeer || (n+1)*len(s.peers) >= s.taken {
 		return nil
 	}
-	var most *servedPeer
+	var most servedPeer
 	for _, p := range s.peers {
-		if len(p.waiting) > 0 && p.seats > n+1 && (most == nil || p.seats > most.seats) {
+		if p.last != nil && p.seats > max(most.seats, n+1) {
 			most = p
 		}
 	}
-	if most == nil {
-		return nil
+	given := most.last
+	if given != nil {
+		s.leave(given)
+		given.shed = true
 	}
-	given := most.waiting[len(most.waiting)-1]
-	s.leave(given)
-	given.shed = true
 	return given
 }
 
-// take gives a peer's exchange a seat, until ctx ends at most.
-func (s *seats) take(ctx context.Context, id peer.ID) *seat {
-	p := s.peers[id]
-	if p == nil {
-		p = &servedPeer{id: id}
-		s.peers[id] = p
+// take gives a seat to the peer that is named there.
+func (s *seats) take(taken *seat) {
+	p := s.peers[taken.peer]
+	taken.waits, taken.prev = true, p.last
+	if p.last != nil {
+		p.last.next = taken
 	}
-	taken := &seat{peer: p}
-	taken.ctx, taken.cancel = context.WithCancelCause(ctx)
+	s.peers[taken.peer] = servedPeer{p.seats + 1, taken}
 	s.taken++
-	p.seats++
-	p.waiting = append(p.waiting, taken)
-	return taken
 }
 
 // settle tells that an exchange was admitted. It keeps its seat from now on.
 func (s *seats) settle(admitted *seat) {
-	p := admitted.peer
-	if i := slices.Index(p.waiting, admitted); i >= 0 {
-		p.waiting = slices.Delete(p.waiting, i, i+1)
+	if !admitted.waits {
+		return
 	}
+	prev, next := admitted.prev, admitted.next
+	if prev != nil {
+		prev.next = next
+	}
+	if next != nil {
+		next.prev = prev
+	} else {
+		s.peers[admitted.peer] = servedPeer{s.peers[admitted.peer].seats, prev}
+	}
+	admitted.waits, admitted.prev, admitted.next = false, nil, nil
 }
 
 // leave frees a seat, unless it was given to another before.
@@ -120,8 +118,10 @@ func (s *seats) leave(left *seat) {
 	}
 	s.settle(left)
 	s.taken--
-	p := left.peer
+	p := s.peers[left.peer]
 	if p.seats--; p.seats == 0 {
-		delete(s.peers, p.id)
+		delete(s.peers, left.peer)
+		return
 	}
+	s.peers[left.peer] = p
 }

@@ -29,12 +29,11 @@ func (s *Server) serve(spec *Spec, handler HandlerFunc, stream network.Stream) {
 		phase:  PhaseRequest,
 	}
 	tell(in.trace.Start, in.info)
-	seat, err := s.enter(conn)
-	if err != nil {
+	if err := s.enter(conn, &in.seat); err != nil {
 		s.turnAway(in, err)
 		return
 	}
-	defer s.leave(conn, seat)
+	defer s.leave(conn, &in.seat)
 	scope := stream.Scope()
 	if err := join(scope); err != nil {
 		s.refused.Add(1)
@@ -44,8 +43,7 @@ func (s *Server) serve(spec *Spec, handler HandlerFunc, stream network.Stream) {
 	in.memory = memory{server: s, peer: in.info.Peer, scope: scope}
 	s.protect.begin(in.info.Peer)
 	defer s.protect.end(in.info.Peer)
-	in.seat = seat
-	s.done(in, s.exchange(seat.ctx, handler, in))
+	s.done(in, exchange(in.seat.ctx, handler, in))
 }
 
 // turnAway ends an exchange that cannot even begin. The pacer is told if that is for lack of room.
@@ -58,7 +56,7 @@ func (s *Server) turnAway(in *Inbound, err error) {
 }
 
 // exchange runs an exchange that was counted in, and returns what it ended in.
-func (s *Server) exchange(ctx context.Context, handler HandlerFunc, in *Inbound) error {
+func exchange(ctx context.Context, handler HandlerFunc, in *Inbound) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, in.spec.Limits.Timeouts.Total, ErrTimeout)
 	defer cancel()
 	guard := guardStream(ctx, in.stream)

@@ -210,26 +210,28 @@ func (s *Server) Refused() uint64 { return s.refused.Load() }
 // [ServerOptions].MaxMemory.
 func (s *Server) Memory() int { return s.memory.used() }
 
-// enter counts an exchange in and returns its seat.
-func (s *Server) enter(conn network.Conn) (*seat, error) {
+// enter gives an exchange a seat, whose context is the exchange's from now on.
+func (s *Server) enter(conn network.Conn, to *seat) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	from := conn.RemotePeer()
 	if s.state != stateRunning {
-		return nil, ErrClosed
+		return ErrClosed
 	}
-	if s.onConnLocked(conn) >= s.opts.MaxStreamsPerConn || !s.seats.hasRoom(from) && !s.shedLocked(from) {
+	to.peer = conn.RemotePeer()
+	if s.onConnLocked(conn) >= s.opts.MaxStreamsPerConn || !s.seats.hasRoom(to.peer) && !s.shedLocked(to.peer) {
 		s.refused.Add(1)
-		return nil, ErrRefused
+		return ErrRefused
 	}
+	to.ctx, to.cancel = context.WithCancelCause(s.enterConnLocked(conn))
+	s.seats.take(to)
 	s.exchanges.Add(1)
-	return s.seats.take(s.enterConnLocked(conn), from), nil
+	return nil
 }
 
 // shedLocked makes room for a peer's exchange at the cost of another peer's, and
 // reports whether it could.
-func (s *Server) shedLocked(from peer.ID) bool {
-	given := s.seats.shed(from)
+func (s *Server) shedLocked(id peer.ID) bool {
+	given := s.seats.shed(id)
 	if given == nil {
 		return false
 	}
@@ -240,21 +242,21 @@ func (s *Server) shedLocked(from peer.ID) bool {
 
 // admitted tells that an exchange's pacer lets it go on. It fails if there is no
 // seat for it any more.
-func (s *Server) admitted(seat *seat) error {
+func (s *Server) admitted(at *seat) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if seat.shed {
+	if at.shed {
 		return errShed
 	}
-	s.seats.settle(seat)
+	s.seats.settle(at)
 	return nil
 }
 
-func (s *Server) leave(conn network.Conn, seat *seat) {
+func (s *Server) leave(conn network.Conn, left *seat) {
+	left.cancel(nil)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.seats.leave(seat)
-	seat.cancel(nil)
+	s.seats.leave(left)
 	s.leaveConnLocked(conn)
 	s.exchanges.Done()
 }
