@@ -114,9 +114,27 @@ type attacker struct {
 	target peer.AddrInfo
 	attack attack
 
-	opened atomic.Int64
-	mu     sync.Mutex
-	held   []network.Stream
+	opened  atomic.Int64
+	dialing sync.Mutex // is held while the attacker connects again
+	mu      sync.Mutex
+	held    []network.Stream
+}
+
+// reconnect does nothing once the attack is over: a host that is closed while it dials may leave the
+// connection open.
+func (a *attacker) reconnect(ctx context.Context) {
+	a.dialing.Lock()
+	defer a.dialing.Unlock()
+	if ctx.Err() == nil {
+		_ = a.host.Connect(ctx, a.target)
+	}
+}
+
+// leave closes the host of an attacker whose context has ended.
+func (a *attacker) leave() {
+	a.dialing.Lock()
+	defer a.dialing.Unlock()
+	_ = a.host.Close()
 }
 
 func (a *attacker) run(ctx context.Context) {
@@ -125,7 +143,7 @@ func (a *attacker) run(ctx context.Context) {
 		wg.Go(func() {
 			for a.opened.Load() < flood && ctx.Err() == nil {
 				if err := a.open(ctx); err != nil {
-					_ = a.host.Connect(ctx, a.target)
+					a.reconnect(ctx)
 				}
 			}
 		})
@@ -277,6 +295,11 @@ func underAttack(t *testing.T, options []libp2p.Option, a attack, plan *resource
 	wg.Go(func() { bad.run(ctx) })
 
 	var p peak
+	defer func() {
+		if t.Failed() {
+			t.Logf("%d streams opened, at most %+v, now %+v", bad.opened.Load(), p, statOf(manager))
+		}
+	}()
 	until(t, "the attacker to have opened its streams", func() bool {
 		ask()
 		p.look(manager, srv, bad.host.ID())
@@ -291,7 +314,7 @@ func underAttack(t *testing.T, options []libp2p.Option, a attack, plan *resource
 	p.goroutines -= before
 
 	cancel()
-	_ = bad.host.Close()
+	bad.leave()
 	wg.Wait()
 	until(t, "nothing to be left of the attack", func() bool {
 		stat := statOf(manager)

@@ -29,7 +29,8 @@
 // [Plan].PeerStreams at a time, and all else that it opens is reset. Each costs, besides what its muxer
 // buffers, less than 20 KiB for its goroutine and the records of all layers, 1.5 MiB for the 76
 // that there are with 2 GiB. What is buffered, on yamux up to 256 KiB for a stream that is written to and
-// not read, and its messages are accounted for: [Plan].PeerMemory bounds them.
+// not read, and its messages are accounted for: [Plan].PeerMemory bounds them. A peer that opens streams on
+// yamux faster than they can be reset uses it up too, and loses its connection.
 //
 // In negotiation a stream is kept for ten seconds. Peers that leave all of theirs there can keep others
 // from opening any: it takes as many as PeerStreams goes into the streams that may be in negotiation,
