@@ -300,3 +300,27 @@ func TestAPeerThatLeavesOutBlocksIsPenalised(t *testing.T) {
 		}
 	})
 }
+
+// A peer that wants to be pinged less is neither taken for a dead one nor lost sight of while it is left
+// alone.
+func TestAPeerThatIsLeftAloneIsLookedAfter(t *testing.T) {
+	simulatePair(t, nil, nil, func(t *testing.T, p pair) {
+		if _, err := p.node.Peers().Connect(t.Context(), p.at); err != nil {
+			t.Fatal(err)
+		}
+		p.host.SetStreamHandler("/eth2/beacon_chain/req/ping/1/ssz_snappy", func(stream network.Stream) {
+			_, _ = io.ReadAll(stream)
+			_ = stream.ResetWithError(network.StreamRateLimited)
+		})
+		time.Sleep(20 * time.Minute)
+		info, ok := p.node.Peers().Peer(p.at.ID)
+		if !ok || info.Fails != 0 || info.Score != 0 {
+			t.Fatalf("connected %v, %d failures, a score of %v", ok, info.Fails, info.Score)
+		}
+		p.node.Scores().Penalize(p.at.ID, score.Fatal, "test")
+		time.Sleep(time.Minute)
+		if _, ok := p.node.Peers().Peer(p.at.ID); ok {
+			t.Error("the peer is still connected a minute after it was banned")
+		}
+	})
+}

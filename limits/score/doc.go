@@ -31,5 +31,5 @@
 // # Memory
 //
 // Scores next to zero are forgotten as room is needed; see [Config].MaxPeers. A
-// record takes about 300 bytes, and the reason of a ban.
+// record takes up to 450 bytes, and the reason of a ban.
 package score
