@@ -180,9 +180,7 @@ func TestStopSaysGoodbyeAndLeavesNothing(t *testing.T) {
 	if err := clientStack.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if got := totals(t, server, "goodbye", "inbound").Outcomes["success"]; got != 1 {
-		t.Errorf("%d goodbyes were told", got)
-	}
+	waitFor(t, "the goodbye to be counted", func() bool { return totals(t, server, "goodbye", "inbound").Outcomes["success"] == 1 })
 	waitFor(t, "the server to forget the client", func() bool { return len(server.Server().PeerStatuses()) == 0 })
 	if err := serverStack.Close(); err != nil {
 		t.Fatal(err)
