@@ -133,7 +133,7 @@ func (s *session) try(ctx context.Context, r *Rule) Result {
 	switch {
 	case ctx.Err() != nil:
 		return skip(ctx.Err().Error())
-	case asks && !s.connected(ctx, r):
+	case asks && s.host.Network().Connectedness(s.to) != network.Connected:
 		return skip("the peer has hung up")
 	case r.ID != advertised && !s.offers(row.ID()):
 		return skip("not offered")
@@ -151,18 +151,10 @@ func (s *session) try(ctx context.Context, r *Rule) Result {
 	return Result{r, Pass, saw}
 }
 
-// connected reports whether the peer can be asked. One that is asked hostile things may well hang up,
-// and is dialed again.
-func (s *session) connected(ctx context.Context, r *Rule) bool {
-	if s.host.Network().Connectedness(s.to) == network.Connected {
-		return true
-	}
-	return r.Hostile && s.host.Connect(ctx, peer.AddrInfo{ID: s.to}) == nil
-}
-
-// Rules returns all rules in the order in which they are tried, the hostile ones late and those that are
-// left out last: one for every demand of the specs and every protocol of package beacon's table that it
-// is of. The caller owns the slice.
+// Rules returns all rules in the order in which they are tried: those that break a rule themselves after
+// the others, as peers may hang up for that, and those that are left out last. There is one for
+// every demand of the specs and every protocol of package beacon's table that it is of. The caller owns
+// the slice.
 func Rules() []Rule {
 	table := beacon.NewFamily(ssz.Mainnet()).Protocols()
 	demands := slices.Concat(
@@ -184,14 +176,16 @@ func Rules() []Rule {
 func rank(r *Rule) int {
 	switch {
 	case r.LeftOut != "":
-		return 5
+		return 6
 	case r.sampled && r.Method == "goodbye":
-		return 4 // the peer hangs up
+		return 5 // the peer hangs up
 	case r.parts:
+		return 4
+	case r.Hostile && r.Rough:
 		return 3
-	case r.Hostile:
-		return 2
 	case r.Rough:
+		return 2
+	case r.Hostile:
 		return 1
 	}
 	return 0
