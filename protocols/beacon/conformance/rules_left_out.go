@@ -9,6 +9,7 @@ func leftOut() []demand {
 		gossip   = "takes an object on gossip at the same time"
 		slow     = "not to be told from a slow connection"
 		invalid  = "takes a block that the peer has found invalid"
+		leaves   = "the peer may hang up after the first"
 		bitfield = "a request has no room for more"
 	)
 	byRoot := named(blocksByRoot, blobsByRoot, columnsByRoot, envelopesByRoot)
@@ -19,7 +20,9 @@ func leftOut() []demand {
 		{id: "M2-close", severity: Must, of: all, expected: "the requester closes its side after the request", leftOut: asker},
 		{id: "M2-once", severity: Should, of: all, expected: "the requester sends its request at once", leftOut: asker},
 		{id: "M3-two", severity: Must, of: all, expected: "the requester has two requests at a time at most", leftOut: asker},
+		{id: "M3-third", severity: May, of: named("goodbye"), expected: "at most a penalty for three goodbyes at once", leftOut: leaves},
 		{id: "M4-reset", severity: Should, of: all, expected: "the requester resets what it waits for no more", leftOut: asker},
+		{id: "M7-limit", severity: Must, of: named("goodbye"), expected: "no error and no reset for one goodbye after another", leftOut: leaves},
 		{id: "M7-promptly", severity: Must, of: all, expected: "each chunk is sent in full, delays lie between chunks", leftOut: slow},
 		{id: "M10-response", severity: Must, of: all, expected: "no more of a response is read than max_compressed_len", leftOut: asker},
 		{id: "M12-response", severity: Must, of: all, expected: "a bad response is ignored and held against the peer", leftOut: asker},
