@@ -13,6 +13,7 @@ import (
 // goroutines of exchanges, many at a time, with nothing locked; what it takes
 // delays them.
 type Observer interface {
+	// Observe is told of one decision.
 	Observe(Event)
 }
 

@@ -68,7 +68,9 @@ func (o Outcome) String() string { return [...]string{"pass", "FAIL", "skip", "o
 
 // A Result is what a peer did about a rule.
 type Result struct {
-	Rule    *Rule
+	// Rule is what was tried. It is not to be changed.
+	Rule *Rule
+	// Outcome is what became of it.
 	Outcome Outcome
 	// Saw tells what was seen, or why the rule was skipped or left out.
 	Saw string

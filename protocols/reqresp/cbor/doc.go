@@ -65,7 +65,7 @@
 //     Option only.
 //   - An array of another length than Go's is cut or filled up.
 //   - A byte string and an array of numbers for either of []byte and
-//     [serde.Bytes].
+//     serde.Bytes.
 //   - A 128-bit integer for a smaller one, if it fits.
 //
 // # Errors
