@@ -15,7 +15,7 @@ func (f *Family) lightClientProtocols() []*Protocol {
 		{
 			Name: "light_client_bootstrap", Version: 1,
 			Request: "LightClientBootstrapRequest", Response: "LightClientBootstrap", Context: true,
-			First: ssz.Altair, Last: newest,
+			First: ssz.Altair, Last: newest, timeouts: unaryTimeouts,
 			declare: unary(&f.LightClientBootstrap), serve: (*Server).lightClientBootstrap,
 		},
 		{
@@ -28,13 +28,13 @@ func (f *Family) lightClientProtocols() []*Protocol {
 		{
 			Name: "light_client_finality_update", Version: 1,
 			Response: "LightClientFinalityUpdate", Context: true,
-			First: ssz.Altair, Last: newest,
+			First: ssz.Altair, Last: newest, timeouts: unaryTimeouts,
 			declare: unary(&f.LightClientFinalityUpdate), serve: (*Server).lightClientFinalityUpdate,
 		},
 		{
 			Name: "light_client_optimistic_update", Version: 1,
 			Response: "LightClientOptimisticUpdate", Context: true,
-			First: ssz.Altair, Last: newest,
+			First: ssz.Altair, Last: newest, timeouts: unaryTimeouts,
 			declare: unary(&f.LightClientOptimisticUpdate), serve: (*Server).lightClientOptimisticUpdate,
 		},
 	}

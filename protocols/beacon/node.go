@@ -10,9 +10,10 @@ import (
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
-// smallTimeouts suit exchanges of a few bytes. A peer slower than this is of no
-// use; deployed clients wait 5 to 10 s.
-var smallTimeouts = reqresp.Timeouts{Total: 20 * time.Second}
+// unaryTimeouts leave a server the time to withhold an answer: the specs forbid to close a stream for a
+// rate limit. A peer may have some requests waiting, of which each takes seconds. Clients have given up
+// by then, as they wait no longer than Timeouts.FirstByte.
+var unaryTimeouts = reqresp.Timeouts{Total: 5 * time.Minute}
 
 // nodeProtocols are the rows of the protocols by which nodes get to know each other, those that are
 // preferred first.
@@ -20,43 +21,43 @@ func (f *Family) nodeProtocols() []*Protocol {
 	return []*Protocol{
 		{
 			Name: "status", Version: 2, Request: "StatusV2", Response: "StatusV2",
-			First: ssz.Fulu, Last: newest, timeouts: smallTimeouts,
+			First: ssz.Fulu, Last: newest, timeouts: unaryTimeouts,
 			declare: unary(&f.StatusV2),
 			serve:   func(s *Server, _ *Protocol) reqresp.HandlerFunc { return f.StatusV2.Serve(s.statusV2).Handler },
 		},
 		{
 			Name: "status", Version: 1, Request: "StatusV1", Response: "StatusV1",
-			First: ssz.Phase0, Last: ssz.Electra, timeouts: smallTimeouts,
+			First: ssz.Phase0, Last: ssz.Electra, timeouts: unaryTimeouts,
 			declare: unary(&f.StatusV1),
 			serve:   func(s *Server, _ *Protocol) reqresp.HandlerFunc { return f.StatusV1.Serve(s.statusV1).Handler },
 		},
 		{
 			Name: "goodbye", Version: 1, Request: "Goodbye", Response: "Goodbye",
-			First: ssz.Phase0, Last: newest, timeouts: smallTimeouts,
+			First: ssz.Phase0, Last: newest, timeouts: unaryTimeouts,
 			declare: unary(&f.Goodbye),
 			serve:   func(s *Server, _ *Protocol) reqresp.HandlerFunc { return f.Goodbye.Serve(s.goodbye).Handler },
 		},
 		{
 			Name: "ping", Version: 1, Request: "Ping", Response: "Ping",
-			First: ssz.Phase0, Last: newest, timeouts: smallTimeouts,
+			First: ssz.Phase0, Last: newest, timeouts: unaryTimeouts,
 			declare: unary(&f.Ping),
 			serve:   func(s *Server, _ *Protocol) reqresp.HandlerFunc { return f.Ping.Serve(s.ping).Handler },
 		},
 		{
 			Name: "metadata", Version: 3, Response: "MetaDataV3",
-			First: ssz.Fulu, Last: newest, timeouts: smallTimeouts,
+			First: ssz.Fulu, Last: newest, timeouts: unaryTimeouts,
 			declare: unary(&f.MetaDataV3),
 			serve:   func(s *Server, _ *Protocol) reqresp.HandlerFunc { return f.MetaDataV3.Serve(s.metaDataV3).Handler },
 		},
 		{
 			Name: "metadata", Version: 2, Response: "MetaDataV2",
-			First: ssz.Altair, Last: ssz.Electra, timeouts: smallTimeouts,
+			First: ssz.Altair, Last: ssz.Electra, timeouts: unaryTimeouts,
 			declare: unary(&f.MetaDataV2),
 			serve:   func(s *Server, _ *Protocol) reqresp.HandlerFunc { return f.MetaDataV2.Serve(s.metaDataV2).Handler },
 		},
 		{
 			Name: "metadata", Version: 1, Response: "MetaDataV1",
-			First: ssz.Phase0, Last: ssz.Phase0, timeouts: smallTimeouts,
+			First: ssz.Phase0, Last: ssz.Phase0, timeouts: unaryTimeouts,
 			declare: unary(&f.MetaDataV1),
 			serve:   func(s *Server, _ *Protocol) reqresp.HandlerFunc { return f.MetaDataV1.Serve(s.metaDataV1).Handler },
 		},

@@ -114,6 +114,9 @@ func tryOpen(ctx context.Context, s *session, r *Rule) (string, error) {
 // tryThree asks three times at once, one more than MAX_CONCURRENT_REQUESTS.
 func tryThree(ctx context.Context, s *session, r *Rule) (string, error) {
 	p := s.row(r.Method, r.Version)
+	if err := s.old(r); err != nil {
+		return "", err // it is an invalid request
+	}
 	message, _, err := s.ask(ctx, p)
 	if err != nil {
 		return "", err
@@ -149,6 +152,9 @@ const burstTimeout = 5 * time.Minute
 // tryBurst asks without a pause, beyond what any server grants.
 func tryBurst(ctx context.Context, s *session, r *Rule) (string, error) {
 	p := s.row(r.Method, r.Version)
+	if err := s.old(r); err != nil {
+		return "", err // it is an invalid request
+	}
 	message, _, err := s.ask(ctx, p)
 	if err != nil {
 		return "", err

@@ -72,7 +72,7 @@ func (s *session) byHead(ctx context.Context, r *Rule, root ssz.Root, count uint
 
 // old skips a rule of version 1 for a peer whose blocks that does not carry.
 func (s *session) old(r *Rule) error {
-	if r.Version == 1 && s.network.ForkAt(s.network.EpochOf(s.theirs.HeadSlot)) != ssz.Phase0 {
+	if r.Version == 1 && named(blocksByRange, blocksByRoot)(s.row(r.Method, 1)) && s.network.ForkAt(s.network.EpochOf(s.theirs.HeadSlot)) != ssz.Phase0 {
 		return skipped("version 1 carries blocks of phase0 alone")
 	}
 	return nil
