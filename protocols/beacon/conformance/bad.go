@@ -111,13 +111,19 @@ func tryOpen(ctx context.Context, s *session, r *Rule) (string, error) {
 	return fmt.Sprintf("code %d", result[0]), nil
 }
 
+// good is a request with which nothing is wrong, by a protocol that can be asked.
+func (s *session) good(ctx context.Context, r *Rule) (p *beacon.Protocol, wire []byte, err error) {
+	if err := s.old(r); err != nil {
+		return nil, nil, err
+	}
+	p = s.row(r.Method, r.Version)
+	message, _, err := s.ask(ctx, p)
+	return p, wireOf(p, message), err
+}
+
 // tryThree asks three times at once, one more than MAX_CONCURRENT_REQUESTS.
 func tryThree(ctx context.Context, s *session, r *Rule) (string, error) {
-	p := s.row(r.Method, r.Version)
-	if err := s.old(r); err != nil {
-		return "", err // it is an invalid request
-	}
-	message, _, err := s.ask(ctx, p)
+	p, wire, err := s.good(ctx, r)
 	if err != nil {
 		return "", err
 	}
@@ -131,7 +137,7 @@ func tryThree(ctx context.Context, s *session, r *Rule) (string, error) {
 		streams[i] = stream
 	}
 	for _, stream := range streams {
-		_, _ = stream.Write(wireOf(p, message))
+		_, _ = stream.Write(wire)
 		_ = stream.CloseWrite()
 	}
 	for _, stream := range streams {
@@ -151,18 +157,14 @@ const burstTimeout = 5 * time.Minute
 
 // tryBurst asks without a pause, beyond what any server grants.
 func tryBurst(ctx context.Context, s *session, r *Rule) (string, error) {
-	p := s.row(r.Method, r.Version)
-	if err := s.old(r); err != nil {
-		return "", err // it is an invalid request
-	}
-	message, _, err := s.ask(ctx, p)
+	p, wire, err := s.good(ctx, r)
 	if err != nil {
 		return "", err
 	}
 	const times = 8
 	begin := time.Now()
 	for range times {
-		a, err := s.send(ctx, r, wireOf(p, message), burstTimeout)
+		a, err := s.send(ctx, r, wire, burstTimeout)
 		if err != nil {
 			return "", err
 		}

@@ -72,6 +72,18 @@ func (s *session) someBlobs(ctx context.Context) ([]*beacon.BlobSidecar, error) 
 	})
 }
 
+// lastBlob is the last blob of the newest block that the peer has shown some of.
+func (s *session) lastBlob(ctx context.Context) (*beacon.BlobSidecar, error) {
+	sidecars, err := s.someBlobs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(sidecars) == 0 {
+		return nil, skipped("the peer has shown none")
+	}
+	return sidecars[len(sidecars)-1], nil
+}
+
 // tryBlobs holds what comes against the blocks of the same slots, which tell how many blobs they have.
 func tryBlobs(ctx context.Context, s *session, _ *Rule) (string, error) {
 	sidecars, err := s.someBlobs(ctx)
@@ -104,14 +116,10 @@ func tryBlobs(ctx context.Context, s *session, _ *Rule) (string, error) {
 }
 
 func tryFirstBlobs(ctx context.Context, s *session, r *Rule) (string, error) {
-	sidecars, err := s.someBlobs(ctx)
+	last, err := s.lastBlob(ctx)
 	if err != nil {
 		return "", err
 	}
-	if len(sidecars) == 0 {
-		return "", skipped("the peer has shown none")
-	}
-	last := sidecars[len(sidecars)-1]
 	again, err := collect(ctx, s, r.Method, 2*mostBlobs, func() iter.Seq2[*beacon.BlobSidecar, error] {
 		return s.client.BlobSidecarsByRange(ctx, s.to, last.Slot, 2)
 	})
@@ -125,14 +133,10 @@ func tryFirstBlobs(ctx context.Context, s *session, r *Rule) (string, error) {
 }
 
 func tryKnownBlob(ctx context.Context, s *session, r *Rule) (string, error) {
-	sidecars, err := s.someBlobs(ctx)
+	last, err := s.lastBlob(ctx)
 	if err != nil {
 		return "", err
 	}
-	if len(sidecars) == 0 {
-		return "", skipped("the peer has shown none")
-	}
-	last := sidecars[len(sidecars)-1]
 	again, err := collect(ctx, s, r.Method, 1, func() iter.Seq2[*beacon.BlobSidecar, error] {
 		return s.client.BlobSidecarsByRoot(ctx, s.to, []ssz.BlobIdentifier{{BlockRoot: last.BlockRoot, Index: last.Index}})
 	})
