@@ -101,10 +101,10 @@ func tryNewest(ctx context.Context, s *session, r *Rule) (string, error) {
 }
 
 func tryFirst(ctx context.Context, s *session, r *Rule) (string, error) {
-	if len(s.blocks) == 0 {
-		return "", skipped("the peer has shown no block")
+	first, err := s.settled()
+	if err != nil {
+		return "", err
 	}
-	first := s.blocks[len(s.blocks)/2]
 	blocks, err := s.byRange(ctx, r, first.Slot, 4)
 	if err != nil {
 		return "", err
@@ -131,15 +131,15 @@ func tryGap(ctx context.Context, s *session, r *Rule) (string, error) {
 }
 
 func tryOneSlot(ctx context.Context, s *session, r *Rule) (string, error) {
-	head, err := s.head()
+	settled, err := s.settled()
 	if err != nil {
 		return "", err
 	}
-	blocks, err := s.byRange(ctx, r, head.Slot, 1)
+	blocks, err := s.byRange(ctx, r, settled.Slot, 1)
 	if err != nil {
 		return "", err
 	}
-	if len(blocks) != 1 || blocks[0].Root != head.Root {
+	if len(blocks) != 1 || blocks[0].Root != settled.Root {
 		return "", broken("%s", slots(blocks))
 	}
 	return slots(blocks), nil
@@ -152,7 +152,7 @@ func tryFinalized(ctx context.Context, s *session, r *Rule) (string, error) {
 	if s.theirs.FinalizedEpoch == 0 || start > last {
 		return "", skipped("nothing that it has is final")
 	}
-	blocks, err := s.byRange(ctx, r, start, uint64(last-start)+1)
+	blocks, err := s.wholeRange(ctx, r, start, last)
 	switch {
 	case err != nil:
 		return "", err
@@ -162,6 +162,20 @@ func tryFinalized(ctx context.Context, s *session, r *Rule) (string, error) {
 		return "", broken("%s, the last is %v, its finalized root is %v", slots(blocks), blocks[len(blocks)-1].Root, s.theirs.FinalizedRoot)
 	}
 	return slots(blocks), nil
+}
+
+// wholeRange asks for the blocks of some slots, and for the rest again as long as answers are short, as they
+// may be.
+func (s *session) wholeRange(ctx context.Context, r *Rule, start, last ssz.Slot) (all []*beacon.Block, err error) {
+	for start <= last {
+		blocks, err := s.byRange(ctx, r, start, uint64(last-start)+1)
+		if err != nil || len(blocks) == 0 {
+			return all, err
+		}
+		all = append(all, blocks...)
+		start = blocks[len(blocks)-1].Slot + 1
+	}
+	return all, nil
 }
 
 func tryBoundary(ctx context.Context, s *session, r *Rule) (string, error) {

@@ -28,8 +28,12 @@ func framing() []demand {
 			sampled: true, try: tryUnavailable,
 		},
 		{
-			id: "M9-length", severity: Must, of: all, asked: small, expected: "minimal lengths within the bounds of the type",
+			id: "M9-length", severity: Must, of: all, asked: small, expected: "lengths within the bounds of the type",
 			sampled: true, try: trySample(partLength, true),
+		},
+		{
+			id: "M9-minimal", severity: Should, of: all, asked: small, expected: "lengths of no more bytes than they need",
+			sampled: true, try: trySample(partMinimal, true),
 		},
 		{
 			id: "M13-chunks", severity: Must, of: all, asked: small, expected: "one object in each chunk, in snappy frames",

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
@@ -119,10 +120,23 @@ func tryFromEarliest(ctx context.Context, s *session, r *Rule) (string, error) {
 		return "", err
 	}
 	a, err := s.raw(ctx, r, payload(message))
-	if err == nil && (a.end != nil || len(a.wire) > 0 && a.wire[0] != 0) {
-		err = broken("%v", a)
+	if err != nil || a.end == nil && (len(a.wire) == 0 || a.wire[0] == 0) {
+		return a.String(), err
 	}
-	return a.String(), err
+	if code, _, ok := a.verdict(); ok && code == byte(reqresp.CodeResourceUnavailable) && s.pruned(ctx, start) {
+		return "", skipped("the peer has pruned these slots meanwhile")
+	}
+	return "", broken("%v", a)
+}
+
+// pruned reports whether the peer says by now that a slot is not available any more.
+func (s *session) pruned(ctx context.Context, slot ssz.Slot) bool {
+	if s.pace.wait(ctx, "status", 1) != nil {
+		return false
+	}
+	ours := beacon.Status{ForkDigest: s.network.DigestAt(s.network.EpochOf(s.currentSlot()))}
+	theirs, err := s.client.Status(ctx, s.to, ours)
+	return err == nil && theirs.EarliestAvailableSlot > slot
 }
 
 // tryBeforeEarliest asks for slots that the specs have a peer serve, and of which it says that it cannot.
@@ -140,6 +154,9 @@ func tryBeforeEarliest(ctx context.Context, s *session, r *Rule) (string, error)
 	a, err := s.paced(ctx, r, payload(message))
 	if err != nil {
 		return "", err
+	}
+	if r.Method != blocksByRange && len(a.wire) == 0 && a.end == nil {
+		return "", skipped("nothing, which may be all that there is in these slots")
 	}
 	code, _, ok := a.verdict()
 	if served := len(a.wire) > 0 && a.wire[0] == 0; !served && (!ok || code != byte(reqresp.CodeResourceUnavailable)) {

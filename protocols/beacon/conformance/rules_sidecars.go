@@ -44,7 +44,7 @@ func sidecars() []demand {
 		},
 		{
 			id: "S5-fulu", severity: Must, of: blobRange,
-			asked: "slots of fulu or later", expected: "no sidecar and no error", try: tryBlobsOfFulu,
+			asked: "slots of fulu or later", expected: "no sidecar, or code 3", try: tryBlobsOfFulu,
 		},
 		{
 			id: "S5-unavailable", severity: Should, of: named(blobsByRange, columnsByRange),
@@ -157,13 +157,11 @@ func tryBlobsOfFulu(ctx context.Context, s *session, r *Rule) (string, error) {
 	if s.theirs.HeadSlot < fulu {
 		return "", skipped("its head is before fulu")
 	}
-	sidecars, err := collect(ctx, s, r.Method, mostBlobs, func() iter.Seq2[*beacon.BlobSidecar, error] {
-		return s.client.BlobSidecarsByRange(ctx, s.to, max(fulu, s.theirs.HeadSlot-min(s.theirs.HeadSlot, 1)), 1)
-	})
-	if err == nil && len(sidecars) > 0 {
-		err = broken("%d sidecars", len(sidecars))
+	message, err := rangeOf(r.Method, max(fulu, s.theirs.HeadSlot-min(s.theirs.HeadSlot, 1)), 1)
+	if err != nil {
+		return "", err
 	}
-	return "no sidecar", err
+	return s.noneOrUnavailable(ctx, r, payload(message))
 }
 
 func tryUnknownSidecar(ctx context.Context, s *session, r *Rule) (string, error) {

@@ -21,7 +21,7 @@ var every = map[string]int{
 	"M6-short": 18,
 	"M7-limit": 23, "M7-promptly": 23,
 	"M8-last": 23, "M8-codes": 23, "M8-unavailable": 8,
-	"M9-length": 23, "M9-claim": 18, "M9-varint": 18,
+	"M9-length": 23, "M9-minimal": 23, "M9-claim": 18, "M9-varint": 18,
 	"M10-compressed": 18, "M10-response": 23,
 	"M11-trailing": 18, "M11-early": 18,
 	"M12-response": 23,

@@ -3,6 +3,7 @@ package conformance
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -19,6 +20,7 @@ const (
 	partResult  part = iota // the result bytes and the errors
 	partContext             // the context bytes
 	partLength              // the lengths
+	partMinimal             // how many bytes the lengths take
 	partPayload             // the frames and the SSZ in them
 	partCount               // how many chunks there are
 )
@@ -73,11 +75,15 @@ func wireOf(p *beacon.Protocol, message []byte) []byte {
 	return payload(message)
 }
 
-// read takes the answer apart, up to the first fault.
+// read takes the answer apart, up to the first fault. That it breaks off is no fault of a part.
 func (t *sample) read(n *ssz.Network, p *beacon.Protocol) {
 	r := bytes.NewReader(t.answer.wire)
 	for r.Len() > 0 {
-		if t.at, t.fault = t.readChunk(n, p, r); t.fault != nil {
+		t.at, t.fault = t.readChunk(n, p, r)
+		if t.answer.end != nil && r.Len() == 0 && isEnd(t.fault) {
+			t.fault = nil
+		}
+		if t.fault != nil {
 			return
 		}
 	}
@@ -85,6 +91,8 @@ func (t *sample) read(n *ssz.Network, p *beacon.Protocol) {
 		t.at, t.fault = partCount, t.checkCount(p)
 	}
 }
+
+func isEnd(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }
 
 func (t *sample) checkCount(p *beacon.Protocol) error {
 	switch unary := p.Spec().Kind == reqresp.KindUnary; {
@@ -129,7 +137,10 @@ func forkOf(n *ssz.Network, p *beacon.Protocol, digest ssz.ForkDigest) (ssz.Fork
 func readPayload(p *beacon.Protocol, fork ssz.Fork, r *bytes.Reader) (part, error) {
 	least, most := p.SizeBounds(fork)
 	n, err := snappy.ReadHeader(r, snappy.Bounds{Min: least, Max: most})
-	if err != nil {
+	switch {
+	case errors.Is(err, snappy.ErrVarintNotMinimal):
+		return partMinimal, broken("%w", err)
+	case err != nil:
 		return partLength, broken("%w", err)
 	}
 	message, err := snappy.AppendPayload(nil, r, n)

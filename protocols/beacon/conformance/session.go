@@ -2,10 +2,12 @@ package conformance
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"slices"
 	"time"
 
@@ -67,6 +69,14 @@ func (s *session) head() (*beacon.Block, error) {
 	return s.blocks[len(s.blocks)-1], nil
 }
 
+// settled returns a block that is less likely to be reorganised away meanwhile than the newest.
+func (s *session) settled() (*beacon.Block, error) {
+	if len(s.blocks) == 0 {
+		return nil, skipped("the peer has shown no block")
+	}
+	return s.blocks[len(s.blocks)/2], nil
+}
+
 // rawTimeout is how long an answer to a raw request is waited for.
 const rawTimeout = 20 * time.Second
 
@@ -103,6 +113,17 @@ func (a answer) limited() error {
 	return nil
 }
 
+// withheld returns an error that skips the rule if nothing has come for as long as it was waited for. The specs
+// let a peer withhold what it answers, and do not say for how long.
+func (a answer) withheld() error {
+	// What the errors of the muxers share is the method.
+	timeout, ok := errors.AsType[net.Error](a.end)
+	if len(a.wire) == 0 && ok && timeout.Timeout() {
+		return skipped("the peer withholds its answer")
+	}
+	return nil
+}
+
 func limitsRates(err error) error { return skipped(fmt.Sprintf("the peer limits rates: %v", err)) }
 
 // String tells what was seen.
@@ -127,7 +148,7 @@ func (s *session) raw(ctx context.Context, r *Rule, wire []byte) (answer, error)
 	if err != nil {
 		return a, err
 	}
-	return a, a.limited()
+	return a, cmp.Or(a.limited(), a.withheld())
 }
 
 // send is raw that takes a rate limit for an answer as well.
@@ -187,7 +208,13 @@ func told(err error) error {
 	if e, ok := errors.AsType[*reqresp.Error](err); ok {
 		return broken("code %d %q", e.Code, e.Message)
 	}
-	if f, ok := errors.AsType[*reqresp.Failure](err); ok {
+	switch f, ok := errors.AsType[*reqresp.Failure](err); {
+	case !ok:
+	case errors.Is(err, reqresp.ErrTimeout):
+		return skipped("the peer withholds its answer")
+	case errors.Is(err, reqresp.ErrDisconnected):
+		return skipped("the peer has hung up")
+	default:
 		return broken("%w", f.Err)
 	}
 	return err
