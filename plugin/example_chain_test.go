@@ -48,7 +48,7 @@ func (c *mapChain) BlocksByRange(_ context.Context, start ssz.Slot, count uint64
 			yield(beacon.BlockRef{}, beacon.ErrUnavailable)
 			return
 		}
-		for slot := start; slot < start+ssz.Slot(count) && slot <= c.head.Slot; slot++ {
+		for slot := start; uint64(slot-start) < count && slot <= c.head.Slot; slot++ {
 			if root, ok := c.canonical[slot]; ok && !yield(c.ref(root), nil) {
 				return
 			}
