@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -126,6 +127,8 @@ func (k *keeper) restore() error {
 	if err := json.Unmarshal(text, &s); err != nil {
 		return err
 	}
+	// A ban that there is already, of a caller's own or made before the start, is newer than the file.
+	s.Scores = slices.DeleteFunc(s.Scores, func(e score.Entry) bool { return k.book.Verdict(e.Peer) == score.Ban })
 	return k.book.Restore(s)
 }
 
@@ -151,7 +154,7 @@ func (k *keeper) stop() error {
 	return k.save()
 }
 
-// save replaces the file in one piece, so that a process which dies leaves the old one.
+// save replaces the file in one piece, so that a process or a machine which dies leaves the old one.
 func (k *keeper) save() error {
 	if k.path == "" {
 		return nil
@@ -163,11 +166,24 @@ func (k *keeper) save() error {
 		return fmt.Errorf("plugin: keeping scores and bans: %w", err)
 	}
 	partial := k.path + ".tmp"
-	if err := os.WriteFile(partial, text, 0o600); err != nil {
+	if err := writeSynced(partial, text); err != nil {
 		return fmt.Errorf("plugin: keeping scores and bans: %w", err)
 	}
 	if err := os.Rename(partial, k.path); err != nil {
 		return fmt.Errorf("plugin: keeping scores and bans: %w", err)
 	}
 	return nil
+}
+
+// writeSynced writes a file to the disk: one that is renamed before may be empty after a power cut, and a
+// service does not start with that.
+func writeSynced(path string, text []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	if _, err = f.Write(text); err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
 }

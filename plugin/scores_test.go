@@ -83,3 +83,27 @@ func TestBadPeersAreLeft(t *testing.T) {
 		t.Errorf("left are %v, want the trusted peer", got)
 	}
 }
+
+// A ban that a book was given before the service starts is newer than what the file has of the peer.
+func TestBansBeforeTheStartAreKept(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	somebody := somebodyID(t)
+	s := startStandalone(t, dir, devConfig())
+	s.Scores().Penalize(somebody, score.LowTolerance, "late")
+	if err := s.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	again := standalone(t, dir, devConfig())
+	if err := again.Scores().Ban(somebody, time.Hour, "spam"); err != nil {
+		t.Fatal(err)
+	}
+	if err := again.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if got := again.Scores().Verdict(somebody); got != score.Ban {
+		t.Errorf("verdict %v, want the ban to stay", got)
+	}
+	if err := again.Stop(); err != nil {
+		t.Fatal(err)
+	}
+}
