@@ -184,7 +184,7 @@ func (c Config) validate(stack *node.Config, embedded bool) error {
 		return errors.New("plugin: Config.Listen and Config.ShareNodeKey are of no effect with Config.Host, leave them unset")
 	}
 	for _, addr := range c.Listen {
-		if err := validateListen(addr); err != nil {
+		if err := ValidateListen(addr); err != nil {
 			return fmt.Errorf("plugin: Config.Listen: %w", err)
 		}
 	}
@@ -194,8 +194,9 @@ func (c Config) validate(stack *node.Config, embedded bool) error {
 	return nil
 }
 
-// validateListen refuses what the service's own host cannot listen on.
-func validateListen(text string) error {
+// ValidateListen returns an error for what cannot be in Config.Listen: text that is no multiaddr, or one of another
+// transport than TCP and QUIC.
+func ValidateListen(text string) error {
 	addr, err := multiaddr.NewMultiaddr(text)
 	if err != nil {
 		return fmt.Errorf("%q is no multiaddr (like /ip4/0.0.0.0/tcp/9000): %w", text, err)

@@ -154,6 +154,7 @@ func TestErrorsNameTheKeyAndWhatIsAllowed(t *testing.T) {
 		"[P2P]\nListen = ['127.0.0.1']":               `P2P.Listen: "127.0.0.1" is no multiaddr`,
 		"[P2P]\nMemory = 63":                          "P2P.Memory is 63: want 64 to 1048576 MiB, or 0 for an eighth of the machine's memory",
 		"[P2P]\nMemory = -1":                          "P2P.Memory is -1: want 64 to",
+		"[P2P]\nListen = ['/ip4/127.0.0.1/tcp/0/ws']": `P2P.Listen: "/ip4/127.0.0.1/tcp/0/ws" is of no transport that there is: want TCP or QUIC`,
 		"[P2P]\nListen = []":                          "P2P.Listen is empty",
 		"[P2P]\nMaxPers = 1":                          "unknown key P2P.MaxPers: [P2P] has BootstrapNodesV5, DiscAddr, DiscoveryV5, ExternalIP, Listen, MaxPeers, Memory, MinOutbound, NoDial, StaticNodes, TrustedNodes",
 		"[P2P]\nMaxPeers = 0":                         "P2P.MaxPeers is 0: want 1 to 10000",

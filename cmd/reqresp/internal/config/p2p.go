@@ -142,8 +142,8 @@ func (p *P2P) validate() error {
 
 func (p *P2P) validateListen() error {
 	for _, addr := range p.Listen {
-		if _, err := multiaddr.NewMultiaddr(addr); err != nil {
-			return fmt.Errorf("P2P.Listen: %q is no multiaddr (like /ip4/0.0.0.0/udp/9000/quic-v1): %w", addr, err)
+		if err := plugin.ValidateListen(addr); err != nil {
+			return fmt.Errorf("P2P.Listen: %w", err)
 		}
 	}
 	if len(p.Listen) == 0 {
