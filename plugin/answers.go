@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/seed-2dd5877b/reqresp/limits/score"
@@ -38,7 +39,10 @@ func faultOf(method string, err error) (score.Class, string) {
 			return score.HighTolerance, "no answer in time"
 		}
 	case reqresp.ReasonReset:
-		return score.HighTolerance, "answer broken off"
+		// A server that stops says so, as this module's does.
+		if s, ok := errors.AsType[*network.StreamError](err); !ok || s.ErrorCode != network.StreamShutdown {
+			return score.HighTolerance, "answer broken off"
+		}
 	case reqresp.ReasonVerdict:
 		if e, ok := errors.AsType[*reqresp.Error](err); ok && e.Code == reqresp.CodeServerError {
 			return score.HighTolerance, "server error"

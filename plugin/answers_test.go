@@ -216,6 +216,9 @@ func TestAnswersAreScored(t *testing.T) {
 		"reset": {nil, 0, func(ctx context.Context, c *beacon.Client, to peer.ID) error {
 			return last(c.BlocksByRoot(ctx, to, make([]ssz.Root, 1)))
 		}, -1},
+		"shut down": {nil, 0, func(ctx context.Context, c *beacon.Client, to peer.ID) error {
+			return last(c.BlocksByHead(ctx, to, ssz.Root{}, 1))
+		}, 0},
 		"ping without an answer": {nil, 0, func(ctx context.Context, c *beacon.Client, to peer.ID) error {
 			_, err := c.Ping(ctx, to, 0)
 			return err
@@ -244,6 +247,8 @@ func TestAnswersAreScored(t *testing.T) {
 				p.host.SetStreamHandler("/eth2/beacon_chain/req/ping/1/ssz_snappy", hangUp)
 				p.host.SetStreamHandler("/eth2/beacon_chain/req/beacon_blocks_by_root/2/ssz_snappy",
 					func(stream network.Stream) { _ = stream.Reset() })
+				p.host.SetStreamHandler("/eth2/beacon_chain/req/beacon_blocks_by_head/1/ssz_snappy",
+					func(stream network.Stream) { _ = stream.ResetWithError(network.StreamShutdown) })
 				if err := tt.ask(t.Context(), p.node.Server().Client(), p.at.ID); err == nil {
 					t.Fatal("the peer has answered")
 				}
