@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -22,10 +23,11 @@ func checkAsked(cmd *cli.Command, name string, n *ssz.Network) error {
 	if request == nil {
 		return nil
 	}
-	for _, index := range cmd.Uint64Slice("index") {
-		if strings.HasPrefix(name, "data-column") && index >= numberOfColumns {
-			return usagef(cmd, "--index %d: a block has the columns 0 to %d", index, numberOfColumns-1)
-		}
+	if err := checkRange(cmd, name); err != nil {
+		return err
+	}
+	if err := checkColumns(cmd, name, n); err != nil {
+		return err
 	}
 	row := rowOf(n, name)
 	asked, most := row.Asked(request), row.MaxItems(n.ForkAt(n.EpochOf(n.SlotAt(time.Now()))))
@@ -34,6 +36,35 @@ func checkAsked(cmd *cli.Command, name string, n *ssz.Network) error {
 	}
 	return usagef(cmd, "%s: up to %d objects are asked for, of which the network allows at most %d in one answer",
 		flagsAsked(cmd, methods[name]), asked, most)
+}
+
+// checkRange refuses a range that goes beyond the last slot or period of all, which peers find invalid.
+func checkRange(cmd *cli.Command, name string) error {
+	for _, flag := range []string{"start-slot", "start-period"} {
+		start, count := cmd.Uint64(flag), cmd.Uint64("count")
+		if cmd.IsSet(flag) && slices.Contains(methods[name].flags, "count") && start > math.MaxUint64-(count-1) {
+			return usagef(cmd, "--%s %d and --count %d: there are no such %ss", flag, start, count, strings.TrimPrefix(flag, "start-"))
+		}
+	}
+	return nil
+}
+
+// checkColumns refuses columns that there are not, and a list of more blocks than a request for columns may have,
+// however few are asked for of each.
+func checkColumns(cmd *cli.Command, name string, n *ssz.Network) error {
+	if !strings.HasPrefix(name, "data-column") {
+		return nil
+	}
+	for _, index := range cmd.Uint64Slice("index") {
+		if index >= numberOfColumns {
+			return usagef(cmd, "--index %d: a block has the columns 0 to %d", index, numberOfColumns-1)
+		}
+	}
+	roots, most := len(cmd.StringSlice("root")), n.Config().MaxRequestBlocksDeneb
+	if uint64(roots) > most {
+		return usagef(cmd, "%d times --root: the network allows at most %d", roots, most)
+	}
+	return nil
 }
 
 // flagsAsked spells out the flags that tell how much is asked for.
