@@ -70,6 +70,25 @@ func (c *reorganisedChain) BlocksByRange(ctx context.Context, start ssz.Slot, co
 	return c.Chain.BlocksByRange(ctx, start, count)
 }
 
+// A chain of late columns has none of its head any more, once it has shown them to the rules that come first.
+type lateColumns struct {
+	*beacontest.Chain
+
+	mu    sync.Mutex
+	shown int
+}
+
+func (c *lateColumns) DataColumnSidecarsByRange(
+	ctx context.Context, start ssz.Slot, count uint64, columns []uint64,
+) iter.Seq2[beacon.SidecarRef, error] {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.shown++; c.shown > 3 {
+		return c.Until(beacontest.Head-1).DataColumnSidecarsByRange(ctx, start, count, columns)
+	}
+	return c.Chain.DataColumnSidecarsByRange(ctx, start, count, columns)
+}
+
 // brokenOff has a protocol answer with some bytes, and then reset the stream.
 func brokenOff(id protocol.ID, wire string) func(host.Host) {
 	return func(h host.Host) {
@@ -118,6 +137,7 @@ func TestWhatIsAllowedBreaksNoRule(t *testing.T) {
 	}{
 		{"short answers by range", "S2-finalized beacon_blocks_by_range/2", sparingChain{full}, nil, conformance.Pass},
 		{"a block that was reorganised away", "S2-count beacon_blocks_by_range/2", &reorganisedChain{Chain: full}, nil, conformance.Pass},
+		{"columns that were reorganised away", "S5-first data_column_sidecars_by_range/1", &lateColumns{Chain: full}, nil, conformance.Pass},
 		{
 			"blocks that were pruned meanwhile", "S9-blocks beacon_blocks_by_range/2",
 			&pruningChain{lateChain: lateChain{full, earliest}}, nil, conformance.Skip,

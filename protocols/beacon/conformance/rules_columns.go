@@ -50,8 +50,9 @@ func tryColumns(ctx context.Context, s *session, _ *Rule) (string, error) {
 	return "", skipped("no block has blobs")
 }
 
-// columnsOf returns the columns that the peer has shown of the newest block that it has shown some of.
-func (s *session) columnsOf(ctx context.Context) (last *beacon.DataColumnSidecar, columns []uint64, err error) {
+// columnsOf returns the columns that the peer has shown of the oldest block that it has shown some of, which is
+// the least likely to be reorganised away meanwhile.
+func (s *session) columnsOf(ctx context.Context) (first *beacon.DataColumnSidecar, columns []uint64, err error) {
 	sidecars, err := s.someColumns(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -59,38 +60,38 @@ func (s *session) columnsOf(ctx context.Context) (last *beacon.DataColumnSidecar
 	if len(sidecars) == 0 {
 		return nil, nil, skipped("the peer has shown none")
 	}
-	last = sidecars[len(sidecars)-1]
+	first = sidecars[0]
 	for _, d := range sidecars {
-		if d.BlockRoot == last.BlockRoot {
+		if d.BlockRoot == first.BlockRoot {
 			columns = append(columns, d.Index)
 		}
 	}
-	return last, columns, nil
+	return first, columns, nil
 }
 
 func tryFirstColumns(ctx context.Context, s *session, r *Rule) (string, error) {
-	last, columns, err := s.columnsOf(ctx)
+	first, columns, err := s.columnsOf(ctx)
 	if err != nil {
 		return "", err
 	}
 	again, err := collect(ctx, s, r.Method, 2*uint64(len(columns)), func() iter.Seq2[*beacon.DataColumnSidecar, error] {
-		return s.client.DataColumnSidecarsByRange(ctx, s.to, last.Slot, 2, columns)
+		return s.client.DataColumnSidecarsByRange(ctx, s.to, first.Slot, 2, columns)
 	})
 	if err != nil {
 		return "", err
 	}
-	if n := len(columns); len(again) < n || again[n-1].BlockRoot != last.BlockRoot {
-		return "", broken("%d sidecars, it has shown %d of slot %d before", len(again), n, last.Slot)
+	if n := len(columns); len(again) < n || again[n-1].BlockRoot != first.BlockRoot {
+		return "", broken("%d sidecars, it has shown %d of slot %d before", len(again), n, first.Slot)
 	}
 	return fmt.Sprintf("%d sidecars", len(again)), nil
 }
 
 func tryKnownColumn(ctx context.Context, s *session, r *Rule) (string, error) {
-	last, _, err := s.columnsOf(ctx)
+	first, _, err := s.columnsOf(ctx)
 	if err != nil {
 		return "", err
 	}
 	return the(collect(ctx, s, r.Method, 1, func() iter.Seq2[*beacon.DataColumnSidecar, error] {
-		return s.client.DataColumnSidecarsByRoot(ctx, s.to, []ssz.DataColumnsByRootIdentifier{{BlockRoot: last.BlockRoot, Columns: []uint64{last.Index}}})
+		return s.client.DataColumnSidecarsByRoot(ctx, s.to, []ssz.DataColumnsByRootIdentifier{{BlockRoot: first.BlockRoot, Columns: []uint64{first.Index}}})
 	}))
 }
