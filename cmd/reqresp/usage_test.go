@@ -30,6 +30,7 @@ func TestMistakesInTheArguments(t *testing.T) {
 		{"config now", `"now"`, "reqresp config"},
 		{"serve --datadir DIR now", `"now"`, "reqresp serve"},
 		{"serve --datadir DIR --listen 127.0.0.1", "is no multiaddr", "reqresp serve"},
+		{"serve --datadir DIR --listen /ip4/127.0.0.1/udp/0", "want TCP or QUIC, like", "reqresp serve"},
 		{"serve --datadir DIR --maxpeers 0", "P2P.MaxPeers is 0: want 1 to 10000", "reqresp serve"},
 		{"serve --datadir DIR --minoutbound 65", "P2P.MinOutbound is 65: want at most P2P.MaxPeers, which is 64", "reqresp serve"},
 		{"serve --datadir DIR --staticnodes 127.0.0.1", `P2P.StaticNodes: "127.0.0.1": want a multiaddr with the peer's id`, "reqresp serve"},
@@ -126,7 +127,6 @@ func TestFailures(t *testing.T) {
 		{"call " + somebody + " status --network.config /none --genesis-time 1 --genesis-validators-root " + strings.Repeat("00", 32), "/none"},
 		{"sync --network mainnet --datadir " + t.TempDir() + " " + somebody, "no connection to the peer"},
 		{"serve --datadir /none", "there is no store in /none: fill one"},
-		{"serve --datadir " + emptyStore(t) + " --listen /ip4/127.0.0.1/udp/0", "want TCP or QUIC, like"},
 	} {
 		fail(t, exitFailed, test.want, strings.Fields(test.args)...)
 	}
