@@ -96,6 +96,9 @@ func (s *Server) canonicalBefore(ctx context.Context, child BlockRef, start ssz.
 func (s *Server) parent(ctx context.Context, child BlockRef) ([]BlockRef, error) {
 	frames, err := s.chain.AppendFrames(ctx, child, nil)
 	if err != nil {
+		if _, held, lookUp := s.blockByRoot(ctx, child.Root); lookUp == nil && !held {
+			return nil, nil // It was given up since it was sent, as chains are reorganised: what was sent is the answer.
+		}
 		return nil, err
 	}
 	block, err := snappy.AppendDecoded(nil, frames, child.Size)
