@@ -7,6 +7,7 @@ import (
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/connmgr"
 	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/seed-2dd5877b/reqresp/limits/score"
 	"github.com/seed-2dd5877b/reqresp/plugin"
@@ -101,5 +102,20 @@ func TestPeersAreTrustedInABookThatIsGiven(t *testing.T) {
 	startStandalone(t, "", cfg)
 	if err := cfg.Book.Ban(somebodyID(t), time.Hour, ""); err == nil {
 		t.Error("a trusted peer was banned")
+	}
+}
+
+// Whom a book of the caller's trusts from the beginning is trusted by the configuration.
+func TestPeersThatABookTrustsAreNotMarked(t *testing.T) {
+	somebody := somebodyID(t)
+	book, err := score.New(&score.Options{Trusted: []peer.ID{somebody}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := devConfig()
+	cfg.Book = book
+	calls := standalone(t, "", cfg).APIs()[0].Service.(*plugin.API)
+	if got := calls.Trusted(); len(got) != 1 || got[0].PeerID != somebody || got[0].Changed {
+		t.Errorf("trusted are %v, want the peer of the book, not marked", got)
 	}
 }

@@ -136,7 +136,7 @@ func (a *API) Bans() []api.Ban {
 func (a *API) Trusted() []api.Trusted {
 	trusted := []api.Trusted{}
 	for _, id := range a.service.scores.Trusted() {
-		trusted = append(trusted, api.Trusted{PeerID: id, Changed: !slices.Contains(a.service.cfg.Peers.Trusted, id)})
+		trusted = append(trusted, api.Trusted{PeerID: id, Changed: !slices.Contains(a.service.scores.configured, id)})
 	}
 	return trusted
 }

@@ -24,7 +24,8 @@ func scoresFile(name string) string { return name + "-scores.json" }
 // scores are a book that is kept in a file.
 type scores struct {
 	*score.Book
-	restored bool // from the file; the book is newer than it since
+	configured []peer.ID // who is trusted by the configuration
+	restored   bool      // from the file; the book is newer than it since
 }
 
 func newScores(cfg *Config) (*scores, error) {
@@ -32,7 +33,7 @@ func newScores(cfg *Config) (*scores, error) {
 		for _, id := range cfg.Peers.Trusted {
 			cfg.Book.Trust(id, true)
 		}
-		return &scores{Book: cfg.Book}, nil
+		return &scores{Book: cfg.Book, configured: cfg.Book.Trusted()}, nil
 	}
 	logger := cfg.Logger.With("module", "service")
 	book, err := score.New(&score.Options{
@@ -47,7 +48,7 @@ func newScores(cfg *Config) (*scores, error) {
 	if err != nil {
 		return nil, fmt.Errorf("plugin: Config.Scores: %w", err)
 	}
-	return &scores{Book: book}, nil
+	return &scores{Book: book, configured: cfg.Peers.Trusted}, nil
 }
 
 // limiterOptions are those of the configuration, with what peers are scored and where they are.
