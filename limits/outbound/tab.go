@@ -1,6 +1,7 @@
 package outbound
 
 import (
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -27,7 +28,8 @@ func (t *tab) keep(client string, budgets []Budget) {
 }
 
 // change has the tab keep to other budgets, as the peer's client is known now. What was asked for so
-// far counts.
+// far counts, though for no more than take lets a peer owe: peers say who they are, and may say
+// something else each time.
 func (t *tab) change(client string, budgets []Budget, now time.Time) {
 	old := *t
 	t.keep(client, budgets)
@@ -38,9 +40,25 @@ func (t *tab) change(client string, budgets []Budget, now time.Time) {
 				missing += float64(o.Items.Burst) - old.limiters[j].TokensAt(now)
 			}
 		}
-		force(t.limiters[i], now, int(math.Ceil(missing)))
+		force(t.limiters[i], now, int(math.Ceil(min(missing, owed*float64(b.Items.Burst)))))
+	}
+	for name, l := range maps.Clone(old.lines) {
+		for _, method := range old.methodsOf(name) {
+			t.line(method).follow(l)
+		}
 	}
 }
+
+// methodsOf returns the methods that have the line of one.
+func (t *tab) methodsOf(method string) []string {
+	if i := t.budgetOf(method); i >= 0 {
+		return t.budgets[i].Methods
+	}
+	return []string{method}
+}
+
+// owed is how many bursts are counted to a full budget at most.
+const owed = 2
 
 // overlaps reports whether some requests count to both budgets alike.
 func (b Budget) overlaps(o Budget) bool {
@@ -69,7 +87,7 @@ func (t *tab) take(now time.Time, method string, items int) time.Duration {
 		return wait
 	}
 	for i, b := range t.budgets {
-		force(t.limiters[i], now, min(b.cost(i == own, items), 2*b.Items.Burst))
+		force(t.limiters[i], now, min(b.cost(i == own, items), owed*b.Items.Burst))
 	}
 	return 0
 }
@@ -85,13 +103,16 @@ func (b Budget) cost(own bool, items int) int {
 	return 0
 }
 
+// maxDelay is longer than anybody waits.
+const maxDelay = 1 << 62
+
 // delay returns how long it takes until a bucket has n tokens, or is full.
 func delay(l *rate.Limiter, now time.Time, n int) time.Duration {
 	missing := float64(min(n, l.Burst())) - l.TokensAt(now)
 	if missing <= 1e-6 { // of rounding
 		return 0
 	}
-	return time.Duration(missing/float64(l.Limit())*float64(time.Second)) + 1
+	return time.Duration(min(missing/float64(l.Limit())*float64(time.Second), maxDelay)) + 1
 }
 
 // force takes n tokens whether they are there or not.
@@ -127,6 +148,13 @@ const (
 	firstBackoff = 5 * time.Second
 	maxBackoff   = 2 * time.Minute
 )
+
+// follow has what was said to hold up another line hold up this one.
+func (l *line) follow(other *line) {
+	if other.until.After(l.until) {
+		l.until, l.backoff = other.until, other.backoff
+	}
+}
 
 func (l *line) backOff(now time.Time) {
 	if now.Before(l.until) {
