@@ -51,7 +51,7 @@ func blobWindow(n *ssz.Network, now ssz.Slot) ssz.Slot {
 // blobs have sidecars.
 func blobsByRangeCost(p *Protocol, req *ssz.BlobSidecarsByRangeRequest) uint64 {
 	perBlock := p.cfg.MaxBlobsPerBlock
-	if last := saturatingAdd(uint64(req.StartSlot), req.Count); p.network.ForkAt(p.network.EpochOf(ssz.Slot(last))) >= ssz.Electra {
+	if last := saturatingAdd(uint64(req.StartSlot), max(req.Count, 1)-1); p.network.ForkAt(p.network.EpochOf(ssz.Slot(last))) >= ssz.Electra {
 		perBlock = max(perBlock, p.cfg.MaxBlobsPerBlockElectra)
 	}
 	return saturating(req.Count, perBlock)
