@@ -15,10 +15,12 @@ import (
 //	mine.Apply(plan.Limits())
 //	limiter := rcmgr.NewFixedLimiter(mine.Build(rcmgr.DefaultLimits.AutoScale()))
 func (p *Plan) Limits() rcmgr.PartialLimitConfig {
+	// How many are served is for the server to bound: it has a peer with many make room for one with
+	// none, whose stream comes before the other is gone, and those that it refuses linger on mplex.
 	service := rcmgr.ResourceLimits{
-		StreamsInbound:  rcmgr.LimitVal(p.MaxStreams),
+		StreamsInbound:  rcmgr.LimitVal(p.inbound),
 		StreamsOutbound: rcmgr.LimitVal(p.outbound),
-		Streams:         rcmgr.LimitVal(p.MaxStreams + p.outbound),
+		Streams:         rcmgr.LimitVal(p.inbound + p.outbound),
 		Memory:          rcmgr.LimitVal64(p.messages()),
 	}
 	servicePeer := rcmgr.ResourceLimits{

@@ -91,7 +91,7 @@ func TestProtocolsHaveRoomForAllMethods(t *testing.T) {
 		names[spec.Name] = true
 		for _, id := range spec.Protocols {
 			l := c.ProtocolPeer[id]
-			if l.StreamsInbound <= perMethod || l.StreamsOutbound < 2 || c.Protocol[id].StreamsInbound != rcmgr.LimitVal(plan.MaxStreams) {
+			if l.StreamsInbound <= perMethod || l.StreamsOutbound < 2 || int(c.Protocol[id].StreamsInbound) < 2*plan.MaxStreams {
 				t.Errorf("%s: %+v", id, l)
 			}
 			if most := int64(spec.Limits.MaxRequest + spec.Limits.MaxResponse); int64(l.Memory)*8/10 < most || int64(c.Stream.Memory)*8/10 < most {
@@ -119,7 +119,7 @@ func TestMergedLimitsKeepWhatTheirOwnerSet(t *testing.T) {
 	c := mine.Build(rcmgr.DefaultLimits.AutoScale()).ToPartialLimitConfig()
 	service := c.Service[reqresp.ServiceName]
 	if c.System.Streams != 7 || service.StreamsInbound != 5 || service.Memory != plan.Limits().Service[reqresp.ServiceName].Memory ||
-		c.Service["other"].Streams != 3 || c.Protocol[id].StreamsInbound != rcmgr.LimitVal(plan.MaxStreams) {
+		c.Service["other"].Streams != 3 || c.Protocol[id].StreamsInbound != plan.Limits().Protocol[id].StreamsInbound {
 		t.Errorf("system %+v, service %+v, other %+v, %s %+v", c.System, service, c.Service["other"], id, c.Protocol[id])
 	}
 }
