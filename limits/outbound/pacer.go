@@ -62,23 +62,34 @@ func New(opts *Options) (*Pacer, error) {
 // A request for more than a burst waits for a full budget, and the rest delays the next one, up
 // to as much again. A server that grants no more will refuse it: split it.
 func (p *Pacer) Wait(ctx context.Context, to peer.ID, method string, items int) error {
-	turn := p.turn(to, method)
-	select {
-	case turn <- struct{}{}:
-		defer func() { <-turn }()
-	case <-ctx.Done():
-		return ctx.Err()
+	for {
+		turn := p.turn(to, method)
+		select {
+		case turn <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		over, err := p.waitInTurn(ctx, turn, to, method, items)
+		if over || err != nil {
+			return err
+		}
 	}
+}
+
+// waitInTurn ends the turn, and reports whether the request may be sent. If not it has to wait its turn elsewhere: the
+// peer was found to be another client, and those who come now wait there.
+func (p *Pacer) waitInTurn(ctx context.Context, turn chan struct{}, to peer.ID, method string, items int) (bool, error) {
+	defer func() { <-turn }()
 	for {
 		if err := ctx.Err(); err != nil {
-			return err
+			return false, err
 		}
-		d := p.take(to, method, items)
-		if d <= 0 {
-			return nil
+		d, ok := p.take(turn, to, method, items)
+		if !ok || d <= 0 {
+			return ok, nil
 		}
 		if err := sleep(ctx, d); err != nil {
-			return err
+			return false, err
 		}
 	}
 }
@@ -105,13 +116,17 @@ func (p *Pacer) turn(to peer.ID, method string) chan struct{} {
 	return p.tabLocked(to, client).line(method).turn
 }
 
-// take notes a request if it may be sent now. Else it returns when to try again.
-func (p *Pacer) take(to peer.ID, method string, items int) time.Duration {
+// take notes a request if it may be sent now. Else it returns when to try again. It fails if the turn is
+// not of the request's line any more.
+func (p *Pacer) take(turn chan struct{}, to peer.ID, method string, items int) (time.Duration, bool) {
 	client := p.client(to)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	t := p.tabLocked(to, client)
-	return t.take(t.used, method, items)
+	if t.line(method).turn != turn {
+		return 0, false
+	}
+	return t.take(t.used, method, items), true
 }
 
 // Done implements [reqresp.CallPacer]: a peer that was asked too much is left alone for a while.

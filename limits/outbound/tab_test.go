@@ -62,6 +62,47 @@ func TestPeerIsLeftAloneWhoeverItTurnsOutToBe(t *testing.T) {
 	}
 }
 
+// A request that waits as the peer is found to be another client is not overtaken for good by those that
+// come later, nor holds up what has a budget of its own from then on.
+func TestNobodyIsOvertakenForGood(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		p := newPacer(t, &outbound.Options{Client: func(peer.ID) string {
+			if time.Since(start) < 7*sec {
+				return ""
+			}
+			return "lighthouse"
+		}})
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+		defer cancel()
+		at(t, p, alice, blocks[0], 120, 0)
+		first := make(chan time.Duration, 2)
+		for _, method := range []string{blocks[1], blocks[0]} {
+			go func() {
+				if err := p.Wait(ctx, alice, method, 64); err != nil {
+					t.Error(err)
+				}
+				first <- time.Since(start)
+			}()
+			synctest.Wait()
+		}
+		time.Sleep(8 * sec)
+		go func() {
+			for p.Wait(ctx, alice, blocks[1], 7) == nil {
+				time.Sleep(sec / 10)
+			}
+		}()
+		for range 2 {
+			if d := <-first; d > time.Minute {
+				t.Errorf("a request waited %v", d)
+			}
+		}
+		cancel()
+		synctest.Wait()
+	})
+}
+
 // No wait is too long to be reckoned.
 func TestBudgetThatTakesAges(t *testing.T) {
 	t.Parallel()
