@@ -7,7 +7,6 @@ import (
 
 	"github.com/seed-2dd5877b/reqresp/plugin/resources"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
-	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
@@ -24,7 +23,7 @@ func ExamplePlan_Limits() {
 
 	fmt.Println("streams of a peer:", limits.PeerDefault.StreamsInbound)
 	fmt.Println("of them served:", plan.MaxStreamsPerPeer)
-	fmt.Println("served in all:", limits.Service[reqresp.ServiceName].StreamsInbound)
+	fmt.Println("served in all:", plan.MaxStreams)
 	// Output:
 	// streams of a peer: 200
 	// of them served: 45
