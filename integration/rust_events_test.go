@@ -20,7 +20,7 @@ func TestRustEventStyle(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() {
-			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 			defer cancel()
 			if err := rr.Stop(ctx); err != nil {
 				t.Error(err)

@@ -63,7 +63,7 @@ func (p *rustPair) serve(t *testing.T, opts *reqresp.ServerOptions, methods ...r
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := server.Stop(ctx); err != nil {
 			t.Errorf("stopping: %v", err)

@@ -191,7 +191,7 @@ func TestStopSaysGoodbyeAndLeavesNothing(t *testing.T) {
 // waitFor polls, as what it waits for has no event to wait on.
 func waitFor(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	deadline := time.NewTimer(20 * time.Second)
+	deadline := time.NewTimer(time.Minute)
 	defer deadline.Stop()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()

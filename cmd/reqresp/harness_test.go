@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 }
 
 // patience bounds every wait for something that has to happen.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // An outcome is what a run of the command line has left.
 type outcome struct {

@@ -103,7 +103,7 @@ func startFinder(t *testing.T, key *ecdsa.PrivateKey, l *local, opts discovery.O
 // waitFor polls, as what it waits for has no event to wait on.
 func waitFor(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	deadline := time.NewTimer(30 * time.Second)
+	deadline := time.NewTimer(time.Minute)
 	defer deadline.Stop()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()

@@ -12,7 +12,7 @@ import (
 func TestMain(m *testing.M) {
 	code := m.Run()
 	if code == 0 {
-		if stray := strayGoroutines(10 * time.Second); len(stray) > 0 {
+		if stray := strayGoroutines(time.Minute); len(stray) > 0 {
 			fmt.Fprintf(os.Stderr, "%d goroutines outlived the tests, the first:\n%s\n", len(stray), stray[0])
 			code = 1
 		}

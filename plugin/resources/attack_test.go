@@ -120,13 +120,13 @@ type attacker struct {
 	held    []network.Stream
 }
 
-// reconnect does nothing once the attack is over: a host that is closed while it dials may leave the
-// connection open.
+// reconnect does nothing once the attack is over, and ends with the dial: a host that is closed while
+// it dials, be it for a caller who has given up, may leave the connection open.
 func (a *attacker) reconnect(ctx context.Context) {
 	a.dialing.Lock()
 	defer a.dialing.Unlock()
 	if ctx.Err() == nil {
-		_ = a.host.Connect(ctx, a.target)
+		_ = a.host.Connect(context.WithoutCancel(ctx), a.target)
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 func TestMain(m *testing.M) {
 	code := m.Run()
 	if code == 0 {
-		if stray := strayGoroutines(10 * time.Second); len(stray) > 0 {
+		if stray := strayGoroutines(time.Minute); len(stray) > 0 {
 			fmt.Fprintf(os.Stderr, "%d goroutines outlived the tests, the first:\n%s\n", len(stray), stray[0])
 			code = 1
 		}
@@ -63,7 +63,7 @@ func poll(ctx context.Context, condition func() bool) bool {
 // waitFor fails the test if the condition does not become true soon.
 func waitFor(t testing.TB, what string, condition func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if !poll(ctx, condition) {
 		t.Fatalf("still waiting for %s", what)
