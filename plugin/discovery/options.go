@@ -20,7 +20,7 @@ type Options struct {
 	// port 0 one that is free.
 	Listen string
 	// BootNodes are records of nodes to begin with, as text that begins "enr:" (or, as go-ethereum's
-	// do, "enode:").
+	// do, "enode:"). The function BootNodes has some that are built in.
 	BootNodes []string
 	// ExternalIP is the IP address that others reach this node at, if it is known. Otherwise the
 	// record has Listen's, or 127.0.0.1 if that is of all interfaces, until other nodes agree
