@@ -15,6 +15,7 @@ const configDescription = `Prints the settings in effect as a TOML file, which -
    4. its default.
 
 A file need not be complete. Keys that do not exist and values that are not allowed are errors.
+Boot nodes that are built in are not printed: no BootstrapNodesV5 stands for them.
 A file to begin with:
 
    reqresp config --datadir DIR --network mainnet > reqresp.toml

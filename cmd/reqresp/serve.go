@@ -25,8 +25,9 @@ An interrupt or SIGTERM ends it in good order, with exit code 0: peers are told 
 what is being served gets five seconds. A second one ends it at once.
 
 Peers dial it, and it dials peers to have as many as --maxpeers: those of --staticnodes, those that
-were good before, and those that discovery finds. That is off unless --discovery.v5 is given, with
---bootnodes to begin with; those of a network are published with its configuration, see
+were good before, and those that discovery finds. That is off unless --discovery.v5 is given. It
+begins with --bootnodes, or without any, with those that are built in for mainnet. Other networks
+have none built in; theirs are published with their configuration, see
 https://github.com/eth-clients. The node's own record is logged, and with --json in what is printed.
 
 While it runs, 'reqresp peers', 'reqresp limits', 'reqresp top' and others look into it, over
@@ -84,7 +85,7 @@ func (a *app) runServe(ctx context.Context, cmd *cli.Command) (err error) {
 	if cfg.Peers, err = c.P2P.Peers(); err != nil {
 		return fmt.Errorf("serve: %w", err)
 	}
-	if cfg.Discovery, err = c.P2P.Discovery(); err != nil {
+	if cfg.Discovery, err = discoveryOf(&c, genesis); err != nil {
 		return fmt.Errorf("serve: %w", err)
 	}
 	i, at, err := startOperated(&c, logger, cfg)

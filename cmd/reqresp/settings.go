@@ -87,7 +87,7 @@ func peerSettings() []setting {
 		switchSetting("discovery.v5", "find peers by discv5, and be found", func(c *config.Config) *bool { return &c.P2P.DiscoveryV5 }),
 		textSetting("discovery.addr", "UDP `ADDRESS:PORT` for that; port 0 takes one that is free",
 			func(c *config.Config) *string { return &c.P2P.DiscAddr }),
-		listSetting("bootnodes", "`RECORD` (enr:…) of a node that discovery begins with; may be repeated",
+		listSetting("bootnodes", "`RECORD` (enr:…) of a node that discovery begins with, if not those built in; may be repeated",
 			func(c *config.Config) *[]string { return &c.P2P.BootstrapNodesV5 }),
 		textSetting("discovery.externalip", "IP `ADDRESS` of this node, as others reach it, which it learns otherwise",
 			func(c *config.Config) *string { return &c.P2P.ExternalIP }),

@@ -138,7 +138,7 @@ func TestHelpTeaches(t *testing.T) {
 		"":        {"reqresp demo", "exit code", "PEER"},
 		"demo":    {`{"blocks":142,"bytes":342653,"mismatches":0,"seconds":0.25}`},
 		"import":  {"ssz_hex", "context_hex", "--finalized-root"},
-		"serve":   {"SIGTERM", "--listen", "--genesis-time", "--metrics.port", "--pprof", "--http.api", "--bootnodes", "--staticnodes"},
+		"serve":   {"SIGTERM", "--listen", "--genesis-time", "--metrics.port", "--pprof", "--http.api", "--bootnodes", "built in for mainnet", "--staticnodes"},
 		"config":  {"REQRESP_HTTP_PORT", "--ipcpath"},
 		"sync":    {"--trusted-root", "--batch", "--rate", "of Prysm some two blocks", "taken at its word", "--from"},
 		"ssz":     {"root", "json", "check", "StatusV2", "unverified"},

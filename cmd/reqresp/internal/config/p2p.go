@@ -37,7 +37,8 @@ type P2P struct {
 	DiscoveryV5 bool
 	// DiscAddr is the UDP address of that; port 0 takes one that is free.
 	DiscAddr string
-	// BootstrapNodesV5 are the records (enr:…) of nodes that discovery begins with.
+	// BootstrapNodesV5 are the records (enr:…) of nodes that discovery begins with. None stands for those
+	// that are built in for the network.
 	BootstrapNodesV5 []string
 	// ExternalIP is the address at which others reach the node; empty has discovery learn it.
 	ExternalIP string
@@ -92,7 +93,8 @@ func (p *P2P) trustedNodes() ([]peer.ID, error) {
 	return ids, nil
 }
 
-// Discovery returns the options of discovery, nil if it is off. The error names the key.
+// Discovery returns the options of discovery, nil if it is off. They have no boot nodes that are built in. The
+// error names the key.
 func (p *P2P) Discovery() (*discovery.Options, error) {
 	o := &discovery.Options{Listen: p.DiscAddr, BootNodes: p.BootstrapNodesV5}
 	if p.ExternalIP != "" {
