@@ -24,7 +24,8 @@ type syncing struct {
 // Sync downloads the blocks between the embedded store's head and that of a peer, whose status
 // is what it told in a handshake. Progress is told over RPC and by metrics meanwhile, and the peer's
 // score follows its answers. It fails with
-// ErrSyncing if another sync is under way, with ErrNotRunning, or as rangesync.Run does.
+// ErrSyncing if another sync is under way, with ErrNotRunning, or as rangesync.Run does; after
+// a *rangesync.LimitedError and most others it is worth a try with another peer.
 // Options may be nil.
 func (s *Service) Sync(ctx context.Context, from peer.ID, status beacon.Status, opts *rangesync.Options) (rangesync.Result, error) {
 	r := s.running.Load()

@@ -167,6 +167,7 @@ func (a *app) syncFrom(
 
 // explainSync tells what to do about a failure.
 func explainSync(ctx context.Context, err error, result rangesync.Result) error {
+	_, limited := errors.AsType[*rangesync.LimitedError](err)
 	switch {
 	case ctx.Err() != nil:
 		return fmt.Errorf("interrupted after %d blocks, which are stored: the same command goes on from there", result.Blocks)
@@ -176,6 +177,8 @@ func explainSync(ctx context.Context, err error, result rangesync.Result) error 
 		return fmt.Errorf("%w: the peer is on another chain, or the root is not one of a block in these slots", err)
 	case errors.Is(err, rangesync.ErrGap):
 		return fmt.Errorf("%w: try another peer", err)
+	case limited:
+		return fmt.Errorf("%w: try another peer, or this one later: what is stored stays", err)
 	case errors.Is(err, rangesync.ErrFuture):
 		return fmt.Errorf("%w: try another peer, and check this machine's clock", err)
 	case errors.Is(err, rangesync.ErrDiverged):

@@ -22,9 +22,10 @@
 //
 // How fast a peer is asked is for its client's pacer, see beacon.ClientOptions.
 //
-// A peer that wants to be left alone for a while is asked again for as long as
-// the context lasts, with pauses that grow to half a minute. One that fails, or
-// leaves blocks out, gets six more tries in a row, one that breaks a rule none. A
+// A peer that wants to be left alone for a while is asked again, with pauses that
+// grow to half a minute. If it says so for five minutes, and gives nothing meanwhile,
+// the sync ends in a [LimitedError]: whoever knows other peers goes on with those. One
+// that fails, or leaves blocks out, gets six more tries in a row, one that breaks a rule none. A
 // head that is in the future is refused, and so is a peer that names a head and
 // then answers a thousand ranges in a row with nothing.
 package rangesync

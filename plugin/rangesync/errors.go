@@ -2,8 +2,13 @@ package rangesync
 
 import (
 	"errors"
+	"fmt"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
 var (
@@ -23,6 +28,31 @@ var (
 	// a chain that cannot be there yet. This host's clock may be wrong.
 	ErrFuture = errors.New("rangesync: peer's status is ahead of the clock")
 )
+
+// A LimitedError is returned when a peer says for five minutes that it is asked too
+// much, and gives nothing else meanwhile. That is no fault of the peer's: sync from
+// another one, and from this one later. [beacon.IsRateLimited] holds for it.
+type LimitedError struct {
+	// Peer is who was asked.
+	Peer peer.ID
+	// After is the last slot dealt with.
+	After ssz.Slot
+	// Refusals is how often the peer was asked since it last gave anything.
+	Refusals int
+	// For is how long ago it refused the first time.
+	For time.Duration
+	// Err is its last refusal.
+	Err error
+}
+
+// Error implements error.
+func (e *LimitedError) Error() string {
+	return fmt.Sprintf("rangesync: peer %s gave nothing after slot %d, but said %d times in %v that it is asked too much: %v",
+		e.Peer, e.After, e.Refusals, e.For.Round(time.Second), e.Err)
+}
+
+// Unwrap returns the last refusal.
+func (e *LimitedError) Unwrap() error { return e.Err }
 
 // isTransient reports whether asking again may help: the peer did not break a
 // rule, and did not say that it cannot.

@@ -2,6 +2,7 @@ package rangesync_test
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -19,8 +20,12 @@ func seconds(list ...int) (all []time.Duration) {
 	return all
 }
 
-// backoffs are the waits of a peer that fails at once until the run gives up.
-var backoffs = seconds(2, 4, 8, 16, 30, 30)
+// backoffs are the waits of a peer that fails at once until the run gives up, and patience
+// those of one that is limited.
+var (
+	backoffs = seconds(2, 4, 8, 16, 30, 30)
+	patience = append(seconds(2, 4, 8, 16), repeat(30, 9)...)
+)
 
 func TestRateLimitedPeerIsAskedAgain(t *testing.T) {
 	t.Parallel()
@@ -48,13 +53,13 @@ func TestRateLimitedPeerIsAskedAgain(t *testing.T) {
 		})
 	}
 	tests = append(tests, &syncTest{
-		name: "for long", peer: scriptedPeer{chain: whole, script: func(r request) *answer {
-			if r.n < 100 {
+		name: "for almost five minutes", peer: scriptedPeer{chain: whole, script: func(r request) *answer {
+			if r.n < len(patience) {
 				return encodings["code 139"]
 			}
 			return nil
 		}},
-		stored: whole, waits: append(append(seconds(2, 4, 8, 16), repeat(30, 96)...), 0, 0),
+		stored: whole, waits: append(slices.Clone(patience), 0, 0),
 	}, &syncTest{
 		// Progress begins the count anew.
 		name: "between blocks", peer: scriptedPeer{chain: whole, script: func(r request) *answer {

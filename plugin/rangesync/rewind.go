@@ -102,6 +102,9 @@ func (r *run) compare(ctx context.Context, first, last ssz.Slot) (other *beacon.
 	for first <= last {
 		count := min(r.opts.Batch, uint64(last-first)+1)
 		other, held, err := r.firstOther(ctx, first, count)
+		if held != nil || err == nil {
+			r.retries.gave()
+		}
 		if held != nil {
 			shared = true
 			first = held.Slot + 1

@@ -175,6 +175,7 @@ func (r *run) batch(ctx context.Context) error {
 func (r *run) skip(end ssz.Slot) {
 	r.last = end
 	r.empty++
+	r.retries.gave()
 	if _, _, ok := r.store.Head(); !ok {
 		// No block will show whether it was true.
 		r.earliest = end + 1

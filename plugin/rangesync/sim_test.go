@@ -43,29 +43,38 @@ const (
 // bubble of virtual time. The bubble's clock is at a slot of the development chain.
 func simulate(t *testing.T, at ssz.Slot, f func(t *testing.T, client, server host.Host)) {
 	t.Helper()
+	simulateServers(t, at, 1, func(t *testing.T, client host.Host, servers []host.Host) { f(t, client, servers[0]) })
+}
+
+// simulateServers is simulate with a client that is connected to several servers.
+func simulateServers(t *testing.T, at ssz.Slot, n int, f func(t *testing.T, client host.Host, servers []host.Host)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		if at != beforeGenesis {
 			time.Sleep(time.Until(devchain.Network().TimeAt(at)))
 		}
 		link := simnet.LinkSettings{BitsPerSecond: 1000 * simlibp2p.OneMbps}
 		nw, meta, err := simlibp2p.SimpleLibp2pNetwork(
-			[]simlibp2p.NodeLinkSettingsAndCount{{LinkSettings: simnet.NodeBiDiLinkSettings{Downlink: link, Uplink: link}, Count: 2}},
+			[]simlibp2p.NodeLinkSettingsAndCount{{LinkSettings: simnet.NodeBiDiLinkSettings{Downlink: link, Uplink: link}, Count: 1 + n}},
 			func(*simnet.Packet) time.Duration { return oneWay }, simlibp2p.NetworkSettings{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		nw.Logger = slog.New(slog.DiscardHandler)
 		nw.Start()
-		client, server := meta.Nodes[0], meta.Nodes[1]
+		client, servers := meta.Nodes[0], meta.Nodes[1:]
 		t.Cleanup(func() {
-			client.Close()
-			server.Close()
+			for _, h := range meta.Nodes {
+				h.Close()
+			}
 			nw.Close()
 		})
-		client.Peerstore().AddAddrs(server.ID(), server.Addrs(), peerstore.PermanentAddrTTL)
-		must(t, client.Connect(t.Context(), peer.AddrInfo{ID: server.ID()}))
+		for _, server := range servers {
+			client.Peerstore().AddAddrs(server.ID(), server.Addrs(), peerstore.PermanentAddrTTL)
+			must(t, client.Connect(t.Context(), peer.AddrInfo{ID: server.ID()}))
+		}
 		time.Sleep(time.Second) // Let them identify each other.
-		f(t, client, server)
+		f(t, client, servers)
 	})
 }
 

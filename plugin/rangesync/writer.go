@@ -41,6 +41,7 @@ func (w *writer) flush(ctx context.Context) error {
 	r := w.run
 	r.last = w.pending[len(w.pending)-1].Slot
 	r.empty = 0
+	r.retries.gave()
 	r.result.Blocks += uint64(len(w.pending))
 	r.result.Bytes += uint64(w.size)
 	w.pending, w.size = w.pending[:0], 0
