@@ -1,6 +1,7 @@
 package rangesync
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -63,6 +64,9 @@ func isTransient(err error) bool {
 	if e, ok := errors.AsType[*reqresp.Error](err); ok {
 		return e.Code == reqresp.CodeServerError
 	}
-	_, ok := errors.AsType[*reqresp.Failure](err)
+	f, ok := errors.AsType[*reqresp.Failure](err)
+	if ok && f.Phase == reqresp.PhaseQueue && errors.Is(err, context.DeadlineExceeded) {
+		return false // The pacer would hold the request back for longer than the caller has.
+	}
 	return ok && !errors.Is(err, reqresp.ErrViolation) && !errors.Is(err, reqresp.ErrUnsupported)
 }

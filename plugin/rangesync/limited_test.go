@@ -1,6 +1,7 @@
 package rangesync_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"sync"
@@ -151,5 +152,24 @@ func TestPeerThatIsLimitedHoldsUpNobody(t *testing.T) {
 			t.Errorf("the peer was asked again after %v", took)
 		}
 		checkStored(t, s, dev(1, 142))
+	})
+}
+
+// A pacer tells at once that a deadline is too soon. There is nothing to wait for then.
+func TestDeadlineBeforeTheNextRequestEndsTheRun(t *testing.T) {
+	t.Parallel()
+	simulate(t, clockSlot, func(t *testing.T, client, server host.Host) {
+		peer := &scriptedPeer{chain: dev(1, 142), script: always(&limited)}
+		peer.serve(t, server)
+		from := rangesync.Source{Client: pacedClient(t, client), Peer: server.ID(), Status: peer.status()}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		_, err := rangesync.Run(ctx, from, newStore(t), nil)
+		if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
+			t.Errorf("error %v, context %v, want the deadline's before it has passed", err, ctx.Err())
+		}
+		if n := len(peer.got()); n != 3 {
+			t.Errorf("the peer was asked %d times, want 3", n)
+		}
 	})
 }
