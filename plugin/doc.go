@@ -52,7 +52,8 @@
 //	reqresp-nodes        nodes that discovery knows
 //
 // An identity or scores that cannot be read keep the service from starting; peers that are known are found again.
-// Without a data directory all is in memory.
+// Scores of the future, which a wrong clock leaves behind, are taken for those of now, with a warning: bans last
+// for as long as they had left. Without a data directory all is in memory.
 //
 // # Resources
 //

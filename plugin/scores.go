@@ -128,6 +128,10 @@ func (k *keeper) restore() error {
 	if err := json.Unmarshal(text, &s); err != nil {
 		return err
 	}
+	if s.IsFuture() {
+		k.log.Warn("scores and bans are of the future, as a clock was wrong: bans go on for as long as they had left",
+			"file", k.path, "taken", s.Taken)
+	}
 	// A ban that there is already, of a caller's own or made before the start, is newer than the file.
 	s.Scores = slices.DeleteFunc(s.Scores, func(e score.Entry) bool { return k.book.Verdict(e.Peer) == score.Ban })
 	return k.book.Restore(s)

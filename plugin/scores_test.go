@@ -1,6 +1,8 @@
 package plugin_test
 
 import (
+	"encoding/json"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -8,9 +10,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/seed-2dd5877b/reqresp/limits/score"
+	"github.com/seed-2dd5877b/reqresp/plugin"
+	"github.com/seed-2dd5877b/reqresp/plugin/devchain"
+	"github.com/seed-2dd5877b/reqresp/plugin/peers"
 )
 
 func TestBansAndScoresOutliveAProcess(t *testing.T) {
@@ -27,7 +33,7 @@ func TestBansAndScoresOutliveAProcess(t *testing.T) {
 	}
 	again := startStandalone(t, dir, devConfig())
 	same := func(a, b score.Banned) bool {
-		return a.Peer == b.Peer && a.Until.Equal(b.Until) && a.Reason == b.Reason
+		return a.Peer == b.Peer && a.Until.Sub(b.Until).Abs() < time.Second && a.Reason == b.Reason
 	}
 	if got := again.Scores().Bans(); !slices.EqualFunc(got, want, same) {
 		t.Errorf("bans %v, want %v", got, want)
@@ -64,6 +70,51 @@ func TestStartRefusesUnreadableScores(t *testing.T) {
 			t.Errorf("the file was changed to %q, error %v", kept, err)
 		}
 	}
+}
+
+// A clock that was wrong once keeps no node from its work, and lets in nobody who is banned.
+func TestScoresOfTheFutureAreRestored(t *testing.T) {
+	simulate(t, devchain.HeadSlot+1, func(t *testing.T, node, _ host.Host) {
+		dir, banned := t.TempDir(), somebodyID(t)
+		path := filepath.Join(dir, "reqresp-scores.json")
+		ahead := time.Now().AddDate(10, 0, 0)
+		text, err := json.Marshal(score.Snapshot{Taken: ahead, Scores: []score.Entry{
+			{Peer: banned, Score: -60, BannedUntil: ahead.Add(time.Hour), Reason: "spam", ByHand: true},
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var log strings.Builder
+		s, err := plugin.NewStandalone(dir, nil, plugin.Config{
+			Genesis: devGenesis(), Host: node, Peers: peers.Options{NoDial: true},
+			Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if bans := s.Scores().Bans(); len(bans) != 1 || time.Until(bans[0].Until) != time.Hour {
+			t.Errorf("bans %v, want one for an hour", bans)
+		}
+		if err := s.Stop(); err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(log.String(), "\n"); n != 1 || !strings.Contains(log.String(), path) {
+			t.Errorf("logged %q, want one warning that names %s", log.String(), path)
+		}
+		var kept score.Snapshot
+		if text, err = os.ReadFile(path); err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(text, &kept); err != nil || kept.IsFuture() || len(kept.Scores) != 1 {
+			t.Errorf("kept %+v, %v", kept, err)
+		}
+	})
 }
 
 // A peer whose score is bad is left, and one that is trusted is not.

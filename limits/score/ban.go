@@ -29,7 +29,7 @@ var (
 type Banned struct {
 	// Peer is who is banned.
 	Peer peer.ID
-	// Until is when the ban ends.
+	// Until is when the ban ends, by the clock as it is now.
 	Until time.Time
 	// Reason is that of the penalty which led to it, or what [Book.Ban] was given, shortened to
 	// MaxReason.
@@ -71,7 +71,7 @@ func (b *Book) Bans() []Banned {
 	var bans []Banned
 	for id, r := range b.records {
 		if r.judge(now, &b.config) == Ban {
-			bans = append(bans, Banned{Peer: id, Until: r.banned, Reason: r.reason})
+			bans = append(bans, Banned{Peer: id, Until: r.until(now), Reason: r.reason})
 		}
 	}
 	slices.SortFunc(bans, func(a, b Banned) int { return cmp.Compare(a.Peer, b.Peer) })

@@ -47,6 +47,9 @@ func (r *record) at(now time.Time, c *Config) float64 {
 
 func (r *record) isBanned(now time.Time) bool { return now.Before(r.banned) }
 
+// until returns when the ban ends by the clock of now, which may have been set since the ban began.
+func (r *record) until(now time.Time) time.Time { return now.Add(r.banned.Sub(now)) }
+
 // add changes the score as one of a class does, so far as the cap of its window
 // lets it. The reason is that of a ban which comes of it.
 func (r *record) add(now time.Time, class Class, reason string, c *Config) {

@@ -42,7 +42,7 @@ func (b *Book) Snapshot() Snapshot {
 	for id, r := range b.records {
 		e := Entry{Peer: id, Score: r.at(now, &b.config)}
 		if r.isBanned(now) {
-			e.BannedUntil, e.Reason, e.ByHand = r.banned.Round(0), r.reason, r.byHand
+			e.BannedUntil, e.Reason, e.ByHand = r.until(now).Round(0), r.reason, r.byHand
 		}
 		if math.Abs(e.Score) >= negligible || !e.BannedUntil.IsZero() {
 			s.Scores = append(s.Scores, e)
@@ -55,13 +55,11 @@ func (b *Book) Snapshot() Snapshot {
 // Restore puts scores in, as they have become since the snapshot was taken, in
 // place of those that the peers have; trusted peers remain as they are. Those
 // beyond MaxPeers are left out. It fails, and changes nothing, if a score is
-// outside its range or the time is in the future by more than an hour. No ban is longer from now on than
-// one that would begin now.
+// outside its range. No ban is longer from now on than one that would begin now.
+//
+// A snapshot of the future, see [Snapshot.IsFuture], is restored as if it was taken now:
+// scores are what they were, and bans last for as long as they had left.
 func (b *Book) Restore(s Snapshot) error {
-	now := time.Now()
-	if s.Taken.After(now.Add(time.Hour)) {
-		return fmt.Errorf("score: snapshot of %v is from the future", s.Taken)
-	}
 	for _, e := range s.Scores {
 		if !(e.Score >= -Max && e.Score <= Max) {
 			return fmt.Errorf("score: snapshot has %v for %s, which is not between %v and %v", e.Score, e.Peer, -Max, Max)
@@ -69,28 +67,41 @@ func (b *Book) Restore(s Snapshot) error {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	now := time.Now()
 	for _, e := range s.Scores {
 		old := b.records[e.Peer]
 		if old != nil && old.trusted || old == nil && len(b.records) >= b.config.MaxPeers {
 			continue
 		}
-		longest := b.config.BanFor
-		if e.ByHand {
-			longest = MaxBan
-		}
-		r := &record{score: e.Score, updated: s.Taken, banned: minTime(e.BannedUntil, now.Add(longest))}
-		if r.isBanned(now) {
-			r.reason, r.byHand = shorten(e.Reason), e.ByHand
-		}
-		r.verdict = r.judge(now, &b.config)
-		b.records[e.Peer] = r
+		b.records[e.Peer] = e.record(s.Taken, now, &b.config)
 	}
 	return nil
 }
 
-func minTime(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
+// IsFuture reports whether the snapshot was taken in the future: the clock was wrong then, or is now.
+func (s Snapshot) IsFuture() bool { return s.Taken.After(time.Now()) }
+
+// record returns what an entry of a snapshot has become. Its times are relative to now, so that they are
+// not moved if the clock is set while the process runs.
+func (e Entry) record(taken, now time.Time, c *Config) *record {
+	present := now // by the clock that the entry's times are of
+	if taken.After(now) {
+		present = taken
 	}
-	return b
+	r := &record{score: e.Score, updated: now.Add(-present.Sub(taken))}
+	if !e.BannedUntil.IsZero() {
+		r.banned = now.Add(min(e.BannedUntil.Sub(present), longestBan(e.ByHand, c)))
+	}
+	if r.isBanned(now) {
+		r.reason, r.byHand = shorten(e.Reason), e.ByHand
+	}
+	r.verdict = r.judge(now, c)
+	return r
+}
+
+func longestBan(byHand bool, c *Config) time.Duration {
+	if byHand {
+		return MaxBan
+	}
+	return c.BanFor
 }
