@@ -2,6 +2,7 @@ package beacon
 
 import (
 	"context"
+	"errors"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
@@ -44,9 +45,30 @@ func NewClient(h reqresp.Host, family *Family, opts *ClientOptions) *Client {
 	return &Client{engine: engine, family: family}
 }
 
+// versions calls a peer by the first of several versions that it supports. A peer that has been downgraded
+// may refuse the one that it was known to support; it is asked once more then, as the engine has forgotten that one.
+func versions[T any](call func() (T, error)) (T, error) {
+	answer, err := call()
+	if isRefusedLate(err) {
+		return call()
+	}
+	return answer, err
+}
+
+// isRefusedLate reports whether a peer has refused what it was known to support, which is not found out before
+// the request is sent. A peer that says so after a part of its answer means something else.
+func isRefusedLate(err error) bool {
+	f, ok := errors.AsType[*reqresp.Failure](err)
+	return ok && (f.Phase == reqresp.PhaseRequest || f.Phase == reqresp.PhaseFirstByte) && errors.Is(err, reqresp.ErrUnsupported)
+}
+
 // Status tells a peer our status and returns the peer's, by status/2 or, where
 // that is not supported, status/1.
 func (c *Client) Status(ctx context.Context, to peer.ID, ours Status) (Status, error) {
+	return versions(func() (Status, error) { return c.status(ctx, to, ours) })
+}
+
+func (c *Client) status(ctx context.Context, to peer.ID, ours Status) (Status, error) {
 	v2, v1 := c.family.StatusV2, c.family.StatusV1
 	out, err := c.engine.Open(ctx, to, v2.Spec(), v1.Spec())
 	if err != nil {
@@ -89,6 +111,10 @@ func (c *Client) Ping(ctx context.Context, to peer.ID, seq uint64) (uint64, erro
 // MetaData asks for a peer's metadata, by metadata/3 or, where that is not supported,
 // metadata/2, which leaves CustodyGroupCount zero, or metadata/1, which leaves Syncnets zero too.
 func (c *Client) MetaData(ctx context.Context, to peer.ID) (*ssz.MetaDataV3, error) {
+	return versions(func() (*ssz.MetaDataV3, error) { return c.metaData(ctx, to) })
+}
+
+func (c *Client) metaData(ctx context.Context, to peer.ID) (*ssz.MetaDataV3, error) {
 	v3, v2, v1 := c.family.MetaDataV3, c.family.MetaDataV2, c.family.MetaDataV1
 	out, err := c.engine.Open(ctx, to, v3.Spec(), v2.Spec(), v1.Spec())
 	if err != nil {

@@ -57,25 +57,35 @@ type call[T any, P interface {
 // answer, each checked.
 func (c *call[T, P]) stream(ctx context.Context, to peer.ID, request any, specs ...*reqresp.Spec) iter.Seq2[*T, error] {
 	return func(yield func(*T, error) bool) {
-		paced := c.client.engine.With(reqresp.CallOptions{Items: items(specs[0], request)})
-		out, err := paced.Open(ctx, to, specs...)
+		err := c.exchange(ctx, to, request, specs, yield)
+		if len(specs) > 1 && isRefusedLate(err) {
+			err = c.exchange(ctx, to, request, specs, yield)
+		}
 		if err != nil {
 			yield(nil, err)
-			return
 		}
-		defer out.Close()
-		if err := out.Send(bounded(out.Spec(), request)); err != nil {
-			yield(nil, err)
-			return
-		}
-		for {
-			object, err := c.receive(out)
-			if err == io.EOF {
-				return
-			}
-			if !yield(object, err) || err != nil {
-				return
-			}
+	}
+}
+
+// exchange yields the objects that answer a request. It fails if the exchange does, but not if yield has had enough.
+func (c *call[T, P]) exchange(ctx context.Context, to peer.ID, request any, specs []*reqresp.Spec, yield func(*T, error) bool) error {
+	out, err := c.client.engine.With(reqresp.CallOptions{Items: items(specs[0], request)}).Open(ctx, to, specs...)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	if err := out.Send(bounded(out.Spec(), request)); err != nil {
+		return err
+	}
+	for {
+		object, err := c.receive(out)
+		switch {
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return err
+		case !yield(object, nil):
+			return nil
 		}
 	}
 }

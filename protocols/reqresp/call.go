@@ -2,6 +2,7 @@ package reqresp
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/libp2p/go-libp2p/core/network"
@@ -14,6 +15,7 @@ import (
 type call struct {
 	client *Client
 	info   OutboundInfo
+	ids    []protocol.ID // proposed
 	turn   turn
 	paced  bool // the pacer is to be told how it ended
 	result Result
@@ -44,8 +46,8 @@ func (c *call) open(ctx context.Context, specs []*Spec) (*Outbound, error) {
 // connect waits for the call's turn and opens a stream. The phase is the one it failed in.
 func (c *call) connect(ctx context.Context, specs []*Spec) (network.Stream, Phase, error) {
 	shared, timeouts := c.client.shared, c.client.opts.Timeouts.or(specs[0].Limits.Timeouts)
-	ids, err := c.client.opts.proposal(specs)
-	if err != nil {
+	var err error
+	if c.ids, err = c.client.opts.proposal(specs); err != nil {
 		return nil, PhaseQueue, err
 	}
 	if c.turn, err = shared.turns.wait(ctx, c.info.Peer, specs[0].Name); err != nil {
@@ -59,7 +61,7 @@ func (c *call) connect(ctx context.Context, specs []*Spec) (network.Stream, Phas
 		return nil, PhaseDial, err
 	}
 	tell(shared.trace.Connected, c.info)
-	stream, err := c.negotiate(ctx, ids, timeouts)
+	stream, err := c.negotiate(ctx, timeouts)
 	return stream, PhaseNegotiate, err
 }
 
@@ -101,10 +103,10 @@ func isConnected(ctx context.Context, h Host, to peer.ID) bool {
 	return connectedness == network.Connected
 }
 
-func (c *call) negotiate(ctx context.Context, ids []protocol.ID, timeouts Timeouts) (network.Stream, error) {
+func (c *call) negotiate(ctx context.Context, timeouts Timeouts) (network.Stream, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, timeouts.Negotiate, ErrTimeout)
 	defer cancel()
-	stream, err := c.client.shared.host.NewStream(network.WithNoDial(ctx, "connected"), c.info.Peer, ids...)
+	stream, err := c.client.shared.host.NewStream(network.WithNoDial(ctx, "connected"), c.info.Peer, c.ids...)
 	if err != nil {
 		return nil, c.negotiateCause(ctx, err)
 	}
@@ -126,9 +128,18 @@ func (c *call) negotiateCause(ctx context.Context, err error) error {
 	return resetError(err)
 }
 
+// forget has the host forget that the peer supports what it was found not to. The host negotiates what it
+// remembers along with the request, so that call after call would fail until the peer is identified again.
+func (c *call) forget() {
+	_ = c.client.shared.host.Network().Peerstore().RemoveProtocols(c.info.Peer, c.ids...)
+}
+
 // end is the only place that frees what a call holds, and tells that it is over.
 func (c *call) end(err error) {
 	shared := c.client.shared
+	if errors.Is(err, ErrUnsupported) {
+		c.forget()
+	}
 	if c.paced {
 		shared.pacer.Done(c.info.Peer, c.info.Spec.Name, err)
 	}

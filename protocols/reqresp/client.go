@@ -105,6 +105,10 @@ func (c *Client) Pending() map[peer.ID]int { return c.shared.protect.counts() }
 // different types are called: the request is chosen by the [Outbound.Spec] that
 // won. All specs given belong to one protocol and share its name.
 //
+// What the host knows a peer to support is not negotiated but sent along with the request, which
+// saves a round trip. A peer that has ceased to support it refuses, and [Outbound.Receive] fails with
+// ErrUnsupported: the host has forgotten it then, and the next call negotiates anew.
+//
 // The exchange lasts until [Outbound.Close]; ctx bounds all of it. Calls to a peer that
 // is not connected share one dial. The error is a [*Failure].
 func (c *Client) Open(ctx context.Context, to peer.ID, specs ...*Spec) (*Outbound, error) {

@@ -23,7 +23,8 @@ type Host interface {
 	SetStreamHandler(id protocol.ID, handler network.StreamHandler)
 	// RemoveStreamHandler undoes SetStreamHandler.
 	RemoveStreamHandler(id protocol.ID)
-	// Network tells when connections end.
+	// Network tells when connections end. Its peerstore is where NewStream looks up what a
+	// peer supports; what a peer was found not to support is removed from there.
 	Network() network.Network
 	// ConnManager is asked to keep connections on which exchanges are pending.
 	ConnManager() connmgr.ConnManager

@@ -104,15 +104,18 @@ func TestUnsupported(t *testing.T) {
 func TestUnsupportedIsFoundLate(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		s.connect(t)
-		// What was true once: the request is sent without waiting for an answer.
-		if err := s.client.Peerstore().AddProtocols(s.server.ID(), echo.Spec().Protocols...); err != nil {
-			t.Fatal(err)
-		}
 		c := reqresp.NewClient(s.client, nil)
 		for range 50 {
+			// What was true once: the request is sent without waiting for an answer.
+			if err := s.client.Peerstore().AddProtocols(s.server.ID(), echo.Spec().Protocols...); err != nil {
+				t.Fatal(err)
+			}
 			_, err := echo.Call(t.Context(), c, s.server.ID(), new(Text("hello")))
 			wantFailure(t, err, reqresp.PhaseFirstByte, reqresp.ErrUnsupported)
 		}
+		// It is not taken for true any more.
+		_, err := echo.Call(t.Context(), c, s.server.ID(), new(Text("hello")))
+		wantFailure(t, err, reqresp.PhaseNegotiate, reqresp.ErrUnsupported)
 	})
 }
 
