@@ -97,9 +97,10 @@ func (r *run) forkPoint(ctx context.Context, why *store.LinkError, floor ssz.Slo
 
 // compare asks the peer for the slots from first to last. It returns the first
 // block that the store does not hold, nil if there is none, and whether there was
-// one before it that the store holds.
+// one before it that the store holds. A peer that answers with nothing again and again is
+// not asked for the rest: a store may reach back for years.
 func (r *run) compare(ctx context.Context, first, last ssz.Slot) (other *beacon.Block, shared bool, err error) {
-	for first <= last {
+	for empty := 0; first <= last; {
 		count := min(r.opts.Batch, uint64(last-first)+1)
 		other, held, err := r.firstOther(ctx, first, count)
 		if held != nil || err == nil {
@@ -108,6 +109,7 @@ func (r *run) compare(ctx context.Context, first, last ssz.Slot) (other *beacon.
 		if held != nil {
 			shared = true
 			first = held.Slot + 1
+			empty = 0
 		}
 		switch {
 		case other != nil:
@@ -118,6 +120,9 @@ func (r *run) compare(ctx context.Context, first, last ssz.Slot) (other *beacon.
 			}
 		case held == nil:
 			first += ssz.Slot(count)
+			if empty++; empty == maxEmpty {
+				return nil, false, fmt.Errorf("%w: it shows no block in %d ranges before slot %d", ErrDiverged, empty, first)
+			}
 		}
 	}
 	return nil, shared, nil
