@@ -92,6 +92,7 @@ func TestFailingPeerIsAskedAFewTimes(t *testing.T) {
 		"reset":                 {answer{end: resetWith(0)}, 0},
 		"no first byte":         {answer{end: hold}, 10 * time.Second},
 		"no progress":           {answer{raw: chunk(whole[0])[:100], end: hold}, 15 * time.Second},
+		"trickle":               {answer{end: trickle(chunk(whole[0]))}, 15 * time.Second},
 		"server error, no text": {answer{raw: verdict(2, "")}, 0},
 	}
 	var tests []*syncTest

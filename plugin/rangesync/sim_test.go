@@ -108,8 +108,11 @@ type scriptedPeer struct {
 // serve has a host answer until the test ends.
 func (p *scriptedPeer) serve(t *testing.T, h host.Host) {
 	ended := make(chan struct{})
+	var handlers sync.WaitGroup
 	p.began = time.Now()
 	h.SetStreamHandler(idByRange, func(stream network.Stream) {
+		handlers.Add(1)
+		defer handlers.Done()
 		a, err := p.answer(stream)
 		if err != nil {
 			t.Error(err)
@@ -132,6 +135,7 @@ func (p *scriptedPeer) serve(t *testing.T, h host.Host) {
 	t.Cleanup(func() {
 		h.RemoveStreamHandler(idByRange)
 		close(ended)
+		handlers.Wait()
 	})
 }
 
@@ -205,6 +209,18 @@ func chunk(b *beacon.Block) []byte {
 // verdict is a response chunk with an error.
 func verdict(code reqresp.Code, text string) []byte {
 	return snappy.AppendFrames(snappy.AppendHeader([]byte{byte(code)}, len(text)), []byte(text))
+}
+
+// trickle writes a byte a second, so that a response goes on without end.
+func trickle(response []byte) func(network.Stream) {
+	return func(s network.Stream) {
+		for _, b := range response {
+			if _, err := s.Write([]byte{b}); err != nil {
+				return
+			}
+			time.Sleep(time.Second)
+		}
+	}
 }
 
 // hold leaves a stream as it is.
