@@ -12,6 +12,7 @@ import (
 
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/multiformats/go-multiaddr"
 
 	"github.com/seed-2dd5877b/reqresp/plugin"
 	"github.com/seed-2dd5877b/reqresp/ssz"
@@ -91,6 +92,16 @@ func TestAStartThatFailsIsUndone(t *testing.T) {
 			}
 			cfg.Listen = []string{"/ip4/127.0.0.1/tcp/" + portOf(l.Addr())}
 			return func() { l.Close() }, cfg.Listen[0]
+		}},
+		{"the TCP port is another service's", func(t *testing.T, _ string, cfg *plugin.Config) (func(), string) {
+			other := startStandalone(t, t.TempDir(), devConfig())
+			cfg.Listen = nil
+			for _, addr := range other.Host().Addrs() {
+				if port, err := addr.ValueForProtocol(multiaddr.P_TCP); err == nil {
+					cfg.Listen = []string{"/ip4/127.0.0.1/tcp/" + port}
+				}
+			}
+			return func() { _ = other.Stop() }, cfg.Listen[0]
 		}},
 		{"the QUIC port is taken", func(t *testing.T, _ string, cfg *plugin.Config) (func(), string) {
 			l, err := net.ListenPacket("udp", "127.0.0.1:0")

@@ -57,7 +57,9 @@ func newHost(key *ecdsa.PrivateKey, cfg *Config, plan *resources.Plan, gater cor
 		libp2p.ConnectionGater(gater),
 		libp2p.UserAgent(userAgent),
 		libp2p.Transport(quic.NewTransport),
-		libp2p.Transport(tcp.NewTCPTransport),
+		// Sharing the port for what is dialed would have two processes listen on one, each of which
+		// gets some of the connections.
+		libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport()),
 		libp2p.Security(noise.ID, noise.New),
 		libp2p.Muxer(yamux.ID, yamux.DefaultTransport),
 		libp2p.Muxer(mplex.ID, mplex.DefaultTransport),
