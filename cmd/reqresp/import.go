@@ -131,6 +131,17 @@ func checkpoint(ctx context.Context, i *importer, root ssz.Root, epoch ssz.Epoch
 			epoch, start, slot)
 	}
 	headSlot, headRoot, _ := i.store.Head()
+	if start > max(headSlot, i.network.SlotAt(time.Now())) {
+		return fmt.Errorf("--finalized-epoch %d begins at slot %d, which is yet to come: the blocks stay, unverified", epoch, start)
+	}
+	// The block of a checkpoint is the last up to the begin of its epoch.
+	for later, err := range i.store.BlocksByRange(ctx, slot+1, uint64(min(start, headSlot)-slot)) {
+		if err != nil {
+			return err
+		}
+		return fmt.Errorf("--finalized-epoch %d begins at slot %d, but the block of --finalized-root is of slot %d, and that of slot %d is between",
+			epoch, start, slot, later.Slot)
+	}
 	err = i.store.SetSource(ctx, beacon.Status{
 		ForkDigest:            i.network.DigestAt(i.network.EpochOf(headSlot)),
 		FinalizedRoot:         root,

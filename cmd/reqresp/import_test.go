@@ -42,6 +42,9 @@ func TestImportVerifiesTheCheckpoint(t *testing.T) {
 	}{
 		{ssz.Root{1}, "2", "is not that of a block in the store"},
 		{chain[64].Root, "2", "epoch 2 begins at slot 64, but the block of --finalized-root is of slot 65"},
+		{devchain.FinalizedRoot(), "3", "epoch 3 begins at slot 96, but the block of --finalized-root is of slot 64, and that of slot 65 is between"},
+		{devchain.FinalizedRoot(), "18446744073709551615", "which is yet to come"},
+		{devchain.HeadRoot(), "18446744073709551615", "which is yet to come"},
 	} {
 		fail(t, exitFailed, test.want, "import", "--datadir", dir, file,
 			"--finalized-root", test.root.String(), "--finalized-epoch", test.epoch)
