@@ -59,6 +59,16 @@ func TestImportVerifiesTheCheckpoint(t *testing.T) {
 	}
 }
 
+func TestImportCountsABlockOnce(t *testing.T) {
+	t.Parallel()
+	chain := blocks(t)[:3]
+	args := append([]string{"import", "--json", "--datadir", t.TempDir(), "-"}, devNetwork(t)...)
+	o := runWithInput(t, linesOf(chain)+linesOf(chain[1:]), args...)
+	if got := decode[importResult](t, o.stdout); o.code != exitOK || got.Blocks != 3 || got.Known != 2 {
+		t.Errorf("exit code %d, imported %+v: %s", o.code, got, o.stderr)
+	}
+}
+
 func TestImportNamesThePlaceOfABadBlock(t *testing.T) {
 	t.Parallel()
 	chain, network := blocks(t), devNetwork(t)

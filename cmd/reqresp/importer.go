@@ -186,6 +186,7 @@ func (i *importer) append(ctx context.Context, blocks ...*beacon.Block) error {
 			i.known++
 			continue
 		}
+		head, held = b.Slot, true
 		i.blocks++
 		i.bytes += uint64(len(b.SSZ))
 	}
