@@ -89,6 +89,9 @@ func (a *app) runImport(ctx context.Context, cmd *cli.Command) (err error) {
 	}
 	began := time.Now()
 	if err := a.importAll(ctx, cmd, i); err != nil {
+		if ctx.Err() != nil {
+			err = interrupted(i.blocks)
+		}
 		return fmt.Errorf("import: %w", err)
 	}
 	return a.reportImport(cmd, i, time.Since(began))

@@ -40,7 +40,7 @@ func (i *importer) watch(m *meter, paths []string) {
 	i.meter = m
 	for _, path := range paths {
 		info, err := os.Stat(path)
-		if err != nil || !info.Mode().IsRegular() {
+		if err != nil || readsOnce(path) {
 			i.total = 0 // Standard input, or something else without an end that is known.
 			return
 		}
@@ -74,14 +74,14 @@ func newImporter(ctx context.Context, s *store.Store, genesis *store.Network) (*
 
 // file imports the blocks of a file, the last of which may still be pending afterwards.
 func (i *importer) file(ctx context.Context, path string, stdin io.Reader) error {
-	file, name := stdin, "standard input"
-	if path != "-" {
-		f, err := os.Open(path)
-		if err != nil {
-			return err
-		}
-		defer func() { _ = f.Close() }()
-		file, name = f, path
+	file, err := openInput(ctx, path, stdin)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }()
+	name := path
+	if path == "-" {
+		name = "standard input"
 	}
 	for record, err := range blockfile.Read(metered{file, i.progress}) {
 		place := name
@@ -93,8 +93,8 @@ func (i *importer) file(ctx context.Context, path string, stdin io.Reader) error
 			block, err = i.check(&record)
 		}
 		if err != nil {
-			// What came before is as good as ever.
-			return errors.Join(i.flush(ctx), fmt.Errorf("%s: %w", place, err))
+			// What came before is as good as ever, also when this was interrupted.
+			return errors.Join(i.flush(context.WithoutCancel(ctx)), fmt.Errorf("%s: %w", place, err))
 		}
 		if err := i.add(ctx, block, place); err != nil {
 			return err
@@ -194,11 +194,11 @@ func (i *importer) append(ctx context.Context, blocks ...*beacon.Block) error {
 }
 
 // sortPaths puts files of raw SSZ, one block each, in the order of their slots. If any of the
-// files is of another kind they stay as they are.
+// files is of another kind, or can be read only once, they stay as they are.
 func sortPaths(paths []string) ([]string, error) {
 	slots := make(map[string]ssz.Slot, len(paths))
 	for _, path := range paths {
-		if path == "-" {
+		if readsOnce(path) {
 			return paths, nil
 		}
 		slot, raw, err := peekSlot(path)

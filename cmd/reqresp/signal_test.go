@@ -8,10 +8,13 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
 // program returns a run of this program as a process of its own, which ends with the test.
@@ -62,34 +65,87 @@ func TestServeStopsInGoodOrderOnASignal(t *testing.T) {
 	}
 }
 
-// TestTheSecondSignalEndsAtOnce has a process wait for input that does not come, which the first
-// signal does not end.
+// What waits for input that does not come ends by the first signal, and what came before stays.
+func TestASignalEndsTheWaitForInput(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	fifo := filepath.Join(dir, "fifo")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	input := linesOf(blocks(t)[:3])
+	for _, test := range []struct {
+		name, path string
+		args       []string
+		want       string
+	}{
+		{"import standard input", "-", append([]string{"import", "--datadir", filepath.Join(dir, "1")}, devNetwork(t)...), "interrupted after 3 blocks"},
+		{"import a pipe", fifo, append([]string{"import", "--datadir", filepath.Join(dir, "2")}, devNetwork(t)...), "interrupted after 3 blocks"},
+		{"ssz", "-", []string{"ssz", "check", "--fork", "electra", "--type", "SignedBeaconBlock"}, "signal"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			cmd, stderr := program(t, append(test.args, test.path)...)
+			stdin, err := cmd.StdinPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer stdin.Close()
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			to := stdin
+			if test.path != "-" {
+				if to, err = os.OpenFile(test.path, os.O_WRONLY, 0); err != nil {
+					t.Fatal(err)
+				}
+				defer to.Close()
+			}
+			// With more than fits into the pipe behind them, the blocks were read once it is written.
+			if _, err := io.WriteString(to, input+strings.Repeat("\n", 1<<20)); err != nil {
+				t.Fatalf("%v: %s", err, stderr)
+			}
+			if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+				t.Fatal(err)
+			}
+			err = cmd.Wait()
+			if cmd.ProcessState.ExitCode() != exitFailed || !strings.Contains(stderr.String(), test.want) {
+				t.Errorf("%v: %s, want %q", err, stderr, test.want)
+			}
+		})
+	}
+}
+
+// TestTheSecondSignalEndsAtOnce has a process write what nobody reads, which the first signal does not end.
 func TestTheSecondSignalEndsAtOnce(t *testing.T) {
 	t.Parallel()
-	cmd, stderr := program(t, append([]string{"import", "--datadir", t.TempDir(), "-"}, devNetwork(t)...)...)
-	stdin, err := cmd.StdinPipe()
+	object := filepath.Join(t.TempDir(), "roots.ssz")
+	writeFile(t, object, make([]byte, 1024*len(ssz.Root{})))
+	cmd, stderr := program(t, "ssz", "json", "--fork", "phase0", "--type", "BeaconBlocksByRootRequest", object)
+	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer stdin.Close()
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	// More than fits into the pipe: once it is written, the process is reading.
-	if _, err := io.WriteString(stdin, strings.Repeat("\n", 1<<20)); err != nil {
+	// Its JSON is more than fits into the pipe: once it begins to come, the process is writing.
+	if _, err := io.ReadFull(stdout, make([]byte, 1)); err != nil {
 		t.Fatalf("%v: %s", err, stderr)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	ended := make(chan *os.ProcessState, 1)
+	go func() {
+		state, _ := cmd.Process.Wait() // which leaves the pipe open
+		ended <- state
+	}()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	signals := 0
 	for {
 		select {
-		case err := <-ended:
-			status := cmd.ProcessState.Sys().(syscall.WaitStatus)
+		case state := <-ended:
+			status := state.Sys().(syscall.WaitStatus)
 			if !status.Signaled() || status.Signal() != syscall.SIGTERM || signals < 2 {
-				t.Errorf("after %d signals: %v: %s", signals, err, stderr)
+				t.Errorf("after %d signals: %v", signals, state)
 			}
 			return
 		case <-tick.C:

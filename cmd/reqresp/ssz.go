@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -69,12 +68,12 @@ func (a *app) sszCommand(name, usage string, do func(*app, *ssz.Shape, []byte) e
 			&cli.StringFlag{Name: "type", Usage: "name of the object's `TYPE`", Required: true},
 			&cli.BoolFlag{Name: "hex", Usage: "FILE is hexadecimal, with or without 0x"},
 		},
-		Action: func(_ context.Context, cmd *cli.Command) error {
+		Action: func(ctx context.Context, cmd *cli.Command) error {
 			shape, err := shapeOf(cmd)
 			if err != nil {
 				return err
 			}
-			b, err := a.readObject(cmd)
+			b, err := a.readObject(ctx, cmd)
 			if err == nil {
 				err = do(a, shape, b)
 			}
@@ -108,22 +107,33 @@ func shapeOf(cmd *cli.Command) (*ssz.Shape, error) {
 	return shape, nil
 }
 
+// maxObject bounds the bytes of a file. What is exchanged, also in hexadecimal, is a fraction of it.
+const maxObject = 64 << 20
+
 // readObject reads the file that the argument names.
-func (a *app) readObject(cmd *cli.Command) (b []byte, err error) {
-	switch name := cmd.Args().First(); {
+func (a *app) readObject(ctx context.Context, cmd *cli.Command) ([]byte, error) {
+	name := cmd.Args().First()
+	switch {
 	case name == "":
 		return nil, usagef(cmd, "FILE is missing: want one with an encoded object, or - for standard input")
 	case cmd.Args().Len() > 1:
 		return nil, usagef(cmd, "%s takes one FILE, not %q beside it", cmd.Name, cmd.Args().Get(1))
-	case name == "-":
-		b, err = io.ReadAll(a.stdin)
-	default:
-		b, err = os.ReadFile(name)
 	}
-	if err != nil || !cmd.Bool("hex") {
-		return b, err
+	file, err := openInput(ctx, name, a.stdin)
+	if err != nil {
+		return nil, err
 	}
-	return decodeHex(b)
+	defer func() { _ = file.Close() }()
+	b, err := io.ReadAll(io.LimitReader(file, maxObject+1))
+	switch {
+	case err != nil:
+		return nil, err
+	case len(b) > maxObject:
+		return nil, fmt.Errorf("%s has more than %d bytes, which no object has that is exchanged", name, maxObject)
+	case cmd.Bool("hex"):
+		return decodeHex(b)
+	}
+	return b, nil
 }
 
 // decodeHex decodes text in place.

@@ -127,3 +127,13 @@ func TestSSZSaysWhatIsWrong(t *testing.T) {
 	}
 	fail(t, exitFailed, "/none", strings.Fields("ssz check --fork fulu --type Ping /none")...)
 }
+
+func TestSSZOfWhatHasNoEnd(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "endless")
+	writeFile(t, path, nil)
+	if err := os.Truncate(path, 1<<40); err != nil {
+		t.Fatal(err)
+	}
+	fail(t, exitFailed, "more than 67108864 bytes", "ssz", "check", "--fork", "electra", "--type", "SignedBeaconBlock", path)
+}

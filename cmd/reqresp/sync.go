@@ -170,7 +170,7 @@ func explainSync(ctx context.Context, err error, result rangesync.Result) error 
 	_, limited := errors.AsType[*rangesync.LimitedError](err)
 	switch {
 	case ctx.Err() != nil:
-		return fmt.Errorf("interrupted after %d blocks, which are stored: the same command goes on from there", result.Blocks)
+		return interrupted(result.Blocks)
 	case errors.Is(err, beacon.ErrIrrelevant):
 		return fmt.Errorf("%w: the peer is of another network or chain than the store", err)
 	case errors.Is(err, rangesync.ErrUntrusted):
@@ -185,6 +185,11 @@ func explainSync(ctx context.Context, err error, result rangesync.Result) error 
 		return fmt.Errorf("%w: try another peer, or another --datadir", err)
 	}
 	return err
+}
+
+// interrupted tells what is left of a run that a signal has ended.
+func interrupted(blocks uint64) error {
+	return fmt.Errorf("interrupted after %d blocks, which are stored: the same command goes on from there", blocks)
 }
 
 func (a *app) reportSync(cmd *cli.Command, r rangesync.Result, elapsed time.Duration) error {
