@@ -28,7 +28,7 @@ func peerOf(p *peers.Info, serving map[peer.ID]int) api.Peer {
 		Connected: p.Since.UTC(),
 		Client:    metrics.ClientName(p.Agent),
 		Agent:     p.Agent,
-		Status:    p.Status,
+		Status:    api.StatusOf(p.Status),
 		Serving:   serving[p.ID],
 		Score:     p.Score,
 		Static:    p.Static,

@@ -37,7 +37,7 @@ func (a *API) NodeInfo(ctx context.Context) (*api.NodeInfo, error) {
 		PeerID:  r.host.ID(),
 		Addrs:   addrs,
 		Network: r.network.Config().Name,
-		Status:  status,
+		Status:  api.Status(status),
 		ENR:     a.service.Record(),
 		Refused: r.server.Refused(),
 	}, nil
@@ -74,7 +74,7 @@ func (a *API) Peer(id string) (*api.PeerDetails, error) {
 	d := &api.PeerDetails{
 		Peer:      peerOf(&info, r.server.Serving()),
 		Conns:     []string{},
-		MetaData:  info.MetaData,
+		MetaData:  api.MetaDataOf(info.MetaData),
 		Protocols: append([]protocol.ID{}, info.Protocols...),
 		Budgets:   a.service.budgets(of),
 	}

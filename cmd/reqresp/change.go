@@ -13,7 +13,6 @@ import (
 	"github.com/seed-2dd5877b/reqresp/limits/config"
 	"github.com/seed-2dd5877b/reqresp/plugin/api"
 	"github.com/seed-2dd5877b/reqresp/plugin/client"
-	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 )
 
 // changes are the commands that change something.
@@ -135,18 +134,16 @@ func rateOf[R any, P interface {
 	return rate, nil
 }
 
-func connectPeer(ctx context.Context, cmd *cli.Command, c *client.Client) (beacon.Status, error) {
+func connectPeer(ctx context.Context, cmd *cli.Command, c *client.Client) (api.Status, error) {
 	to, err := parsePeer(cmd, cmd.Args().First())
 	if err != nil {
-		return beacon.Status{}, err
+		return api.Status{}, err
 	}
 	return c.Connect(ctx, fmt.Sprintf("%v/p2p/%v", to.Addrs[0], to.ID))
 }
 
-func (a *app) showStatus(s beacon.Status) *table {
+func (a *app) showStatus(s api.Status) *table {
 	t := newTable(a.stdout)
-	t.row("head", s.HeadSlot, s.HeadRoot)
-	t.row("finalized", s.FinalizedEpoch, s.FinalizedRoot)
-	t.row("earliest", s.EarliestAvailableSlot)
+	statusRows(t, &s)
 	return t
 }

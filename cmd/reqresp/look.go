@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -116,10 +117,10 @@ func (a *app) showPeer(p api.PeerDetails) *table {
 	t.row("static", p.Static)
 	t.row("trusted", p.Trusted)
 	if s := p.Status; s != nil {
-		t.row("head", s.HeadSlot, s.HeadRoot)
-		t.row("finalized", s.FinalizedEpoch, s.FinalizedRoot)
-		t.row("earliest", s.EarliestAvailableSlot)
-		t.row("fork digest", s.ForkDigest)
+		statusRows(t, s)
+	}
+	if md := p.MetaData; md != nil {
+		t.row("metadata", fmt.Sprintf("sequence number %d", md.SeqNumber), fmt.Sprintf("%d custody groups", md.CustodyGroupCount))
 	}
 	for _, addr := range p.Conns {
 		t.row("connection", addr)
@@ -131,6 +132,13 @@ func (a *app) showPeer(p api.PeerDetails) *table {
 		t.row("budget", b.Method, b.Requests, b.Items, b.Bytes)
 	}
 	return t
+}
+
+func statusRows(t *table, s *api.Status) {
+	t.row("head", fmt.Sprintf("slot %d", s.HeadSlot), s.HeadRoot)
+	t.row("finalized", fmt.Sprintf("epoch %d", s.FinalizedEpoch), s.FinalizedRoot)
+	t.row("earliest", fmt.Sprintf("slot %d", s.EarliestAvailableSlot))
+	t.row("fork digest", s.ForkDigest)
 }
 
 func (a *app) showMethods(methods []api.Method) *table {

@@ -6,16 +6,15 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 
-	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
 // NodeInfo tells who a node is.
 type NodeInfo struct {
-	PeerID  peer.ID       `json:"peerId"`  // the libp2p host's
-	Addrs   []string      `json:"addrs"`   // multiaddrs with the peer id, ready to dial
-	Network string        `json:"network"` // its name, empty if it has none
-	Status  beacon.Status `json:"status"`  // what peers are told of the chain
+	PeerID  peer.ID  `json:"peerId"`  // the libp2p host's
+	Addrs   []string `json:"addrs"`   // multiaddrs with the peer id, ready to dial
+	Network string   `json:"network"` // its name, empty if it has none
+	Status  Status   `json:"status"`  // what peers are told of the chain
 	// ENR is the node record, which begins "enr:"; empty if discovery is off.
 	ENR string `json:"enr,omitempty"`
 	// Refused is how many streams were reset because too many were being served, or because there
@@ -36,7 +35,7 @@ type Peer struct {
 	// Agent is what it calls itself, empty if it has not (yet).
 	Agent string `json:"agent"`
 	// Status is what it last told; nil if it has not.
-	Status *beacon.Status `json:"status"`
+	Status *Status `json:"status"`
 	// Serving is how many of its requests are being served.
 	Serving int `json:"serving"`
 	// Score is between -100 and 100. A stranger's is 0.
@@ -53,7 +52,7 @@ type PeerDetails struct {
 	// Conns are the multiaddrs of its connections.
 	Conns []string `json:"conns"`
 	// MetaData is what it last told; nil if it has told none.
-	MetaData *ssz.MetaDataV3 `json:"metadata"`
+	MetaData *MetaData `json:"metadata"`
 	// Protocols are those that it says it serves, sorted.
 	Protocols []protocol.ID `json:"protocols"`
 	// Budgets are what it has left of its quotas.
