@@ -59,7 +59,7 @@ func TestMistakesInSettingsNameTheirPlace(t *testing.T) {
 	fail(t, exitFailed, path+": Metrics.Port is -1: want 0 to 65535", "config", "--config", path)
 	fail(t, exitFailed, "/none.toml", "config", "--config", "/none.toml")
 	t.Setenv("REQRESP_PPROF_PORT", "many")
-	fail(t, exitFailed, "REQRESP_PPROF_PORT", "config")
+	fail(t, exitFailed, `REQRESP_PPROF_PORT "many": want a whole number`, "config")
 }
 
 func TestEverySettingHasAFlagAndAVariable(t *testing.T) {

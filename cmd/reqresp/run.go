@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"strings"
 
@@ -28,13 +27,15 @@ type app struct {
 // good order.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	a := &app{stdin: stdin, stdout: &output{w: stdout}, stderr: stderr}
-	err := a.command().Run(ctx, args)
+	root := a.command()
+	err := root.Run(ctx, args)
 	if err == nil {
 		err = a.stdout.err
 	}
 	if err == nil {
 		return exitOK
 	}
+	err = explainEnvironment(root, err)
 	a.note("%v", err)
 	if usage, ok := errors.AsType[*usageError](err); ok {
 		a.note("see '%s --help'", usage.command)
@@ -44,20 +45,6 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return exitUsage // The help command was asked for the help of no command.
 	}
 	return exitFailed
-}
-
-// A usageError is a mistake in the arguments.
-type usageError struct {
-	command string // whose help to see
-	err     error
-}
-
-func (e *usageError) Error() string { return e.err.Error() }
-func (e *usageError) Unwrap() error { return e.err }
-
-// usagef returns a mistake in the arguments of cmd.
-func usagef(cmd *cli.Command, format string, args ...any) error {
-	return &usageError{cmd.FullName(), fmt.Errorf(format, args...)}
 }
 
 const description = `Serves, downloads and inspects beacon chain blocks over the Req/Resp domain of
@@ -114,10 +101,6 @@ func (a *app) command() *cli.Command {
 		cmd.HideHelpCommand = true
 	}
 	return root
-}
-
-func onUsageError(_ context.Context, cmd *cli.Command, err error, _ bool) error {
-	return usagef(cmd, "%w", err)
 }
 
 // noCommand is what happens if the first argument is none of the commands.
