@@ -20,6 +20,9 @@ func (f *File) Config() (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
+	if err := f.checkZeros(); err != nil {
+		return Config{}, err
+	}
 	f.applyTo(&c)
 	if f.Trusted != nil {
 		if c.Trusted, err = parsePeers(*f.Trusted); err != nil {
@@ -31,6 +34,38 @@ func (f *File) Config() (Config, error) {
 	}
 	return c, nil
 }
+
+// checkZeros refuses what would be taken for the default, though a file that says zero means it.
+func (f *table) checkZeros() error {
+	s, p := cmp.Or(f.Score, new(scores)), cmp.Or(f.Prefix, new(prefix))
+	for _, setting := range []struct {
+		key  string
+		zero bool
+	}{
+		{"max_concurrent", isZero(f.MaxConcurrent)},
+		{"max_queue", isZero(f.MaxQueue)},
+		{"max_peers", isZero(f.MaxPeers)},
+		{"prefix.ipv4_bits", isZero(p.IPv4Bits)},
+		{"prefix.ipv6_bits", isZero(p.IPv6Bits)},
+		{"score.half_life", isZero(s.HalfLife)},
+		{"score.window", isZero(s.Window)},
+		{"score.low_cap", isZero(s.LowCap)},
+		{"score.mid_cap", isZero(s.MidCap)},
+		{"score.high_cap", isZero(s.HighCap)},
+		{"score.reward_cap", isZero(s.RewardCap)},
+		{"score.disconnect", isZero(s.Disconnect)},
+		{"score.ban", isZero(s.Ban)},
+		{"score.ban_for", isZero(s.BanFor)},
+		{"score.max_peers", isZero(s.MaxPeers)},
+	} {
+		if setting.zero {
+			return fmt.Errorf("config: %s is 0, which is not allowed: leave it out for the default", setting.key)
+		}
+	}
+	return nil
+}
+
+func isZero[T comparable](v *T) bool { return v != nil && *v == *new(T) }
 
 // A table is the keys of a file. What it does not mention is nil.
 type table struct {
