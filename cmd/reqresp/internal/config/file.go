@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -35,13 +36,13 @@ func (c *Config) decode(text []byte) error {
 	err := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields().Decode(c)
 	if unknown, ok := errors.AsType[*toml.StrictMissingError](err); ok {
 		first := unknown.Errors[0]
-		line, _ := first.Position()
-		return fmt.Errorf("%d: %w", line, unknownKey(first.Key()))
+		line, column := first.Position()
+		return fmt.Errorf("%d: %w", line, unknownKey(inlined(first.Key(), text, line, column)))
 	}
 	if wrong, ok := errors.AsType[*toml.DecodeError](err); ok {
 		line, _ := wrong.Position()
 		if key := wrong.Key(); len(key) > 0 {
-			return fmt.Errorf("%d: %s: %s", line, strings.Join(key, "."), strings.TrimPrefix(wrong.Error(), "toml: "))
+			return fmt.Errorf("%d: %s: %s", line, strings.Join(key, "."), explainType(strings.TrimPrefix(wrong.Error(), "toml: ")))
 		}
 		return fmt.Errorf("%d: %s", line, strings.TrimPrefix(wrong.Error(), "toml: "))
 	}
@@ -49,6 +50,44 @@ func (c *Config) decode(text []byte) error {
 		return fmt.Errorf(" %w", err)
 	}
 	return nil
+}
+
+// fieldType is how the decoder tells what it wants: by the field of a struct.
+var fieldType = regexp.MustCompile(` into struct field \S+ of type (\S+)$`)
+
+// explainType tells what is wanted in the words of the file.
+func explainType(text string) string {
+	return fieldType.ReplaceAllStringFunc(text, func(into string) string {
+		switch of := fieldType.FindStringSubmatch(into)[1]; of {
+		case "string":
+			return ": want a text in quotes"
+		case "[]string":
+			return ": want a list of texts, each in quotes"
+		case "bool":
+			return ": want true or false"
+		case "int", "uint64":
+			return ": want a whole number"
+		case "float64":
+			return ": want a number"
+		default:
+			return ": want a table"
+		}
+	})
+}
+
+// inlined adds the inline table to the key in it, which the decoder leaves out.
+func inlined(key []string, text []byte, line, column int) []string {
+	before := string(bytes.Split(text, []byte("\n"))[line-1])
+	before = before[:min(max(column-1, 0), len(before))]
+	open := strings.LastIndexByte(before, '{')
+	if open <= strings.LastIndexByte(before, '}') {
+		return key
+	}
+	table := strings.Trim(strings.TrimSpace(before[:open]), "= \t")
+	if len(key) > 1 && key[len(key)-2] == table {
+		return key
+	}
+	return slices.Insert(slices.Clone(key), len(key)-1, table)
 }
 
 // unknownKey tells of a key that there is not, and of those that there are in its place.
