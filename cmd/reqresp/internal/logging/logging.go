@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 )
 
 // moduleKey is the attribute by which loggers tell whose they are.
@@ -74,12 +75,22 @@ func New(w io.Writer, format string, l Levels) slog.Handler {
 	for level := range maps.Values(l.byModule) {
 		least = min(least, level)
 	}
-	opts := &slog.HandlerOptions{Level: least}
+	opts := &slog.HandlerOptions{Level: least, ReplaceAttr: inWords}
 	var next slog.Handler = slog.NewTextHandler(w, opts)
 	if format == "json" {
 		next = slog.NewJSONHandler(w, opts)
 	}
 	return &handler{next: next, levels: l, level: l.base}
+}
+
+// inWords has JSON say what text does of what has words for itself, such as 2h0m0s for a time.
+func inWords(_ []string, attr slog.Attr) slog.Attr {
+	switch v := attr.Value.Any().(type) {
+	case error, time.Time, slog.Level: // These have.
+	case fmt.Stringer:
+		attr.Value = slog.StringValue(fmt.Sprint(v))
+	}
+	return attr
 }
 
 // A handler drops what is below its module's level.

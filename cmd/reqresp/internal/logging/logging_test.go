@@ -3,11 +3,14 @@ package logging_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/seed-2dd5877b/reqresp/cmd/reqresp/internal/logging"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 )
 
 // lines logs at all levels for some modules and returns what is written, as module level pairs.
@@ -63,6 +66,23 @@ func TestTheModuleOfALoggerIsItsLast(t *testing.T) {
 	sync.WithGroup("g").Info("yes")
 	if got := b.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "msg=yes module=sync") {
 		t.Errorf("logged %q", got)
+	}
+}
+
+func TestJSONSaysWhatTextDoes(t *testing.T) {
+	l, err := logging.Parse("info")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for format, want := range map[string]string{
+		"json": `"level":"INFO","msg":"left","for":"2h0m0s","reason":"banned","score":-1.5,"err":"gone"}`,
+		"text": `level=INFO msg=left for=2h0m0s reason=banned score=-1.5 err=gone`,
+	} {
+		var b bytes.Buffer
+		slog.New(logging.New(&b, format, l)).Info("left", "for", 2*time.Hour, "reason", beacon.GoodbyeBanned, "score", -1.5, "err", errors.New("gone"))
+		if got := b.String(); !strings.HasSuffix(got, want+"\n") {
+			t.Errorf("%s: %s, want %s at the end", format, got, want)
+		}
 	}
 }
 
