@@ -130,6 +130,24 @@ func dashboardNames(t *testing.T) []string {
 	return regexp.MustCompile(`reqresp_\w+`).FindAllString(string(file), -1)
 }
 
+// Prometheus keeps the bounds of buckets as it has scraped them before version 3, and as 0.0 since.
+func TestDashboardAsksForBucketsInBothSpellings(t *testing.T) {
+	file, err := os.ReadFile("grafana.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	matchers := regexp.MustCompile(`\ble(=~?)\\"([^"]*)\\"`).FindAllStringSubmatch(string(file), -1)
+	if len(matchers) == 0 {
+		t.Fatal("the dashboard asks for no bucket")
+	}
+	for _, m := range matchers {
+		of := regexp.MustCompile("^(?:" + m[2] + ")$")
+		if m[1] != "=~" || !of.MatchString("0") || !of.MatchString("0.0") {
+			t.Errorf("le%s%q is not both 0 and 0.0", m[1], m[2])
+		}
+	}
+}
+
 func TestDashboardNamesWhatExists(t *testing.T) {
 	exposed := expose(t, metrics.New(table, fullState))
 	samples := make(map[string]bool)
