@@ -59,8 +59,9 @@ func (m *meter) show(done, total uint64, format string, args ...any) {
 	if total > 0 {
 		text = fmt.Sprintf("%s %3d %% %s", bar.Of(done, total, barCells), min(done, total)*100/total, text)
 	}
-	// Back to the begin of the line, and clear what was there.
-	_, _ = fmt.Fprintf(m.w, "\r\x1b[K%s", text)
+	// Back to the begin of the line, and clear what was there. What does not fit is cut off: if it
+	// went on in the next line it would stay there.
+	_, _ = fmt.Fprintf(m.w, "\r\x1b[K\x1b[?7l%s\x1b[?7h", text)
 }
 
 // end takes the bar away, so that results do not follow it on its line.

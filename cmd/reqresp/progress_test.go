@@ -19,8 +19,8 @@ func TestProgressOnATerminalIsABar(t *testing.T) {
 		m.synced(rangesync.Progress{Slot: 50, Target: 100, Blocks: 40, Bytes: 3 << 20})
 		m.synced(rangesync.Progress{Slot: 51, Target: 100}) // too soon
 		m.end()
-		want := "\r\x1b[K" + strings.Repeat("█", 15) + strings.Repeat("░", 15) +
-			"  50 % slot 50 of 100: 40 blocks, 3.0 MiB, 40 blocks/s\r\x1b[K"
+		want := "\r\x1b[K\x1b[?7l" + strings.Repeat("█", 15) + strings.Repeat("░", 15) +
+			"  50 % slot 50 of 100: 40 blocks, 3.0 MiB, 40 blocks/s\x1b[?7h\r\x1b[K"
 		if got := b.String(); got != want {
 			t.Errorf("%q\nwant\n%q", got, want)
 		}
@@ -48,7 +48,7 @@ func TestProgressOfAnUnknownTotalHasNoBar(t *testing.T) {
 		m := newMeter(&b, true)
 		time.Sleep(time.Second) // virtual
 		m.show(7, 0, "seven")
-		if got := b.String(); got != "\r\x1b[Kseven" {
+		if got := b.String(); got != "\r\x1b[K\x1b[?7lseven\x1b[?7h" {
 			t.Errorf("%q", got)
 		}
 	})
