@@ -149,7 +149,7 @@ func operateSettings() []setting {
 
 func limitsSettings() []setting {
 	return []setting{
-		textSetting("limits.preset", "`PRESET` of limits for what is served: "+strings.Join(limitsconfig.Presets(), ", "),
+		textSetting("limits.preset", "`PRESET` of limits: "+strings.Join(limitsconfig.Presets(), ", ")+" (the same for all methods)",
 			func(c *config.Config) *string { return &c.Limits.Preset }),
 	}
 }
