@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 
 	"github.com/ethereum/go-ethereum/rpc"
 	"github.com/urfave/cli/v3"
@@ -54,11 +55,11 @@ func (r remote) action(ctx context.Context, cmd *cli.Command) error {
 	}
 	c, err := client.Dial(ctx, endpoint)
 	if err != nil {
-		return fmt.Errorf("%s: no node answers at %s, is it running? %w", r.name, endpoint, err)
+		return fmt.Errorf("%s: %w", r.name, noNode(endpoint, err))
 	}
 	defer c.Close()
 	if err := r.run(ctx, cmd, c); err != nil {
-		return fmt.Errorf("%s: %w", r.name, explainCall(err))
+		return fmt.Errorf("%s: %w", r.name, explainCall(endpoint, err))
 	}
 	return nil
 }
@@ -80,8 +81,16 @@ func endpointOf(cmd *cli.Command) (string, error) {
 	return nc.IPCEndpoint(), nil
 }
 
+func noNode(endpoint string, err error) error {
+	return fmt.Errorf("no node answers at %s, is it running? %w", endpoint, err)
+}
+
 // explainCall tells what to do about a failure.
-func explainCall(err error) error {
+func explainCall(endpoint string, err error) error {
+	// Over HTTP nothing is dialed before the first call.
+	if failed, ok := errors.AsType[*net.OpError](err); ok && failed.Op == "dial" {
+		return noNode(endpoint, err)
+	}
 	if e, ok := errors.AsType[rpc.Error](err); ok && e.ErrorCode() == codeNoMethod {
 		return fmt.Errorf("%w: the node does not expose it there; IPC has all, HTTP what the node's --http.api names, such as %s",
 			err, api.AdminNamespace)

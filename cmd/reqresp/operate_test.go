@@ -160,6 +160,7 @@ func TestTheNodeIsFoundByItsDatadir(t *testing.T) {
 	}
 	s.stop()
 	fail(t, exitFailed, "no node answers at "+dir+"/reqresp.ipc, is it running?", "limits", "--datadir", dir)
+	fail(t, exitFailed, "no node answers at http://127.0.0.1:1, is it running?", "limits", "--attach", "http://127.0.0.1:1")
 	// Without a socket there is nothing to find.
 	s = startServe(t, dir, "--ipcpath=")
 	s.line(t)
