@@ -1,0 +1,21 @@
+package plugin
+
+import (
+	"fmt"
+
+	"github.com/shirou/gopsutil/disk"
+)
+
+// minFree is how many bytes a volume has free at least when a database is opened on it. On one that is full
+// Pebble neither opens nor fails: it tries again without a pause, and no signal ends that.
+const minFree = 64 << 20
+
+// checkSpace fails if the volume of a directory has less than want bytes free. Where that cannot be known the
+// database has to say what is wrong.
+func checkSpace(dir string, want uint64) error {
+	usage, err := disk.Usage(dir)
+	if err != nil || usage.Free >= want {
+		return nil
+	}
+	return fmt.Errorf("%s: %d MiB are free on its volume, want at least %d", dir, usage.Free>>20, want>>20)
+}
