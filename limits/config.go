@@ -2,9 +2,10 @@ package limits
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"maps"
+
+	"github.com/seed-2dd5877b/reqresp/limits/internal/field"
 )
 
 // Defaults of [Config].
@@ -98,7 +99,10 @@ func (c Config) Effective() (Config, error) {
 		m.Node = m.Node.withDefaults(Quota{})
 		c.Methods[name] = m
 	}
-	return c, c.validate()
+	if err := c.validate(); err != nil {
+		return c, fmt.Errorf("limits: %w", err)
+	}
+	return c, nil
 }
 
 func (c Config) validate() error {
@@ -114,34 +118,28 @@ func (c Config) validate() error {
 		{"Prefix.IPv6Bits", c.Prefix.IPv6Bits, 1, 128},
 	} {
 		if bound.val < bound.min || bound.val > bound.max {
-			return fmt.Errorf("limits: %s %d is not between %d and %d", bound.name, bound.val, bound.min, bound.max)
+			return field.Errorf(bound.name, "%d is not between %d and %d", bound.val, bound.min, bound.max)
 		}
 	}
-	if err := c.Node.validate(); err != nil {
-		return fmt.Errorf("limits: node-wide quota: %w", err)
+	if err := field.In(c.Node.validate(), "Node"); err != nil {
+		return err
 	}
-	if err := c.Default.validate(); err != nil {
-		return fmt.Errorf("limits: default %w", err)
+	if err := field.In(c.Default.validate(), "Default"); err != nil {
+		return err
 	}
 	for name, m := range c.Methods {
 		if name == "" {
-			return errors.New("limits: quota of a method without a name")
+			return field.Errorf("Methods", "has one without a name")
 		}
-		if err := m.validate(); err != nil {
-			return fmt.Errorf("limits: %s: %w", name, err)
+		if err := field.In(m.validate(), "Methods", name); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
 func (m Method) validate() error {
-	if err := m.Peer.validate(); err != nil {
-		return fmt.Errorf("peer's quota: %w", err)
-	}
-	if err := m.Node.validate(); err != nil {
-		return fmt.Errorf("node-wide quota: %w", err)
-	}
-	return nil
+	return cmp.Or(field.In(m.Peer.validate(), "Peer"), field.In(m.Node.validate(), "Node"))
 }
 
 // Method returns what holds for a method of an effective configuration: what Methods says of it, or

@@ -22,5 +22,5 @@ func ExampleNew() {
 	config := limiter.Config()
 	config.Node.Bytes = limits.Rate{N: 2, Per: time.Microsecond}
 	fmt.Println(limiter.Apply(config))
-	// Output: limits: node-wide quota: Bytes: Per 1µs is not between 1ms and 1h0m0s
+	// Output: limits: Node.Bytes.Per 1µs is not between 1ms and 1h0m0s
 }

@@ -1,8 +1,11 @@
 package limits
 
 import (
+	"cmp"
 	"fmt"
 	"time"
+
+	"github.com/seed-2dd5877b/reqresp/limits/internal/field"
 )
 
 // Bounds of a [Rate].
@@ -62,17 +65,17 @@ func (r Rate) validate() error {
 		return nil
 	}
 	if r.N < 1 || r.N > maxTokens {
-		return fmt.Errorf("N %d is not between 1 and %d", r.N, maxTokens)
+		return field.Errorf("N", "%d is not between 1 and %d", r.N, maxTokens)
 	}
 	if r.Per < minPer || r.Per > maxPer {
-		return fmt.Errorf("Per %v is not between %v and %v", r.Per, minPer, maxPer)
+		return field.Errorf("Per", "%v is not between %v and %v", r.Per, minPer, maxPer)
 	}
 	if r.Burst < 1 || r.Burst > maxBurst {
-		return fmt.Errorf("Burst %d is not between 1 and %d", r.Burst, uint64(maxBurst))
+		return field.Errorf("Burst", "%d is not between 1 and %d", r.Burst, uint64(maxBurst))
 	}
 	compiled := r.compile()
 	if compiled.fill > maxFill {
-		return fmt.Errorf("Burst %d is not between 1 and %d, which %d per %v refill in %v",
+		return field.Errorf("Burst", "%d is not between 1 and %d, which %d per %v refill in %v",
 			r.Burst, compiled.tokens(maxFill), r.N, r.Per, maxFill)
 	}
 	return nil
@@ -87,14 +90,9 @@ func (q Quota) withDefaults(fallback Quota) Quota {
 }
 
 func (q Quota) validate() error {
-	if err := q.Requests.validate(); err != nil {
-		return fmt.Errorf("Requests: %w", err)
-	}
-	if err := q.Items.validate(); err != nil {
-		return fmt.Errorf("Items: %w", err)
-	}
-	if err := q.Bytes.validate(); err != nil {
-		return fmt.Errorf("Bytes: %w", err)
-	}
-	return nil
+	return cmp.Or(
+		field.In(q.Requests.validate(), "Requests"),
+		field.In(q.Items.validate(), "Items"),
+		field.In(q.Bytes.validate(), "Bytes"),
+	)
 }

@@ -16,17 +16,17 @@ func TestInvalidOptionsAreNamed(t *testing.T) {
 		return limits.Config{Methods: map[string]limits.Method{"blocks": {Peer: q}}}
 	}
 	for want, c := range map[string]limits.Config{
-		"limits: blocks: peer's quota: Items: N 0 is not between 1 and 1073741824":                quota(limits.Quota{Items: limits.Rate{Burst: 1}}),
-		"limits: blocks: peer's quota: Requests: N 1073741825 is not between 1 and 1073741824":    quota(limits.Quota{Requests: limits.Rate{N: 1<<30 + 1}}),
-		"limits: blocks: peer's quota: Items: Per 999.999µs is not between 1ms and 1h0m0s":        quota(limits.Quota{Items: limits.Rate{N: 1, Per: time.Millisecond - 1}}),
-		"limits: blocks: peer's quota: Items: Per -1s is not between 1ms and 1h0m0s":              quota(limits.Quota{Items: limits.Rate{N: 1, Per: -time.Second}}),
-		"limits: blocks: peer's quota: Bytes: Per 1h0m0.000000001s is not between 1ms and 1h0m0s": quota(limits.Quota{Bytes: limits.Rate{N: 1, Per: time.Hour + 1}}),
-		"limits: blocks: peer's quota: Bytes: Burst 18446744073709551615 is not between 1 and 1099511627776": quota(
+		"limits: Methods.blocks.Peer.Items.N 0 is not between 1 and 1073741824":                quota(limits.Quota{Items: limits.Rate{Burst: 1}}),
+		"limits: Methods.blocks.Peer.Requests.N 1073741825 is not between 1 and 1073741824":    quota(limits.Quota{Requests: limits.Rate{N: 1<<30 + 1}}),
+		"limits: Methods.blocks.Peer.Items.Per 999.999µs is not between 1ms and 1h0m0s":        quota(limits.Quota{Items: limits.Rate{N: 1, Per: time.Millisecond - 1}}),
+		"limits: Methods.blocks.Peer.Items.Per -1s is not between 1ms and 1h0m0s":              quota(limits.Quota{Items: limits.Rate{N: 1, Per: -time.Second}}),
+		"limits: Methods.blocks.Peer.Bytes.Per 1h0m0.000000001s is not between 1ms and 1h0m0s": quota(limits.Quota{Bytes: limits.Rate{N: 1, Per: time.Hour + 1}}),
+		"limits: Methods.blocks.Peer.Bytes.Burst 18446744073709551615 is not between 1 and 1099511627776": quota(
 			limits.Quota{Bytes: limits.Rate{N: 1, Burst: math.MaxUint64}}),
-		"limits: blocks: peer's quota: Items: Burst 86401 is not between 1 and 86400, which 1 per 1s refill in 24h0m0s": quota(
+		"limits: Methods.blocks.Peer.Items.Burst 86401 is not between 1 and 86400, which 1 per 1s refill in 24h0m0s": quota(
 			limits.Quota{Items: limits.Rate{N: 1, Burst: 86401}}),
-		"limits: quota of a method without a name": {Methods: map[string]limits.Method{"": {}}},
-		"limits: default peer's quota: Bytes: N 0 is not between 1 and 1073741824": {
+		"limits: Methods has one without a name": {Methods: map[string]limits.Method{"": {}}},
+		"limits: Default.Peer.Bytes.N 0 is not between 1 and 1073741824": {
 			Default: limits.Method{Peer: limits.Quota{Bytes: limits.Rate{Per: time.Second}}},
 		},
 		"limits: MaxConcurrent -1 is not between 1 and 1024": {MaxConcurrent: -1},

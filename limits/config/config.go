@@ -57,7 +57,11 @@ func Parse(data []byte) (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
-	return f.Config()
+	c, err := f.Config()
+	if err != nil {
+		return Config{}, fmt.Errorf("config: %w", err)
+	}
+	return c, nil
 }
 
 func decode(data []byte) (*File, error) {
@@ -86,7 +90,7 @@ func parsePeers(texts []string) ([]peer.ID, error) {
 	for _, text := range texts {
 		id, err := peer.Decode(text)
 		if err != nil {
-			return nil, fmt.Errorf("config: trusted: %q is no peer ID: %w", text, err)
+			return nil, fmt.Errorf("trusted: %q is no peer ID: %w", text, err)
 		}
 		ids = append(ids, id)
 	}

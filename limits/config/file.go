@@ -14,11 +14,11 @@ import (
 type File struct{ table }
 
 // Config returns what the file comes to: its preset with what it says, and every default filled in. It
-// fails if a name or a peer ID is unknown, or something is outside its range.
+// fails if a name or a peer ID is unknown, or something is outside its range. The error begins with the key.
 func (f *File) Config() (Config, error) {
-	c, err := Preset(cmp.Or(f.Preset, Default))
+	c, err := preset(cmp.Or(f.Preset, Default))
 	if err != nil {
-		return Config{}, err
+		return Config{}, fmt.Errorf("preset: %w", err)
 	}
 	if err := f.checkZeros(); err != nil {
 		return Config{}, err
@@ -29,8 +29,11 @@ func (f *File) Config() (Config, error) {
 			return Config{}, err
 		}
 	}
-	if c, err = c.Effective(); err != nil {
-		return Config{}, fmt.Errorf("config: %w", err)
+	if c.Limits, err = c.Limits.Effective(); err != nil {
+		return Config{}, byKey(err)
+	}
+	if c.Score, err = c.Score.Effective(); err != nil {
+		return Config{}, byKey(err, "score")
 	}
 	return c, nil
 }
@@ -59,7 +62,7 @@ func (f *table) checkZeros() error {
 		{"score.max_peers", isZero(s.MaxPeers)},
 	} {
 		if setting.zero {
-			return fmt.Errorf("config: %s is 0, which is not allowed: leave it out for the default", setting.key)
+			return fmt.Errorf("%s: 0 is not allowed, leave it out for the default", setting.key)
 		}
 	}
 	return nil

@@ -26,6 +26,14 @@ var files embed.FS
 // Preset returns the preset of a name, which is the caller's. It fails if there is
 // none.
 func Preset(name string) (Config, error) {
+	c, err := preset(name)
+	if err != nil {
+		return Config{}, fmt.Errorf("config: %w", err)
+	}
+	return c, nil
+}
+
+func preset(name string) (Config, error) {
 	switch name {
 	case Default:
 		return Config{Limits: limits.Config{Methods: limits.DefaultMethods()}}, nil
@@ -34,13 +42,13 @@ func Preset(name string) (Config, error) {
 	case Home, Generous, Archive:
 		return parsePreset(name)
 	}
-	return Config{}, fmt.Errorf("config: there is no preset %q, only %s", name, strings.Join(Presets(), ", "))
+	return Config{}, fmt.Errorf("there is no preset %q, only %s", name, strings.Join(Presets(), ", "))
 }
 
 func parsePreset(name string) (Config, error) {
 	data, err := files.ReadFile("presets/" + name + ".toml")
 	if err != nil {
-		return Config{}, fmt.Errorf("config: preset %s: %w", name, err)
+		return Config{}, fmt.Errorf("preset %s: %w", name, err)
 	}
 	c, err := Parse(data)
 	if err != nil {

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"time"
+
+	"github.com/seed-2dd5877b/reqresp/limits/internal/field"
 )
 
 // Max is the best score, and -Max the worst.
@@ -63,7 +65,10 @@ func (c Config) Effective() (Config, error) {
 	c.Ban = cmp.Or(c.Ban, DefaultBan)
 	c.BanFor = cmp.Or(c.BanFor, DefaultBanFor)
 	c.MaxPeers = cmp.Or(c.MaxPeers, DefaultMaxPeers)
-	return c, c.validate()
+	if err := c.validate(); err != nil {
+		return c, fmt.Errorf("score: %w", err)
+	}
+	return c, nil
 }
 
 func (c Config) validate() error {
@@ -72,7 +77,7 @@ func (c Config) validate() error {
 		val  time.Duration
 	}{{"HalfLife", c.HalfLife}, {"Window", c.Window}, {"BanFor", c.BanFor}} {
 		if d.val < time.Second {
-			return fmt.Errorf("score: %s %v is less than a second", d.name, d.val)
+			return field.Errorf(d.name, "%v is less than a second", d.val)
 		}
 	}
 	for _, f := range []struct {
@@ -88,11 +93,11 @@ func (c Config) validate() error {
 		{"MaxPeers", float64(c.MaxPeers), 1, 1 << 20},
 	} {
 		if !(f.val >= f.min && f.val <= f.max) { // NaN is not either
-			return fmt.Errorf("score: %s %v is not between %v and %v", f.name, f.val, f.min, f.max)
+			return field.Errorf(f.name, "%v is not between %v and %v", f.val, f.min, f.max)
 		}
 	}
 	if c.Ban >= c.Disconnect {
-		return fmt.Errorf("score: Ban %v is not less than Disconnect %v", c.Ban, c.Disconnect)
+		return field.Errorf("Ban", "%v is not less than Disconnect %v", c.Ban, c.Disconnect)
 	}
 	return nil
 }

@@ -41,7 +41,7 @@ func ExampleClient_SetLimit() {
 	fmt.Println(err)
 	// Output:
 	// 256/10s+512 10/s+20
-	// limits: ping: peer's quota: Items: N 1099511627776 is not between 1 and 1073741824
+	// limits: Methods.ping.Peer.Items.N 1099511627776 is not between 1 and 1073741824
 }
 
 // startNode starts a node with the service on a store of the development chain's network.

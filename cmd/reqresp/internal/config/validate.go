@@ -89,7 +89,7 @@ func (c *Config) validateLimits() error {
 		}
 	}
 	if _, err := c.Limits.Config(); err != nil {
-		return fmt.Errorf("Limits: %w", err)
+		return fmt.Errorf("Limits.%w", err)
 	}
 	return nil
 }
