@@ -2,6 +2,7 @@ package peers
 
 import (
 	"context"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -74,8 +75,12 @@ func (m *Manager) dialLocked(k *known, now time.Time) {
 	// Until the peer has told its status, the dial counts as one in vain.
 	k.failed(now)
 	info := peer.AddrInfo{ID: k.id, Addrs: slices.Clone(k.addrs)}
+	level := slog.LevelDebug
+	if k.static && k.fails == 1 {
+		level = slog.LevelWarn // An operator has named it, perhaps wrongly. Once in a row is enough.
+	}
 	k.dialed = m.spawnLocked(func(ctx context.Context) {
-		m.connect(ctx, info)
+		m.connect(ctx, info, level)
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		k.dialed = false
@@ -88,11 +93,15 @@ func (m *Manager) dialLocked(k *known, now time.Time) {
 	}
 }
 
-func (m *Manager) connect(ctx context.Context, info peer.AddrInfo) {
+// connect dials a peer, and tells of a failure at a level.
+func (m *Manager) connect(ctx context.Context, info peer.AddrInfo, level slog.Level) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	if err := m.host.Connect(ctx, info); err != nil {
-		m.log.Debug("dialing failed", "peer", info.ID, "err", err)
+		if ctx.Err() == context.Canceled {
+			level = slog.LevelDebug // The manager stops.
+		}
+		m.log.Log(ctx, level, "dialing failed", "peer", info.ID, "err", err)
 		return
 	}
 	m.log.Debug("dialed", "peer", info.ID)

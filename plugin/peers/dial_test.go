@@ -3,7 +3,9 @@ package peers_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -259,6 +261,26 @@ func TestSharedHostsKeepTheirOtherPeers(t *testing.T) {
 		}
 		if got := n.known(); !slices.Equal(got, byID(hosts[3])) {
 			t.Errorf("peers %v, want the one that was offered", got)
+		}
+	})
+}
+
+// An operator learns that a static peer is not there, and is not told again until it was.
+func TestStaticPeerThatIsNotThereIsToldOnce(t *testing.T) {
+	simulate(t, afterFork, 3, func(t *testing.T, hosts []host.Host) {
+		var log strings.Builder
+		static := newNode(t, hosts[1], peers.Options{})
+		gone := infoOf(hosts[2])
+		hosts[2].Close()
+		n := newNode(t, hosts[0], peers.Options{
+			Static: []peer.AddrInfo{infoOf(static), gone},
+			Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		})
+		n.manager.Offer(peer.AddrInfo{ID: "another that is gone", Addrs: gone.Addrs})
+		time.Sleep(10 * time.Minute)
+		n.stop()
+		if got := strings.Count(log.String(), "dialing failed"); got != 1 || !strings.Contains(log.String(), gone.ID.String()) {
+			t.Errorf("told\n%s\nwant once of %v", log.String(), gone.ID)
 		}
 	})
 }
