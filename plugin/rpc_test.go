@@ -196,7 +196,8 @@ func TestConnectAndDisconnect(t *testing.T) {
 }
 
 func TestErrorsNameWhatIsAllowed(t *testing.T) {
-	stack, _ := exposed(t)
+	stack, service := exposed(t)
+	itself := service.Host().ID().String()
 	rpc := stack.Attach()
 	defer rpc.Close()
 	for _, test := range []struct {
@@ -217,6 +218,7 @@ func TestErrorsNameWhatIsAllowed(t *testing.T) {
 		{"reqrespadmin_ban", []any{"me", "1h", "why"}, `peer id "me": want one like`},
 		{"reqrespadmin_ban", []any{somebody, "1", "why"}, `duration "1": want more than none, like 30m`},
 		{"reqrespadmin_ban", []any{somebody, "9000h", "why"}, "not between 1s and 8760h0m0s"},
+		{"reqrespadmin_ban", []any{itself, "1h", "why"}, itself + " is this node itself"},
 		{"reqrespadmin_unban", []any{"me"}, `peer id "me": want one like`},
 		{"reqrespadmin_trust", []any{"me"}, `peer id "me": want one like`},
 	} {

@@ -112,12 +112,15 @@ func (a *AdminAPI) trust(id string, trusted bool) (bool, error) {
 	return true, r.keeper.save() // Who is trusted is no longer banned.
 }
 
-// about returns what a call is to be done by, and whom it is about.
+// about returns what a call is to be done by, and the peer that it is about.
 func (a *AdminAPI) about(id string) (*running, peer.ID, error) {
 	r := a.service.running.Load()
 	if r == nil {
 		return nil, "", ErrNotRunning
 	}
 	of, err := parsePeerID(id)
+	if err == nil && of == r.host.ID() {
+		err = fmt.Errorf("peer %v is this node itself: want another", of)
+	}
 	return r, of, err
 }
