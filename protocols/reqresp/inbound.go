@@ -81,13 +81,15 @@ func (in *Inbound) Receive(ctx context.Context, msg any) error {
 }
 
 func (in *Inbound) admit(ctx context.Context) error {
-	if in.pacer == nil {
-		in.pace = unpaced{}
-		return in.server.admitted(&in.seat)
+	var pace Pace
+	if in.pacer != nil {
+		var err error
+		if pace, err = in.pacer.Admit(ctx, in.info.Peer, in.spec); err != nil {
+			return fmt.Errorf("admitting %s: %w", in.spec.Name, err)
+		}
 	}
-	pace, err := in.pacer.Admit(ctx, in.info.Peer, in.spec)
-	if err != nil {
-		return fmt.Errorf("admitting %s: %w", in.spec.Name, err)
+	if pace == nil {
+		pace = unpaced{}
 	}
 	in.pace = pace
 	return in.server.admitted(&in.seat)

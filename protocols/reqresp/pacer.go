@@ -19,9 +19,10 @@ type Cost struct {
 // answer with an error or to close the stream instead; so a Pacer makes
 // exchanges wait. It is safe for concurrent use.
 type Pacer interface {
-	// Admit waits until the exchange, whose request was read, may be worked on. It returns the
-	// context's error when ctx ends first, and an error that wraps ErrRefused when
-	// the exchange cannot even wait.
+	// Admit waits until the exchange, whose request was read, may be worked on. A nil Pace
+	// lets it go on without delay from there. It returns the context's error when ctx ends
+	// first, and an error that wraps ErrRefused when the exchange cannot even wait; any
+	// error ends the exchange as that of a handler does.
 	Admit(ctx context.Context, from peer.ID, spec *Spec) (Pace, error)
 	// Refused tells that a stream of the peer was reset unread, as it or all peers
 	// together have too many open. Who is to blame is for the Pacer to judge: it may
@@ -52,7 +53,7 @@ type CallPacer interface {
 	Done(to peer.ID, method string, err error)
 }
 
-// unpaced is the pace of servers that have no pacer.
+// unpaced is the pace of exchanges that nobody paces.
 type unpaced struct{}
 
 func (unpaced) Reserve(ctx context.Context, _ Cost) error { return ctx.Err() }

@@ -219,7 +219,7 @@ func TestRefusedExchangeIsReset(t *testing.T) {
 func TestPacerIsToldOfStreamsRefusedUnread(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		l := &ledger{admit: waits}
-		serve(t, s.server, &reqresp.ServerOptions{Pacer: l, MaxStreamsPerPeer: 1}, paced.Serve(nil))
+		serve(t, s.server, &reqresp.ServerOptions{Pacer: l, MaxStreamsPerPeer: 1}, handles(received))
 		s.connect(t)
 		c := reqresp.NewClient(s.client, nil)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -237,7 +237,7 @@ func TestPacerIsToldOfStreamsRefusedUnread(t *testing.T) {
 func TestMalformedRequestIsNotAdmitted(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		l := new(ledger)
-		serve(t, s.server, &reqresp.ServerOptions{Pacer: l}, paced.Serve(nil))
+		serve(t, s.server, &reqresp.ServerOptions{Pacer: l}, handles(received))
 		s.connect(t)
 		stream := openRaw(t, s.client, s.server, paced.Spec().Protocols[0])
 		_, _ = stream.Write([]byte{5, 'x'})
@@ -278,4 +278,34 @@ func TestTotalTimeoutEndsWaitsForThePacer(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A doorkeeper is a pacer that decides who is served, and paces nobody.
+type doorkeeper struct{ err error }
+
+func (d doorkeeper) Admit(context.Context, peer.ID, *reqresp.Spec) (reqresp.Pace, error) {
+	return nil, d.err
+}
+func (doorkeeper) Refused(peer.ID, *reqresp.Spec) {}
+
+func TestPacerThatOnlyAdmits(t *testing.T) {
+	simulate(t, func(t *testing.T, s *simulation) {
+		serve(t, s.server, &reqresp.ServerOptions{Pacer: doorkeeper{}}, echo.Serve(echoed))
+		got, err := echo.Call(t.Context(), reqresp.NewClient(s.client, nil), s.server.ID(), new(Text("hello")))
+		if err != nil || *got != "hello" {
+			t.Errorf("got %v, %v", got, err)
+		}
+	})
+}
+
+// Who is kept out is told why, if that is meant for peers.
+func TestPacerThatKeepsOut(t *testing.T) {
+	simulate(t, func(t *testing.T, s *simulation) {
+		keeper := doorkeeper{reqresp.Errorf(77, "members only")}
+		serve(t, s.server, &reqresp.ServerOptions{Pacer: keeper}, echo.Serve(echoed))
+		_, err := echo.Call(t.Context(), reqresp.NewClient(s.client, nil), s.server.ID(), new(Text("hello")))
+		if e, ok := errors.AsType[*reqresp.Error](err); !ok || e.Code != 77 || e.Message != "members only" {
+			t.Errorf("got %v", err)
+		}
+	})
 }
