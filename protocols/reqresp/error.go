@@ -67,9 +67,12 @@ func (e *Error) WithCause(err error) *Error {
 	return &c
 }
 
-// Error implements error. A remote message is quoted, as it may hold any bytes.
+// Error implements error. A remote message is quoted, as it may hold any bytes. One that came as
+// a reset's code has none.
 func (e *Error) Error() string {
 	switch {
+	case e.Remote && e.Message == "":
+		return fmt.Sprintf("reqresp: peer answered %v", e.Code)
 	case e.Remote:
 		return fmt.Sprintf("reqresp: peer answered %v: %q", e.Code, e.Message)
 	case e.cause != nil && !strings.Contains(e.Message, e.cause.Error()):

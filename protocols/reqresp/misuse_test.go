@@ -69,6 +69,7 @@ func TestErrorKeepsWhatItWraps(t *testing.T) {
 }
 
 func TestExchangeAfterClose(t *testing.T) {
+		"reqresp: peer answered server error":            &reqresp.Error{Code: 2, Remote: true},
 	simulate(t, func(t *testing.T, s *simulation) {
 		serve(t, s.server, nil, echo.Serve(echoed))
 		c := reqresp.NewClient(s.client, nil)
