@@ -69,7 +69,9 @@ func (o ServerOptions) withDefaults() ServerOptions {
 	return o
 }
 
-// A Server serves methods to the peers of a host.
+// A Server serves methods to the peers of a host. Of several on one host each has protocols of
+// its own: libp2p calls the handler that was set for a protocol last, and removes it with the first
+// server that stops.
 type Server struct {
 	host      Host
 	opts      ServerOptions
