@@ -1,6 +1,7 @@
 package reqresp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -71,7 +72,7 @@ func (c *call) pace(ctx context.Context, method string) error {
 	if pacer == nil {
 		return nil
 	}
-	err := pacer.Wait(ctx, c.info.Peer, method, max(c.client.opts.Items, 1))
+	err := pacer.Wait(ctx, c.info.Peer, method, cmp.Or(c.client.opts.Items, 1))
 	c.paced = err == nil
 	return err
 }

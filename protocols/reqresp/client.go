@@ -85,11 +85,11 @@ func NewClient(h Host, opts *ClientOptions) *Client {
 
 // With returns a client whose calls differ from c's in the options given, which replace
 // any that c has. They share everything else: bounds, trace and IDs. Slices
-// in o must not be changed any more. It panics if a timeout is negative.
+// in o must not be changed any more. It panics if a timeout or Items is negative.
 //
 //	pong, err := Ping.Call(ctx, client.With(reqresp.CallOptions{Addrs: addrs}), to, &ping)
 func (c *Client) With(o CallOptions) *Client {
-	if err := o.Timeouts.validate(); err != nil {
+	if err := o.validate(); err != nil {
 		panic("reqresp: " + err.Error())
 	}
 	return &Client{shared: c.shared, opts: o}
@@ -110,10 +110,16 @@ func (c *Client) Pending() map[peer.ID]int { return c.shared.protect.counts() }
 // ErrUnsupported: the host has forgotten it then, and the next call negotiates anew.
 //
 // The exchange lasts until [Outbound.Close]; ctx bounds all of it. Calls to a peer that
-// is not connected share one dial. The error is a [*Failure].
+// is not connected share one dial. The error is a [*Failure]. It panics if there is no
+// spec, or if they do not share a name.
 func (c *Client) Open(ctx context.Context, to peer.ID, specs ...*Spec) (*Outbound, error) {
-	if len(specs) == 0 {
+	if len(specs) == 0 || specs[0] == nil {
 		panic("reqresp: Open without a protocol")
+	}
+	for _, spec := range specs[1:] {
+		if spec.Name != specs[0].Name {
+			panic(fmt.Sprintf("reqresp: Open of two protocols, %s and %s", specs[0].Name, spec.Name))
+		}
 	}
 	return c.newCall(to, specs[0]).open(ctx, specs)
 }

@@ -18,7 +18,7 @@ func (r *RequestResponse[Req, Resp]) SendRequest(ctx context.Context, to peer.ID
 	return r.SendRequestWith(ctx, to, req, CallOptions{})
 }
 
-// SendRequestWith is SendRequest with options. It panics if a timeout is negative.
+// SendRequestWith is SendRequest with options. It panics if a timeout or Items in o is negative.
 func (r *RequestResponse[Req, Resp]) SendRequestWith(ctx context.Context, to peer.ID, req Req, o CallOptions) (OutboundRequestID, error) {
 	client := r.client.With(o)
 	r.mu.Lock()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"testing"
+	"time"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
@@ -36,9 +37,17 @@ func TestMistakesAtSetupPanic(t *testing.T) {
 			"negative call timeout": func() {
 				reqresp.NewClient(s.client, nil).With(reqresp.CallOptions{Timeouts: reqresp.Timeouts{Total: -1}})
 			},
+			"negative items": func() { reqresp.NewClient(s.client, nil).With(reqresp.CallOptions{Items: -1}) },
 			"register twice": func() { fresh.Register(echo.Serve(echoed)) },
 			"no spec":        func() { fresh.Register(reqresp.Method{Handler: received}) },
 			"no handler":     func() { fresh.Register(reqresp.Method{Spec: counter.Spec()}) },
+			"nil unary":      func() { fresh.Register(reqresp.NewUnary[Text, Text](family, "a", reqresp.Limits{}, 1).Serve(nil)) },
+			"nil stream":     func() { fresh.Register(counter.Serve(nil)) },
+			"nil one-way":    func() { fresh.Register(reqresp.NewOneWay[Text](family, "a", reqresp.Limits{}, 1).Serve(nil)) },
+			"open nothing":   func() { _, _ = reqresp.NewClient(s.client, nil).Open(t.Context(), s.server.ID()) },
+			"open two protocols": func() {
+				_, _ = reqresp.NewClient(s.client, nil).Open(t.Context(), s.server.ID(), echo.Spec(), counter.Spec())
+			},
 		}
 		for name, mistake := range mistakes {
 			wantPanic(t, name, mistake)
@@ -60,6 +69,7 @@ func TestErrorKeepsWhatItWraps(t *testing.T) {
 		"reqresp: server error: one: a":                  one,
 		"reqresp: code 200: no (hidden)":                 reqresp.Errorf(200, "no").WithCause(errors.New("hidden")),
 		`reqresp: peer answered invalid request: "\x00"`: &reqresp.Error{Code: 1, Message: "\x00", Remote: true},
+		"reqresp: peer answered server error":            &reqresp.Error{Code: 2, Remote: true},
 		"reqresp: /x with 1 failed in phase dial: no":    &reqresp.Failure{Peer: "\x00", Protocol: "/x", Phase: reqresp.PhaseDial, Err: errors.New("no")},
 	} {
 		if err.Error() != want {
@@ -69,7 +79,6 @@ func TestErrorKeepsWhatItWraps(t *testing.T) {
 }
 
 func TestExchangeAfterClose(t *testing.T) {
-		"reqresp: peer answered server error":            &reqresp.Error{Code: 2, Remote: true},
 	simulate(t, func(t *testing.T, s *simulation) {
 		serve(t, s.server, nil, echo.Serve(echoed))
 		c := reqresp.NewClient(s.client, nil)
@@ -81,6 +90,34 @@ func TestExchangeAfterClose(t *testing.T) {
 		out.Close()
 		wantFailure(t, out.Send(new(Text(""))), reqresp.PhaseResponse, reqresp.ErrClosed)
 		wantFailure(t, out.Receive(new(Text)), reqresp.PhaseResponse, reqresp.ErrClosed)
+	})
+}
+
+// Steps that are out of turn fail at once, and leave the exchange as it was.
+func TestExchangeOutOfTurn(t *testing.T) {
+	other := reqresp.NewUnary[Text, Text](family, "other", reqresp.Limits{}, 1)
+	simulate(t, func(t *testing.T, s *simulation) {
+		serve(t, s.server, nil, echo.Serve(echoed))
+		out, err := reqresp.NewClient(s.client, nil).Open(t.Context(), s.server.ID(), echo.Spec())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer out.Close()
+		start := time.Now()
+		wantFailure(t, out.Receive(new(Text)), reqresp.PhaseRequest)
+		_, err = other.Exchange(out, new(Text("no")))
+		wantFailure(t, err, reqresp.PhaseRequest)
+		if d := time.Since(start); d != 0 {
+			t.Errorf("mistakes were found after %v", d)
+		}
+		if err := out.Send(new(Text("yes"))); err != nil {
+			t.Fatal(err)
+		}
+		wantFailure(t, out.Send(new(Text("again"))), reqresp.PhaseRequest)
+		var got Text
+		if err := out.Receive(&got); err != nil || got != "yes" {
+			t.Errorf("got %q, %v", got, err)
+		}
 	})
 }
 

@@ -112,6 +112,9 @@ func isPeersReset(stream network.Stream, err error) bool {
 // Serve binds h, which may run concurrently with itself, to the protocol. The sender
 // does not learn of an error that h returns; the server's trace and logger do.
 func (p OneWay[Req]) Serve(h func(ctx context.Context, from peer.ID, req *Req) error) Method {
+	if h == nil {
+		return Method{Spec: p.spec} // which Register refuses
+	}
 	return Method{Spec: p.spec, Handler: func(ctx context.Context, in *Inbound) error {
 		req := new(Req)
 		if err := in.Receive(ctx, req); err != nil {

@@ -28,6 +28,7 @@ type Outbound struct {
 	chunks    int
 	maxChunks int
 	err       error // what the exchange ended in: io.EOF, a remote *Error or a *Failure
+	sent      bool  // or tried to
 	cut       bool  // the peer wanted no more of the request
 	ended     bool  // the response was read to its end or to the peer's verdict
 	flushed   bool  // the stream was closed already, by flush
@@ -63,6 +64,10 @@ func (o *Outbound) Send(req any) error {
 	if o.err != nil {
 		return o.err
 	}
+	if o.sent {
+		return o.failure(PhaseRequest, errors.New("reqresp: request was already sent"))
+	}
+	o.sent = true
 	buf := getBuffer()
 	defer putBuffer(buf)
 	b, err := o.spec.Codec.AppendRequest((*buf)[:0], o.Protocol(), req)
@@ -114,6 +119,9 @@ func (o *Outbound) trace() *ClientTrace { return o.call.client.shared.trace }
 func (o *Outbound) Receive(resp any) error {
 	if o.err != nil {
 		return o.err
+	}
+	if !o.sent {
+		return o.failure(PhaseRequest, errors.New("reqresp: nothing can be received before the request was sent"))
 	}
 	if o.chunks == 0 {
 		if err := o.awaitFirstByte(); err != nil {

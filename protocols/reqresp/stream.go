@@ -73,6 +73,9 @@ func (p Stream[Req, Resp]) exchange(out *Outbound, req *Req, yield func(*Resp, e
 // Serve binds h, which may run concurrently with itself, to the protocol. Each
 // call of send writes one chunk; when it fails, h should return its error.
 func (p Stream[Req, Resp]) Serve(h func(ctx context.Context, from peer.ID, req *Req, send func(*Resp) error) error) Method {
+	if h == nil {
+		return Method{Spec: p.spec} // which Register refuses
+	}
 	return Method{Spec: p.spec, Handler: func(ctx context.Context, in *Inbound) error {
 		req := new(Req)
 		if err := in.Receive(ctx, req); err != nil {

@@ -2,7 +2,9 @@ package reqresp
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"slices"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
@@ -42,8 +44,11 @@ func (p Unary[Req, Resp]) Call(ctx context.Context, c *Client, to peer.ID, req *
 }
 
 // Exchange does what Call does on an exchange that [Client.Open] negotiated
-// for this protocol.
+// for this protocol. On one of another protocol it fails, and sends nothing.
 func (p Unary[Req, Resp]) Exchange(out *Outbound, req *Req) (*Resp, error) {
+	if !slices.Contains(p.spec.Protocols, out.Protocol()) {
+		return nil, out.failure(PhaseRequest, fmt.Errorf("reqresp: Exchange is for %q", p.spec.Protocols))
+	}
 	return unary[Resp](out, req)
 }
 
@@ -65,6 +70,9 @@ func unary[Resp any](out *Outbound, req any) (*Resp, error) {
 // Serve binds h, which may run concurrently with itself, to the protocol. If h returns
 // neither a response nor an error, the stream is closed without an answer.
 func (p Unary[Req, Resp]) Serve(h func(ctx context.Context, from peer.ID, req *Req) (*Resp, error)) Method {
+	if h == nil {
+		return Method{Spec: p.spec} // which Register refuses
+	}
 	return Method{Spec: p.spec, Handler: func(ctx context.Context, in *Inbound) error {
 		req := new(Req)
 		if err := in.Receive(ctx, req); err != nil {

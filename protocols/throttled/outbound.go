@@ -25,7 +25,7 @@ func (t *Throttled[Req, Resp]) SendRequest(ctx context.Context, to peer.ID, req 
 }
 
 // SendRequestWith is SendRequest with options. The protocols in them are those that
-// [ProtocolID] makes. It panics if a timeout is negative.
+// [ProtocolID] makes. It panics if a timeout or Items in o is negative.
 func (t *Throttled[Req, Resp]) SendRequestWith(ctx context.Context, to peer.ID, req Req, o reqresp.CallOptions) (reqresp.OutboundRequestID, error) {
 	// The request may be over before its ID is known here. Whoever tells waits for the
 	// lock.
