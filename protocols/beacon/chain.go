@@ -43,7 +43,8 @@ type Chain interface {
 
 	// AppendFrames appends the block's SSZ encoding, as snappy frames that pass
 	// snappy.CheckFrames, to dst. A chain which holds SSZ calls
-	// snappy.AppendFrames. dst belongs to the caller.
+	// snappy.AppendFrames. dst belongs to the caller. An object whose frames are not of
+	// its Size is not sent: that is logged, and answered with a server error.
 	AppendFrames(ctx context.Context, ref BlockRef, dst []byte) ([]byte, error)
 }
 

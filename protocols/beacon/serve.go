@@ -1,8 +1,10 @@
 package beacon
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"math"
 
@@ -45,8 +47,15 @@ func send[R ref](
 			dst = append(dst, digest[:]...)
 		}
 		dst = snappy.AppendHeader(dst, l.size)
+		chunk, err := frames(ctx, next, dst)
+		if err != nil {
+			return nil, err
+		}
+		if err := checkFrames(chunk, dst, l); err != nil {
+			return nil, err
+		}
 		s.family.hooks.tell(in.Protocol(), network.DirInbound, true, l.size)
-		return frames(ctx, next, dst)
+		return chunk, nil
 	}
 	for r, err := range refs {
 		if err != nil {
@@ -60,6 +69,22 @@ func send[R ref](
 		if err := in.SendAppend(ctx, fill); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// checkFrames finds a chain's mistakes before a peer does, which would take them for a breach of the
+// protocol. The chunk is the header with the frames behind it. None of them is decoded.
+func checkFrames(chunk, header []byte, l layout) error {
+	if !bytes.HasPrefix(chunk, header) {
+		return fmt.Errorf("beacon: chain has not appended the frames of an object of slot %d to dst", l.slot)
+	}
+	n, err := snappy.CheckFrames(chunk[len(header):])
+	if err != nil {
+		return fmt.Errorf("beacon: chain's frames of an object of slot %d: %w", l.slot, err)
+	}
+	if n != l.size {
+		return fmt.Errorf("beacon: chain's frames of an object of slot %d hold %d bytes, its Size is %d", l.slot, n, l.size)
 	}
 	return nil
 }

@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/libp2p/go-libp2p/core/host"
@@ -152,6 +154,66 @@ func TestFailuresOfTheChainAreServerErrors(t *testing.T) {
 			must(0, srv.Stop(t.Context()))
 		}
 	})
+}
+
+// A careless chain breaks what Chain asks of it.
+type carelessChain struct {
+	*memoryChain
+	size   int // what is added to every Size
+	frames func(dst, frames []byte) []byte
+}
+
+func (c carelessChain) BlocksByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.BlockRef, error] {
+	return func(yield func(beacon.BlockRef, error) bool) {
+		for ref, err := range c.memoryChain.BlocksByRange(ctx, start, count) {
+			ref.Size += c.size
+			if !yield(ref, err) {
+				return
+			}
+		}
+	}
+}
+
+func (c carelessChain) AppendFrames(_ context.Context, ref beacon.BlockRef, dst []byte) ([]byte, error) {
+	return c.frames(dst, c.byRoot[ref.Root].Frames), nil
+}
+
+// Peers would take for ours what is not well formed, and leave us for it.
+func TestMistakesOfTheChainAreNotSent(t *testing.T) {
+	appended := func(dst, frames []byte) []byte { return append(dst, frames...) }
+	tests := map[string]struct {
+		chain carelessChain
+		want  string
+	}{
+		"size":       {carelessChain{size: 1, frames: appended}, "bytes, its Size is"},
+		"negative":   {carelessChain{size: -1 << 30, frames: appended}, "bytes, its Size is"},
+		"nothing":    {carelessChain{frames: func(dst, _ []byte) []byte { return dst }}, "slot 50 hold 0 bytes"},
+		"nil":        {carelessChain{frames: func(_, _ []byte) []byte { return nil }}, "has not appended"},
+		"no dst":     {carelessChain{frames: func(_, frames []byte) []byte { return frames }}, "has not appended"},
+		"no frames":  {carelessChain{frames: func(dst, _ []byte) []byte { return append(dst, "SSZ"...) }}, "frames of an object of slot 50: "},
+		"cut frames": {carelessChain{frames: func(dst, f []byte) []byte { return append(dst, f[:len(f)-1]...) }}, "unexpected EOF"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			simulate(t, func(t *testing.T, client, server host.Host) {
+				tt.chain.memoryChain = devChain()
+				var log bytes.Buffer
+				logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
+				srv := serve(t, server, tt.chain, beacon.ServerOptions{Logger: logger})
+				got, err := ask(t, client, server, idByRange, payload(uints(50, 2, 1)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if message, err := readVerdict(got, reqresp.CodeServerError); err != nil || message != "server error" {
+					t.Errorf("got %q, %v", message, err)
+				}
+				must(0, srv.Stop(t.Context()))
+				if !strings.Contains(log.String(), tt.want) {
+					t.Errorf("logged %q, want it to say %q", log.String(), tt.want)
+				}
+			})
+		})
+	}
 }
 
 // A notingPacer lets everything pass and notes what is reserved and settled.
