@@ -30,7 +30,7 @@ type ServerOptions struct {
 	MaxStreams, MaxMemory int
 	// MetaData is what metadata and ping requests are answered from. It is called
 	// for every such request, concurrently. Nil answers with sequence number 0, no
-	// subnets and the smallest custody group count allowed.
+	// subnets and CUSTODY_REQUIREMENT, the smallest custody group count allowed.
 	MetaData func() ssz.MetaDataV3
 	// Trace is told how the exchanges that are served go on. Nil tells nobody.
 	Trace *reqresp.ServerTrace
@@ -49,10 +49,6 @@ type ServerOptions struct {
 	// Logger gets what happens to peers. Nil discards it.
 	Logger *slog.Logger
 }
-
-// custodyRequirement is CUSTODY_REQUIREMENT: peers take a smaller custody group
-// count for an invalid one.
-const custodyRequirement = 4
 
 // A Server takes part in the Req/Resp domain of a network: it answers peers from
 // a [Chain], sends a status to every peer that this host dials, and leaves
@@ -95,7 +91,8 @@ func NewServer(h host.Host, network *ssz.Network, chain Chain, opts *ServerOptio
 		o.Now = time.Now
 	}
 	if o.MetaData == nil {
-		o.MetaData = func() ssz.MetaDataV3 { return ssz.MetaDataV3{CustodyGroupCount: custodyRequirement} }
+		least := network.Config().CustodyRequirement
+		o.MetaData = func() ssz.MetaDataV3 { return ssz.MetaDataV3{CustodyGroupCount: least} }
 	}
 	o.PeerTrace = cmp.Or(o.PeerTrace, new(PeerTrace))
 	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
