@@ -17,7 +17,7 @@ import (
 // is partial, not wrong.
 //
 // An error is the last pair. Breaking out of the loop resets the stream. The
-// sequence can be used once. Count should not exceed what the network allows,
+// sequence can be used once, and fails from then on. Count should not exceed what the network allows,
 // see ssz.Network.MaxRequestBlocks. Peers that know nothing but version 1 are asked by that, which
 // carries blocks of phase0 alone.
 func (c *Client) BlocksByRange(ctx context.Context, to peer.ID, start ssz.Slot, count uint64) iter.Seq2[*Block, error] {

@@ -2,9 +2,11 @@ package beacon
 
 import (
 	"context"
+	"errors"
 	"io"
 	"iter"
 	"math"
+	"sync/atomic"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
@@ -44,6 +46,8 @@ func items(spec *reqresp.Spec, request any) int {
 	return int(min(n, math.MaxInt32))
 }
 
+var errUsed = errors.New("beacon: sequence was used before, make the call again")
+
 // A call is a request for objects of one type, and how they are checked once they were read.
 type call[T any, P interface {
 	*T
@@ -56,7 +60,13 @@ type call[T any, P interface {
 // stream asks a peer by the first of some protocols that it supports, and yields the objects that
 // answer, each checked.
 func (c *call[T, P]) stream(ctx context.Context, to peer.ID, request any, specs ...*reqresp.Spec) iter.Seq2[*T, error] {
+	var used atomic.Bool
 	return func(yield func(*T, error) bool) {
+		if used.Swap(true) {
+			// What was checked is remembered: the peer would be blamed for answering the same.
+			yield(nil, &reqresp.Failure{Peer: to, Protocol: specs[0].Protocols[0], Phase: reqresp.PhaseQueue, Err: errUsed})
+			return
+		}
 		err := c.exchange(ctx, to, request, specs, yield)
 		if len(specs) > 1 && isRefusedLate(err) {
 			err = c.exchange(ctx, to, request, specs, yield)

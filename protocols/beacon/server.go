@@ -80,9 +80,12 @@ type Server struct {
 }
 
 // NewServer returns a server of h's peers on a network. Nothing is served before
-// Start. The host is borrowed: Stop leaves it open. Options may be nil. It panics if a bound
-// in opts is negative.
+// Start. The host is borrowed: Stop leaves it open. Options may be nil. It panics if
+// there is no chain or a bound in opts is negative.
 func NewServer(h host.Host, network *ssz.Network, chain Chain, opts *ServerOptions) *Server {
+	if chain == nil {
+		panic("beacon: NewServer without a chain")
+	}
 	var o ServerOptions
 	if opts != nil {
 		o = *opts
