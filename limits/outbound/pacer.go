@@ -1,6 +1,7 @@
 package outbound
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -19,7 +20,7 @@ const DefaultMaxPeers = 1 << 12
 type Options struct {
 	// Budgets are what is kept to with every peer. Methods that none has count among all
 	// requests only. None at all, in a slice that is not nil, set no bounds. Nil means
-	// those of BudgetsOf the peer's client.
+	// those of BudgetsOf the peer's client. They must not be changed any more.
 	Budgets []Budget
 	// Client returns the name of a peer's client, in lower case and without a version; see
 	// BudgetsOf. It is called for every request, concurrently. Nil means that none is known.
@@ -43,16 +44,20 @@ type Pacer struct {
 
 var _ reqresp.CallPacer = (*Pacer)(nil)
 
-// New returns a pacer. Options may be nil. It fails if a budget is outside its range.
+// New returns a pacer. Options may be nil. It fails if a budget or a bound is outside its range.
 func New(opts *Options) (*Pacer, error) {
 	p := &Pacer{tabs: make(map[peer.ID]*tab)}
 	if opts != nil {
 		p.opts = *opts
 	}
-	if p.opts.MaxPeers <= 0 {
-		p.opts.MaxPeers = DefaultMaxPeers
+	if p.opts.MaxPeers < 0 {
+		return nil, fmt.Errorf("outbound: MaxPeers is %d: want at least 1, or 0 for %d", p.opts.MaxPeers, DefaultMaxPeers)
 	}
-	return p, validate(p.opts.Budgets)
+	p.opts.MaxPeers = cmp.Or(p.opts.MaxPeers, DefaultMaxPeers)
+	if err := validate(p.opts.Budgets); err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
 // Wait implements [reqresp.CallPacer]. It waits until a peer can be asked for some items. It fails

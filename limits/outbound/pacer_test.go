@@ -339,6 +339,20 @@ func TestPeerAtItsLimitIsLeftAlone(t *testing.T) {
 	})
 }
 
+func TestSettingsOutsideTheirRangeAreRefused(t *testing.T) {
+	t.Parallel()
+	fine := outbound.Rate{N: 1, Per: time.Second, Burst: 1}
+	for want, opts := range map[string]outbound.Options{
+		"MaxPeers is -1: want at least 1, or 0 for 4096":                {MaxPeers: -1},
+		"budget of [ping]: 0 per 1s with a burst of 1: want at least 1": {Budgets: []outbound.Budget{{Methods: []string{"ping"}, Items: outbound.Rate{Per: time.Second, Burst: 1}}}},
+		`method "ping" has two budgets: want one at most`:               {Budgets: []outbound.Budget{{Methods: []string{"ping"}, Items: fine}, {Methods: []string{"ping"}, Items: fine}}},
+	} {
+		if p, err := outbound.New(&opts); p != nil || err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, %v, want an error that says %q", p, err, want)
+		}
+	}
+}
+
 func TestMemoryIsBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
