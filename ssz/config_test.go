@@ -112,7 +112,8 @@ func TestParseConfigRefuses(t *testing.T) {
 		{"BLOB_SCHEDULE: [{EPOCH: 1}]", "BLOB_SCHEDULE"},
 		{"BLOB_SCHEDULE: [{MAX_BLOBS_PER_BLOCK: 1}]", "BLOB_SCHEDULE"},
 		{"BLOB_SCHEDULE: [{EPOCH: 1, EPOCH: 2, MAX_BLOBS_PER_BLOCK: 1}]", "BLOB_SCHEDULE"},
-		{"BELLATRIX_FORK_EPOCH: 1", "bellatrix at epoch 1: want 18446744073709551615 or later, the epoch of altair"},
+		{"BELLATRIX_FORK_EPOCH: 1", "bellatrix at epoch 1: want altair before it, which is not scheduled"},
+		{"ALTAIR_FORK_EPOCH: 5\nBELLATRIX_FORK_EPOCH: 3", "bellatrix at epoch 3: want 5 or later, the epoch of altair"},
 		{"X: 1\nX: 2", "X: line 2: the key is there twice"},
 	} {
 		_, err := ssz.ParseConfig([]byte(test.file))

@@ -46,9 +46,14 @@ func (c *Config) validateForks() error {
 		return fmt.Errorf("%w: phase0 at epoch %d: want 0", ErrConfig, e)
 	}
 	for f := Altair; f <= Heze; f++ {
-		if c.Forks[f].Epoch < c.Forks[f-1].Epoch {
+		switch before := c.Forks[f-1].Epoch; {
+		case c.Forks[f].Epoch >= before:
+		case before == FarFutureEpoch:
+			return fmt.Errorf("%w: %v at epoch %d: want %v before it, which is not scheduled",
+				ErrConfig, f, c.Forks[f].Epoch, f-1)
+		default:
 			return fmt.Errorf("%w: %v at epoch %d: want %d or later, the epoch of %v",
-				ErrConfig, f, c.Forks[f].Epoch, c.Forks[f-1].Epoch, f-1)
+				ErrConfig, f, c.Forks[f].Epoch, before, f-1)
 		}
 	}
 	return nil
