@@ -15,7 +15,11 @@ import (
 // What the README shows: compiled, not run.
 var _, _ = serveChain, printBlocks
 
-func serveChain(ctx context.Context, h host.Host, chain beacon.Chain, limiter *limits.Limiter) error {
+func serveChain(ctx context.Context, h host.Host, chain beacon.Chain) error {
+	limiter, err := limits.New(nil)
+	if err != nil {
+		return err
+	}
 	server := beacon.NewServer(h, ssz.Mainnet(), chain, &beacon.ServerOptions{Pacer: limiter})
 	if err := server.Start(); err != nil {
 		return err

@@ -13,7 +13,8 @@ import (
 // maxConcurrentRequests is MAX_CONCURRENT_REQUESTS.
 const maxConcurrentRequests = 2
 
-// A Client asks the peers of a host, and checks what it is answered. It keeps to
+// A Client asks the peers of a host, and checks what it is answered. A peer that is not
+// connected is dialed, at the addresses that the host knows. It keeps to
 // two concurrent requests per peer and protocol, MAX_CONCURRENT_REQUESTS of the
 // specs; further calls wait. It is safe for concurrent use.
 //
@@ -63,7 +64,8 @@ func isRefusedLate(err error) bool {
 }
 
 // Status tells a peer our status and returns the peer's, by status/2 or, where
-// that is not supported, status/1.
+// that is not supported, status/1. Ours is sent as it is: a peer leaves who does not
+// tell the fork digest in force, as [Server.Status] has it.
 func (c *Client) Status(ctx context.Context, to peer.ID, ours Status) (Status, error) {
 	return versions(func() (Status, error) { return c.status(ctx, to, ours) })
 }
