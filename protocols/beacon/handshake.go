@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
 
 // A handshake is an exchange of statuses under way.
@@ -18,10 +20,14 @@ type handshake struct {
 // Handshake exchanges statuses with a peer, connecting to it if need be, and
 // returns the peer's. A peer of another network or chain is left, and the error wraps
 // ErrIrrelevant. Peers that this host dials are greeted without being asked to;
-// a handshake that is under way is waited for in place of a second one.
+// a handshake that is under way is waited for in place of a second one. From Stop on it fails
+// with an error that wraps reqresp.ErrClosed, and connects to nobody.
 func (s *Server) Handshake(ctx context.Context, id peer.ID) (Status, error) {
 	for {
-		h, first := s.joinHandshake(id)
+		h, first, err := s.joinHandshake(id)
+		if err != nil {
+			return Status{}, fmt.Errorf("status handshake: %w", err)
+		}
 		if first {
 			return s.leadHandshake(ctx, id, h)
 		}
@@ -37,15 +43,18 @@ func (s *Server) Handshake(ctx context.Context, id peer.ID) (Status, error) {
 	}
 }
 
-func (s *Server) joinHandshake(id peer.ID) (h *handshake, first bool) {
+func (s *Server) joinHandshake(id peer.ID) (h *handshake, first bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.stopped {
+		return nil, false, reqresp.ErrClosed
+	}
 	if h := s.handshakes[id]; h != nil {
-		return h, false
+		return h, false, nil
 	}
 	h = &handshake{done: make(chan struct{})}
 	s.handshakes[id] = h
-	return h, true
+	return h, true, nil
 }
 
 func (s *Server) leadHandshake(ctx context.Context, id peer.ID, h *handshake) (Status, error) {

@@ -124,6 +124,22 @@ func TestStopCancelsHandshakes(t *testing.T) {
 	})
 }
 
+func TestStoppedServerShakesNoHands(t *testing.T) {
+	simulate(t, func(t *testing.T, client, server host.Host) {
+		serve(t, server, devChain(), beacon.ServerOptions{})
+		srv := serve(t, client, devChain(), beacon.ServerOptions{})
+		connect(t, client, server)
+		settle()
+		must(0, srv.Stop(t.Context()))
+		if _, err := srv.Handshake(t.Context(), server.ID()); !errors.Is(err, reqresp.ErrClosed) {
+			t.Errorf("got %v, want ErrClosed", err)
+		}
+		if conns := client.Network().ConnsToPeer(server.ID()); len(conns) != 0 {
+			t.Errorf("there are %d connections again", len(conns))
+		}
+	})
+}
+
 func TestStartAndStopTwice(t *testing.T) {
 	simulate(t, func(t *testing.T, client, server host.Host) {
 		var tr trace
