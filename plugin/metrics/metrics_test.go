@@ -212,6 +212,25 @@ func TestDelaysAreMeasured(t *testing.T) {
 	})
 }
 
+// A doorkeeper admits everybody, and paces nobody.
+type doorkeeper struct{}
+
+func (doorkeeper) Admit(context.Context, peer.ID, *reqresp.Spec) (reqresp.Pace, error) {
+	return nil, nil
+}
+func (doorkeeper) Refused(peer.ID, *reqresp.Spec) {}
+
+func TestNothingToMeasure(t *testing.T) {
+	m := metrics.New(table, nil)
+	if p := m.Pacer(nil); p != nil {
+		t.Errorf("got %v for no pacer", p)
+	}
+	pace, err := m.Pacer(doorkeeper{}).Admit(t.Context(), "somebody", spec(t, "ping"))
+	if pace != nil || err != nil {
+		t.Errorf("got %v, %v for no pace", pace, err)
+	}
+}
+
 // fullState is one in which everything is known.
 func fullState() metrics.State {
 	return metrics.State{

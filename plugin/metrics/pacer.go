@@ -9,8 +9,13 @@ import (
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
 
-// Pacer returns a pacer that measures for how long next has exchanges wait.
-func (m *Metrics) Pacer(next reqresp.Pacer) reqresp.Pacer { return &pacer{m, next} }
+// Pacer returns a pacer that measures for how long next has exchanges wait, or nil if next is nil.
+func (m *Metrics) Pacer(next reqresp.Pacer) reqresp.Pacer {
+	if next == nil {
+		return nil
+	}
+	return &pacer{m, next}
+}
 
 type pacer struct {
 	metrics *Metrics
@@ -23,7 +28,7 @@ func (p *pacer) Admit(ctx context.Context, from peer.ID, spec *reqresp.Spec) (re
 	began := admission.begin()
 	next, err := p.next.Admit(ctx, from, spec)
 	admission.end(began)
-	if err != nil {
+	if err != nil || next == nil {
 		return nil, err
 	}
 	measured := paces.Get().(*pace)
