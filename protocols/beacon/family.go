@@ -20,7 +20,8 @@ type Empty struct{}
 // A Family is the beacon chain's protocols on one network. The types on the wire
 // depend on the network's preset and on its schedule of forks, so each network
 // has a family of its own. Its descriptors are for whoever wants one protocol alone: a [Client] has
-// a method for each that also checks the answers.
+// a method for each that also checks the answers. An object that a handler sends needs
+// its Digest and SSZ; Frames, where they are not nil, are those of the SSZ and sent as they are.
 type Family struct {
 	// StatusV1 and StatusV2 exchange views of the chain.
 	StatusV1 reqresp.Unary[ssz.StatusV1, ssz.StatusV1]
