@@ -15,7 +15,8 @@
 //	}))
 //	srv.Start()
 //
-//	reply, err := Echo.Call(ctx, client, peerID, &Text{"hello"})
+//	client := reqresp.NewClient(otherHost, nil)
+//	reply, err := Echo.Call(ctx, client, host.ID(), &Text{"hello"})
 //
 // Descriptors are the only generic types here; below them the engine
 // deals in a [Spec], an [Inbound] and an [Outbound] exchange. What rust-libp2p's
