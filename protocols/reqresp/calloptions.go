@@ -30,13 +30,6 @@ type CallOptions struct {
 	Items int
 }
 
-func (o *CallOptions) validate() error {
-	if o.Items < 0 {
-		return fmt.Errorf("CallOptions.Items %d is negative, use zero for one", o.Items)
-	}
-	return o.Timeouts.validate()
-}
-
 // proposal returns the protocol IDs to negotiate, most preferred first.
 func (o *CallOptions) proposal(specs []*Spec) ([]protocol.ID, error) {
 	if len(o.Protocols) == 0 && len(specs) == 1 {

@@ -38,11 +38,10 @@ type ClientOptions struct {
 }
 
 func (o ClientOptions) withDefaults() ClientOptions {
-	for _, n := range []int{o.MaxConcurrent, o.MaxConcurrentPerPeer, o.MaxQueue} {
-		if n < 0 {
-			panic(fmt.Sprintf("reqresp: bound %d of ClientOptions must not be negative", n))
-		}
-	}
+	mustNotBeNegative("ClientOptions",
+		setting[int]{"MaxConcurrent", o.MaxConcurrent},
+		setting[int]{"MaxConcurrentPerPeer", o.MaxConcurrentPerPeer},
+		setting[int]{"MaxQueue", o.MaxQueue})
 	o.MaxConcurrent = cmp.Or(o.MaxConcurrent, DefaultMaxConcurrent)
 	o.MaxConcurrentPerPeer = cmp.Or(o.MaxConcurrentPerPeer, DefaultMaxConcurrentPerPeer)
 	o.MaxQueue = cmp.Or(o.MaxQueue, DefaultMaxQueue)

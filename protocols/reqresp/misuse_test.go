@@ -44,7 +44,6 @@ func TestMistakesAtSetupPanic(t *testing.T) {
 			"nil unary":      func() { fresh.Register(reqresp.NewUnary[Text, Text](family, "a", reqresp.Limits{}, 1).Serve(nil)) },
 			"nil stream":     func() { fresh.Register(counter.Serve(nil)) },
 			"nil one-way":    func() { fresh.Register(reqresp.NewOneWay[Text](family, "a", reqresp.Limits{}, 1).Serve(nil)) },
-			"open nothing":   func() { _, _ = reqresp.NewClient(s.client, nil).Open(t.Context(), s.server.ID()) },
 			"open two protocols": func() {
 				_, _ = reqresp.NewClient(s.client, nil).Open(t.Context(), s.server.ID(), echo.Spec(), counter.Spec())
 			},
@@ -53,6 +52,40 @@ func TestMistakesAtSetupPanic(t *testing.T) {
 			wantPanic(t, name, mistake)
 		}
 	})
+}
+
+// Who is to mend a setting is told which it is, and what it may be.
+func TestSettingsOutsideTheirRangeAreNamed(t *testing.T) {
+	declare := func(l reqresp.Limits) func() {
+		return func() { reqresp.NewUnary[Text, Text](family, "a", l, 1) }
+	}
+	for want, mistake := range map[string]func(){
+		"ServerOptions.MaxStreamsPerConn is -2: want at least 1, or 0 for the default": func() {
+			reqresp.NewServer(nil, &reqresp.ServerOptions{MaxStreamsPerConn: -2})
+		},
+		"ClientOptions.MaxQueue is -3: want at least 1, or 0 for the default": func() {
+			reqresp.NewClient(nil, &reqresp.ClientOptions{MaxQueue: -3})
+		},
+		"RequestResponseOptions.MaxPending is -4: want at least 1, or 0 for the default": func() {
+			reqresp.NewRequestResponse[Text, Text](nil, &reqresp.RequestResponseOptions{MaxPending: -4})
+		},
+		`protocol "a": Limits.MaxChunks is -5: want 1 to 2147483647, or 0 for the default`: declare(reqresp.Limits{MaxChunks: -5}),
+		`protocol "a": Timeouts.Total is -6s: want more than 0, or 0 for the default`: declare(reqresp.Limits{
+			Timeouts: reqresp.Timeouts{Total: -6 * time.Second},
+		}),
+		"CallOptions.Items is -7: want at least 1, or 0 for 1": func() {
+			new(reqresp.Client).With(reqresp.CallOptions{Items: -7})
+		},
+	} {
+		func() {
+			defer func() {
+				if got := recover(); got != "reqresp: "+want {
+					t.Errorf("got %v, want %q", got, want)
+				}
+			}()
+			mistake()
+		}()
+	}
 }
 
 func TestErrorKeepsWhatItWraps(t *testing.T) {

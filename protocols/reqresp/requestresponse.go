@@ -112,9 +112,7 @@ func NewRequestResponse[Req, Resp any](h Host, opts *RequestResponseOptions, off
 	if opts != nil {
 		o = *opts
 	}
-	if o.MaxEvents < 0 || o.MaxPending < 0 {
-		panic(fmt.Sprintf("reqresp: MaxEvents %d and MaxPending %d must not be negative", o.MaxEvents, o.MaxPending))
-	}
+	mustNotBeNegative("RequestResponseOptions", setting[int]{"MaxEvents", o.MaxEvents}, setting[int]{"MaxPending", o.MaxPending})
 	r := &RequestResponse[Req, Resp]{
 		host:       h,
 		client:     NewClient(h, o.Client),

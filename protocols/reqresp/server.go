@@ -3,7 +3,6 @@ package reqresp
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -54,11 +53,11 @@ type ServerOptions struct {
 }
 
 func (o ServerOptions) withDefaults() ServerOptions {
-	for _, n := range []int{o.MaxStreams, o.MaxStreamsPerConn, o.MaxStreamsPerPeer, o.MaxMemory} {
-		if n < 0 {
-			panic(fmt.Sprintf("reqresp: bound %d of ServerOptions must not be negative", n))
-		}
-	}
+	mustNotBeNegative("ServerOptions",
+		setting[int]{"MaxStreams", o.MaxStreams},
+		setting[int]{"MaxStreamsPerConn", o.MaxStreamsPerConn},
+		setting[int]{"MaxStreamsPerPeer", o.MaxStreamsPerPeer},
+		setting[int]{"MaxMemory", o.MaxMemory})
 	o.MaxStreams = cmp.Or(o.MaxStreams, DefaultMaxStreams)
 	o.MaxStreamsPerPeer = cmp.Or(o.MaxStreamsPerPeer, DefaultMaxStreamsPerPeer)
 	o.MaxStreamsPerConn = cmp.Or(o.MaxStreamsPerConn, o.MaxStreamsPerPeer)

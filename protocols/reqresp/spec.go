@@ -3,7 +3,6 @@ package reqresp
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -75,15 +74,6 @@ func (l Limits) withDefaults(kind Kind) Limits {
 	return l
 }
 
-func (l Limits) validate() error {
-	for _, n := range []int{l.MaxRequest, l.MaxResponse, l.MaxChunks} {
-		if n < 0 || n > math.MaxInt32 {
-			return fmt.Errorf("limit %d is not between 0 and %d", n, math.MaxInt32)
-		}
-	}
-	return l.Timeouts.validate()
-}
-
 // Defaults of [Timeouts].
 const (
 	DefaultDialTimeout        = 10 * time.Second
@@ -145,15 +135,6 @@ func (t Timeouts) or(u Timeouts) Timeouts {
 		Progress:  cmp.Or(t.Progress, u.Progress),
 		Total:     cmp.Or(t.Total, u.Total),
 	}
-}
-
-func (t Timeouts) validate() error {
-	for _, d := range []time.Duration{t.Dial, t.Negotiate, t.Write, t.FirstByte, t.Progress, t.Total} {
-		if d < 0 {
-			return fmt.Errorf("timeout %v is negative, use zero for the default", d)
-		}
-	}
-	return nil
 }
 
 // A Family is a group of protocols that share an ID prefix and a wire format.
