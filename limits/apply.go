@@ -1,6 +1,7 @@
 package limits
 
 import (
+	"fmt"
 	"hash/maphash"
 	"maps"
 	"time"
@@ -9,11 +10,15 @@ import (
 // Apply replaces the configuration, at once for all peers and for exchanges that
 // wait. What a peer has used remains used, what it owes remains owed, and no
 // exchange ends. For the milliseconds it takes nothing else is decided. It fails,
-// and changes nothing, if a rate or a bound is outside its range.
+// and changes nothing, if a rate or a bound is outside its range, or if prefixes are
+// turned on and [Options].Addr is nil.
 func (l *Limiter) Apply(c Config) error {
 	c, err := c.Effective()
 	if err != nil {
 		return err
+	}
+	if c.Prefix.Peers > 0 && l.addr == nil {
+		return fmt.Errorf("limits: Prefix.Peers is %d, which needs Options.Addr: see HostAddr, or want 0", c.Prefix.Peers)
 	}
 	l.change.Lock()
 	defer l.change.Unlock()

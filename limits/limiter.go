@@ -40,8 +40,8 @@ type Options struct {
 	// Observer is told what is decided. Nil tells nobody.
 	Observer Observer
 	// Addr returns the IP address that a peer is connected from, which is needed
-	// for Config.Prefix, see [HostAddr]. Peers whose address is not valid belong to
-	// no prefix. Nil means that none is. It is called concurrently.
+	// for Config.Prefix, see [HostAddr]: with nil, Prefix.Peers is refused. Peers whose
+	// address is not valid belong to no prefix. It is called concurrently.
 	Addr func(peer.ID) netip.Addr
 }
 
@@ -73,8 +73,7 @@ type Limiter struct {
 
 var _ reqresp.Pacer = (*Limiter)(nil)
 
-// New returns a limiter. Options may be nil. It fails if a rate or a bound is
-// outside its range.
+// New returns a limiter. Options may be nil. It fails as [Limiter.Apply] does.
 func New(opts *Options) (*Limiter, error) {
 	var o Options
 	if opts != nil {

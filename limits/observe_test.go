@@ -148,3 +148,20 @@ func TestPrefixesAreBounded(t *testing.T) {
 		}
 	})
 }
+
+// Without addresses there are no prefixes to count by, which nobody would notice.
+func TestPrefixesNeedAddresses(t *testing.T) {
+	t.Parallel()
+	c := limits.Config{Prefix: limits.Prefix{Peers: 4}}
+	const want = "limits: Prefix.Peers is 4, which needs Options.Addr: see HostAddr, or want 0"
+	if _, err := limits.New(&limits.Options{Config: c}); err == nil || err.Error() != want {
+		t.Errorf("New returned %v, want %q", err, want)
+	}
+	l, err := limits.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Apply(c); err == nil || l.Config().Prefix.Peers != 0 {
+		t.Errorf("Apply returned %v, with %+v in effect", err, l.Config().Prefix)
+	}
+}
