@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
@@ -36,11 +37,16 @@ func (s *Server) Handshake(ctx context.Context, id peer.ID) (Status, error) {
 		case <-ctx.Done():
 			return Status{}, fmt.Errorf("status handshake: %w", ctx.Err())
 		}
-		// Whoever was first may have lost interest; that is not this caller's loss.
-		if !errors.Is(h.err, context.Canceled) && !errors.Is(h.err, context.DeadlineExceeded) {
+		if !isLeadersOwn(h.err) {
 			return h.theirs, h.err
 		}
 	}
+}
+
+// isLeadersOwn reports whether a handshake failed for what only concerns who began it: that it has lost
+// interest, or must not dial. Who has joined it tries again.
+func isLeadersOwn(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, network.ErrNoConn)
 }
 
 func (s *Server) joinHandshake(id peer.ID) (h *handshake, first bool, err error) {

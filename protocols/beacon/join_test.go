@@ -33,3 +33,54 @@ func TestHandshakeJoinsTheGreeting(t *testing.T) {
 		}
 	})
 }
+
+// A lateChain has its status once it is closed.
+type lateChain struct {
+	*memoryChain
+	known chan struct{}
+}
+
+func (c lateChain) Status(ctx context.Context) (beacon.Status, error) {
+	<-c.known
+	return c.memoryChain.Status(ctx)
+}
+
+// leaveBeforeGreeting connects a server with such a chain to a peer, and hangs up again before it has
+// told the peer a status. What is done meanwhile comes first.
+func leaveBeforeGreeting(t *testing.T, client, server host.Host, meanwhile func(dialer *beacon.Server)) {
+	t.Helper()
+	chain := lateChain{devChain(), make(chan struct{})}
+	serve(t, server, devChain(), beacon.ServerOptions{})
+	dialer := serve(t, client, chain, beacon.ServerOptions{})
+	connect(t, client, server)
+	meanwhile(dialer)
+	must(0, client.Network().ClosePeer(server.ID()))
+	close(chain.known)
+	settle()
+}
+
+func TestGreetingDoesNotDial(t *testing.T) {
+	simulate(t, func(t *testing.T, client, server host.Host) {
+		leaveBeforeGreeting(t, client, server, func(*beacon.Server) {})
+		if conns := client.Network().ConnsToPeer(server.ID()); len(conns) != 0 {
+			t.Errorf("a peer that was left has %d connections again", len(conns))
+		}
+	})
+}
+
+// Who asks for a handshake gets it, even if it joined a greeting that found its peer gone.
+func TestHandshakeDialsAfterTheGreeting(t *testing.T) {
+	simulate(t, func(t *testing.T, client, server host.Host) {
+		ended := make(chan error, 1)
+		leaveBeforeGreeting(t, client, server, func(dialer *beacon.Server) {
+			go func() {
+				_, err := dialer.Handshake(t.Context(), server.ID())
+				ended <- err
+			}()
+			settle()
+		})
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -97,7 +97,8 @@ func (s *Server) greet(conn network.Conn) {
 	}
 	id := conn.RemotePeer()
 	s.spawn(func(ctx context.Context) {
-		if _, err := s.Handshake(ctx, id); err != nil && ctx.Err() == nil {
+		// A peer that is gone already is not dialed for the sake of manners.
+		if _, err := s.Handshake(network.WithNoDial(ctx, "greeting"), id); err != nil && ctx.Err() == nil {
 			s.log.Info("status handshake failed", "peer", id, "err", err)
 		}
 	})
