@@ -87,6 +87,27 @@ func TestStopBreaksOffWhatDoesNotEnd(t *testing.T) {
 	})
 }
 
+// Who has less patience than the first to call Stop need not wait for it.
+func TestSecondStopBreaksOffForBoth(t *testing.T) {
+	simulate(t, func(t *testing.T, a, b host.Host) {
+		n := start(t, a, nil)
+		b.SetStreamHandler(wireID, func(stream network.Stream) { _, _ = io.Copy(io.Discard, stream) }) // and no answer
+		connect(t, b, a)
+		send(t, n, b.ID())
+		begin := time.Now()
+		stopped := make(chan error)
+		go func() { stopped <- n.Stop(context.Background()) }()
+		time.Sleep(time.Second)
+		if err := n.Stop(within(t, time.Second)); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("second Stop: %v", err)
+		}
+		<-stopped
+		if d := time.Since(begin); d < 2*time.Second || d > 3*time.Second {
+			t.Errorf("took %v, want 2 s", d)
+		}
+	})
+}
+
 func TestStopSendsNoGrantAgain(t *testing.T) {
 	simulate(t, func(t *testing.T, a, b host.Host) {
 		n := start(t, a, nil)

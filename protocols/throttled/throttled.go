@@ -48,8 +48,8 @@ type Throttled[Req, Resp any] struct {
 
 	start     sync.Once
 	pump      sync.WaitGroup
-	stop      sync.Once
-	stopErr   error
+	closing   sync.Once     // of events
+	abandon   sync.Once     // closes abandoned
 	abandoned chan struct{} // closed when Stop waits no longer
 
 	// internal are requests of peers that the consumer does not learn of. They are the
@@ -128,14 +128,12 @@ func (t *Throttled[Req, Resp]) Start() error {
 // waited for too.
 func (t *Throttled[Req, Resp]) Stop(ctx context.Context) error {
 	t.budgets.silence()
-	t.stop.Do(func() {
-		defer context.AfterFunc(ctx, func() { close(t.abandoned) })()
-		t.stopErr = t.inner.Stop(ctx)
-		t.pump.Wait()
-		t.budgets.stop(ctx)
-		close(t.events)
-	})
-	return t.stopErr
+	defer context.AfterFunc(ctx, func() { t.abandon.Do(func() { close(t.abandoned) }) })()
+	err := t.inner.Stop(ctx)
+	t.pump.Wait()
+	t.budgets.stop(ctx)
+	t.closing.Do(func() { close(t.events) })
+	return err
 }
 
 // Events returns the queue of events. It is closed by Stop, after the last of them.
