@@ -27,8 +27,8 @@ func serveFullChain(t *testing.T, chain *beacontest.Chain) (peer string, network
 	return peer, network
 }
 
-// serveChainAt serves a chain whose head is in the slot of now. It returns the host too, and tells of
-// every exchange.
+// serveChainAt serves a chain whose head is in the slot of now, and stays there: inclusion lists are
+// to be had for two slots only. It returns the host too, and tells of every exchange.
 func serveChainAt(t *testing.T, chain *beacontest.Chain, head ssz.Slot, trace *reqresp.ServerTrace) (peer string, network []string, _ host.Host) {
 	t.Helper()
 	n := beacontest.NetworkSince(time.Now().Add(-beacontest.Network().TimeAt(head).Sub(beacontest.Network().GenesisTime())).Truncate(time.Second))
@@ -37,7 +37,8 @@ func serveChainAt(t *testing.T, chain *beacontest.Chain, head ssz.Slot, trace *r
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = h.Close() })
-	srv := beacon.NewServer(h, n, chain, &beacon.ServerOptions{Trace: trace})
+	began := time.Now()
+	srv := beacon.NewServer(h, n, chain, &beacon.ServerOptions{Trace: trace, Now: func() time.Time { return began }})
 	if err := srv.Start(); err != nil {
 		t.Fatal(err)
 	}
