@@ -52,8 +52,8 @@ func (c *Config) decode(text []byte) error {
 	return nil
 }
 
-// fieldType is how the decoder tells what it wants: by the field of a struct.
-var fieldType = regexp.MustCompile(` into struct field \S+ of type (\S+)$`)
+// fieldType is how the decoder tells what it wants: by the field of a struct, or what a map holds.
+var fieldType = regexp.MustCompile(` into (?:struct field \S+ of type )?(\S+)$`)
 
 // explainType tells what is wanted in the words of the file.
 func explainType(text string) string {
@@ -73,21 +73,6 @@ func explainType(text string) string {
 			return ": want a table"
 		}
 	})
-}
-
-// inlined adds the inline table to the key in it, which the decoder leaves out.
-func inlined(key []string, text []byte, line, column int) []string {
-	before := string(bytes.Split(text, []byte("\n"))[line-1])
-	before = before[:min(max(column-1, 0), len(before))]
-	open := strings.LastIndexByte(before, '{')
-	if open <= strings.LastIndexByte(before, '}') {
-		return key
-	}
-	table := strings.Trim(strings.TrimSpace(before[:open]), "= \t")
-	if len(key) > 1 && key[len(key)-2] == table {
-		return key
-	}
-	return slices.Insert(slices.Clone(key), len(key)-1, table)
 }
 
 // unknownKey tells of a key that there is not, and of those that there are in its place.
