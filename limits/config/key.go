@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/seed-2dd5877b/reqresp/limits/internal/field"
@@ -24,15 +25,29 @@ func byKey(err error, table ...string) error {
 		path, what = path[:last], path[last]+" "
 	}
 	key := table
-	for _, name := range path {
-		key = append(key, keyOf(name))
+	for i, name := range path {
+		if i == 1 && path[0] == "Methods" {
+			key = append(key, quoted(name))
+		} else {
+			key = append(key, keyOf(name))
+		}
 	}
 	return fmt.Errorf("%s: %s%w", strings.Join(key, "."), what, e.Err)
 }
 
 var nextWord = regexp.MustCompile(`([a-z0-9])([A-Z])`)
 
-// keyOf returns a field's key: MaxQueue is max_queue. The names of methods remain.
+// keyOf returns a field's key: MaxQueue is max_queue.
 func keyOf(name string) string {
 	return strings.ToLower(nextWord.ReplaceAllString(name, "${1}_${2}"))
+}
+
+var bareKey = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
+
+// quoted returns a method's name as a key, which is in quotes if a file needs them.
+func quoted(name string) string {
+	if bareKey.MatchString(name) {
+		return name
+	}
+	return strconv.Quote(name)
 }
