@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 
 	"github.com/ethereum/go-ethereum/ethdb"
 	"github.com/ethereum/go-ethereum/node"
@@ -24,7 +23,7 @@ func storeName(name string) string {
 // OpenStore opens the embedded store of the service with that Config.Name, DefaultName if it is empty, on a node
 // on which it does not run: to fill it or to look into it. A store that is new is made. The database belongs to
 // the caller, who closes it before a service starts; closing the node closes it too. It fails if less than
-// 64 MiB are free on the volume of the node's directory.
+// 64 MiB are free on its volume.
 func OpenStore(stack *node.Node, name string) (*store.Store, ethdb.Database, error) {
 	name = cmp.Or(name, DefaultName)
 	if err := validateName(name); err != nil {
@@ -35,7 +34,7 @@ func OpenStore(stack *node.Node, name string) (*store.Store, ethdb.Database, err
 
 func openStore(env environment, name string) (*store.Store, ethdb.Database, error) {
 	if path := env.path(storeName(name)); path != "" {
-		if err := checkSpace(filepath.Dir(path), minFree); err != nil {
+		if err := checkSpace(path, minFree); err != nil {
 			return nil, nil, fmt.Errorf("plugin: opening the block database: %w", err)
 		}
 	}
