@@ -22,7 +22,7 @@ type handshake struct {
 // returns the peer's. A peer of another network or chain is left, and the error wraps
 // ErrIrrelevant. Peers that this host dials are greeted without being asked to;
 // a handshake that is under way is waited for in place of a second one. From Stop on it fails
-// with an error that wraps reqresp.ErrClosed, and connects to nobody.
+// with an error that wraps reqresp.ErrClosed, and connects to nobody; Stop ends one that is under way.
 func (s *Server) Handshake(ctx context.Context, id peer.ID) (Status, error) {
 	for {
 		h, first, err := s.joinHandshake(id)
@@ -65,6 +65,9 @@ func (s *Server) joinHandshake(id peer.ID) (h *handshake, first bool, err error)
 
 func (s *Server) leadHandshake(ctx context.Context, id peer.ID, h *handshake) (Status, error) {
 	defer s.endHandshake(id, h)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(s.ctx, func() { cancel(reqresp.ErrClosed) })()
 	h.theirs, h.err = s.exchange(ctx, id)
 	return h.theirs, h.err
 }

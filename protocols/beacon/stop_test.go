@@ -124,6 +124,36 @@ func TestStopCancelsHandshakes(t *testing.T) {
 	})
 }
 
+// Who has asked for a handshake learns of the end as well, be it to a peer that does not answer.
+func TestStopEndsHandshakesThatWereAskedFor(t *testing.T) {
+	simulate(t, func(t *testing.T, client, server host.Host) {
+		server.SetStreamHandler(idStatusV2, func(stream network.Stream) {
+			_, _ = io.Copy(io.Discard, stream)
+			time.Sleep(time.Minute)
+			_ = stream.Reset()
+		})
+		srv := serve(t, client, devChain(), beacon.ServerOptions{})
+		connect(t, server, client) // who dials greets
+		var calls sync.WaitGroup
+		for range 2 {
+			calls.Go(func() {
+				if _, err := srv.Handshake(t.Context(), server.ID()); !errors.Is(err, reqresp.ErrClosed) {
+					t.Errorf("got %v, want ErrClosed", err)
+				}
+			})
+		}
+		time.Sleep(time.Second)
+		start := time.Now()
+		must(0, srv.Stop(t.Context()))
+		calls.Wait()
+		if took := time.Since(start); took > 0 {
+			t.Errorf("they ended %v later", took)
+		}
+		must(0, client.Network().ClosePeer(server.ID()))
+		time.Sleep(time.Minute)
+	})
+}
+
 func TestStoppedServerShakesNoHands(t *testing.T) {
 	simulate(t, func(t *testing.T, client, server host.Host) {
 		serve(t, server, devChain(), beacon.ServerOptions{})
