@@ -3,7 +3,7 @@
 //
 //	c, err := config.Load("limits.toml")
 //	…
-//	limiter, err := limits.New(&limits.Options{Config: c.Limits, Scores: book})
+//	limiter, err := limits.New(&limits.Options{Config: c.Limits, Scores: book, Addr: limits.HostAddr(host)})
 //	…
 //	err = limiter.Apply(c.Limits) // after the file has changed
 //

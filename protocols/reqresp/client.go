@@ -106,7 +106,7 @@ func (c *Client) Pending() map[peer.ID]int { return c.shared.protect.counts() }
 //
 // What the host knows a peer to support is not negotiated but sent along with the request, which
 // saves a round trip. A peer that has ceased to support it refuses, and [Outbound.Receive] fails with
-// ErrUnsupported: the host has forgotten it then, and the next call negotiates anew.
+// ErrUnsupported. By its Close the host has forgotten it, and the next call negotiates anew.
 //
 // The exchange lasts until [Outbound.Close]; ctx bounds all of it. Calls to a peer that
 // is not connected share one dial. The error is a [*Failure]. It panics if there is no

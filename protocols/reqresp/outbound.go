@@ -59,7 +59,7 @@ func (o *Outbound) Protocol() protocol.ID { return o.stream.Protocol() }
 func (o *Outbound) Conn() network.Conn { return o.stream.Conn() }
 
 // Send writes req, a pointer to the request, and half-closes the stream. It is
-// called once, first. The error is a [*Failure].
+// called once, first; a second call fails, and sends nothing. The error is a [*Failure].
 func (o *Outbound) Send(req any) error {
 	if o.err != nil {
 		return o.err
