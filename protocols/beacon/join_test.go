@@ -2,13 +2,18 @@ package beacon_test
 
 import (
 	"context"
+	"errors"
 	"slices"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/protocol"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
 
 // A handshake that is asked for while the greeting is under way is the greeting.
@@ -82,5 +87,30 @@ func TestHandshakeDialsAfterTheGreeting(t *testing.T) {
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
+	})
+}
+
+// A peer that keeps one waiting in vain keeps the others waiting no longer.
+func TestHandshakeWithAPeerThatDoesNotNegotiateFailsForAllAtOnce(t *testing.T) {
+	simulate(t, func(t *testing.T, client, server host.Host) {
+		server.Network().SetStreamHandler(func(stream network.Stream) {
+			time.Sleep(time.Minute)
+			_ = stream.Reset()
+		})
+		srv := serve(t, client, devChain(), beacon.ServerOptions{})
+		connect(t, server, client) // who dials greets
+		start := time.Now()
+		var calls sync.WaitGroup
+		for range 3 {
+			calls.Go(func() {
+				_, err := srv.Handshake(t.Context(), server.ID())
+				if took := time.Since(start); !errors.Is(err, reqresp.ErrTimeout) || took > reqresp.DefaultNegotiateTimeout {
+					t.Errorf("got %v after %v", err, took)
+				}
+			})
+		}
+		calls.Wait()
+		must(0, client.Network().ClosePeer(server.ID()))
+		time.Sleep(time.Minute)
 	})
 }
