@@ -36,5 +36,7 @@
 // from opening any: it takes as many as PeerStreams goes into the streams that may be in negotiation,
 // a dozen with 1 GiB or 2 GiB.
 //
-// What a connection costs without streams is bounded by the number of connections.
+// What a connection costs without streams is bounded by the number of connections. go-libp2p v0.51 goes on
+// counting one over TCP that ends after its handshake, but before it was accepted: a peer that has
+// its connection ended then, again and again, can use up that number.
 package resources
