@@ -160,9 +160,7 @@ func answer(t *testing.T, stream network.Stream, wire string, open bool) string 
 		t.Fatal(err)
 	}
 	if !open {
-		if err := stream.CloseWrite(); err != nil {
-			t.Fatal(err)
-		}
+		_ = stream.CloseWrite() // which fails if the server is known to have seen enough
 	}
 	got, err := io.ReadAll(stream)
 	if err != nil {
