@@ -251,10 +251,9 @@ func TestThousandsOfStreamsWithoutAResourceManager(t *testing.T) {
 	}
 }
 
-// underAttack returns the most that an attack has cost, which it checks against the plan.
-func underAttack(t *testing.T, options []libp2p.Option, a attack, plan *resources.Plan, manager network.ResourceManager) peak {
+// serve has a host serve all methods as planned.
+func serve(t *testing.T, server host.Host, plan *resources.Plan) *reqresp.Server {
 	t.Helper()
-	server := newHost(t, options, manager)
 	srv := reqresp.NewServer(server, &reqresp.ServerOptions{
 		MaxStreams: plan.MaxStreams, MaxStreamsPerPeer: plan.MaxStreamsPerPeer, MaxMemory: plan.MaxMemory,
 	})
@@ -265,6 +264,14 @@ func underAttack(t *testing.T, options []libp2p.Option, a attack, plan *resource
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = srv.Stop(t.Context()) })
+	return srv
+}
+
+// underAttack returns the most that an attack has cost, which it checks against the plan.
+func underAttack(t *testing.T, options []libp2p.Option, a attack, plan *resources.Plan, manager network.ResourceManager) peak {
+	t.Helper()
+	server := newHost(t, options, manager)
+	srv := serve(t, server, plan)
 	target := peer.AddrInfo{ID: server.ID(), Addrs: server.Addrs()}
 
 	honest := reqresp.NewClient(newHost(t, options, &network.NullResourceManager{}), nil)

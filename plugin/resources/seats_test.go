@@ -41,16 +41,7 @@ func TestResourceManagerLeavesRoomForThoseWhoComeLast(t *testing.T) {
 					t.Fatal(err)
 				}
 				server := newHost(t, tr.options, manager)
-				srv := reqresp.NewServer(server, &reqresp.ServerOptions{
-					MaxStreams: plan.MaxStreams, MaxStreamsPerPeer: plan.MaxStreamsPerPeer, MaxMemory: plan.MaxMemory,
-				})
-				for _, m := range methods {
-					srv.Register(m.Serve(answers))
-				}
-				if err := srv.Start(); err != nil {
-					t.Fatal(err)
-				}
-				t.Cleanup(func() { _ = srv.Stop(t.Context()) })
+				srv := serve(t, server, plan)
 				target := peer.AddrInfo{ID: server.ID(), Addrs: server.Addrs()}
 				taken := 0
 				for taken < served {

@@ -105,13 +105,16 @@ func TestStopDoesNotDialPeersThatLeft(t *testing.T) {
 	})
 }
 
+// silent reads a request and answers nothing.
+func silent(stream network.Stream) {
+	_, _ = io.Copy(io.Discard, stream)
+	time.Sleep(time.Minute)
+	_ = stream.Reset()
+}
+
 func TestStopCancelsHandshakes(t *testing.T) {
 	simulate(t, func(t *testing.T, client, server host.Host) {
-		server.SetStreamHandler(idStatusV2, func(stream network.Stream) {
-			_, _ = io.Copy(io.Discard, stream)
-			time.Sleep(time.Minute)
-			_ = stream.Reset()
-		})
+		server.SetStreamHandler(idStatusV2, silent)
 		srv := serve(t, client, devChain(), beacon.ServerOptions{})
 		connect(t, client, server)
 		time.Sleep(time.Second)
@@ -127,11 +130,7 @@ func TestStopCancelsHandshakes(t *testing.T) {
 // Who has asked for a handshake learns of the end as well, be it to a peer that does not answer.
 func TestStopEndsHandshakesThatWereAskedFor(t *testing.T) {
 	simulate(t, func(t *testing.T, client, server host.Host) {
-		server.SetStreamHandler(idStatusV2, func(stream network.Stream) {
-			_, _ = io.Copy(io.Discard, stream)
-			time.Sleep(time.Minute)
-			_ = stream.Reset()
-		})
+		server.SetStreamHandler(idStatusV2, silent)
 		srv := serve(t, client, devChain(), beacon.ServerOptions{})
 		connect(t, server, client) // who dials greets
 		var calls sync.WaitGroup
