@@ -50,7 +50,7 @@ func (b *Book) Ban(id peer.ID, d time.Duration, reason string) error {
 	if r.trusted {
 		return fmt.Errorf("%w: %v", ErrTrusted, id)
 	}
-	r.score, r.updated = r.at(now, &b.config), now
+	r.update(now, &b.config)
 	r.banned, r.reason, r.byHand, r.verdict = now.Add(d), shorten(reason), true, Ban
 	return nil
 }

@@ -182,5 +182,16 @@ func (b *Book) Overran(id peer.ID, method string) {
 }
 
 // AppScore returns a peer's score for gossipsub's application-specific score
-// (P5), from -100 to 100.
-func (b *Book) AppScore(id peer.ID) float64 { return b.Score(id) }
+// (P5), from -100 to 100. It is -100 for a peer that is banned, by its score or by [Book.Ban].
+func (b *Book) AppScore(id peer.ID) float64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	r, now := b.records[id], time.Now()
+	switch {
+	case r == nil:
+		return 0
+	case r.judge(now, &b.config) == Ban:
+		return -Max
+	}
+	return r.at(now, &b.config)
+}

@@ -344,3 +344,105 @@ func TestUnknownClassPanics(t *testing.T) {
 		}()
 	}
 }
+
+// TestPenaltiesThatFollowEachOtherAddUp has time pass between penalties, so that the score decays
+// meanwhile, and counts how many of a class disconnect and ban.
+func TestPenaltiesThatFollowEachOtherAddUp(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		class           score.Class
+		apart           time.Duration
+		disconnect, ban int // as the documentation of the class has it
+	}{
+		{score.LowTolerance, time.Nanosecond, 2, 0},
+		{score.LowTolerance, time.Millisecond, 2, 0},
+		{score.LowTolerance, time.Second, 2, 0},
+		{score.LowTolerance, 15 * time.Second, 2, 0},
+		{score.LowTolerance, 25 * time.Second, 3, 0},
+		{score.LowTolerance, 30 * time.Second, 3, 6},
+		{score.MidTolerance, 30 * time.Second, 5, 12},
+		{score.HighTolerance, 12 * time.Second, 23, 84},
+	} {
+		t.Run(fmt.Sprint(tc.class, " every ", tc.apart), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				b := newBook(t, nil)
+				disconnect, ban := 0, 0
+				for n := 1; n <= 100 && ban == 0; n++ {
+					v := b.Penalize(alice, tc.class, "")
+					if v >= score.Disconnect && disconnect == 0 {
+						disconnect = n
+					}
+					if v == score.Ban {
+						ban = n
+					}
+					time.Sleep(tc.apart)
+				}
+				if disconnect != tc.disconnect || tc.ban > 0 && ban != tc.ban {
+					t.Errorf("penalty %d disconnected and %d banned, want %d and %d", disconnect, ban, tc.disconnect, tc.ban)
+				}
+			})
+		})
+	}
+}
+
+// TestCapHoldsWhileThePenaltiesDecay sees that what is added again for what has decayed takes
+// no peer beyond the cap.
+func TestCapHoldsWhileThePenaltiesDecay(t *testing.T) {
+	t.Parallel()
+	for class, most := range map[score.Class]float64{
+		score.LowTolerance: score.DefaultLowCap, score.MidTolerance: score.DefaultMidCap, score.HighTolerance: score.DefaultHighCap,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBook(t, nil)
+			for range 599 { // in one window
+				b.Penalize(alice, class, "")
+				if got := b.Score(alice); got < -most-1e-9 {
+					t.Fatalf("score is %v after penalties of %v, which are capped at %v", got, class, most)
+				}
+				time.Sleep(time.Minute / 600)
+			}
+		})
+	}
+}
+
+func TestAppScoreTellsOfBans(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBook(t, &score.Options{Trusted: []peer.ID{"trusted"}})
+		want := func(id peer.ID, want float64) {
+			t.Helper()
+			if got := b.AppScore(id); math.Abs(got-want) > 1e-9 {
+				t.Errorf("AppScore of %s is %v, want %v", string(id), got, want)
+			}
+		}
+		want(alice, 0)
+		b.Reward(alice, "")
+		want(alice, .5)
+		b.Penalize(alice, score.MidTolerance, "")
+		want(alice, -4.5)
+		if err := b.Ban(alice, 10*time.Minute, "by hand"); err != nil {
+			t.Fatal(err)
+		}
+		want(alice, -100)
+		wantScore(t, b, alice, -4.5)
+		time.Sleep(10*time.Minute - 1)
+		want(alice, -100)
+		time.Sleep(1)
+		want(alice, -4.5) // it stood still
+		if err := b.Ban(alice, time.Hour, "by hand"); err != nil {
+			t.Fatal(err)
+		}
+		b.Forgive(alice)
+		want(alice, 0)
+		for range 3 {
+			b.Penalize(bob, score.LowTolerance, "")
+			b.Penalize(bob, score.LowTolerance, "")
+			time.Sleep(time.Minute)
+		}
+		wantVerdict(t, b, bob, score.Ban)
+		want(bob, -100)
+		b.Penalize("trusted", score.Fatal, "")
+		want("trusted", 0)
+	})
+}

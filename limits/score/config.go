@@ -39,7 +39,9 @@ type Config struct {
 	// default no burst of one class bans, and only one of LowTolerance disconnects.
 	LowCap, MidCap, HighCap, RewardCap float64
 	// Disconnect is the score from which on a peer is to be disconnected, less than
-	// zero. Zero means DefaultDisconnect.
+	// zero. A score within a quarter of a point of it counts as at it, so that penalties
+	// which follow each other add up to it though the first decays meanwhile. The same
+	// holds for Ban. Zero means DefaultDisconnect.
 	Disconnect float64
 	// Ban is the score from which on a peer is banned, less than Disconnect and not
 	// less than -100. Zero means DefaultBan.

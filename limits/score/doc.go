@@ -12,11 +12,11 @@
 // # Penalties and rewards
 //
 // A penalty has a [Class], which says how many of them are tolerated. What a peer
-// can lose by one class within a window of time is capped: a minute in which every
-// answer comes late, which may well be the node's own fault, costs each peer a
-// little and bans nobody. Who goes on for many windows is banned all the same.
-// Useful answers are rewarded, within a cap too. Being throttled is no fault, and
-// never told here.
+// loses by one class within a window of time is capped; what has decayed of it
+// meanwhile can be lost again. So a minute in which every answer comes late, which
+// may well be the node's own fault, costs each peer a little and bans nobody. A peer
+// that goes on for many windows is banned all the same. Useful answers are rewarded,
+// within a cap too. Being throttled is no fault, and never told here.
 //
 // # Consequences
 //
@@ -24,9 +24,10 @@
 // it has: a bad peer fades before it is ever banned. At a threshold a peer is to
 // be disconnected, at a lower one it is banned for some time; [Options].Observe is
 // told, and whoever owns the connection says goodbye. [Book.Gater] keeps banned
-// peers out, [Book.Middleware] serves them nothing where it does not, [Book.AppScore] is for gossipsub, and [Book.Snapshot] lets scores and
-// bans survive a restart. Trusted peers are exempt. An operator bans by
-// [Book.Ban], for a time of choice, and lifts bans by [Book.Forgive].
+// peers out, [Book.Middleware] serves them nothing where it does not, [Book.AppScore]
+// is for gossipsub, and [Book.Snapshot] lets scores and bans survive a restart.
+// Trusted peers are exempt. An operator bans by [Book.Ban], for a time of choice, and
+// lifts bans by [Book.Forgive].
 //
 // # Memory
 //
