@@ -131,9 +131,14 @@ func (a *account) idle(now time.Duration) bool {
 	return a.active == 0 && a.waiting == 0 && a.budget.fullAt() <= now
 }
 
-// readyAt returns when c can be paid.
-func (a *account) readyAt(c cost) time.Duration {
-	return a.budget.readyAt(&a.method.rates, c, a.price)
+// readyAt returns when c can be paid, in the currencies from first on.
+func (a *account) readyAt(c cost, first int) time.Duration {
+	return a.budget.readyAt(&a.method.rates, c, a.price, first)
+}
+
+// overdrawn reports whether c can be paid on overdraft neither.
+func (a *account) overdrawn(now time.Duration, c cost) bool {
+	return a.budget.overdrawn(&a.method.rates, now, c, a.price)
 }
 
 // settle corrects what was taken at a price to what was used.

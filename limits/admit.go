@@ -28,9 +28,10 @@ func (l *Limiter) admit(ctx context.Context, from peer.ID, m *method) (*pace, er
 	// The shard is locked.
 	p := l.get(sh, a)
 	asked, queued := now, a.queued()
+	p.due = asked + firstChunkWithin
 	err := l.refuses(p, now)
 	if err == nil && p.admissionAt() > now {
-		now, err = p.await(ctx, &a.admissions, p.admissionAt)
+		now, err = p.awaitAdmission(ctx)
 	}
 	if err != nil {
 		p.put()
@@ -85,6 +86,21 @@ func rateLimited(at, now time.Duration) error {
 	return reqresp.Errorf(codeRateLimited, "Wait %v", (at - now).Round(time.Millisecond))
 }
 
+// awaitAdmission waits until the account lets the exchange be admitted, on overdraft once it
+// is due. The shard is locked, but while waiting.
+func (p *pace) awaitAdmission(ctx context.Context) (time.Duration, error) {
+	a := p.account
+	now, err := p.await(ctx, &a.admissions, func() time.Duration { return min(p.due, p.admissionAt()) })
+	if err != nil || now < p.due {
+		return now, err
+	}
+	most := (1 + overdraft) * p.limiter.config.MaxConcurrent
+	if int(a.active) >= most || a.overdrawn(now, cost{requests: 1, items: 1, bytes: 1}) {
+		return now, ErrOverdrawn
+	}
+	return now, nil
+}
+
 // admissionAt returns when the account lets the exchange be admitted, as far as
 // can be told. The shard is locked.
 func (p *pace) admissionAt() time.Duration {
@@ -92,7 +108,7 @@ func (p *pace) admissionAt() time.Duration {
 	if int(a.active) >= p.limiter.config.MaxConcurrent || !a.isFirst(&a.admissions, p) {
 		return never
 	}
-	return a.readyAt(cost{requests: 1})
+	return a.readyAt(cost{requests: 1}, requests)
 }
 
 // take takes a slot and a request of the account. The shard is locked.
@@ -102,7 +118,6 @@ func (p *pace) take(now time.Duration) {
 	p.held = a.budget.take(&a.method.rates, now, cost{requests: 1}, p.price)
 	a.active++
 	p.running = true
-	p.due = now + firstChunkWithin
 	p.want, p.promised = cost{requests: 1}, a.method.promise(2)
 }
 

@@ -9,9 +9,13 @@ import (
 
 // Times here are durations since the limiter was made.
 
-// maxDebt bounds debts, by the time it takes to pay them off. It also bounds
-// for how long a peer is held off, and remembered.
-const maxDebt = 10 * time.Minute
+// A debt is bounded in two ways. Nothing more is granted on overdraft once overdraft bursts
+// are owed, or that many times what is wanted if this is more. Of a single cost no more is
+// owed than a burst and what maxDebt pays off.
+const (
+	overdraft = 2
+	maxDebt   = 10 * time.Minute
+)
 
 // maxSpan is the longest span, and leaves room to add a few.
 const maxSpan = time.Duration(1 << 60)
@@ -71,8 +75,12 @@ func (r *rate) span(tokens uint64) time.Duration {
 	return time.Duration(min(quo, uint64(maxSpan)))
 }
 
+// furthest returns for how long a bucket can take to be full again: it holds a burst, owes
+// overdraft bursts, and then what was granted while it owed a little less.
+func (r *rate) furthest() time.Duration { return (1+overdraft+1)*r.fill + maxDebt }
+
 // tokens returns how many whole tokens are refilled in a span that is not
-// negative and at most maxFill and maxDebt together.
+// negative and at most furthest.
 func (r *rate) tokens(span time.Duration) uint64 {
 	hi, lo := bits.Mul64(uint64(span), r.n)
 	quo, _ := bits.Div64(hi, lo, r.per)
@@ -116,6 +124,13 @@ func (b *bucket) readyAt(r *rate, span time.Duration) time.Duration {
 	return b.fullAt() - r.fill + min(span, r.fill)
 }
 
+// overdrawn reports whether so much is owed that tokens which take a span to refill are not
+// there on overdraft either.
+func (b *bucket) overdrawn(r *rate, now, span time.Duration) bool {
+	debt := b.fullAt() - now - r.fill
+	return debt >= overdraft*max(r.fill, min(span, maxDebt/overdraft))
+}
+
 // tryTake takes tokens if they are there, and reports whether they were. It
 // returns how many the bound on debts let it take, which matters to costs far
 // over the burst only.
@@ -155,7 +170,7 @@ func (b *bucket) takeSpan(r *rate, now time.Duration, tokens uint64, span time.D
 // move takes tokens worth a span from a bucket that was seen full at a time. It
 // fails if the bucket has changed since.
 func (b *bucket) move(r *rate, now, full time.Duration, tokens uint64, span time.Duration, p price) (uint64, bool) {
-	from, limit := max(full, now), now+r.fill+maxDebt
+	from, limit := max(full, now), now+r.furthest()
 	after := min(from+span, max(from, limit))
 	if !b.full.CompareAndSwap(int64(full), int64(after)) {
 		return 0, false
@@ -199,5 +214,5 @@ func (b *bucket) change(from, to *rate, now time.Duration) {
 	}
 	tokens := float64(missing) / float64(from.per) * float64(from.n)
 	span := math.Round(tokens * float64(to.per) / float64(to.n))
-	b.full.Store(int64(now + time.Duration(min(span, float64(to.fill+maxDebt)))))
+	b.full.Store(int64(now + time.Duration(min(span, float64(to.furthest())))))
 }

@@ -34,15 +34,26 @@ func (r *rates) times(peers uint64) rates {
 // concurrently, but not while it is changed.
 type budget [currencies]bucket
 
-// readyAt returns when c can be paid at a price.
-func (b *budget) readyAt(r *rates, c cost, p price) time.Duration {
+// readyAt returns when c can be paid at a price, in the currencies from first on, and nothing
+// is owed in these.
+func (b *budget) readyAt(r *rates, c cost, p price, first int) time.Duration {
 	at := always
-	for i := range b {
+	for i := first; i < currencies; i++ {
 		if r[i].n > 0 {
 			at = max(at, b[i].readyAt(&r[i], p.of(r[i].span(c[i]))))
 		}
 	}
 	return at
+}
+
+// overdrawn reports whether c can be paid on overdraft neither, in the currencies that it has.
+func (b *budget) overdrawn(r *rates, now time.Duration, c cost, p price) bool {
+	for i := range b {
+		if r[i].n > 0 && c[i] > 0 && b[i].overdrawn(&r[i], now, p.of(r[i].span(c[i]))) {
+			return true
+		}
+	}
+	return false
 }
 
 // sharedAt returns when c could be taken by tryTake, as it is now.

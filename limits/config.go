@@ -39,8 +39,9 @@ type Config struct {
 	Default Method
 	// Methods are methods by their reqresp.Spec.Name. Nil means DefaultMethods.
 	Methods map[string]Method
-	// MaxConcurrent bounds the exchanges of one peer with one method that are
-	// admitted at a time, up to 1024. Zero means DefaultMaxConcurrent.
+	// MaxConcurrent is how many exchanges of one peer with one method are admitted at a
+	// time, up to 1024. Those that have waited for 4 s are admitted beyond it, up to three
+	// times as many. Zero means DefaultMaxConcurrent.
 	MaxConcurrent int
 	// MaxQueue bounds those that wait for admission, up to 65536. Zero means
 	// DefaultMaxQueue.
@@ -70,7 +71,7 @@ type Method struct {
 // peer IDs from one place do not multiply a budget.
 type Prefix struct {
 	// Peers is how many peers' budgets all peers of a prefix have together, how
-	// many peers' exchanges at a time, and how many peers' part of a capacity that
+	// many peers' exchanges at a time, see Config.MaxConcurrent, and how many peers' part of a capacity that
 	// is shared, up to 1024. Zero turns prefixes off.
 	Peers int
 	// IPv4Bits is the length of a prefix, up to 32. Zero means DefaultIPv4Bits.

@@ -26,18 +26,30 @@
 // the stream because of a rate limit; what they allow is to withhold the next
 // chunk. So an exchange that is over its quota waits, with a floor: as deployed
 // requesters give up after 5 s without a first byte and 10 s without a next
-// chunk, an exchange that was admitted gets its first chunk after 4 s, and one
-// every 8 s from there, even if nothing is left. It then goes into debt, and so
-// does a chunk that costs more than a whole burst: such a chunk is sent when
-// the bucket is full. A debt delays every further chunk up to the floor, and no
-// request is admitted until it is paid. It is bounded by what 10 minutes pay
-// off.
+// chunk, an exchange gets its first chunk within 4 s of the end of its request, and
+// one every 8 s from there, even if nothing is left. The 4 s cover every wait: for
+// a request of the quota, for an exchange of the peer to end, and for what is
+// shared, as a prefix, the method or the node. An exchange that is due goes on
+// overdraft.
+//
+// The overdraft is bounded, so that a peer which always asks gets no more than
+// its rate in the long run. Each bucket lends up to two bursts, or twice what is
+// wanted if that is more, and what is granted while it has lent a little less. An
+// exchange that is due and finds this used up is refused with
+// [ErrOverdrawn], or with [ErrOverCapacity] if what is shared is used up: its stream
+// is reset with the resource-limit code. [Stats] counts both, and no peer is
+// blamed for them.
+//
+// A chunk that costs more than a whole burst is sent when the bucket is full, and
+// owed. Of one chunk no more is owed than a burst and what 10 minutes refill. Other
+// chunks and requests wait until the debt is paid, or until they are due.
 //
 // Two exchanges of a peer with a method run at a time, as the specs grant. More
-// of them wait for admission, in order. Only where too many wait already is an
-// exchange refused, with an error that wraps [reqresp.ErrRefused]. That is a
-// breach of the specs several times over, and told to [Scores]. So is, once a server
-// has no streams left, a peer's having twice as many as may run.
+// of them wait for admission, in order, and run on overdraft as well once they are
+// due: up to six at a time. An exchange is refused at once, with [ErrQueueFull],
+// where too many wait already. That is a breach of the specs several times over, and
+// told to [Scores]. So is, once a server has no streams left, a peer's having twice as
+// many as may run.
 //
 // # Sharing
 //
@@ -51,8 +63,8 @@
 // So that the floor can be kept, every exchange admitted is promised its part of
 // what is shared, as the mean size of its method's chunks tells. Half of the
 // capacity may be promised; the other half is always shared by weight. An
-// exchange that does not fit waits for up to 4 s, which count to those until its
-// first chunk, and is refused then. While a chunk is written nothing is promised:
+// exchange that does not fit within its 4 s is refused: no overdraft could keep the
+// floor of all. While a chunk is written nothing is promised:
 // a peer that does not read keeps nobody out. If all such peers read again at
 // once, more may be due than was promised, by one chunk for each.
 //

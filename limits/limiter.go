@@ -25,10 +25,15 @@ var (
 	// new and the bound on tracked peers is reached. It is no fault of the
 	// peer's.
 	ErrTooManyPeers = errors.New("limits: too many peers are tracked")
-	// ErrOverCapacity is wrapped, beside [reqresp.ErrRefused], when the node has
-	// for 4 s not had the capacity to admit an exchange and to keep up the floor
-	// of those admitted. It is no fault of the peer's.
-	ErrOverCapacity = errors.New("limits: no capacity to admit the exchange")
+	// ErrOverdrawn is wrapped, beside [reqresp.ErrRefused], when an exchange was
+	// withheld for as long as requesters wait, and cannot go on at the floor either:
+	// the peer owes two bursts, or has three times as many exchanges with the method
+	// as may run. It is no fault of the peer's.
+	ErrOverdrawn = errors.New("limits: the peer's overdraft is used up")
+	// ErrOverCapacity is the same for what peers share: a prefix, the method or the node
+	// owes two bursts, or has for 4 s not had the capacity to admit an exchange and to
+	// keep up the floor of those admitted. It is no fault of the peer's.
+	ErrOverCapacity = errors.New("limits: no capacity to go on with the exchange")
 )
 
 // Options are the optional settings of a [Limiter]. The zero value is ready.
@@ -100,7 +105,8 @@ func New(opts *Options) (*Limiter, error) {
 
 // Admit implements [reqresp.Pacer]. It waits while the peer has as many
 // exchanges with the method under way as are allowed, is out of requests or in
-// debt, or while there is no capacity.
+// debt, or while there is no capacity: for 4 s in all. The exchange is then admitted on
+// overdraft, or refused.
 func (l *Limiter) Admit(ctx context.Context, from peer.ID, spec *reqresp.Spec) (reqresp.Pace, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -112,10 +118,16 @@ func (l *Limiter) Admit(ctx context.Context, from peer.ID, spec *reqresp.Spec) (
 	if errors.Is(err, ErrQueueFull) && l.scores != nil {
 		l.scores.Overran(from, spec.Name)
 	}
-	if errors.Is(err, ErrQueueFull) || errors.Is(err, ErrTooManyPeers) || errors.Is(err, ErrOverCapacity) {
+	if isRefusal(err) {
 		err = &refusal{from, spec.Name, err}
 	}
 	return nil, err
+}
+
+// isRefusal reports whether an exchange is reset because of err.
+func isRefusal(err error) bool {
+	return errors.Is(err, ErrQueueFull) || errors.Is(err, ErrTooManyPeers) ||
+		errors.Is(err, ErrOverdrawn) || errors.Is(err, ErrOverCapacity)
 }
 
 // Refused implements [reqresp.Pacer]. A peer is told of to [Scores] if it has twice as

@@ -2,6 +2,7 @@ package limits_test
 
 import (
 	"context"
+	"errors"
 	"math"
 	"slices"
 	"testing"
@@ -108,12 +109,18 @@ const s = time.Second
 type chunk struct {
 	reserve, used reqresp.Cost
 	at            time.Duration
+	err           error // that it is not granted for; nothing follows then
 }
 
 // exact is a chunk that takes what was reserved for it.
 func exact(items, bytes uint64, at time.Duration) chunk {
 	c := reqresp.Cost{Items: items, Bytes: bytes}
-	return chunk{c, c, at}
+	return chunk{c, c, at, nil}
+}
+
+// overdrawn is a chunk for which too much is owed.
+func overdrawn(items uint64, at time.Duration) chunk {
+	return chunk{reqresp.Cost{Items: items}, reqresp.Cost{}, at, limits.ErrOverdrawn}
 }
 
 var (
@@ -143,25 +150,36 @@ var reserveCases = map[string]struct {
 	},
 	"floor of one chunk every 8 s": {
 		limits.Quota{Items: slow},
-		[]chunk{exact(1, 0, 0), exact(1, 0, 8*s), exact(1, 0, 16*s), exact(100, 0, 24*s), exact(1, 0, 32*s)},
+		[]chunk{exact(1, 0, 0), exact(1, 0, 8*s), exact(1, 0, 16*s), exact(1, 0, 24*s), exact(1, 0, 32*s)},
+	},
+	"floor up to two bursts of overdraft": {
+		limits.Quota{Items: limits.Rate{N: 1, Per: time.Hour, Burst: 2}},
+		[]chunk{
+			exact(1, 0, 0), exact(1, 0, 0), exact(1, 0, 8*s), exact(1, 0, 16*s), exact(1, 0, 24*s), exact(1, 0, 32*s),
+			exact(1, 0, 40*s), // a little less than four is owed
+			overdrawn(1, 48*s),
+		},
+	},
+	"floor up to twice what is wanted": {
+		limits.Quota{Items: limits.Rate{N: 1, Burst: 2}},
+		[]chunk{exact(50, 0, 0), exact(50, 0, 8*s), exact(50, 0, 16*s), overdrawn(50, 24*s)},
 	},
 	"used beyond the reservation is owed": {
 		limits.Quota{Bytes: limits.Rate{N: 100}},
-		[]chunk{{reqresp.Cost{Items: 1}, reqresp.Cost{Items: 1, Bytes: 400}, 0}, exact(1, 0, 3*s), exact(1, 100, 4*s)},
+		[]chunk{{reqresp.Cost{Items: 1}, reqresp.Cost{Items: 1, Bytes: 400}, 0, nil}, exact(1, 0, 3*s), exact(1, 100, 4*s)},
 	},
 	"reserved and not used is given back": {
 		limits.Quota{Bytes: limits.Rate{N: 100}, Items: perSecond},
 		[]chunk{
-			{reqresp.Cost{Items: 2, Bytes: 100}, reqresp.Cost{Items: 1, Bytes: 20}, 0},
+			{reqresp.Cost{Items: 2, Bytes: 100}, reqresp.Cost{Items: 1, Bytes: 20}, 0, nil},
 			exact(1, 80, 0), exact(1, 100, s),
 		},
 	},
 	"largest costs there are": {
 		limits.Quota{Items: perSecond},
 		[]chunk{
-			exact(math.MaxUint64, math.MaxUint64, 0), exact(math.MaxUint64, math.MaxUint64, 8*s),
-			{reqresp.Cost{}, reqresp.Cost{Items: math.MaxUint64, Bytes: math.MaxUint64}, 16 * s},
-			exact(1, 1, 24*s),
+			{reqresp.Cost{}, reqresp.Cost{Items: math.MaxUint64, Bytes: math.MaxUint64}, 0, nil},
+			overdrawn(1, 8*s),
 		},
 	},
 }
@@ -177,9 +195,14 @@ func TestReserveWaitsAsQuotaDemands(t *testing.T) {
 				defer pace.Release()
 				start := time.Now()
 				for i, c := range tc.chunks {
-					reserve(t, pace, c.reserve)
+					err := pace.Reserve(t.Context(), c.reserve)
 					wantAt(t, "chunk "+string(rune('0'+i)), start, c.at)
-					pace.Settle(c.used)
+					if !errors.Is(err, c.err) || c.err != nil && !errors.Is(err, reqresp.ErrRefused) {
+						t.Errorf("Reserve(%+v) returned %v, want %v", c.reserve, err, c.err)
+					}
+					if err == nil {
+						pace.Settle(c.used)
+					}
 				}
 			})
 		})
@@ -189,8 +212,8 @@ func TestReserveWaitsAsQuotaDemands(t *testing.T) {
 func TestFirstChunkComesWithinFourSeconds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := newLimiter(t, limits.Quota{Items: limits.Rate{N: 1, Per: time.Minute}}, limits.Config{})
-		spend(t, l, alice, reqresp.Cost{Items: 1})
+		l := newLimiter(t, limits.Quota{Items: limits.Rate{N: 1, Per: time.Minute, Burst: 2}}, limits.Config{})
+		spend(t, l, alice, reqresp.Cost{Items: 2})
 		first, second := admit(t, l, alice, blocks), admit(t, l, alice, blocks)
 		start := time.Now()
 		// Time that passes before the reservation counts as well.
@@ -282,18 +305,20 @@ func TestDebtIsBounded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				l := newLimiter(t, limits.Quota{Items: limits.Rate{N: 2, Burst: 5}}, limits.Config{})
+				l := newLimiter(t, limits.Quota{Items: limits.Rate{N: 2, Burst: 5}},
+					limits.Config{Node: limits.Quota{Requests: ample, Items: plenty, Bytes: ample}})
 				for range 2 {
 					pace := admit(t, l, alice, blocks)
 					reserve(t, pace, c.reserve)
 					pace.Settle(c.used)
 					pace.Release()
-					if got := balance(t, l, alice).Items; got != -1200 {
-						t.Errorf("balance is %d, want -1200, ten minutes' worth", got)
+					if got := balance(t, l, alice).Items; got != -1215 {
+						t.Errorf("balance is %d, want -1215, three bursts and ten minutes' worth", got)
 					}
 					start := time.Now()
+					time.Sleep(10*time.Minute + 5*time.Second) // 5 are owed then
 					admit(t, l, alice, blocks).Release()
-					wantAt(t, "admission", start, 10*time.Minute)
+					wantAt(t, "admission", start, 10*time.Minute+7500*time.Millisecond)
 				}
 			})
 		})

@@ -45,7 +45,8 @@ func TestEveryDecisionIsTold(t *testing.T) {
 		send(t, pace, one)
 		send(t, pace, one)
 		send(t, pace, one)
-		second := admit(t, l, alice, blocks) // it has waited for the debt to be paid
+		second := admit(t, l, alice, blocks) // on overdraft, and so is its first chunk
+		send(t, second, one)
 		ctx, cancel := context.WithTimeout(t.Context(), 3*s)
 		defer cancel()
 		if err := second.Reserve(ctx, one); err == nil {
@@ -69,7 +70,9 @@ func TestEveryDecisionIsTold(t *testing.T) {
 			{Kind: limits.EventSent, Cost: one},
 			{Kind: limits.EventGranted, Cost: one, Delay: 8 * s, Overdue: true},
 			{Kind: limits.EventSent, Cost: one},
-			{Kind: limits.EventAdmitted, Weight: 2, Delay: 12 * s},
+			{Kind: limits.EventAdmitted, Weight: 2, Delay: 4 * s},
+			{Kind: limits.EventGranted, Cost: one, Overdue: true},
+			{Kind: limits.EventSent, Cost: one},
 			{Kind: limits.EventGranted, Cost: one, Delay: 3 * s, Err: context.DeadlineExceeded},
 			{Kind: limits.EventRefused, Err: limits.ErrQueueFull},
 			{Kind: limits.EventRefused, Err: context.Canceled},
@@ -90,8 +93,8 @@ func TestEveryDecisionIsTold(t *testing.T) {
 			}
 		}
 		wantStats := limits.Stats{
-			Method: blocks.Name, Admitted: 2, QueueFull: 1, Items: 3, Bytes: 30,
-			Delayed: 3, Delay: 23 * s, Overdue: 1,
+			Method: blocks.Name, Admitted: 2, QueueFull: 1, Items: 4, Bytes: 40,
+			Delayed: 3, Delay: 15 * s, Overdue: 2,
 		}
 		if got := l.Stats(); len(got) != 1 || got[0] != wantStats {
 			t.Errorf("statistics are %+v, want %+v", got, wantStats)

@@ -7,7 +7,7 @@ import (
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
 
-// How long an exchange is withheld its first chunk, from its admission, and
+// How long an exchange is withheld its first chunk, from the end of its request, and
 // every further one, from the end of the one before. Deployed requesters give
 // up after 5 s and 10 s; what remains is for the network.
 const (
@@ -27,7 +27,7 @@ type pace struct {
 	shard    *shard
 	account  *account
 	running  bool
-	due      time.Duration // when the next chunk goes even on debt
+	due      time.Duration // when the next chunk goes even on overdraft
 	reserved uint64        // bytes that the handler asked for
 	held     cost          // of the account, reserved and not settled
 	price    price         // that it was reserved at
@@ -98,7 +98,13 @@ func (p *pace) Reserve(ctx context.Context, c reqresp.Cost) error {
 	if overdue {
 		n.overdue++
 	}
+	if err != nil {
+		n.refuse(err)
+	}
 	p.shard.mu.Unlock()
+	if isRefusal(err) {
+		err = &refusal{p.account.member.id, p.account.method.name, err}
+	}
 	if p.limiter.observer != nil {
 		p.observe(Event{Kind: EventGranted, Cost: c, Delay: now - asked, Overdue: overdue, Err: err})
 	}
@@ -117,13 +123,16 @@ func (p *pace) reserve(ctx context.Context, now time.Duration, c cost) (time.Dur
 			return now, err
 		}
 	}
-	p.price = a.price
-	p.held = a.budget.take(&a.method.rates, now, c, p.price)
 	// The account can be told later what it used, but of what is shared others wait
 	// for their part.
 	p.reserved = c[bytes]
-	c[bytes] = a.method.expectOver(p.reserved)
 	p.want = c
+	p.want[bytes] = a.method.expectOver(p.reserved)
+	if now >= p.due && a.overdrawn(now, p.want) {
+		return now, ErrOverdrawn
+	}
+	p.price = a.price
+	p.held = a.budget.take(&a.method.rates, now, c, p.price)
 	return p.pass(ctx, now, chunk, p.due)
 }
 
@@ -203,7 +212,7 @@ func (p *pace) chunkAt(c cost) time.Duration {
 	if !a.isFirst(&a.reservations, p) {
 		return p.due
 	}
-	return min(p.due, a.readyAt(c))
+	return min(p.due, a.readyAt(c, items))
 }
 
 // await waits in q until the time that at returns has come, and returns the

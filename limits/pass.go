@@ -36,28 +36,29 @@ func (m *method) promise(chunks uint64) cost {
 }
 
 // pass takes what p wants of one pool after the other, and waits in their lines
-// where it has to. From due on a chunk is taken by force, and an exchange that is
-// not admitted is refused. If it fails p holds nothing, and is no more if it was
-// to be admitted. It returns the time it is then. The shard is locked, but while
-// waiting.
+// where it has to. From due on it takes it on overdraft. If it fails p holds nothing,
+// and is no more if it was to be admitted. It returns the time it is then. The shard is
+// locked, but while waiting.
 func (p *pace) pass(ctx context.Context, now time.Duration, s stage, due time.Duration) (time.Duration, error) {
 	i := 0
-	if due > now {
+	if due > now || s == admission {
 		i = p.passFreely(now, s)
 	}
+	var err error
 	if due > now && i < p.levels {
-		overdue, err := p.passInTurn(ctx, now, s, due, i)
+		var overdue bool
+		overdue, err = p.passInTurn(ctx, now, s, due, i)
 		now = p.limiter.now()
-		if err != nil {
-			p.fail(now, s)
-			return now, err
-		}
 		if !overdue {
 			i = p.levels
 		}
 	}
-	for ; i < p.levels; i++ {
-		p.force(now, &p.shared[i])
+	for ; i < p.levels && err == nil; i++ {
+		err = p.force(now, s, &p.shared[i])
+	}
+	if err != nil {
+		p.fail(now, s)
+		return now, err
 	}
 	if s == admission {
 		p.begin()
@@ -95,7 +96,7 @@ func (p *pace) try(now time.Duration, s stage, h *hold) (time.Duration, bool) {
 	if s == chunk {
 		return now, true
 	}
-	if h.promised, ok = pool.promise(p.promised); !ok {
+	if h.promised, ok = pool.promise(p.promised, 1); !ok {
 		pool.budget.settle(&pool.rates, now, taken, cost{}, parPrice)
 		h.taken = cost{}
 		return never, false // who releases a promise will tell
@@ -103,11 +104,24 @@ func (p *pace) try(now time.Duration, s stage, h *hold) (time.Duration, bool) {
 	return now, true
 }
 
-// force takes what p wants of one pool, in debt if need be.
-func (p *pace) force(now time.Duration, h *hold) {
-	if h.taken == (cost{}) {
-		h.taken = h.pool.budget.take(&h.pool.rates, now, p.want, parPrice)
+// force takes what p wants of one pool, on overdraft if need be. It fails if too much is owed
+// already, or if an exchange could not be kept up at the floor once it was admitted.
+func (p *pace) force(now time.Duration, s stage, h *hold) error {
+	if h.taken != (cost{}) {
+		return nil
 	}
+	pool := h.pool
+	if pool.budget.overdrawn(&pool.rates, now, p.want, parPrice) {
+		return ErrOverCapacity
+	}
+	if s == admission {
+		var ok bool
+		if h.promised, ok = pool.promise(p.promised, 1+overdraft); !ok {
+			return ErrOverCapacity
+		}
+	}
+	h.taken = pool.budget.take(&pool.rates, now, p.want, parPrice)
+	return nil
 }
 
 // passInTurn waits in the lines of the pools from the first on that cannot be
@@ -131,9 +145,6 @@ func (p *pace) passInTurn(ctx context.Context, now time.Duration, s stage, due t
 	}
 	l.clock.leave(l.now(), p.turn.tag, err == nil && !overdue)
 	p.shard.mu.Lock()
-	if overdue && s == admission {
-		return true, ErrOverCapacity
-	}
 	return overdue, err
 }
 

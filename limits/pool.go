@@ -50,16 +50,21 @@ func (s *pool) setFloor() {
 	}
 }
 
-// promise commits the pool to c, and reports whether it can. A single exchange always can: that is slow, but not impossible. It
-// returns what is to be released.
-func (s *pool) promise(c cost) (cost, bool) {
+// promise commits the pool to c, and reports whether it can. For exchanges at a time it can
+// some times over. A single exchange always can: that is slow, but not impossible. It returns
+// what is to be released.
+func (s *pool) promise(c cost, times uint64) (cost, bool) {
 	var made cost
 	for i := range c {
 		if s.floor[i] == 0 || c[i] == 0 {
 			continue
 		}
 		made[i] = c[i]
-		if after := s.promised[i].Add(c[i]); after > s.floor[i] && after != c[i] {
+		most := s.floor[i]
+		if i == requests {
+			most *= times
+		}
+		if after := s.promised[i].Add(c[i]); after > most && after != c[i] {
 			s.release(made)
 			return cost{}, false
 		}

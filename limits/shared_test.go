@@ -167,7 +167,7 @@ func TestIdlePeerSavesNothingUp(t *testing.T) {
 
 func TestWeightLowersQuotas(t *testing.T) {
 	t.Parallel()
-	for weight, want := range map[float64]time.Duration{1: 10 * s, 4: 10 * s, .5: 20 * s, .25: 40 * s, 0: 160 * s} {
+	for weight, want := range map[float64]time.Duration{1: 10 * s, 4: 10 * s, .5: 20 * s, .25: 40 * s} {
 		synctest.Test(t, func(t *testing.T) {
 			c := onlyBlocks(limits.Quota{Requests: limits.Rate{N: 1, Burst: 1}}, limits.Config{})
 			l, err := limits.New(&limits.Options{Config: c, Scores: &scores{weights: map[peer.ID]float64{alice: weight}}})

@@ -16,11 +16,12 @@ type Stats struct {
 	Method string
 	// Admitted counts exchanges that were admitted.
 	Admitted uint64
-	// QueueFull, OverCapacity, TooManyPeers and RateLimited count exchanges that
-	// were refused, by reason. The last is answered with code 139, which only
+	// QueueFull, Overdrawn, OverCapacity, TooManyPeers and RateLimited count exchanges that
+	// were refused, by reason; of Overdrawn and OverCapacity, also those that were
+	// reset before their end. RateLimited ones are answered with code 139, which only
 	// methods with Method.Refuse are. Exchanges whose context ended as they waited
 	// are not among them.
-	QueueFull, OverCapacity, TooManyPeers, RateLimited uint64
+	QueueFull, Overdrawn, OverCapacity, TooManyPeers, RateLimited uint64
 	// Items and Bytes count what was sent.
 	Items, Bytes uint64
 	// Delayed counts the admissions and chunks that were withheld for some time.
@@ -39,6 +40,7 @@ type Stats struct {
 type counts struct {
 	admitted     uint64
 	queueFull    uint64
+	overdrawn    uint64
 	overCapacity uint64
 	tooManyPeers uint64
 	rateLimited  uint64
@@ -64,6 +66,8 @@ func (c *counts) refuse(err error) {
 	switch {
 	case errors.Is(err, ErrQueueFull):
 		c.queueFull++
+	case errors.Is(err, ErrOverdrawn):
+		c.overdrawn++
 	case errors.Is(err, ErrOverCapacity):
 		c.overCapacity++
 	case errors.Is(err, ErrTooManyPeers):
@@ -105,6 +109,7 @@ func (sh *shard) addTo(all []Stats) {
 		s := &all[i]
 		s.Admitted += c.admitted
 		s.QueueFull += c.queueFull
+		s.Overdrawn += c.overdrawn
 		s.OverCapacity += c.overCapacity
 		s.TooManyPeers += c.tooManyPeers
 		s.RateLimited += c.rateLimited
