@@ -34,7 +34,8 @@ var defaultBlobBytes = Rate{N: 4 * mib, Per: time.Second, Burst: 48 * mib}
 
 // DefaultMethods returns what may be used of the methods of the beacon chain, in
 // a map that belongs to the caller. Requesters that limit themselves to what
-// deployed servers grant are not delayed by them.
+// deployed servers grant are not delayed by them. Whatever they grant is refilled fast
+// enough that nobody who comes back waits at the floor, see [Config.Warnings].
 func DefaultMethods() map[string]Method {
 	few := func(n uint64, per time.Duration, burst uint64) Method {
 		return Method{Peer: Quota{Requests: Rate{N: n, Per: per, Burst: burst}}}
@@ -50,7 +51,7 @@ func DefaultMethods() map[string]Method {
 		// the answer, briefly.
 		"goodbye": few(5, 10*time.Second, 10),
 		// Peers ping every 15 to 30 s, and when their metadata changes.
-		"ping": few(2, 10*time.Second, 5),
+		"ping": few(3, 10*time.Second, 5),
 		// Asked for after a ping.
 		"metadata": few(2, 5*time.Second, 5),
 		// Deployed requesters keep to 128 blocks in 10 s, in batches of 32 to
@@ -82,7 +83,7 @@ func DefaultMethods() map[string]Method {
 		// Of some 25 KiB, and one for each day: 128 are four months.
 		"light_client_updates_by_range": many(128, 256, defaultBytes),
 		// Once a slot.
-		"light_client_finality_update":   few(2, 12*time.Second, 5),
-		"light_client_optimistic_update": few(2, 12*time.Second, 5),
+		"light_client_finality_update":   few(3, 12*time.Second, 5),
+		"light_client_optimistic_update": few(3, 12*time.Second, 5),
 	}
 }

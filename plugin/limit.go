@@ -51,6 +51,13 @@ func (s *Service) setLimit(method string, change api.LimitChange) (api.Limit, er
 	return s.limitOf(method, c.Method(method).Peer), nil
 }
 
+// warnOfLimits logs which limits make requesters wait at the floor.
+func (s *Service) warnOfLimits() {
+	for _, err := range (config.Config{Limits: s.limiter.Config()}).Warnings() {
+		s.log().Warn("limit is low", "err", err)
+	}
+}
+
 func setRate(to, from *limits.Rate) {
 	if from != nil {
 		*to = *from

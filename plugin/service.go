@@ -141,6 +141,7 @@ func (s *Service) open(r *running) error {
 	if r.keeper, err = s.scores.open(s.env.path(scoresFile(s.cfg.Name)), s.log()); err != nil {
 		return err
 	}
+	s.warnOfLimits()
 	chain := s.chain
 	r.network = s.cfg.Network
 	if chain == nil {

@@ -90,7 +90,10 @@ given stays as it is. It lasts until the node ends; for longer, set it in a conf
    peer = { items = "64/10s+128" }
 
 A RATE is N/TIME+BURST: 128/10s+256 is 128 every ten seconds, in bursts of 256, and 128/s is 128 every
-second. Bytes may have a unit, as in 2MiB/s+24MiB.`
+second. Bytes may have a unit, as in 2MiB/s+24MiB.
+
+Once a burst is used a request waits for up to 4 s, and a chunk for up to 8 s, and then goes on overdraft. When
+two bursts are owed it is refused. A rate that does not refill as fast as that is set with a warning.`
 
 func (a *app) limit() *cli.Command {
 	return look(a, remote{
@@ -101,10 +104,10 @@ func (a *app) limit() *cli.Command {
 			&cli.StringFlag{Name: "items", Usage: "`RATE` of response chunks"},
 			&cli.StringFlag{Name: "bytes", Usage: "`RATE` of bytes on the wire"},
 		},
-	}, changeLimit, func(l api.Limit) *table { return a.showLimits([]api.Limit{l}) })
+	}, a.changeLimit, func(l api.Limit) *table { return a.showLimits([]api.Limit{l}) })
 }
 
-func changeLimit(ctx context.Context, cmd *cli.Command, c *client.Client) (api.Limit, error) {
+func (a *app) changeLimit(ctx context.Context, cmd *cli.Command, c *client.Client) (api.Limit, error) {
 	if !cmd.IsSet("requests") && !cmd.IsSet("items") && !cmd.IsSet("bytes") {
 		return api.Limit{}, usagef(cmd, "nothing is to change: want --requests, --items or --bytes")
 	}
@@ -116,7 +119,14 @@ func changeLimit(ctx context.Context, cmd *cli.Command, c *client.Client) (api.L
 	if err := cmp.Or(errs[:]...); err != nil {
 		return api.Limit{}, err
 	}
-	return c.SetLimit(ctx, cmd.Args().First(), change)
+	l, err := c.SetLimit(ctx, cmd.Args().First(), change)
+	if err != nil {
+		return api.Limit{}, err
+	}
+	for _, warning := range l.Warnings() {
+		a.note("warning: %v", warning)
+	}
+	return l, nil
 }
 
 // rateOf returns the rate that a flag sets, nil if it is not set.

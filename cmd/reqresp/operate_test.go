@@ -82,6 +82,13 @@ func TestChangingANode(t *testing.T) {
 	if len(rows) != 1 || strings.Join(rows[0][:3], " ") != "ping 9/s 7/10s" {
 		t.Errorf("limit %q", rows)
 	}
+	for rate, warned := range map[string]bool{"9/s": false, "1/4s": false, "1/60s+1": true} {
+		o := runCLI(t, at("limit", "ping", "--requests", rate)...)
+		const want = "reqresp: warning: methods.ping.peer.requests: 1/1m0s+1 refills a request in 1m0s: "
+		if o.code != exitOK || strings.HasPrefix(o.stderr, want) != warned || !warned && o.stderr != "" {
+			t.Errorf("limit %s: exit code %d, %q", rate, o.code, o.stderr)
+		}
+	}
 	for _, row := range columns(t, succeed(t, at("limits")...)) {
 		if changed := strings.HasSuffix(strings.Join(row, " "), " until the node ends"); changed != (row[0] == "ping") {
 			t.Errorf("limit %q", row)

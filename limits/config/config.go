@@ -36,6 +36,16 @@ func (c Config) Effective() (Config, error) {
 	return c, nil
 }
 
+// Warnings returns an error for each rate that makes requesters wait at the floor, see
+// [limits.Config.Warnings]. It begins with the rate's key in a file.
+func (c Config) Warnings() []error {
+	all := c.Limits.Warnings()
+	for i, err := range all {
+		all[i] = byKey(err)
+	}
+	return all
+}
+
 // Load reads a file. The error names the file, the place in it and what is wrong
 // with it.
 func Load(path string) (Config, error) {

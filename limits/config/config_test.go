@@ -222,6 +222,29 @@ func TestPresetsCanBeApplied(t *testing.T) {
 	}
 }
 
+func TestPresetsMakeNobodyWaitAtTheFloor(t *testing.T) {
+	t.Parallel()
+	for _, name := range config.Presets() {
+		for _, warning := range preset(t, name).Warnings() {
+			t.Errorf("%s: %v", name, warning)
+		}
+	}
+}
+
+func TestWarningsNameThePlace(t *testing.T) {
+	t.Parallel()
+	c := parse(t, "[node]\nbytes = \"1KiB/s\"\n[methods.\"my own\"]\npeer = { requests = \"1/60s+1\" }")
+	var got []string
+	for _, warning := range c.Warnings() {
+		key, _, _ := strings.Cut(warning.Error(), " refills ")
+		got = append(got, key)
+	}
+	want := []string{"node.bytes: 1024/1s+1024", `methods."my own".peer.requests: 1/1m0s+1`}
+	if !slices.Equal(got, want) {
+		t.Errorf("warnings are of %q, want %q", got, want)
+	}
+}
+
 func TestErrorsNameThePlace(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{

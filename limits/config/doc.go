@@ -22,6 +22,9 @@
 // replaces the preset's as a whole, burst included; what the file does not mention
 // remains. [Config.Format] prints all that is in effect, in the same form.
 //
+// A rate may be so low that requesters which come back wait for as long as they do at most, and are
+// refused in the end: [Config.Warnings] names these. No preset has any.
+//
 // The presets are:
 //
 //   - default: a server in a data centre, 16 MiB/s for everybody

@@ -3,6 +3,7 @@ package api
 import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/seed-2dd5877b/reqresp/limits"
 	"github.com/seed-2dd5877b/reqresp/limits/config"
 )
 
@@ -19,6 +20,12 @@ type Limit struct {
 	// Changed tells that the limit is not the one of the node's configuration. The change is not kept: it
 	// ends with the process.
 	Changed bool `json:"changed"`
+}
+
+// Warnings returns an error for each rate that makes requesters wait at the floor; see [limits.Config.Warnings].
+func (l Limit) Warnings() []error {
+	q := limits.Quota{Requests: limits.Rate(l.Requests), Items: limits.Rate(l.Items), Bytes: limits.Rate(l.Bytes)}
+	return config.Config{Limits: limits.Config{Methods: map[string]limits.Method{l.Method: {Peer: q}}}}.Warnings()
 }
 
 // LimitChange is what to change of a method's [Limit]. What is nil stays as it is.

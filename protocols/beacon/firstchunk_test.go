@@ -1,0 +1,91 @@
+package beacon_test
+
+import (
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/host"
+
+	"github.com/seed-2dd5877b/reqresp/limits"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+	"github.com/seed-2dd5877b/reqresp/ssz"
+)
+
+// TestSmallAnswersComeWithinFourSeconds has a peer ask again and again, more often than its limit
+// grants. Every request is answered within 4 s of its end, or reset with the resource-limit code.
+func TestSmallAnswersComeWithinFourSeconds(t *testing.T) {
+	const within = 4*time.Second + 50*time.Millisecond // and what the network takes
+	once := limits.Method{Peer: limits.Quota{Requests: limits.Rate{N: 1, Per: time.Minute, Burst: 1}}}
+	for name, tc := range map[string]struct {
+		config      limits.Config
+		atATime     int
+		inARow      int
+		least, most int // answers
+	}{
+		"ten statuses by default":            {limits.Config{}, 1, 10, 10, 10},
+		"a hundred statuses by default":      {limits.Config{}, 1, 100, 100, 100},
+		"eighteen statuses at once":          {limits.Config{}, 18, 1, 18, 18},
+		"sixteen at once, again and again":   {limits.Config{}, 16, 10, 30, 60},
+		"more than the configuration grants": {limits.Config{Methods: map[string]limits.Method{"status": once}}, 1, 10, 4, 4},
+	} {
+		t.Run(name, func(t *testing.T) {
+			simulate(t, func(t *testing.T, client, server host.Host) {
+				limiter, err := limits.New(&limits.Options{Config: tc.config})
+				if err != nil {
+					t.Fatal(err)
+				}
+				srv := serve(t, server, devChain(), beacon.ServerOptions{Pacer: limiter})
+				connect(t, client, server)
+				family := beacon.NewFamily(devNetwork())
+				// It has more requests in flight than the consensus specs allow.
+				c := reqresp.NewClient(client, nil)
+				mine := statusOf(t, srv)
+				var mu sync.Mutex
+				var askers sync.WaitGroup
+				answers := 0
+				for range tc.atATime {
+					askers.Go(func() {
+						for range tc.inARow {
+							start := time.Now()
+							_, err := family.StatusV1.Call(t.Context(), c, server.ID(), &mine)
+							switch took := time.Since(start); {
+							case took > within:
+								t.Errorf("a request ended after %v: %v", took, err)
+							case err == nil:
+								mu.Lock()
+								answers++
+								mu.Unlock()
+							case !errors.Is(err, reqresp.ErrRefused):
+								t.Errorf("a request failed with %v", err)
+							}
+						}
+					})
+				}
+				askers.Wait()
+				if answers < tc.least || answers > tc.most {
+					t.Errorf("%d requests were answered, want %d to %d", answers, tc.least, tc.most)
+				}
+				all := limiter.Stats()[0]
+				if all.Overdrawn != uint64(tc.atATime*tc.inARow-answers) || all.QueueFull > 0 {
+					t.Errorf("%d refusals were counted: %+v", all.Overdrawn, all)
+				}
+			})
+		})
+	}
+}
+
+// statusOf returns what a server tells, as version 1 has it.
+func statusOf(t *testing.T, srv *beacon.Server) ssz.StatusV1 {
+	t.Helper()
+	s, err := srv.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ssz.StatusV1{
+		ForkDigest: s.ForkDigest, FinalizedRoot: s.FinalizedRoot, FinalizedEpoch: s.FinalizedEpoch,
+		HeadRoot: s.HeadRoot, HeadSlot: s.HeadSlot,
+	}
+}
