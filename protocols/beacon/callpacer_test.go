@@ -12,6 +12,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
@@ -40,7 +41,7 @@ func (c *counter) Wait(_ context.Context, _ peer.ID, method string, items int) e
 	return nil
 }
 
-func (c *counter) Done(_ peer.ID, method string, _ error) {
+func (c *counter) Done(_ peer.ID, method string, _ reqresp.Result) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.active[method]--

@@ -141,11 +141,11 @@ func (c *call) end(err error) {
 	if errors.Is(err, ErrUnsupported) {
 		c.forget()
 	}
+	c.result.Err = err
 	if c.paced {
-		shared.pacer.Done(c.info.Peer, c.info.Spec.Name, err)
+		shared.pacer.Done(c.info.Peer, c.info.Spec.Name, c.result)
 	}
 	c.turn.end()
 	shared.protect.end(c.info.Peer)
-	c.result.Err = err
 	tellResult(shared.trace.Done, c.info, c.result)
 }

@@ -43,11 +43,11 @@ func (p *toll) Wait(ctx context.Context, _ peer.ID, method string, items int) er
 	}
 }
 
-func (p *toll) Done(_ peer.ID, method string, err error) {
+func (p *toll) Done(_ peer.ID, method string, r reqresp.Result) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.active--
-	p.events = append(p.events, fmt.Sprintf("done %s %v", method, reqresp.ReasonOf(err)))
+	p.events = append(p.events, fmt.Sprintf("done %s %v %d", method, reqresp.ReasonOf(r.Err), r.Chunks))
 }
 
 func TestCallsWaitForThePacer(t *testing.T) {
@@ -66,7 +66,7 @@ func TestCallsWaitForThePacer(t *testing.T) {
 		status := reqresp.NewUnary[Text, Text](family, "status", reqresp.Limits{}, 1)
 		_, err := status.Call(t.Context(), c.With(reqresp.CallOptions{Items: 7}), s.server.ID(), new(Text("")))
 		wantFailure(t, err, reqresp.PhaseNegotiate, reqresp.ErrUnsupported)
-		want := []string{"wait echo 1", "done echo success", "wait status 7", "done status unsupported"}
+		want := []string{"wait echo 1", "done echo success 1", "wait status 7", "done status unsupported 0"}
 		if !slices.Equal(p.events, want) {
 			t.Errorf("the pacer was told %q, want %q", p.events, want)
 		}

@@ -48,9 +48,8 @@ type CallPacer interface {
 	// see [CallOptions]. It is called when it is the call's turn, before anything is sent. If it
 	// fails so does the call, with its error, which is the context's when ctx ends first.
 	Wait(ctx context.Context, to peer.ID, method string, items int) error
-	// Done tells how a call ended for which Wait returned nil, exactly once for each. The
-	// error is that of [Result].
-	Done(to peer.ID, method string, err error)
+	// Done tells what came of a call for which Wait returned nil, exactly once for each.
+	Done(to peer.ID, method string, r Result)
 }
 
 // unpaced is the pace of exchanges that nobody paces.
