@@ -8,9 +8,21 @@
 // A peer whose client is known is asked for what that grants without being told otherwise,
 // see [BudgetsOf], and every other for no more than the strictest of Prysm, Lighthouse,
 // Lodestar and Teku does, see [Budgets]. Peers that withhold their answers when they are
-// asked too much, as the consensus specs want it, are not held back from here. A peer that
-// says all the same that it was asked too much is left alone for a while, longer
-// each time. That is no fault of the peer's.
+// asked too much, as the consensus specs want it, are not held back from here.
+//
+// # Refusals
+//
+// A peer may grant less than its client does by default, and says so by a refusal. It is then left
+// alone for a while, longer each time in a row, and its budget shrinks to what it has
+// granted at once, by half at least. [Pacer.Batch] says how much to ask for at a time from then
+// on. The budget recovers by a quarter after two hours without a refusal. An answer
+// that the peer withholds until it is too late shrinks the budget too, to no less than a quarter, from
+// which it recovers every ten minutes.
+//
+// Deployed servers ban for a few refusals, Prysm for the fifth in an hour. A peer that has refused four
+// times in an hour is not asked for anything large until the hour is over; [Pacer.Delay] tells
+// how long that is. None of this is a fault of the peer's. What is learned of a peer lasts as long as the
+// pacer, over reconnects as well.
 //
 // How many requests are in flight is bounded by reqresp.Client, which asks the pacer last:
 // what a request was granted is not saved up while it waits for something else.

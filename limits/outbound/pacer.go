@@ -3,6 +3,7 @@ package outbound
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -134,21 +135,51 @@ func (p *Pacer) take(turn chan struct{}, to peer.ID, method string, items int) (
 	return t.take(t.used, method, items), true
 }
 
-// Done implements [reqresp.CallPacer]: a peer that was asked too much is left alone for a while.
-func (p *Pacer) Done(to peer.ID, method string, err error) {
-	limited := err != nil && p.opts.IsLimited != nil && p.opts.IsLimited(err)
-	if err != nil && !limited {
-		return
-	}
+// Batch returns how many of some items to ask a peer for at once: all of them, or less if the
+// budget holds less or the peer has shown that it grants less. Many requests of that size get the most
+// out of a peer.
+func (p *Pacer) Batch(to peer.ID, method string, items int) int {
 	client := p.client(to)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	l := p.tabLocked(to, client).line(method)
-	if limited {
-		l.backOff(time.Now())
-	} else {
-		l.backoff = 0
+	t := p.tabLocked(to, client)
+	t.grow(t.used, method)
+	return t.batch(method, items)
+}
+
+// Delay returns for how long Wait would hold back a request, as things stand and if no other is
+// sent before.
+func (p *Pacer) Delay(to peer.ID, method string, items int) time.Duration {
+	client := p.client(to)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t := p.tabLocked(to, client)
+	return t.delay(t.used, method, items)
+}
+
+// Done implements [reqresp.CallPacer]. A peer that was asked too much is left alone for a while, and its
+// budget shrinks to what it has granted. So does that of a peer whose answer came too late.
+func (p *Pacer) Done(to peer.ID, method string, r reqresp.Result) {
+	limited := r.Err != nil && p.opts.IsLimited != nil && p.opts.IsLimited(r.Err)
+	client := p.client(to)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t := p.tabLocked(to, client)
+	t.pending = max(t.pending-1, 0)
+	switch {
+	case limited:
+		t.refused(t.used, method, r.Chunks)
+	case isLate(r.Err):
+		t.late(t.used, method, r.Chunks)
+	case r.Err == nil:
+		t.line(method).backoff = 0
 	}
+}
+
+// isLate reports whether a request was sent and not answered in time.
+func isLate(err error) bool {
+	f, ok := errors.AsType[*reqresp.Failure](err)
+	return ok && (f.Phase == reqresp.PhaseFirstByte || f.Phase == reqresp.PhaseResponse) && errors.Is(err, reqresp.ErrTimeout)
 }
 
 func (p *Pacer) client(id peer.ID) string {

@@ -15,6 +15,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/seed-2dd5877b/reqresp/limits/outbound"
+	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
 
 const alice = peer.ID("alice")
@@ -301,7 +302,11 @@ func TestPeerAtItsLimitIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	limited := errors.New("rate limited")
 	synctest.Test(t, func(t *testing.T) {
-		p := newPacer(t, &outbound.Options{IsLimited: func(err error) bool { return errors.Is(err, limited) }})
+		opts := &outbound.Options{
+			IsLimited: func(err error) bool { return errors.Is(err, limited) },
+			Budgets:   []outbound.Budget{{Methods: blocks, Items: outbound.Rate{N: 1000, Per: sec, Burst: 1000}}},
+		}
+		p := newPacer(t, opts)
 		again := func(want time.Duration) {
 			t.Helper()
 			start := time.Now()
@@ -313,20 +318,27 @@ func TestPeerAtItsLimitIsLeftAlone(t *testing.T) {
 			}
 		}
 		again(0)
-		for _, want := range []time.Duration{5 * sec, 10 * sec, 20 * sec, 40 * sec, 80 * sec, 120 * sec, 120 * sec} {
-			p.Done(alice, blocks[0], fmt.Errorf("call: %w", limited))
-			p.Done(alice, blocks[0], limited) // another that was under way
+		for _, want := range []time.Duration{5 * sec, 10 * sec} {
+			p.Done(alice, blocks[0], reqresp.Result{Err: fmt.Errorf("call: %w", limited)})
 			again(want)
 		}
-		p.Done(alice, blocks[0], errors.New("reset")) // is no limit, and no success
-		p.Done(alice, blocks[0], limited)
-		again(120 * sec)
-		p.Done(alice, blocks[0], nil)
+		p.Done(alice, blocks[0], reqresp.Result{Err: errors.New("reset")}) // is no limit, and no success
+		p.Done(alice, blocks[0], reqresp.Result{Err: limited})
+		again(20 * sec)
+		// The fourth in an hour: the fifth would ban.
+		p.Done(alice, blocks[0], reqresp.Result{Err: limited})
+		again(time.Hour - 35*sec)
+
+		p = newPacer(t, opts)
 		again(0)
-		p.Done(alice, blocks[0], limited)
+		p.Done(alice, blocks[0], reqresp.Result{Err: limited})
 		again(5 * sec)
+		p.Done(alice, blocks[0], reqresp.Result{})
+		again(0)
+		p.Done(alice, blocks[0], reqresp.Result{Err: limited})
+		again(5 * sec) // a success ended the row
 		// Methods of another budget are not held up.
-		p.Done(alice, blocks[0], limited)
+		p.Done(alice, blocks[0], reqresp.Result{Err: limited})
 		start := time.Now()
 		if err := p.Wait(t.Context(), alice, "status", 1); err != nil || time.Since(start) > 0 {
 			t.Errorf("another method waited %v: %v", time.Since(start), err)

@@ -2,7 +2,6 @@ package outbound
 
 import (
 	"maps"
-	"math"
 	"slices"
 	"time"
 
@@ -16,6 +15,8 @@ type tab struct {
 	limiters []*rate.Limiter // of the budgets
 	lines    map[string]*line
 	used     time.Time
+	pending  int         // requests under way
+	refusals []time.Time // the last maxRefusals
 }
 
 // keep has the tab keep to the budgets of a client, from full.
@@ -33,19 +34,26 @@ func (t *tab) keep(client string, budgets []Budget) {
 func (t *tab) change(client string, budgets []Budget, now time.Time) {
 	old := *t
 	t.keep(client, budgets)
-	for i, b := range budgets {
-		missing := 0.0
-		for j, o := range old.budgets {
-			if b.overlaps(o) {
-				missing += float64(o.Items.Burst) - old.limiters[j].TokensAt(now)
-			}
-		}
-		force(t.limiters[i], now, int(math.Ceil(min(missing, owed*float64(b.Items.Burst)))))
-	}
 	for name, l := range maps.Clone(old.lines) {
 		for _, method := range old.methodsOf(name) {
+			if l.granted > 0 {
+				t.adopt(method)
+			}
 			t.line(method).follow(l)
 		}
+	}
+	for i, b := range t.budgets {
+		asked := 0.0
+		for j, o := range old.budgets {
+			if b.overlaps(o) {
+				asked += missing(old.limiters[j], now)
+			}
+		}
+		l := new(line) // nothing is learned of a budget for all methods
+		if len(b.Methods) > 0 {
+			l = t.line(b.Methods[0])
+		}
+		t.limiters[i] = l.limiter(b, now, asked)
 	}
 }
 
@@ -76,20 +84,29 @@ func (t *tab) budgetOf(method string) int {
 // take counts a request to the budgets that it belongs to, if they have enough for it. Else it
 // returns how long that takes.
 func (t *tab) take(now time.Time, method string, items int) time.Duration {
-	wait := t.line(method).until.Sub(now)
+	if wait := t.delay(now, method, items); wait > 0 {
+		return wait
+	}
+	own := t.budgetOf(method)
+	for i, b := range t.budgets {
+		force(t.limiters[i], now, min(b.cost(i == own, items), owed*t.limiters[i].Burst()))
+	}
+	t.line(method).asked = items
+	t.pending++
+	return 0
+}
+
+// delay returns how long it takes until the budgets have enough for a request, zero if they do.
+func (t *tab) delay(now time.Time, method string, items int) time.Duration {
+	t.grow(now, method)
+	wait := max(t.line(method).until.Sub(now), t.rest(now, method), 0)
 	own := t.budgetOf(method)
 	for i, b := range t.budgets {
 		if n := b.cost(i == own, items); n > 0 {
 			wait = max(wait, delay(t.limiters[i], now, n))
 		}
 	}
-	if wait > 0 {
-		return wait
-	}
-	for i, b := range t.budgets {
-		force(t.limiters[i], now, min(b.cost(i == own, items), owed*b.Items.Burst))
-	}
-	return 0
+	return wait
 }
 
 // cost returns what a request costs the budget, which may be its method's own.
@@ -127,6 +144,12 @@ type line struct {
 	turn    chan struct{} // is full while one of them is first
 	until   time.Time     // when the peer may be asked again after it was asked too much
 	backoff time.Duration // that it was last left alone for
+
+	asked     int           // items of the request sent last
+	granted   float64       // the burst that the peer grants, as far as it has shown; zero if it has not
+	changed   time.Time     // when that has changed
+	growAfter time.Duration // how long after that it grows
+	refused   time.Time     // when the peer last refused
 }
 
 // line returns that of a method, which methods with one budget share.
@@ -149,17 +172,20 @@ const (
 	maxBackoff   = 2 * time.Minute
 )
 
-// follow has what was said to hold up another line hold up this one.
+// follow has what is known of another line hold for this one.
 func (l *line) follow(other *line) {
 	if other.until.After(l.until) {
 		l.until, l.backoff = other.until, other.backoff
 	}
+	if other.refused.After(l.refused) {
+		l.refused = other.refused
+	}
+	if other.granted > 0 && (l.granted == 0 || other.granted < l.granted) {
+		l.granted, l.changed, l.growAfter = other.granted, other.changed, other.growAfter
+	}
 }
 
 func (l *line) backOff(now time.Time) {
-	if now.Before(l.until) {
-		return // The request was under way when the peer was found to be at its limit.
-	}
 	l.backoff = min(max(2*l.backoff, firstBackoff), maxBackoff)
 	l.until = now.Add(l.backoff)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/seed-2dd5877b/reqresp/limits/outbound"
+	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
 
 // A peer that gives itself out as another client again and again is asked as before: what it was asked for
@@ -52,10 +53,10 @@ func TestPeerIsLeftAloneWhoeverItTurnsOutToBe(t *testing.T) {
 					IsLimited: func(err error) bool { return errors.Is(err, limited) },
 				})
 				at(t, p, alice, method, 1, 0)
-				p.Done(alice, method, limited)
+				p.Done(alice, method, reqresp.Result{Err: limited})
 				client = clients[1]
 				at(t, p, alice, method, 1, 5*sec)
-				p.Done(alice, method, limited)
+				p.Done(alice, method, reqresp.Result{Err: limited})
 				at(t, p, alice, method, 1, 10*sec)
 			})
 		}

@@ -1,0 +1,172 @@
+package outbound
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// What is learned from a peer that does not grant what its budget allows. It is asked for no
+// more than it has granted at once, less a margin as requests do not arrive as evenly as they are
+// sent, and for no more than half of what it was asked for before. Its rate shrinks as its burst,
+// as with deployed servers a setting scales both.
+const (
+	// margin is the part of what was granted that is asked for from then on.
+	margin = 15.0 / 16
+	// growth is by how much a budget recovers after some time without a refusal. The
+	// next refusal may come of it, so this takes long: Prysm forgets one an hour.
+	growth           = 1.25
+	growAfterRefusal = 2 * time.Hour
+	// A late answer may be the network's fault. A budget recovers from it sooner, and is not
+	// lowered for it below a part of what it was.
+	growAfterDelay = 10 * time.Minute
+	leastAfterLate = 4
+	// least is the smallest burst that is learned, which stands for the rate where less than one
+	// cannot be asked for.
+	least = 1.0 / 16
+)
+
+// A peer is asked for nothing that it may refuse once it has refused maxRefusals in
+// refusalsPer: Prysm bans for the fifth.
+const (
+	maxRefusals = 4
+	refusalsPer = time.Hour
+)
+
+// refused takes a refusal of a request by a method for what the peer grants, after so many
+// chunks.
+func (t *tab) refused(now time.Time, method string, chunks int) {
+	t.refusals = append(slices.DeleteFunc(t.refusals, func(at time.Time) bool { return now.Sub(at) >= refusalsPer }), now)
+	if over := len(t.refusals) - maxRefusals; over > 0 {
+		t.refusals = t.refusals[over:]
+	}
+	l := t.line(method)
+	l.refused = now
+	if now.Before(l.until) {
+		return // The request was under way when the peer was found to be at its limit.
+	}
+	l.backOff(now)
+	if i := t.adopt(method); i >= 0 {
+		t.shrink(i, l, now, chunks, least)
+		t.limiters[i] = l.limiter(t.budgets[i], now, l.granted) // The peer's bucket has nothing left.
+		l.growAfter = growAfterRefusal
+	}
+}
+
+// late takes an answer that the peer has withheld for too long, after so many chunks, for what it
+// grants.
+func (t *tab) late(now time.Time, method string, chunks int) {
+	i, l := t.budgetOf(method), t.line(method)
+	if i < 0 || now.Before(l.until) {
+		return
+	}
+	t.shrink(i, l, now, chunks, float64(t.budgets[i].Items.Burst)/leastAfterLate)
+	t.limiters[i] = l.limiter(t.budgets[i], now, missing(t.limiters[i], now))
+	l.growAfter = max(l.growAfter, growAfterDelay)
+}
+
+// adopt returns the index of the method's own budget. Where there is none it takes that of peers of
+// whom nothing is known. It returns -1 if there is none there either.
+func (t *tab) adopt(method string) int {
+	if i := t.budgetOf(method); i >= 0 {
+		return i
+	}
+	for _, b := range Budgets() {
+		if slices.Contains(b.Methods, method) {
+			t.budgets = append(slices.Clip(t.budgets), Budget{[]string{method}, b.Items})
+			t.limiters = append(t.limiters, b.Items.limiter())
+			return len(t.budgets) - 1
+		}
+	}
+	return -1
+}
+
+// shrink has a budget grant what the peer has granted at once, but no less than a burst of floor.
+func (t *tab) shrink(i int, l *line, now time.Time, chunks int, floor float64) {
+	before := l.burst(t.budgets[i])
+	used := max(missing(t.limiters[i], now)-float64(l.asked), 0) + float64(chunks)
+	if used < 1 {
+		used = before // Nothing was granted, which tells nothing but that half of it is to be tried.
+	}
+	l.granted, l.changed = max(min(used*margin, before/2), min(floor, before)), now
+}
+
+// grow has the budget of a method recover, if it is time to.
+func (t *tab) grow(now time.Time, method string) {
+	l := t.line(method)
+	i := t.budgetOf(method)
+	if l.granted == 0 || i < 0 || now.Sub(l.changed) < l.growAfter {
+		return
+	}
+	l.granted, l.changed = l.granted*growth, now
+	if l.granted >= float64(t.budgets[i].Items.Burst) {
+		l.granted, l.growAfter = 0, 0
+	}
+	t.limiters[i] = l.limiter(t.budgets[i], now, missing(t.limiters[i], now))
+}
+
+// missing returns the tokens that a bucket lacks.
+func missing(l *rate.Limiter, now time.Time) float64 { return float64(l.Burst()) - l.TokensAt(now) }
+
+// burst is that of a budget, or less if the peer grants less.
+func (l *line) burst(b Budget) float64 {
+	if l.granted > 0 {
+		return min(l.granted, float64(b.Items.Burst))
+	}
+	return float64(b.Items.Burst)
+}
+
+// limiter returns the bucket of a budget as the peer grants it, which lacks some tokens.
+func (l *line) limiter(b Budget, now time.Time, missing float64) *rate.Limiter {
+	burst := l.burst(b)
+	part := burst / float64(b.Items.Burst)
+	lim := rate.NewLimiter(b.Items.limiter().Limit()*rate.Limit(part), max(int(burst), 1))
+	force(lim, now, int(math.Ceil(min(missing, owed*float64(lim.Burst())))))
+	return lim
+}
+
+// batch returns how many of some items to ask for at once: half a burst where the peer has shown
+// what it grants, as servers count in batches of their own.
+func (t *tab) batch(method string, items int) int {
+	i := t.budgetOf(method)
+	if i < 0 {
+		return items
+	}
+	most := t.limiters[i].Burst()
+	if t.line(method).granted > 0 {
+		most = max(most/2, 1)
+	}
+	return min(items, most)
+}
+
+// rest returns for how long a method is not used, so that the peer does not refuse too often.
+// Methods with small answers go on unless they were refused themselves: their budgets are kept
+// to, and nobody is to be taken for gone.
+func (t *tab) rest(now time.Time, method string) time.Duration {
+	recent := t.recent(now)
+	small := slices.ContainsFunc(small(), func(b Budget) bool { return slices.Contains(b.Methods, method) })
+	switch {
+	case len(recent) == 0 || small && now.Sub(t.line(method).refused) >= refusalsPer:
+		return 0
+	case len(recent) >= maxRefusals:
+		return recent[0].Add(refusalsPer).Sub(now)
+	case len(recent)+t.pending >= maxRefusals:
+		return lookAgain // All that are under way may be refused.
+	}
+	return 0
+}
+
+// lookAgain is when a request looks again that waits for others to end.
+const lookAgain = time.Second
+
+// recent returns when the peer has refused of late.
+func (t *tab) recent(now time.Time) []time.Time {
+	for i, at := range t.refusals {
+		if now.Sub(at) < refusalsPer {
+			return t.refusals[i:]
+		}
+	}
+	return nil
+}
