@@ -55,7 +55,7 @@ func (s *Service) Sync(ctx context.Context, from peer.ID, status beacon.Status, 
 			told(p)
 		}
 	}
-	result, err := rangesync.Run(ctx, rangesync.Source{Client: r.server.Client(), Peer: from, Status: status}, r.store, &o)
+	result, err := rangesync.Run(ctx, rangesync.Source{Client: r.server.Client(), Pacer: s.pacer, Peer: from, Status: status}, r.store, &o)
 	s.scores.synced(from, err)
 	return result, err
 }

@@ -20,10 +20,12 @@
 // blocks that it has instead. Blocks up to a root that was given are never given
 // up, nor is any block for a peer that merely leaves blocks out.
 //
-// How fast a peer is asked is for its client's pacer, see beacon.ClientOptions.
+// How fast a peer is asked is for its client's pacer, see beacon.ClientOptions, and so is how
+// much at once, see [Source].
 //
 // A peer that wants to be left alone for a while is asked again, with pauses that
-// grow to half a minute. If it says so for five minutes, and gives nothing meanwhile,
+// grow to half a minute, or those of the pacer. If it says so for five minutes, and gives nothing
+// meanwhile, or is sure to be left alone for that long,
 // the sync ends in a [LimitedError]: whoever knows other peers goes on with those. One
 // that fails, or leaves blocks out, gets six more tries in a row, one that breaks a rule none. A
 // head that is in the future is refused, and so is a peer that names a head and

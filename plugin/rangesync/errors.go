@@ -31,7 +31,7 @@ var (
 )
 
 // A LimitedError is returned when a peer says for five minutes that it is asked too
-// much, and gives nothing else meanwhile. That is no fault of the peer's: sync from
+// much, and gives nothing else meanwhile, or when the pacer leaves it alone for that long. That is no fault of the peer's: sync from
 // another one, and from this one later. [beacon.IsRateLimited] holds for it.
 type LimitedError struct {
 	// Peer is who was asked.

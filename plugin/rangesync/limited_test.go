@@ -105,12 +105,21 @@ func TestPeerThatIsLimitedMostOfTheTimeIsBorneWith(t *testing.T) {
 	runAll(t, tests)
 }
 
-// pacedClient returns a client that paces itself as that of a node does.
-func pacedClient(t *testing.T, h host.Host) *beacon.Client {
+// paced returns a source whose client paces itself as that of a node does.
+func paced(t *testing.T, client host.Host) rangesync.Source {
 	t.Helper()
 	pacer, err := outbound.New(&outbound.Options{IsLimited: beacon.IsRateLimited})
 	must(t, err)
-	return beacon.NewClient(h, beacon.NewFamily(devchain.Network()), &beacon.ClientOptions{Pacer: pacer})
+	return rangesync.Source{
+		Client: beacon.NewClient(client, beacon.NewFamily(devchain.Network()), &beacon.ClientOptions{Pacer: pacer}),
+		Pacer:  pacer,
+	}
+}
+
+// of returns the source with the peer on a host.
+func of(from rangesync.Source, server host.Host, p *scriptedPeer) rangesync.Source {
+	from.Peer, from.Status = server.ID(), p.status()
+	return from
 }
 
 // The peer that refuses costs the others nothing, and is as good as they are once it has stopped.
@@ -127,16 +136,21 @@ func TestPeerThatIsLimitedHoldsUpNobody(t *testing.T) {
 		other := &scriptedPeer{chain: dev(1, 100)}
 		refusing.serve(t, servers[0])
 		other.serve(t, servers[1])
-		paced, s := pacedClient(t, client), newStore(t)
+		from, s := paced(t, client), newStore(t)
 		run := func(i int, p *scriptedPeer) error {
-			_, err := rangesync.Run(t.Context(), rangesync.Source{Client: paced, Peer: servers[i].ID(), Status: p.status()}, s, nil)
+			_, err := rangesync.Run(t.Context(), of(from, servers[i], p), s, nil)
 			return err
 		}
 		began := time.Now()
 		var waiting sync.WaitGroup
 		waiting.Go(func() {
-			// The pacer's pauses are of 5, 10, 20, … s, and some longer as requests that are refused count.
-			wantLimited(t, run(0, refusing), rangesync.LimitedError{Peer: servers[0].ID(), Refusals: 7, For: 308 * time.Second})
+			// It is asked for less each time, and not for a fifth time in an hour.
+			wantLimited(t, run(0, refusing), rangesync.LimitedError{Peer: servers[0].ID(), Refusals: 4, For: 94 * time.Second})
+			for i, r := range refusing.got() {
+				if want := []uint64{64, 30, 14, 6}[i]; r.count != want {
+					t.Errorf("request %d was for %d slots, want %d", i, r.count, want)
+				}
+			}
 		})
 		must(t, run(1, other))
 		if took := time.Since(began); took > slack {
@@ -148,8 +162,9 @@ func TestPeerThatIsLimitedHoldsUpNobody(t *testing.T) {
 		answers.Store(true)
 		began = time.Now()
 		must(t, run(0, refusing))
-		if took := time.Since(began); took > 2*time.Minute+slack {
-			t.Errorf("the peer was asked again after %v", took)
+		// The hour has to pass in which it has refused four times, and the rate is low for some time.
+		if took := time.Since(began); took < 58*time.Minute || took > 75*time.Minute {
+			t.Errorf("the peer has answered after %v", took)
 		}
 		checkStored(t, s, dev(1, 142))
 	})
@@ -161,15 +176,15 @@ func TestDeadlineBeforeTheNextRequestEndsTheRun(t *testing.T) {
 	simulate(t, clockSlot, func(t *testing.T, client, server host.Host) {
 		peer := &scriptedPeer{chain: dev(1, 142), script: always(&limited)}
 		peer.serve(t, server)
-		from := rangesync.Source{Client: pacedClient(t, client), Peer: server.ID(), Status: peer.status()}
+		from := of(paced(t, client), server, peer)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		_, err := rangesync.Run(ctx, from, newStore(t), nil)
 		if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
 			t.Errorf("error %v, context %v, want the deadline's before it has passed", err, ctx.Err())
 		}
-		if n := len(peer.got()); n != 3 {
-			t.Errorf("the peer was asked %d times, want 3", n)
+		if n := len(peer.got()); n != 2 {
+			t.Errorf("the peer was asked %d times, want 2", n)
 		}
 	})
 }

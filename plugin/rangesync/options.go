@@ -24,7 +24,8 @@ type Options struct {
 	// if it does not tell. A store that holds blocks goes on from its head.
 	From ssz.Slot
 	// Batch is how many slots are asked for at a time, at most what the network
-	// allows. Zero means DefaultBatch.
+	// allows. A peer that grants less is asked for less, see Source.Pacer. Zero means
+	// DefaultBatch.
 	Batch uint64
 	// Progress is called after each answer, when its blocks are stored, by the
 	// goroutine that called Run. Nil reports nothing.

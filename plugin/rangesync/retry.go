@@ -62,6 +62,10 @@ func (r *run) retry(ctx context.Context, err error) error {
 	}
 	now := time.Now()
 	wait, again := r.retries.next(now, r.last, err)
+	if beacon.IsRateLimited(err) && r.Pacer != nil {
+		// The pacer may keep away from the peer for longer than is bearable.
+		again = again && now.Add(r.Pacer.Delay(r.Peer, byRange, 1)).Before(r.retries.refused.Add(patience))
+	}
 	switch {
 	case !again && beacon.IsRateLimited(err):
 		return &LimitedError{Peer: r.Peer, After: r.last, Refusals: r.retries.refusals, For: now.Sub(r.retries.refused), Err: err}

@@ -101,7 +101,7 @@ func (r *run) forkPoint(ctx context.Context, why *store.LinkError, floor ssz.Slo
 // not asked for the rest: a store may reach back for years.
 func (r *run) compare(ctx context.Context, first, last ssz.Slot) (other *beacon.Block, shared bool, err error) {
 	for empty := 0; first <= last; {
-		count := min(r.opts.Batch, uint64(last-first)+1)
+		count := r.count(uint64(last-first) + 1)
 		other, held, err := r.firstOther(ctx, first, count)
 		if held != nil || err == nil {
 			r.retries.gave()

@@ -8,6 +8,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/seed-2dd5877b/reqresp/limits/outbound"
 	"github.com/seed-2dd5877b/reqresp/plugin/store"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/ssz"
@@ -17,6 +18,9 @@ import (
 type Source struct {
 	// Client asks the peer.
 	Client *beacon.Client
+	// Pacer is the client's, and says how many slots to ask this peer for at once, and
+	// when. With nil it is Options.Batch of them, whatever the peer refuses.
+	Pacer *outbound.Pacer
 	// Peer is whom to ask.
 	Peer peer.ID
 	// Status is what the peer told in the handshake. Its head is where the sync
@@ -146,7 +150,7 @@ func (r *run) download(ctx context.Context) error {
 // batch asks for the next slots and stores what comes, also if less comes than
 // was asked for.
 func (r *run) batch(ctx context.Context) error {
-	count := min(r.opts.Batch, uint64(r.Status.HeadSlot-r.last))
+	count := r.count(uint64(r.Status.HeadSlot - r.last))
 	end := r.last + ssz.Slot(count)
 	w := writer{run: r}
 	var failed error
@@ -168,6 +172,18 @@ func (r *run) batch(ctx context.Context) error {
 	}
 	r.report()
 	return failed
+}
+
+// byRange is the method that a sync asks by.
+const byRange = "beacon_blocks_by_range"
+
+// count returns how many of some slots to ask for at once.
+func (r *run) count(slots uint64) uint64 {
+	count := min(r.opts.Batch, slots)
+	if r.Pacer != nil {
+		count = uint64(r.Pacer.Batch(r.Peer, byRange, int(count)))
+	}
+	return count
 }
 
 // skip takes note of an empty answer. It is one to the whole range; after blocks the
