@@ -96,7 +96,7 @@ func (p *pace) try(now time.Duration, s stage, h *hold) (time.Duration, bool) {
 	if s == chunk {
 		return now, true
 	}
-	if h.promised, ok = pool.promise(p.promised, 1); !ok {
+	if h.promised, ok = pool.promise(p.promised, now >= p.due); !ok {
 		pool.budget.settle(&pool.rates, now, taken, cost{}, parPrice)
 		h.taken = cost{}
 		return never, false // who releases a promise will tell
@@ -116,7 +116,7 @@ func (p *pace) force(now time.Duration, s stage, h *hold) error {
 	}
 	if s == admission {
 		var ok bool
-		if h.promised, ok = pool.promise(p.promised, 1+overdraft); !ok {
+		if h.promised, ok = pool.promise(p.promised, true); !ok {
 			return ErrOverCapacity
 		}
 	}

@@ -9,6 +9,9 @@ import (
 // exchanges at the floor. The rest is left to be shared by weight.
 const floorShare = 2
 
+// overdraftShare is the part of that up to which exchanges are admitted on overdraft.
+const overdraftShare = 4
+
 // A pool is a capacity that peers share: a method's, a prefix's for a method, or
 // the node's.
 //
@@ -50,10 +53,10 @@ func (s *pool) setFloor() {
 	}
 }
 
-// promise commits the pool to c, and reports whether it can. For exchanges at a time it can
-// some times over. A single exchange always can: that is slow, but not impossible. It returns
-// what is to be released.
-func (s *pool) promise(c cost, times uint64) (cost, bool) {
+// promise commits the pool to c, and reports whether it can. A single exchange always can: that
+// is slow, but not impossible. On overdraft there may be more exchanges at a time, but most of the
+// floor remains for those which are not. It returns what is to be released.
+func (s *pool) promise(c cost, onOverdraft bool) (cost, bool) {
 	var made cost
 	for i := range c {
 		if s.floor[i] == 0 || c[i] == 0 {
@@ -61,8 +64,11 @@ func (s *pool) promise(c cost, times uint64) (cost, bool) {
 		}
 		made[i] = c[i]
 		most := s.floor[i]
-		if i == requests {
-			most *= times
+		switch {
+		case onOverdraft && i == requests:
+			most *= 1 + overdraft
+		case onOverdraft:
+			most /= overdraftShare
 		}
 		if after := s.promised[i].Add(c[i]); after > most && after != c[i] {
 			s.release(made)
