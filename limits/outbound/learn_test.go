@@ -1,6 +1,7 @@
 package outbound_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -117,4 +118,144 @@ func since(start time.Time, all []time.Time) (ds []time.Duration) {
 		ds = append(ds, at.Sub(start).Round(time.Second))
 	}
 	return ds
+}
+
+// granted asks a peer for blocks, of which some come before it refuses.
+func granted(t *testing.T, p *outbound.Pacer, items, chunks int) {
+	t.Helper()
+	if err := p.Wait(t.Context(), alice, blocks[0], items); err != nil {
+		t.Fatal(err)
+	}
+	p.Done(alice, blocks[0], reqresp.Result{Chunks: chunks, Err: errLimited})
+}
+
+func wantBatch(t *testing.T, p *outbound.Pacer, method string, want int) {
+	t.Helper()
+	if got := p.Batch(alice, method, 1000); got != want {
+		t.Errorf("%d of %s are to be asked for at once, want %d", got, method, want)
+	}
+}
+
+func TestBudgetRecoversSlowly(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPacer(t, &outbound.Options{IsLimited: isLimited})
+		wantBatch(t, p, blocks[0], 120)
+		granted(t, p, 64, 32)
+		for _, method := range blocks { // which share a budget
+			wantBatch(t, p, method, 15) // half of 30
+		}
+		wantBatch(t, p, blobs[0], 720)
+		if got := p.Batch(alice, blocks[0], 7); got != 7 {
+			t.Errorf("%d of 7 blocks are to be asked for", got)
+		}
+		at(t, p, alice, blocks[0], 15, 30*sec) // at 15 in 30 s, from nothing
+		p.Done(alice, blocks[0], reqresp.Result{Chunks: 15})
+		time.Sleep(2*time.Hour - 31*sec)
+		wantBatch(t, p, blocks[0], 15)
+		for _, want := range []int{18, 23, 29, 36, 45, 57, 120, 120} {
+			time.Sleep(2 * time.Hour)
+			wantBatch(t, p, blocks[0], want)
+		}
+		at(t, p, alice, blocks[0], 120, 0)
+		at(t, p, alice, blocks[0], 60, 30*sec)
+	})
+}
+
+func TestLateAnswersShrinkTheBudget(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		phase  reqresp.Phase
+		err    error
+		chunks int
+		batch  int
+	}{
+		"no first byte":   {reqresp.PhaseFirstByte, reqresp.ErrTimeout, 0, 30},
+		"some blocks":     {reqresp.PhaseResponse, reqresp.ErrTimeout, 40, 18},
+		"a block":         {reqresp.PhaseResponse, reqresp.ErrTimeout, 1, 15},
+		"no connection":   {reqresp.PhaseDial, reqresp.ErrTimeout, 0, 120},
+		"reset":           {reqresp.PhaseResponse, errors.New("reset"), 3, 120},
+		"nobody waits on": {reqresp.PhaseResponse, reqresp.ErrClosed, 3, 120},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				p := newPacer(t, &outbound.Options{IsLimited: isLimited})
+				late := reqresp.Result{Chunks: tc.chunks, Err: &reqresp.Failure{Phase: tc.phase, Err: fmt.Errorf("reading: %w", tc.err)}}
+				at(t, p, alice, blocks[0], 64, 0)
+				p.Done(alice, blocks[0], late)
+				wantBatch(t, p, blocks[0], tc.batch)
+				if tc.batch == 120 {
+					return
+				}
+				for range 10 { // A peer that is not there is not asked for less and less.
+					p.Done(alice, blocks[0], late)
+				}
+				wantBatch(t, p, blocks[0], 15)
+				time.Sleep(10 * time.Minute)
+				wantBatch(t, p, blocks[0], 18)
+				if d := p.Delay(alice, blocks[0], 18); d > 0 {
+					t.Errorf("the peer is left alone for %v, though it has not refused", d)
+				}
+			})
+		})
+	}
+}
+
+// TestWhatIsLearnedHoldsWhoeverThePeerTurnsOutToBe has a peer refuse before it is known who it is.
+func TestWhatIsLearnedHoldsWhoeverThePeerTurnsOutToBe(t *testing.T) {
+	t.Parallel()
+	for _, method := range blocks {
+		for _, next := range []string{"prysm", "lighthouse", "reqresp", "nimbus"} {
+			synctest.Test(t, func(t *testing.T) {
+				client := ""
+				p := newPacer(t, &outbound.Options{IsLimited: isLimited, Client: func(peer.ID) string { return client }})
+				at(t, p, alice, method, 64, 0)
+				p.Done(alice, method, reqresp.Result{Chunks: 32, Err: errLimited})
+				client = next
+				wantBatch(t, p, method, 15)
+				time.Sleep(time.Minute)
+				at(t, p, alice, method, 15, 0)
+			})
+		}
+	}
+}
+
+// TestPeerIsNotDrivenToItsFifthRefusal has a peer refuse whatever it is asked for.
+func TestPeerIsNotDrivenToItsFifthRefusal(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPacer(t, &outbound.Options{IsLimited: isLimited})
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Hour)
+		defer cancel()
+		var mu sync.Mutex
+		granted(t, p, 64, 0)
+		server := &prysmLimit{refusals: []time.Time{time.Now()}}
+		var askers sync.WaitGroup
+		// Each has a budget of its own, so that all could be under way at once.
+		for _, method := range []string{blocks[0], blobs[0], columns[0], envelopes[1], light[0]} {
+			askers.Go(func() {
+				for p.Wait(ctx, alice, method, p.Batch(alice, method, 64)) == nil {
+					time.Sleep(10 * sec)
+					mu.Lock()
+					server.refusals = append(server.refusals, time.Now())
+					mu.Unlock()
+					p.Done(alice, method, reqresp.Result{Err: errLimited})
+				}
+			})
+		}
+		time.Sleep(time.Hour / 2)
+		for method, want := range map[string]bool{"status": false, "ping": false, blocks[1]: true, blobs[1]: true} {
+			if d := p.Delay(alice, method, 1); d > time.Minute != want {
+				t.Errorf("%s is held back for %v", method, d)
+			}
+		}
+		askers.Wait()
+		if n := server.worstHour(); n != 4 {
+			t.Errorf("the peer refused %d times in an hour, want 4", n)
+		}
+		if n := len(server.refusals); n < 10*3 {
+			t.Errorf("the peer was asked %d times in ten hours, want it to be tried on", n)
+		}
+	})
 }
