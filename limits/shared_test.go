@@ -292,6 +292,53 @@ func TestOnlyWhatTheFloorCarriesIsAdmitted(t *testing.T) {
 	})
 }
 
+// TestWhatIsPromisedStaysPromisedBetweenChunks has many more peers than the floor carries ask again and
+// again. Those admitted keep their promise while they wait for their next chunk, so that nobody else is
+// admitted, no answer is cut off, and no more is sent than there is.
+func TestWhatIsPromisedStaysPromisedBetweenChunks(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const rate, size, minutes = 128 * kib, 64 * kib, 5
+		l := newLimiter(t, limits.Quota{}, nodeBytes(limits.Rate{N: rate, Burst: size}))
+		ctx, cancel := context.WithTimeout(t.Context(), minutes*time.Minute)
+		defer cancel()
+		spend(t, l, "teacher", reqresp.Cost{Items: 1, Bytes: size})
+		var wg sync.WaitGroup
+		var sent, active, most atomic.Int64
+		for i := range 40 {
+			wg.Go(func() {
+				for ctx.Err() == nil {
+					pace, err := l.Admit(ctx, peerID(i), blocks)
+					if err != nil {
+						continue // It tries again.
+					}
+					most.Store(max(most.Load(), active.Add(1)))
+					for range 16 {
+						if err := pace.Reserve(ctx, reqresp.Cost{Items: 1, Bytes: size}); err != nil {
+							if ctx.Err() == nil {
+								t.Errorf("an answer was cut off: %v", err)
+							}
+							break
+						}
+						pace.Settle(reqresp.Cost{Items: 1, Bytes: size})
+						sent.Add(size)
+					}
+					active.Add(-1)
+					pace.Release()
+				}
+			})
+		}
+		wg.Wait()
+		// Half of what 8 s refill is one chunk for each of eight.
+		if n := most.Load(); n > 8 {
+			t.Errorf("%d exchanges were admitted at a time, and the floor carries 8", n)
+		}
+		if n, want := sent.Load(), int64(minutes*60*rate+2*size); n > want {
+			t.Errorf("%d KiB were sent, of %d there were", n/kib, want/kib)
+		}
+	})
+}
+
 func TestSmallAnswersNeedNoPromise(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
