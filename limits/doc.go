@@ -37,8 +37,8 @@
 // wanted if that is more, and what is granted while it has lent a little less. An
 // exchange that is due and finds this used up is refused with
 // [ErrOverdrawn], or with [ErrOverCapacity] if what is shared is used up: its stream
-// is reset with the resource-limit code. [Stats] counts both, and no peer is
-// blamed for them.
+// is reset with the resource-limit code. [Stats] counts both. They are no fault of a
+// peer that keeps to the number of exchanges which may run at a time.
 //
 // A chunk that costs more than a whole burst is sent when the bucket is full, and
 // owed. Of one chunk no more is owed than a burst and what 10 minutes refill. Other
@@ -48,8 +48,8 @@
 // of them wait for admission, in order, and run on overdraft as well once they are
 // due: up to six at a time. An exchange is refused at once, with [ErrQueueFull],
 // where too many wait already. That is a breach of the specs several times over, and
-// told to [Scores]. So is, once a server has no streams left, a peer's having twice as
-// many as may run.
+// told to [Scores]. So is a peer's having twice as many as may run, once a server has no
+// streams left or one of them was refused after its 4 s.
 //
 // # Sharing
 //

@@ -69,7 +69,7 @@ var waits = map[string]struct {
 	},
 	"concurrency of a prefix": {
 		onlyBlocks(limits.Quota{}, limits.Config{Prefix: limits.Prefix{Peers: 1}}),
-		[]peer.ID{bob, bob}, true, 4, limits.ErrOverCapacity,
+		[]peer.ID{bob, bob, "carol", "dave", "erin"}, true, 1, limits.ErrOverCapacity,
 	},
 	"requests of the method": {
 		limits.Config{Methods: map[string]limits.Method{blocks.Name: {Node: limits.Quota{Requests: perMinute}}}},
@@ -133,7 +133,8 @@ func TestFirstChunkComesWithinFourSecondsOfTheRequest(t *testing.T) {
 				if got := st.Overdrawn + st.OverCapacity; got != 1 {
 					t.Errorf("%d refusals were counted, want 1: %+v", got, st)
 				}
-				if len(sc.overran) > 0 {
+				// Only a peer with twice as many exchanges as may run is to blame.
+				if blamed := len(sc.overran) > 0; blamed != (name == "concurrency") {
 					t.Errorf("%v were blamed", sc.overran)
 				}
 			})
@@ -190,8 +191,8 @@ func TestPeerThatAlwaysAsksGetsItsRate(t *testing.T) {
 						t.Errorf("%s of %s, %d at a time: %d in %d hours, want %.0f to %.0f",
 							name, currency, atATime, served, hours, .99*granted-1, most)
 					}
-					if len(sc.overran) > 0 {
-						t.Errorf("%s of %s: the peer was blamed", name, currency)
+					if len(sc.overran) > 0 && atATime <= limits.DefaultMaxConcurrent {
+						t.Errorf("%s of %s: the peer was blamed, which keeps to the specs", name, currency)
 					}
 				})
 			}

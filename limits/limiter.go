@@ -28,11 +28,12 @@ var (
 	// ErrOverdrawn is wrapped, beside [reqresp.ErrRefused], when an exchange was
 	// withheld for as long as requesters wait, and cannot go on at the floor either:
 	// the peer owes two bursts, or has three times as many exchanges with the method
-	// as may run. It is no fault of the peer's.
+	// as may run. It is told to [Scores] only of a peer that has as many as may run, and
+	// as many again beside them.
 	ErrOverdrawn = errors.New("limits: the peer's overdraft is used up")
 	// ErrOverCapacity is the same for what peers share: a prefix, the method or the node
 	// owes two bursts, or has for 4 s not had the capacity to admit an exchange and to
-	// keep up the floor of those admitted. It is no fault of the peer's.
+	// keep up the floor of those admitted. It is told to Scores as ErrOverdrawn is.
 	ErrOverCapacity = errors.New("limits: no capacity to go on with the exchange")
 )
 
@@ -115,13 +116,13 @@ func (l *Limiter) Admit(ctx context.Context, from peer.ID, spec *reqresp.Spec) (
 	if err == nil {
 		return p, nil
 	}
-	if errors.Is(err, ErrQueueFull) && l.scores != nil {
+	if !isRefusal(err) {
+		return nil, err
+	}
+	if l.scores != nil && (errors.Is(err, ErrQueueFull) || l.crowds(from, l.method(spec.Name))) {
 		l.scores.Overran(from, spec.Name)
 	}
-	if isRefusal(err) {
-		err = &refusal{from, spec.Name, err}
-	}
-	return nil, err
+	return nil, &refusal{from, spec.Name, err}
 }
 
 // isRefusal reports whether an exchange is reset because of err.
@@ -142,12 +143,27 @@ func (l *Limiter) Refused(from peer.ID, spec *reqresp.Spec) {
 
 // hoards reports whether a peer has far more exchanges with a method than it may.
 func (l *Limiter) hoards(from peer.ID, m *method) bool {
+	active, queued, most := l.exchanges(from, m)
+	return active+queued >= 2*most
+}
+
+// crowds reports whether a peer, one of whose exchanges was just refused, has as many running as
+// may, and as many again beside them: so that it waited for the peer's own.
+func (l *Limiter) crowds(from peer.ID, m *method) bool {
+	active, queued, most := l.exchanges(from, m)
+	return active >= most && active+queued+1 >= 2*most
+}
+
+// exchanges returns how many exchanges of a peer with a method run and wait, and how many may run.
+func (l *Limiter) exchanges(from peer.ID, m *method) (active, queued, most int) {
 	k := l.key(from)
 	sh := l.shard(k)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	a := sh.accounts.find(k, m)
-	return a != nil && int(a.active)+a.queued() >= 2*l.config.MaxConcurrent
+	if a := sh.accounts.find(k, m); a != nil {
+		active, queued = int(a.active), a.queued()
+	}
+	return active, queued, l.config.MaxConcurrent
 }
 
 // A refusal is written out only if somebody wants to read it: there may be many.

@@ -21,9 +21,9 @@ type Scores interface {
 	// quotas as well; none raises them over what was set. It is looked up as a
 	// peer's exchanges begin or wait, once a second at most.
 	Weight(peer.ID) float64
-	// Overran tells that a peer had an exchange refused with ErrQueueFull, or by a
-	// server that has no room left while the peer has far more exchanges with the
-	// method than may run, see Limiter.Refused. It is the only thing that a peer can
+	// Overran tells that a peer had an exchange refused with ErrQueueFull, or for lack
+	// of room while the peer has far more exchanges with the
+	// method than may run, see Limiter.Refused and ErrOverdrawn. It is the only thing that a peer can
 	// be blamed for here: being throttled is no fault.
 	Overran(from peer.ID, method string)
 }

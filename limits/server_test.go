@@ -189,6 +189,31 @@ func TestServerWithholdsChunksOverQuota(t *testing.T) {
 	}
 }
 
+// TestServerResetsWhatIsOverdrawn asks for more than the quota and its overdraft come to.
+func TestServerResetsWhatIsOverdrawn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pair := newPair(t, limits.Quota{Items: limits.Rate{N: 1, Per: time.Hour, Burst: 2}})
+		start := time.Now()
+		var at []time.Duration
+		n := number(100)
+		for _, err := range count.Call(t.Context(), pair.client, pair.to, &n) {
+			if err == nil {
+				at = append(at, time.Since(start))
+			} else if !errors.Is(err, reqresp.ErrRefused) {
+				t.Errorf("call failed with %v, want %v", err, reqresp.ErrRefused)
+			}
+		}
+		// Two, then four on overdraft, and one as a little less than four was owed.
+		wantTimes(t, "the call", at, after20ms(0, 0, 8, 16, 24, 32, 40))
+		if d := time.Since(start); d.Round(time.Second) != 48*time.Second {
+			t.Errorf("call failed after %v, want 48s", d)
+		}
+		if st := pair.limiter.Stats()[0]; st.Overdrawn != 1 || st.Overdue != 5 {
+			t.Errorf("statistics are %+v", st)
+		}
+	})
+}
+
 func TestServerLetsTheThirdRequestWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pair := newPair(t, limits.Quota{Items: limits.Rate{N: 1, Burst: 2}})

@@ -89,3 +89,32 @@ func statusOf(t *testing.T, srv *beacon.Server) ssz.StatusV1 {
 		HeadRoot: s.HeadRoot, HeadSlot: s.HeadSlot,
 	}
 }
+
+// TestBlocksComeUntilTheOverdraftIsUsedUp asks for more blocks than the limit grants.
+func TestBlocksComeUntilTheOverdraftIsUsedUp(t *testing.T) {
+	simulate(t, func(t *testing.T, client, server host.Host) {
+		limiter, err := limits.New(&limits.Options{Config: limits.Config{Methods: map[string]limits.Method{
+			"beacon_blocks_by_range": {Peer: limits.Quota{Items: limits.Rate{N: 1, Per: time.Minute, Burst: 1}}},
+		}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		serve(t, server, devChain(), beacon.ServerOptions{Pacer: limiter})
+		connect(t, client, server)
+		c := newClient(client)
+		for i, want := range []int{4, 0} {
+			start := time.Now()
+			blocks, err := collect(c.BlocksByRange(t.Context(), server.ID(), firstSlot, 20))
+			if len(blocks) != want || !errors.Is(err, reqresp.ErrRefused) || !beacon.IsRateLimited(err) {
+				t.Errorf("request %d: %d blocks and %v, want %d and %v", i, len(blocks), err, want, reqresp.ErrRefused)
+			}
+			within := time.Duration(want)*8*time.Second + 50*time.Millisecond
+			if want == 0 {
+				within = 4*time.Second + 50*time.Millisecond
+			}
+			if took := time.Since(start); took > within {
+				t.Errorf("request %d ended after %v", i, took)
+			}
+		}
+	})
+}

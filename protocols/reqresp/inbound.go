@@ -141,7 +141,8 @@ func ownVerdict(err error) (*Error, bool) {
 // Reserve waits until the next chunk, expected to cost c, may be fetched and
 // sent. Handlers that know what comes next before they fetch it call it there;
 // for others Send does. If nothing was sent since it was last called, what was
-// reserved then is given back first. It fails with the context's error.
+// reserved then is given back first. It fails with the context's error, or with one that wraps
+// ErrRefused if the server's [Pacer] does not let the exchange go on.
 func (in *Inbound) Reserve(ctx context.Context, c Cost) error {
 	if in.pace == nil {
 		return errors.New("reqresp: nothing can be reserved before the request was received")

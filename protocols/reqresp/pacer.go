@@ -33,7 +33,9 @@ type Pacer interface {
 // A Pace paces one admitted exchange. It belongs to one goroutine.
 type Pace interface {
 	// Reserve waits until the next chunk, which is expected to cost c, may be
-	// fetched and sent. It returns the context's error when ctx ends first; nothing is reserved then.
+	// fetched and sent. It returns the context's error when ctx ends first, and an error that
+	// wraps ErrRefused when the exchange has waited for too long and cannot go on. Nothing is
+	// reserved then.
 	Reserve(ctx context.Context, c Cost) error
 	// Settle tells what the chunk last reserved for really took, zero if nothing was
 	// sent. The difference is given back, or owed.
