@@ -71,8 +71,8 @@ type Method struct {
 // peer IDs from one place do not multiply a budget.
 type Prefix struct {
 	// Peers is how many peers' budgets all peers of a prefix have together, how
-	// many peers' exchanges at a time, see Config.MaxConcurrent, and how many peers' part of a capacity that
-	// is shared, up to 1024. Zero turns prefixes off.
+	// many peers' exchanges at a time, see Config.MaxConcurrent, and how many peers'
+	// part of a capacity that is shared, up to 1024. Zero turns prefixes off.
 	Peers int
 	// IPv4Bits is the length of a prefix, up to 32. Zero means DefaultIPv4Bits.
 	IPv4Bits int

@@ -62,12 +62,13 @@
 //
 // So that the floor can be kept, every exchange admitted is promised its part of
 // what is shared, as the mean size of its method's chunks tells. Half of the
-// capacity may be promised; the other half is always shared by weight. An
-// exchange that does not fit within its 4 s is refused: no overdraft could keep the
-// floor of all. One that is due is admitted only while three quarters of what may be
-// promised are free, so that peers which have more exchanges than run at a time keep nobody else out. While a chunk is written nothing is promised:
-// a peer that does not read keeps nobody out. If all such peers read again at
-// once, more may be due than was promised, by one chunk for each.
+// capacity may be promised; the other half is always shared by weight. An exchange
+// that does not fit within its 4 s is refused: no overdraft could keep the floor of
+// all. One that is due is admitted only while three quarters of what may be promised
+// are free, so that peers which have more exchanges than run at a time keep nobody
+// else out. Small answers need no promise. While a chunk is written nothing is promised:
+// a peer that does not read keeps nobody out. If all such peers read again at once, more
+// may be due than was promised, by one chunk for each.
 //
 // # Memory
 //

@@ -45,43 +45,53 @@ var waits = map[string]struct {
 }{
 	"requests": {
 		onlyBlocks(limits.Quota{Requests: perMinute}, limits.Config{}),
-		[]peer.ID{alice}, false, 3, limits.ErrOverdrawn,
+		[]peer.ID{alice},
+		false, 3, limits.ErrOverdrawn,
 	},
 	"requests of a peer of low weight": {
 		onlyBlocks(limits.Quota{Requests: limits.Rate{N: 1, Per: 4 * s, Burst: 1}}, limits.Config{}),
-		[]peer.ID{alice, alice}, false, 1, limits.ErrOverdrawn,
+		[]peer.ID{alice, alice},
+		false, 1, limits.ErrOverdrawn,
 	},
 	"debt of items": {
 		onlyBlocks(limits.Quota{Items: perMinute}, limits.Config{}),
-		[]peer.ID{alice}, false, 3, limits.ErrOverdrawn,
+		[]peer.ID{alice},
+		false, 3, limits.ErrOverdrawn,
 	},
 	"debt of bytes": {
 		onlyBlocks(limits.Quota{Bytes: limits.Rate{N: 1, Burst: 10}}, limits.Config{}),
-		[]peer.ID{alice}, false, 0, limits.ErrOverdrawn,
+		[]peer.ID{alice},
+		false, 0, limits.ErrOverdrawn,
 	},
 	"concurrency": {
 		onlyBlocks(limits.Quota{}, limits.Config{}),
-		[]peer.ID{alice, alice}, true, 4, limits.ErrOverdrawn,
+		[]peer.ID{alice, alice},
+		true, 4, limits.ErrOverdrawn,
 	},
 	"requests of a prefix": {
 		onlyBlocks(limits.Quota{Requests: perMinute}, limits.Config{Prefix: limits.Prefix{Peers: 1}}),
-		[]peer.ID{bob}, false, 3, limits.ErrOverCapacity,
+		[]peer.ID{bob},
+		false, 3, limits.ErrOverCapacity,
 	},
 	"concurrency of a prefix": {
 		onlyBlocks(limits.Quota{}, limits.Config{Prefix: limits.Prefix{Peers: 1}}),
-		[]peer.ID{bob, bob, "carol", "dave", "erin"}, true, 1, limits.ErrOverCapacity,
+		[]peer.ID{bob, bob, "carol", "dave", "erin"},
+		true, 1, limits.ErrOverCapacity,
 	},
 	"requests of the method": {
 		limits.Config{Methods: map[string]limits.Method{blocks.Name: {Node: limits.Quota{Requests: perMinute}}}},
-		[]peer.ID{bob}, false, 3, limits.ErrOverCapacity,
+		[]peer.ID{bob},
+		false, 3, limits.ErrOverCapacity,
 	},
 	"requests of the node": {
 		onlyBlocks(limits.Quota{}, limits.Config{Node: limits.Quota{Requests: perMinute, Items: ample, Bytes: ample}}),
-		[]peer.ID{bob}, false, 3, limits.ErrOverCapacity,
+		[]peer.ID{bob},
+		false, 3, limits.ErrOverCapacity,
 	},
 	"items of the node": {
 		onlyBlocks(limits.Quota{}, limits.Config{Node: limits.Quota{Requests: ample, Items: perMinute, Bytes: ample}}),
-		[]peer.ID{bob}, false, 3, limits.ErrOverCapacity,
+		[]peer.ID{bob},
+		false, 3, limits.ErrOverCapacity,
 	},
 }
 
