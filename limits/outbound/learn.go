@@ -142,13 +142,14 @@ func (t *tab) batch(method string, items int) int {
 }
 
 // rest returns for how long a method is not used, so that the peer does not refuse too often.
-// Methods with small answers go on unless they were refused themselves: their budgets are kept
-// to, and nobody is to be taken for gone.
+// A peer that has ever refused has no more requests under way than it may refuse. Methods with small
+// answers go on unless they were refused themselves: their budgets are kept to, and nobody is to be
+// taken for gone.
 func (t *tab) rest(now time.Time, method string) time.Duration {
 	recent := t.recent(now)
 	small := slices.ContainsFunc(small(), func(b Budget) bool { return slices.Contains(b.Methods, method) })
 	switch {
-	case len(recent) == 0 || small && now.Sub(t.line(method).refused) >= refusalsPer:
+	case len(t.refusals) == 0 || small && now.Sub(t.line(method).refused) >= refusalsPer:
 		return 0
 	case len(recent) >= maxRefusals:
 		return recent[0].Add(refusalsPer).Sub(now)
