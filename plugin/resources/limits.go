@@ -69,9 +69,9 @@ func (p *Plan) HostLimits() rcmgr.ConcreteLimitConfig {
 		Memory:          rcmgr.LimitVal64(p.memory),
 	}
 	limits.Transient = rcmgr.ResourceLimits{
-		StreamsInbound:  rcmgr.LimitVal(p.inbound - p.MaxStreams),
+		StreamsInbound:  rcmgr.LimitVal(p.transient()),
 		StreamsOutbound: rcmgr.LimitVal(p.outbound),
-		Streams:         rcmgr.LimitVal(p.inbound - p.MaxStreams + p.outbound),
+		Streams:         rcmgr.LimitVal(p.transient() + p.outbound),
 	}
 	limits.PeerDefault = rcmgr.ResourceLimits{
 		StreamsInbound:  rcmgr.LimitVal(p.PeerStreams),
