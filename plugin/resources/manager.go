@@ -122,7 +122,9 @@ func (m *Manager) Negotiations() NegotiationStats {
 
 // Stat returns the state of libp2p's resource manager, zero if the inner one is another.
 func (m *Manager) Stat() (stat rcmgr.ResourceManagerStat) {
-	if inner, ok := m.ResourceManager.(interface{ Stat() rcmgr.ResourceManagerStat }); ok {
+	if inner, ok := m.ResourceManager.(interface {
+		Stat() rcmgr.ResourceManagerStat
+	}); ok {
 		stat = inner.Stat()
 	}
 	return stat
@@ -184,7 +186,7 @@ type negotiation struct {
 	peer    peer.ID
 
 	// The manager's lock guards the rest.
-	opened time.Time
+	opened int // in ticks
 	state  negotiationState
 }
 
@@ -210,24 +212,16 @@ func (s *negotiation) Done() {
 	s.StreamManagementScope.Done()
 }
 
-// reapInterval is how often the reaper looks for streams that take too long.
-const reapInterval = 250 * time.Millisecond
-
 // reap resets streams that take too long, and those that were evicted, until Close.
 func (m *Manager) reap(n network.Network) {
-	tick := time.NewTicker(reapInterval)
+	tick := time.NewTicker(tickInterval)
 	defer tick.Stop()
-	last := time.Now()
 	for {
 		select {
 		case <-m.stop:
 			return
 		case now := <-tick.C:
-			// A process that gets no processor time may have the protocols of its peers unread.
-			if time.Since(last) < 2*reapInterval {
-				m.expire(now)
-			}
-			last = time.Now()
+			m.expire(now)
 		case <-m.wake:
 		}
 		m.reset(n)
@@ -278,4 +272,3 @@ func (m *Manager) report() {
 }
 
 var _ network.ResourceManager = (*Manager)(nil)
-

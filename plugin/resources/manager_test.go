@@ -15,6 +15,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 
 	"github.com/seed-2dd5877b/reqresp/plugin/resources"
+	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
 
 // A town is the network of a host whose peers have one connection each. It opens and resets streams as
@@ -43,7 +44,9 @@ type townStream struct {
 	reset chan struct{}
 }
 
-func (n *town) ConnsToPeer(id peer.ID) []network.Conn { return []network.Conn{&townConn{town: n, id: id}} }
+func (n *town) ConnsToPeer(id peer.ID) []network.Conn {
+	return []network.Conn{&townConn{town: n, id: id}}
+}
 
 func (c *townConn) GetStreams() (all []network.Stream) {
 	c.town.mu.Lock()
@@ -107,7 +110,7 @@ func (n *town) hasLeft(id peer.ID) bool {
 	return n.left[id] > 0
 }
 
-func newTown(t *testing.T, memory int64) (*town, *resources.Plan) {
+func newTown(t *testing.T, memory int64) *town {
 	t.Helper()
 	plan := newPlan(t, specs(), resources.Options{Memory: memory})
 	n := &town{streams: make(map[peer.ID]map[*townStream]struct{}), left: make(map[peer.ID]int)}
@@ -122,7 +125,7 @@ func newTown(t *testing.T, memory int64) (*town, *resources.Plan) {
 			t.Error(err)
 		}
 	})
-	return n, plan
+	return n
 }
 
 // every calls f again and again until ctx ends.
@@ -201,7 +204,7 @@ func TestHalfNegotiatedStreamsLeaveSlotsForHonestPeers(t *testing.T) {
 
 func testFlood(t *testing.T, memory int64, attackers, perSecond int, a abuse) {
 	const honest, asked = 10, time.Minute
-	n, _ := newTown(t, memory)
+	n := newTown(t, memory)
 	ctx, cancel := context.WithTimeout(t.Context(), asked)
 	defer cancel()
 	var wg sync.WaitGroup
@@ -250,7 +253,7 @@ func testFlood(t *testing.T, memory int64, attackers, perSecond int, a abuse) {
 
 func TestStreamsWithoutAProtocolAreReset(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n, _ := newTown(t, 256*mib)
+		n := newTown(t, 256*mib)
 		s, err := n.open("peer")
 		if err != nil {
 			t.Fatal(err)
@@ -278,7 +281,7 @@ func TestStreamsWithoutAProtocolAreReset(t *testing.T) {
 
 func TestPeersShareTheSlotsForNegotiation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n, plan := newTown(t, 256*mib)
+		n := newTown(t, 256*mib)
 		var held []*townStream
 		for range 100 {
 			if s, err := n.open("greedy"); err == nil {
@@ -287,9 +290,8 @@ func TestPeersShareTheSlotsForNegotiation(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		free := plan.Limits().Service
 		if len(held) == 0 || len(held) > 16 {
-			t.Errorf("one peer negotiates %d streams at once, want 1 to 16: %v", len(held), free)
+			t.Errorf("one peer negotiates %d streams at once, want 1 to 16", len(held))
 		}
 		if err := held[0].scope.SetProtocol("/known"); err != nil {
 			t.Fatal(err)
@@ -306,7 +308,7 @@ func TestPeersShareTheSlotsForNegotiation(t *testing.T) {
 // A peer that offers protocols which the host does not support ends its streams a round trip later.
 func TestUnsupportedProtocolsAreNoOffense(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n, _ := newTown(t, 256*mib)
+		n := newTown(t, 256*mib)
 		for range 200 {
 			s, err := n.open("peer")
 			if err != nil {
@@ -322,7 +324,7 @@ func TestUnsupportedProtocolsAreNoOffense(t *testing.T) {
 }
 
 func TestOutboundStreamsHaveNoNegotiationSlots(t *testing.T) {
-	n, _ := newTown(t, 64*mib)
+	n := newTown(t, 64*mib)
 	s, err := n.manager.OpenStream("peer", network.DirOutbound)
 	if err != nil {
 		t.Fatal(err)
@@ -339,7 +341,7 @@ func TestOutboundStreamsHaveNoNegotiationSlots(t *testing.T) {
 // The manager counts streams as libp2p's does, whatever becomes of them.
 func TestNothingIsLeftOfNegotiations(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n, _ := newTown(t, 64*mib)
+		n := newTown(t, 64*mib)
 		var held []*townStream
 		for i := range 60 {
 			for range 3 {
@@ -361,4 +363,69 @@ func TestNothingIsLeftOfNegotiations(t *testing.T) {
 			t.Errorf("libp2p counts %+v", stat)
 		}
 	})
+}
+
+// Over real transports, peers that never negotiate are noticed and others are served meanwhile.
+func TestFloodOfHalfNegotiatedStreamsIsNoticed(t *testing.T) {
+	for _, tr := range transports {
+		t.Run(tr.name, func(t *testing.T) {
+			t.Parallel()
+			const attackers = 8
+			plan := newPlan(t, specs(), resources.Options{Memory: 256 * mib})
+			reported := make(chan peer.ID, 2*attackers)
+			manager, err := resources.NewManager(plan, &resources.ManagerOptions{
+				Unnegotiated: func(id peer.ID) { reported <- id },
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			server := newHost(t, tr.options, manager)
+			manager.Start(server.Network())
+			serve(t, server, plan)
+			target := peer.AddrInfo{ID: server.ID(), Addrs: server.Addrs()}
+			honest := reqresp.NewClient(newHost(t, tr.options, &network.NullResourceManager{}), nil)
+			honest = honest.With(reqresp.CallOptions{Addrs: target.Addrs})
+
+			ctx, cancel := context.WithCancel(t.Context())
+			var wg sync.WaitGroup
+			defer wg.Wait()
+			defer cancel()
+			left := make(map[peer.ID]bool)
+			for range attackers {
+				bad := &attacker{host: newHost(t, tr.options, &network.NullResourceManager{}), target: target, attack: attacks[0]}
+				if err := bad.host.Connect(ctx, target); err != nil {
+					t.Fatal(err)
+				}
+				left[bad.host.ID()] = true
+				every(ctx, &wg, 20*time.Millisecond, func() {
+					if err := bad.open(ctx); err != nil {
+						bad.reconnect(ctx)
+					}
+				})
+			}
+			deadline := time.After(time.Minute)
+			for tried, failed := 0, 0; len(left) > 0; tried++ {
+				for _, err := range methods[0].Call(ctx, honest, server.ID(), new("honest")) {
+					if err != nil {
+						failed++
+						t.Logf("honest request %d: %v", tried, err)
+					}
+				}
+				if failed*100 > tried+100 {
+					t.Fatalf("%d of %d honest requests failed", failed, tried)
+				}
+				select {
+				case id := <-reported:
+					if !left[id] {
+						t.Fatalf("%v was reported, which is honest or was before", id)
+					}
+					delete(left, id)
+					_ = server.Network().ClosePeer(id)
+				case <-deadline:
+					t.Fatalf("%d attackers were not reported within a minute", len(left))
+				default:
+				}
+			}
+		})
+	}
 }

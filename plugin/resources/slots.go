@@ -8,14 +8,21 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
+// A stream's age is counted in ticks of the reaper. A process that gets no processor time has the protocols
+// of its peers unread, so that ticks are a better clock than the wall's.
 const (
+	tickInterval = 250 * time.Millisecond
+
 	// maxNegotiation is how long a stream may take to get a protocol while most slots are free.
-	maxNegotiation = 5 * time.Second
+	maxNegotiation = int(5 * time.Second / tickInterval)
 	// minNegotiation is how long it always may, if no other peer needs its slot.
-	minNegotiation = 2 * time.Second
+	minNegotiation = int(2 * time.Second / tickInterval)
 	// quickNegotiation is how long a stream may take that ends without a protocol for an honest reason:
 	// its peer offers what the host does not support, which takes a round trip.
-	quickNegotiation = time.Second
+	quickNegotiation = int(time.Second / tickInterval)
+)
+
+const (
 
 	// maxUnnegotiated is how many streams that held a slot to the end a peer may leave without a protocol
 	// before it is an offender. They are forgotten with failureHalfLife.
@@ -64,6 +71,7 @@ func (p *negotiator) isNegligible(now time.Time) bool {
 // slots are those for streams in negotiation. The manager's lock guards them.
 type slots struct {
 	max, taken int
+	ticks      int // how often expire was called
 	peers      map[peer.ID]*negotiator
 	holders    map[peer.ID]*negotiator // those of peers that have streams in negotiation
 	evicted    map[peer.ID]struct{}    // whose streams are to be reset
@@ -99,7 +107,7 @@ func (s *slots) take(stream *negotiation, now time.Time) (lost *negotiation, ok 
 	if len(p.streams) == 0 {
 		p.debt++
 	}
-	stream.opened = now
+	stream.opened = s.ticks
 	p.streams = append(p.streams, stream)
 	s.holders[stream.peer] = p
 	s.taken++
@@ -175,7 +183,7 @@ func (s *slots) leave(stream *negotiation, negotiated bool, now time.Time) bool 
 	if negotiated {
 		p.debt = max(0, p.debt-1)
 	} else {
-		s.failed(stream.peer, p, now.Sub(stream.opened))
+		s.failed(stream.peer, p, s.ticks-stream.opened)
 	}
 	if p.isNegligible(now) {
 		delete(s.peers, stream.peer)
@@ -184,8 +192,8 @@ func (s *slots) leave(stream *negotiation, negotiated bool, now time.Time) bool 
 }
 
 // failed counts a stream that has ended without a protocol by how long it held its slot.
-func (s *slots) failed(id peer.ID, p *negotiator, held time.Duration) {
-	if held < quickNegotiation {
+func (s *slots) failed(id peer.ID, p *negotiator, held int) {
+	if held <= quickNegotiation {
 		return
 	}
 	p.failures += min(1, float64(held-quickNegotiation)/float64(minNegotiation-quickNegotiation))
@@ -198,13 +206,14 @@ func (s *slots) failed(id peer.ID, p *negotiator, held time.Duration) {
 	}
 }
 
-// expire evicts the streams that take too long, the sooner the fewer slots are free, and returns how many
-// they were.
+// expire ends a tick. It evicts the streams that take too long, the sooner the fewer slots are free, and
+// returns how many they were.
 func (s *slots) expire(now time.Time) (n int) {
+	s.ticks++
 	free := float64(s.max-s.taken) / float64(s.max)
-	limit := max(minNegotiation, time.Duration(free*float64(maxNegotiation)))
+	limit := max(minNegotiation, int(free*float64(maxNegotiation)))
 	for _, p := range s.holders {
-		for len(p.streams) > 0 && now.Sub(p.streams[0].opened) >= limit {
+		for len(p.streams) > 0 && s.ticks-p.streams[0].opened > limit {
 			s.evict(p.streams[0], now)
 			n++
 		}
