@@ -38,14 +38,16 @@ type ManagerOptions struct {
 //
 // libp2p gives a peer ten seconds to negotiate the protocol of a stream, and a slot for each stream
 // meanwhile. A few peers that leave streams without a protocol can take all slots, so that nobody else
-// can open a stream. A Manager bounds what one peer holds to a sixteenth of the free slots, though always
-// one while there is any. Without a free slot, a peer that negotiates its streams evicts a stream of the
+// can open a stream. A Manager bounds what one peer holds to a fourth of the free slots, and to a sixteenth
+// once it has opened many more streams than it has negotiated, though always one while there is any. Without a free slot, a peer that negotiates its streams evicts a stream of the
 // peer that has left most of them. A stream without a protocol is reset after at most five seconds, and
 // after two when slots run short.
 //
 // Its methods may be called concurrently.
 type Manager struct {
+	// ResourceManager is ManagerOptions.Inner, which keeps all other limits.
 	network.ResourceManager
+
 	unnegotiated func(peer.ID)
 
 	reaper sync.WaitGroup
@@ -118,16 +120,6 @@ func (m *Manager) Negotiations() NegotiationStats {
 	stats := m.stats
 	stats.Negotiating = m.slots.taken
 	return stats
-}
-
-// Stat returns the state of libp2p's resource manager, zero if the inner one is another.
-func (m *Manager) Stat() (stat rcmgr.ResourceManagerStat) {
-	if inner, ok := m.ResourceManager.(interface {
-		Stat() rcmgr.ResourceManagerStat
-	}); ok {
-		stat = inner.Stat()
-	}
-	return stat
 }
 
 // OpenStream implements network.ResourceManager.

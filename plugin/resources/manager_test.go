@@ -283,7 +283,7 @@ func TestPeersShareTheSlotsForNegotiation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newTown(t, 256*mib)
 		var held []*townStream
-		for range 100 {
+		for range 17 {
 			if s, err := n.open("greedy"); err == nil {
 				held = append(held, s)
 			} else if !errors.Is(err, resources.ErrNegotiating) {
@@ -299,7 +299,7 @@ func TestPeersShareTheSlotsForNegotiation(t *testing.T) {
 		if _, err := n.open("greedy"); err != nil {
 			t.Errorf("a slot was not free again: %v", err)
 		}
-		if got, want := n.manager.Negotiations(), uint64(100-len(held)); got.Refused != want || got.Negotiated != 1 {
+		if got, want := n.manager.Negotiations(), uint64(17-len(held)); got.Refused != want || got.Negotiated != 1 {
 			t.Errorf("stats %+v, want %d refused", got, want)
 		}
 	})
@@ -333,7 +333,7 @@ func TestOutboundStreamsHaveNoNegotiationSlots(t *testing.T) {
 	if got := n.manager.Negotiations(); got.Negotiating != 0 {
 		t.Errorf("stats %+v", got)
 	}
-	if stat := n.manager.Stat(); stat.Transient.NumStreamsOutbound != 1 {
+	if stat := statOf(n.manager.ResourceManager); stat.Transient.NumStreamsOutbound != 1 {
 		t.Errorf("libp2p's state is hidden: %+v", stat)
 	}
 }
@@ -359,7 +359,7 @@ func TestNothingIsLeftOfNegotiations(t *testing.T) {
 		if got := n.manager.Negotiations().Negotiating; got != 0 {
 			t.Errorf("%d slots are taken", got)
 		}
-		if stat := n.manager.Stat(); stat.System.NumStreamsInbound != 0 || stat.Transient.NumStreamsInbound != 0 {
+		if stat := statOf(n.manager.ResourceManager); stat.System.NumStreamsInbound != 0 || stat.Transient.NumStreamsInbound != 0 {
 			t.Errorf("libp2p counts %+v", stat)
 		}
 	})

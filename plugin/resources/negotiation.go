@@ -94,7 +94,7 @@ func (s *slots) take(stream *negotiation, now time.Time) (lost *negotiation, ok 
 	owed := p.debt
 	if n := len(p.streams); n > 0 {
 		p.debt++
-		if n >= min(negotiating, max(1, (s.max-s.taken)/share)) {
+		if n >= s.share(p) {
 			return nil, false
 		}
 	}
@@ -112,6 +112,19 @@ func (s *slots) take(stream *negotiation, now time.Time) (lost *negotiation, ok 
 	s.holders[stream.peer] = p
 	s.taken++
 	return lost, true
+}
+
+// burst is the part of the free slots that a peer may have which negotiates its streams. Honest peers open
+// several at once, as they connect.
+const burst = 4
+
+// share returns how many streams a peer may have in negotiation now.
+func (s *slots) share(p *negotiator) int {
+	part := share
+	if p.debt <= negotiating {
+		part = burst
+	}
+	return min(negotiating, max(1, (s.max-s.taken)/part))
 }
 
 func (s *slots) peer(id peer.ID, now time.Time) *negotiator {
