@@ -91,12 +91,12 @@ func newSlots(n int) slots {
 // if there was a free one.
 func (s *slots) take(stream *negotiation, now time.Time) (lost *negotiation, ok bool) {
 	p := s.peer(stream.peer, now)
-	owed := p.debt
-	if n := len(p.streams); n > 0 {
+	owed, holds, share := p.debt, len(p.streams), s.share(p)
+	if holds > 0 {
 		p.debt++
-		if n >= s.share(p) {
-			return nil, false
-		}
+	}
+	if holds > 0 && holds >= share {
+		return nil, false
 	}
 	if s.taken >= s.max {
 		if lost = s.debtor(owed, now); lost == nil {
@@ -104,7 +104,7 @@ func (s *slots) take(stream *negotiation, now time.Time) (lost *negotiation, ok 
 		}
 		s.evict(lost, now)
 	}
-	if len(p.streams) == 0 {
+	if holds == 0 {
 		p.debt++
 	}
 	stream.opened = s.ticks
