@@ -26,7 +26,7 @@ func (e *limitError) Unwrap() error { return network.ErrResourceLimitExceeded }
 // ManagerOptions are the optional settings of a [Manager]. The zero value is ready.
 type ManagerOptions struct {
 	// Inner is the resource manager that keeps all other limits. If nil, it is libp2p's with
-	// [Plan.HostLimits]. The Manager closes it.
+	// [Plan.HostLimits] and [Plan.AddressLimits]. The Manager closes it.
 	Inner network.ResourceManager
 	// Unnegotiated, if not nil, is called with a peer that leaves streams without a protocol, again and
 	// again. It is called once for each time a peer exceeds the bound, by one goroutine at a time, with
@@ -85,7 +85,8 @@ func NewManager(plan *Plan, opts *ManagerOptions) (*Manager, error) {
 		o = *opts
 	}
 	if o.Inner == nil {
-		inner, err := rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(plan.HostLimits()), rcmgr.WithMetricsDisabled())
+		options := append(plan.AddressLimits(), rcmgr.WithMetricsDisabled())
+		inner, err := rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(plan.HostLimits()), options...)
 		if err != nil {
 			return nil, err
 		}

@@ -14,6 +14,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 
+	"github.com/multiformats/go-multiaddr"
+
 	"github.com/seed-2dd5877b/reqresp/plugin/resources"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
@@ -425,6 +427,47 @@ func TestFloodOfHalfNegotiatedStreamsIsNoticed(t *testing.T) {
 					t.Fatalf("%d attackers were not reported within a minute", len(left))
 				default:
 				}
+			}
+		})
+	}
+}
+
+func TestConnectionsOfOneAddress(t *testing.T) {
+	for _, test := range []struct {
+		addr  string
+		peers int
+		want  int
+	}{
+		{"/ip4/8.8.8.8/tcp/", 64, 24},
+		{"/ip4/8.8.8.8/tcp/", 8, 8},
+		{"/ip6/2001:4860::1/tcp/", 64, 24},
+		{"/ip4/10.1.2.3/tcp/", 64, 192},    // a proxy or NAT before the node
+		{"/ip4/192.168.0.1/tcp/", 64, 192}, // a home router
+		{"/ip6/fd00::1/tcp/", 64, 192},
+		{"/ip4/127.0.0.1/tcp/", 64, 192},
+	} {
+		t.Run(fmt.Sprint(test.addr, test.peers), func(t *testing.T) {
+			plan := newPlan(t, specs(), resources.Options{Memory: 2048 * mib, Peers: test.peers})
+			manager, err := resources.NewManager(plan, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer manager.Close()
+			var open int
+			for i := range test.want + 1 {
+				addr := multiaddr.StringCast(fmt.Sprint(test.addr, 1000+i))
+				conn, err := manager.OpenConnection(network.DirInbound, false, addr)
+				if err != nil {
+					break
+				}
+				// Connections do not count for long to those without a peer.
+				if err := conn.SetPeer(peer.ID(fmt.Sprint(i))); err != nil {
+					break
+				}
+				open++
+			}
+			if limited := test.want < 3*test.peers; open < test.want || limited && open > test.want {
+				t.Errorf("%d connections of one address, want %d", open, test.want)
 			}
 		})
 	}
