@@ -53,6 +53,12 @@ func faultOf(method string, err error) (score.Class, string) {
 	return 0, ""
 }
 
+// unnegotiated bans a peer that leaves streams without a protocol, again and again. No honest peer does: it
+// sends the protocol with the stream's first bytes.
+func (s *scores) unnegotiated(id peer.ID) {
+	s.Penalize(id, score.Fatal, "streams left in negotiation")
+}
+
 // answered scores an answer to a sync by the blocks that were good enough to be stored.
 func (s *scores) answered(from peer.ID, stored uint64) {
 	if stored > 0 {

@@ -10,10 +10,8 @@ import (
 	gcrypto "github.com/ethereum/go-ethereum/crypto"
 	"github.com/libp2p/go-libp2p"
 	mplex "github.com/libp2p/go-libp2p-mplex"
-	corecm "github.com/libp2p/go-libp2p/core/connmgr"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
-	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
 	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
@@ -30,9 +28,9 @@ import (
 const userAgent = "reqresp"
 
 // newHost makes a host as the consensus specs want it: QUIC, and TCP with noise
-// and yamux or, which some deployed clients need, mplex. The plan bounds what it takes, and the gater
-// says whom not to connect with.
-func newHost(key *ecdsa.PrivateKey, cfg *Config, plan *resources.Plan, gater corecm.ConnectionGater) (host.Host, error) {
+// and yamux or, which some deployed clients need, mplex. The plan bounds what it takes. Peers that scores
+// ban cannot connect.
+func newHost(key *ecdsa.PrivateKey, cfg *Config, plan *resources.Plan, scores *scores) (host.Host, error) {
 	id, err := peerKey(key)
 	if err != nil {
 		return nil, err
@@ -44,8 +42,7 @@ func newHost(key *ecdsa.PrivateKey, cfg *Config, plan *resources.Plan, gater cor
 	if err != nil {
 		return nil, err
 	}
-	// Its metrics cost more than its bookkeeping.
-	manager, err := rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(plan.HostLimits()), rcmgr.WithMetricsDisabled())
+	manager, err := resources.NewManager(plan, &resources.ManagerOptions{Unnegotiated: scores.unnegotiated})
 	if err != nil {
 		return nil, errors.Join(err, connections.Close())
 	}
@@ -54,7 +51,7 @@ func newHost(key *ecdsa.PrivateKey, cfg *Config, plan *resources.Plan, gater cor
 		libp2p.NoListenAddrs, // but below
 		libp2p.ConnectionManager(connections),
 		libp2p.ResourceManager(manager),
-		libp2p.ConnectionGater(gater),
+		libp2p.ConnectionGater(scores.Gater(nil)),
 		libp2p.UserAgent(userAgent),
 		libp2p.Transport(quic.NewTransport),
 		// Sharing the port for what is dialed would have two processes listen on one, each of which
@@ -69,6 +66,7 @@ func newHost(key *ecdsa.PrivateKey, cfg *Config, plan *resources.Plan, gater cor
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("plugin: making a host: %w", err), connections.Close(), manager.Close())
 	}
+	manager.Start(h.Network())
 	if err := listen(h, cfg.Listen); err != nil {
 		return nil, errors.Join(err, h.Close())
 	}

@@ -7,7 +7,9 @@ import (
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/network"
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"github.com/seed-2dd5877b/reqresp/limits/score"
 	"github.com/seed-2dd5877b/reqresp/plugin/resources"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
@@ -23,7 +25,7 @@ func TestMemoryBoundsTheStreamsOfAPeer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	manager := service.Host().Network().ResourceManager()
+	manager := service.Host().Network().ResourceManager().(*resources.Manager).ResourceManager
 	err = manager.ViewSystem(func(scope network.ResourceScope) error {
 		limit := scope.(rcmgr.ResourceScopeLimiter).Limit()
 		if limit.GetMemoryLimit() != resources.MinMemory {
@@ -71,4 +73,28 @@ func specNamed(t *testing.T, name string) *reqresp.Spec {
 	}
 	t.Fatalf("there is no method %s", name)
 	return nil
+}
+
+// A peer that leaves its streams without a protocol is banned, and seen in the metrics.
+func TestPeerThatNeverNegotiatesIsBanned(t *testing.T) {
+	_, service := start(t, t.TempDir(), devConfig())
+	h, err := libp2p.New(libp2p.NoListenAddrs, libp2p.ResourceManager(&network.NullResourceManager{}), libp2p.DisableMetrics())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	if err := h.Connect(t.Context(), addrOf(t, service.Host(), "tcp")); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "the peer to be banned and disconnected", func() bool {
+		for _, conn := range h.Network().ConnsToPeer(service.Host().ID()) {
+			if stream, err := conn.NewStream(t.Context()); err == nil {
+				_, _ = io.WriteString(stream, "\x13")
+			}
+		}
+		return service.Scores().Verdict(h.ID()) == score.Ban && len(service.Host().Network().ConnsToPeer(h.ID())) == 0
+	})
+	if n := testutil.CollectAndCount(service.Metrics(), "reqresp_streams_unnegotiated_total"); n != 2 {
+		t.Errorf("%d series of streams without a protocol, want refused and evicted", n)
+	}
 }

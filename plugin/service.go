@@ -206,7 +206,7 @@ func (s *Service) openHost(r *running) error {
 	if err != nil {
 		return err
 	}
-	r.host, err = newHost(key, &s.cfg, r.plan, s.scores.Gater(nil))
+	r.host, err = newHost(key, &s.cfg, r.plan, s.scores)
 	return err
 }
 

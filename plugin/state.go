@@ -5,6 +5,7 @@ import (
 
 	"github.com/seed-2dd5877b/reqresp/limits"
 	"github.com/seed-2dd5877b/reqresp/plugin/metrics"
+	"github.com/seed-2dd5877b/reqresp/plugin/resources"
 )
 
 // state is what metrics show beside what they count.
@@ -21,6 +22,9 @@ func (s *Service) state() metrics.State {
 			Balances:  s.limiter.Balances(p.ID),
 			Score:     new(p.Score),
 		})
+	}
+	if manager, ok := r.host.Network().ResourceManager().(*resources.Manager); ok {
+		state.Negotiations = new(manager.Negotiations())
 	}
 	if r.store != nil {
 		state.Chain = chainOf(r)

@@ -4,6 +4,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/seed-2dd5877b/reqresp/limits"
+	"github.com/seed-2dd5877b/reqresp/plugin/resources"
 )
 
 // State is how things are at one time. What is nil is not known, and has no metric.
@@ -20,6 +21,8 @@ type State struct {
 	Chain *Chain
 	// Sync is how far a sync that is under way has come.
 	Sync *Sync
+	// Negotiations is what became of inbound streams before they had a protocol.
+	Negotiations *resources.NegotiationStats
 }
 
 // A Peer is one that is connected.
@@ -62,6 +65,11 @@ var (
 	chainDesc  = desc("chain_slot", "Slots of the chain that is served.", "at")
 	syncDesc   = desc("sync_slot", "The last slot that the sync under way has dealt with.")
 	targetDesc = desc("sync_target_slot", "The slot that the sync under way ends at.")
+
+	negotiatingDesc  = desc("streams_negotiating", "Inbound streams without a protocol so far.")
+	unnegotiatedDesc = desc("streams_unnegotiated_total",
+		"Inbound streams reset before they had a protocol, as their peer had no free slot (refused) or they took too long (evicted).",
+		"outcome")
 )
 
 func desc(name, help string, labels ...string) *prometheus.Desc {
@@ -71,11 +79,16 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 func stateDescs() []*prometheus.Desc {
 	return []*prometheus.Desc{
 		peersDesc, trackedDesc, rateDesc, burstDesc, budgetDesc, scoreDesc, bansDesc, chainDesc, syncDesc, targetDesc,
+		negotiatingDesc, unnegotiatedDesc,
 	}
 }
 
 func gauge[N int | uint64 | float64](ch chan<- prometheus.Metric, d *prometheus.Desc, v N, labels ...string) {
 	ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v), labels...)
+}
+
+func counter(ch chan<- prometheus.Metric, d *prometheus.Desc, v uint64, labels ...string) {
+	ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
 }
 
 func collectState(ch chan<- prometheus.Metric, s State) {
@@ -100,6 +113,11 @@ func collectState(ch chan<- prometheus.Metric, s State) {
 	if s.Sync != nil {
 		gauge(ch, syncDesc, s.Sync.Slot)
 		gauge(ch, targetDesc, s.Sync.Target)
+	}
+	if n := s.Negotiations; n != nil {
+		gauge(ch, negotiatingDesc, n.Negotiating)
+		counter(ch, unnegotiatedDesc, n.Refused, "refused")
+		counter(ch, unnegotiatedDesc, n.Evicted, "evicted")
 	}
 }
 

@@ -3,12 +3,13 @@
 //
 //	plan, err := resources.New(family.Specs(), &resources.Options{Memory: 1 << 30})
 //	…
-//	manager, err := rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(plan.HostLimits()))
+//	manager, err := resources.NewManager(plan, nil)
 //	host, err := libp2p.New(libp2p.ResourceManager(manager), …)
+//	manager.Start(host.Network())
 //	server := reqresp.NewServer(host, &reqresp.ServerOptions{MaxStreams: plan.MaxStreams, MaxMemory: plan.MaxMemory})
 //
-// A host that has other protocols as well takes [Plan.Limits] in place of [Plan.HostLimits],
-// and merges them into its own.
+// A host that has other protocols as well merges [Plan.Limits] into its own limits, makes libp2p's resource
+// manager of them, and passes it in [ManagerOptions].Inner.
 //
 // # What is divided
 //
@@ -32,9 +33,9 @@
 // not read, and its messages are accounted for: [Plan].PeerMemory bounds them. A peer that opens streams on
 // yamux faster than they can be reset uses it up too, and loses its connection.
 //
-// In negotiation a stream is kept for ten seconds. Peers that leave all of theirs there can keep others
-// from opening any: it takes as many as PeerStreams goes into the streams that may be in negotiation,
-// a dozen with 1 GiB or 2 GiB.
+// libp2p gives a stream ten seconds to negotiate its protocol. A [Manager] shares the slots for such streams
+// among peers: a peer holds at most a fourth of the free ones and no more than 16, keeps each for two to five seconds, and is
+// reported when it has left six streams without a protocol.
 //
 // What a connection costs without streams is bounded by the number of connections. go-libp2p v0.51 goes on
 // counting one over TCP that ends after its handshake, but before it was accepted: a peer that has

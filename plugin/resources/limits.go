@@ -1,9 +1,14 @@
 package resources
 
 import (
+	"math"
+	"net/netip"
+	"time"
+
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
+	"github.com/libp2p/go-libp2p/x/rate"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
@@ -69,9 +74,9 @@ func (p *Plan) HostLimits() rcmgr.ConcreteLimitConfig {
 		Memory:          rcmgr.LimitVal64(p.memory),
 	}
 	limits.Transient = rcmgr.ResourceLimits{
-		StreamsInbound:  rcmgr.LimitVal(p.inbound - p.MaxStreams),
+		StreamsInbound:  rcmgr.LimitVal(p.transient()),
 		StreamsOutbound: rcmgr.LimitVal(p.outbound),
-		Streams:         rcmgr.LimitVal(p.inbound - p.MaxStreams + p.outbound),
+		Streams:         rcmgr.LimitVal(p.transient() + p.outbound),
 	}
 	limits.PeerDefault = rcmgr.ResourceLimits{
 		StreamsInbound:  rcmgr.LimitVal(p.PeerStreams),
@@ -81,3 +86,57 @@ func (p *Plan) HostLimits() rcmgr.ConcreteLimitConfig {
 	}
 	return limits.Build(defaults)
 }
+
+// Peers of one public address may have a part of all connections. libp2p's own bound, eight, would be reached by
+// the peers behind one large NAT.
+const (
+	addressPart = 8 // one in so many, of one address (IPv6: of a /56)
+	networkPart = 2 // of an IPv6 /48
+)
+
+// private are the networks whose addresses say nothing of who is behind them: those of a NAT, a proxy or a
+// container network that the host itself is behind.
+var private = []netip.Prefix{
+	netip.MustParsePrefix("127.0.0.0/8"),
+	netip.MustParsePrefix("10.0.0.0/8"),
+	netip.MustParsePrefix("172.16.0.0/12"),
+	netip.MustParsePrefix("192.168.0.0/16"),
+	netip.MustParsePrefix("100.64.0.0/10"),
+	netip.MustParsePrefix("169.254.0.0/16"),
+	netip.MustParsePrefix("::1/128"),
+	netip.MustParsePrefix("fc00::/7"),
+	netip.MustParsePrefix("fe80::/10"),
+}
+
+// AddressLimits returns how many connections one address may have, for the options of rcmgr.NewResourceManager:
+// an eighth of three times Options.Peers for a public address, and no less than libp2p's eight. Twice as many may
+// come at once, and all of them anew in 40 seconds. Loopback, private and link-local addresses have no bounds of
+// their own.
+func (p *Plan) AddressLimits() []rcmgr.Option {
+	address, prefix := max(8, 3*p.peers/addressPart), max(8, 3*p.peers/networkPart)
+	var v4, v6 []rcmgr.NetworkPrefixLimit
+	rates := &rate.Limiter{SubnetRateLimiter: rate.SubnetLimiter{
+		IPv4SubnetLimits: []rate.SubnetLimit{{PrefixLength: 32, Limit: connRate(address)}},
+		IPv6SubnetLimits: []rate.SubnetLimit{{PrefixLength: 56, Limit: connRate(address)}, {PrefixLength: 48, Limit: connRate(prefix)}},
+		GracePeriod:      time.Minute,
+	}}
+	for _, network := range private {
+		limit := rcmgr.NetworkPrefixLimit{Network: network, ConnCount: math.MaxInt}
+		if network.Addr().Is4() {
+			v4 = append(v4, limit)
+		} else {
+			v6 = append(v6, limit)
+		}
+		rates.NetworkPrefixLimits = append(rates.NetworkPrefixLimits, rate.PrefixLimit{Prefix: network})
+	}
+	return []rcmgr.Option{
+		rcmgr.WithNetworkPrefixLimit(v4, v6),
+		rcmgr.WithLimitPerSubnet(
+			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 32, ConnCount: address}},
+			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 56, ConnCount: address}, {PrefixLength: 48, ConnCount: prefix}}),
+		rcmgr.WithConnRateLimiters(rates),
+	}
+}
+
+// connRate is libp2p's rate of new connections, for more of them.
+func connRate(conns int) rate.Limit { return rate.Limit{RPS: float64(conns) / 40, Burst: 2 * conns} }

@@ -110,3 +110,9 @@ func (p *Plan) peerMessages() int64 { return max(p.messages()/share, p.streamMem
 // streamMemory is what one stream may reserve. Messages are somewhat larger encoded, and
 // reservations are rounded up.
 func (p *Plan) streamMemory() int64 { return max(16*mib, 2*p.message) }
+
+// transient is how many inbound streams may have no protocol.
+func (p *Plan) transient() int { return p.inbound - p.MaxStreams }
+
+// negotiationSlots is how many of those a [Manager] shares: streams that it evicts go on for a moment.
+func (p *Plan) negotiationSlots() int { return p.transient() - p.transient()/8 }
