@@ -15,32 +15,45 @@ import (
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
 
+// sendTrailing sends requests that are followed by bytes, each in some writes, and wants them refused unserved.
+func sendTrailing(t *testing.T, client, server host.Host, tests map[string][]string) {
+	t.Helper()
+	serve(t, server, nil, echo.Serve(func(context.Context, peer.ID, *Text) (*Text, error) {
+		t.Error("the request was served")
+		return nil, nil
+	}))
+	for name, writes := range tests {
+		stream := openRaw(t, client, server, echo.Spec().Protocols[0])
+		for _, b := range writes {
+			_, _ = stream.Write([]byte(b)) // the server may have seen enough
+		}
+		_ = stream.CloseWrite()
+		if got, err := io.ReadAll(stream); string(got) != trailing {
+			t.Errorf("%s: got %q, %v", name, got, err)
+		}
+		_ = stream.Close()
+	}
+}
+
 // Bytes after a request are found before it is served, however they arrive with it.
 func TestBytesThatArriveWithARequestAreRefused(t *testing.T) {
-	long := "\xff\x7f" + strings.Repeat("x", 1<<14-1) // more than is buffered
-	tests := map[string][]string{
-		"in one write":               {"\x05hello!"},
-		"after a long request":       {long + "!"},
-		"in a write of their own":    {"\x05hello", "!"},
-		"a second request":           {"\x05hello", "\x05hello"},
-		"more than any buffer holds": {"\x05hello" + strings.Repeat("x", 1<<16)},
-	}
+	simulate(t, func(t *testing.T, s *simulation) {
+		s.connect(t)
+		sendTrailing(t, s.client, s.server, map[string][]string{
+			"in one write":            {"\x05hello!"},
+			"in a write of their own": {"\x05hello", "!"},
+			"a second request":        {"\x05hello", "\x05hello"},
+			"after a long request":    {"\xff\x7f" + strings.Repeat("x", 1<<14-1) + "!"}, // more than is buffered
+		})
+	})
+}
+
+func TestBytesThatArriveWithARequestAreRefusedOnEveryTransport(t *testing.T) {
 	eachTransport(t, func(t *testing.T, tr transport, client, server host.Host) {
-		serve(t, server, nil, echo.Serve(func(context.Context, peer.ID, *Text) (*Text, error) {
-			t.Error("the request was served")
-			return nil, nil
-		}))
-		for name, writes := range tests {
-			stream := openRaw(t, client, server, echo.Spec().Protocols[0])
-			for _, b := range writes {
-				_, _ = stream.Write([]byte(b)) // the server may have seen enough
-			}
-			_ = stream.CloseWrite()
-			if got, err := io.ReadAll(stream); string(got) != trailing {
-				t.Errorf("%s: got %q, %v", name, got, err)
-			}
-			_ = stream.Close()
-		}
+		sendTrailing(t, client, server, map[string][]string{
+			"a byte":                     {"\x05hello!"},
+			"more than any buffer holds": {"\x05hello" + strings.Repeat("x", 1<<16)},
+		})
 		wantNothingHeld(t, tr, client, server)
 	})
 }
