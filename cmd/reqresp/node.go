@@ -83,9 +83,11 @@ func startAsker(network *ssz.Network, watch *goodbyeWatch, logger *slog.Logger) 
 	})
 }
 
-// How long a peer is waited for that may ask something in turn, as of metadata after a ping.
+// How long a peer is waited for that may ask something in turn, as of metadata after a ping: until it has not been seen
+// asking for so many looks, 250 ms, and 2 s at most.
 const (
-	settleQuiet = 250 * time.Millisecond // since it last asked
+	settleLook  = 10 * time.Millisecond
+	settleLooks = 25
 	settleMost  = 2 * time.Second
 )
 
@@ -93,14 +95,14 @@ const (
 func (i *instance) settle(ctx context.Context, id peer.ID) {
 	ctx, cancel := context.WithTimeout(ctx, settleMost)
 	defer cancel()
-	tick := time.NewTicker(settleQuiet / 25)
+	tick := time.NewTicker(settleLook)
 	defer tick.Stop()
-	for last := time.Now(); time.Since(last) < settleQuiet; {
+	for quiet := 0; quiet < settleLooks; quiet++ {
 		switch asks, connected := i.isAsking(id); {
 		case !connected:
 			return
 		case asks:
-			last = time.Now()
+			quiet = 0
 		}
 		select {
 		case <-tick.C:
