@@ -30,8 +30,12 @@ func serveChain(ctx context.Context, h host.Host, chain beacon.Chain) error {
 }
 
 func printBlocks(ctx context.Context, h host.Host, to peer.ID, start ssz.Slot) error {
-	client := beacon.NewClient(h, beacon.NewFamily(ssz.Mainnet()), nil)
-	for block, err := range client.BlocksByRange(ctx, to, start, 64) {
+	server := beacon.NewServer(h, ssz.Mainnet(), beacon.NoChain, nil)
+	if err := server.Start(); err != nil {
+		return err
+	}
+	defer server.Stop(ctx)
+	for block, err := range server.Client().BlocksByRange(ctx, to, start, 64) {
 		if err != nil {
 			return err
 		}

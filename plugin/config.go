@@ -21,6 +21,7 @@ import (
 	"github.com/seed-2dd5877b/reqresp/plugin/peers"
 	"github.com/seed-2dd5877b/reqresp/plugin/resources"
 	"github.com/seed-2dd5877b/reqresp/plugin/store"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
@@ -103,6 +104,8 @@ type Config struct {
 	ServerTrace *reqresp.ServerTrace
 	// ClientTrace is told the same of those that the service's client begins. Nil tells nobody.
 	ClientTrace *reqresp.ClientTrace
+	// PeerTrace is told what peers say of themselves, after the manager of the peers. Nil tells nobody.
+	PeerTrace *beacon.PeerTrace
 	// Middleware wraps every exchange that is served, the first outermost.
 	Middleware []reqresp.Middleware
 	// MetaData is what metadata and ping requests are answered from; see

@@ -2,6 +2,7 @@ package plugin_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -147,5 +148,35 @@ func TestSyncNeedsARunningServiceWithAStore(t *testing.T) {
 	}
 	if _, err := service.Sync(t.Context(), "", beacon.Status{}, nil); err == nil {
 		t.Error("synced without a store")
+	}
+}
+
+// The caller's hooks are told what peers say, and so is the manager of the peers.
+func TestPeerTraceOfTheConfiguration(t *testing.T) {
+	var told sync.Map
+	note := func(what string, of any) { told.Store(fmt.Sprint(what, " ", of), true) }
+	cfg := devConfig()
+	cfg.PeerTrace = &beacon.PeerTrace{
+		Status:  func(_ peer.ID, _, theirs beacon.Status) { note("status", theirs.HeadSlot) },
+		Ping:    func(_ peer.ID, seq uint64) { note("ping", seq) },
+		Goodbye: func(_ peer.ID, reason beacon.GoodbyeReason) { note("goodbye", reason) },
+		Left:    func(_ peer.ID, reason beacon.GoodbyeReason) { note("left", reason) },
+	}
+	_, server := start(t, t.TempDir(), cfg)
+	_, client := start(t, t.TempDir(), devConfig())
+	to, _ := join(t, client, server)
+	id, c := client.Host().ID(), client.Server().Client()
+	if _, err := c.Ping(t.Context(), to, 7); err != nil {
+		t.Error(err)
+	}
+	if info, ok := server.Peers().Peer(id); !ok || info.Status == nil {
+		t.Errorf("the manager knows %+v, %v", info, ok)
+	}
+	if err := c.Goodbye(t.Context(), to, beacon.GoodbyeFault); err != nil {
+		t.Error(err)
+	}
+	server.Server().Leave(t.Context(), id, beacon.GoodbyeBadScore)
+	for _, want := range []string{"status 0", "ping 7", "goodbye fault or error", "left bad score"} {
+		waitFor(t, "the trace to be told: "+want, func() bool { _, ok := told.Load(want); return ok })
 	}
 }

@@ -169,7 +169,7 @@ func (s *Service) open(r *running) error {
 		Trace:       serverTraces(s.metrics.ServerTrace(), s.cfg.ServerTrace),
 		ClientTrace: clientTraces(clientTraces(s.metrics.ClientTrace(), s.scores.clientTrace()), s.cfg.ClientTrace),
 		Payloads:    s.metrics.Payload,
-		PeerTrace:   r.peers.Trace(),
+		PeerTrace:   peerTraces(r.peers.Trace(), s.cfg.PeerTrace),
 		Now:         s.cfg.Now,
 		Logger:      s.cfg.Logger.With("module", "beacon"),
 	})

@@ -1,6 +1,11 @@
 package plugin
 
-import "github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+import (
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+)
 
 // both calls two hooks, either of which may be nil, one after the other.
 func both[Info any](a, b func(Info)) func(Info) {
@@ -57,5 +62,25 @@ func clientTraces(a, b *reqresp.ClientTrace) *reqresp.ClientTrace {
 		GotFirstByte: both(a.GotFirstByte, b.GotFirstByte),
 		GotChunk:     bothWith(a.GotChunk, b.GotChunk),
 		Done:         bothWith(a.Done, b.Done),
+	}
+}
+
+// peerTraces returns hooks that tell two. The second may be nil.
+func peerTraces(a, b *beacon.PeerTrace) *beacon.PeerTrace {
+	if b == nil {
+		return a
+	}
+	status := a.Status
+	if b.Status != nil {
+		status = func(id peer.ID, ours, theirs beacon.Status) {
+			a.Status(id, ours, theirs)
+			b.Status(id, ours, theirs)
+		}
+	}
+	return &beacon.PeerTrace{
+		Status:  status,
+		Ping:    bothWith(a.Ping, b.Ping),
+		Goodbye: bothWith(a.Goodbye, b.Goodbye),
+		Left:    bothWith(a.Left, b.Left),
 	}
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/urfave/cli/v3"
 
-	"github.com/seed-2dd5877b/reqresp/plugin"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
@@ -39,7 +38,7 @@ const callDescription = `Sends one request to a peer and prints the answer. METH
    inclusion-lists-by-indices             of slot --start-slot, by the members --index of the
                                           committee that depends on the block --root
 
-It works against live clients, and needs no store: it claims the peer's own view of the chain.
+It works against live clients, and needs no store: it tells the peer the peer's own view of the chain.
 The network is mainnet unless --network or --network.config tells another.
 
 Answers are JSON as the beacon API spells it, with integers quoted and bytes in hexadecimal. A
@@ -55,7 +54,10 @@ version, whichever the peer supports.
 One answer has a maximum number of objects, which depends on the method and on the fork. What asks for
 more is refused before anything is sent: peers ban for less.
 
-It fails if the peer answers with an error, or lacks one of the blocks asked for by root.`
+The status of a peer on another network is printed, with a warning.
+
+It fails if the peer answers with an error or says goodbye, is on another network, or lacks one of the blocks
+asked for by root.`
 
 func (a *app) call() *cli.Command {
 	return &cli.Command{
@@ -116,18 +118,19 @@ func (a *app) runCall(ctx context.Context, cmd *cli.Command) (err error) {
 	if err := checkAsked(cmd, cmd.Args().Get(1), network); err != nil {
 		return err
 	}
-	chain := new(mirror)
-	i, err := start("", chain, plugin.Config{Network: network, Listen: localListen(), Logger: a.logger(cfg.Log)})
+	ctx, watch := watchGoodbye(ctx, to.ID)
+	i, err := startAsker(network, watch, a.logger(cfg.Log))
 	if err != nil {
 		return fmt.Errorf("call: %w", err)
 	}
 	defer i.close(&err)
+	defer i.settle(ctx, to.ID)
 	c := &caller{cmd: cmd, app: a, host: i, to: to.ID}
-	if err := c.greet(ctx, chain, to); err != nil {
-		return fmt.Errorf("call: %w", err)
+	if err := c.greet(ctx, to); err != nil {
+		return fmt.Errorf("call: %w", watch.explain(err))
 	}
 	if err := m.call(c, ctx); err != nil {
-		return fmt.Errorf("call: %s: %w", cmd.Args().Get(1), err)
+		return fmt.Errorf("call: %s: %w", cmd.Args().Get(1), watch.explain(err))
 	}
 	return nil
 }
@@ -153,18 +156,16 @@ func parseCall(cmd *cli.Command) (peer.AddrInfo, method, error) {
 }
 
 // greet does the status handshake, without which clients do not answer. A peer of another network
-// is left, but its status, which tells why, is printed if it was asked for.
-func (c *caller) greet(ctx context.Context, chain *mirror, to peer.AddrInfo) (err error) {
+// is left, which only matters if more than its status was asked for.
+func (c *caller) greet(ctx context.Context, to peer.AddrInfo) (err error) {
 	c.theirs, err = c.host.handshake(ctx, to)
-	if errors.Is(err, beacon.ErrIrrelevant) {
-		err = fmt.Errorf("%w: tell the peer's network by --network.config", err)
-		if c.cmd.Args().Get(1) == "status" {
-			err = errors.Join(c.status(ctx), err)
-		}
-	}
-	if err != nil {
+	if !errors.Is(err, beacon.ErrIrrelevant) {
 		return err
 	}
-	chain.peer.Store(&c.theirs)
-	return nil
+	err = fmt.Errorf("%w: tell the peer's network by --network.config", err)
+	if c.cmd.Args().Get(1) == "status" {
+		c.app.note("warning: %v", err)
+		return nil
+	}
+	return err
 }

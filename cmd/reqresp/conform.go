@@ -7,7 +7,6 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"github.com/seed-2dd5877b/reqresp/plugin"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon/conformance"
 )
 
@@ -27,7 +26,8 @@ keeps scores may hang up on the way: what is left is skipped then.
 With --json each rule is one line, as soon as it was tried: rule, result, level, protocol, asked,
 expected and seen.
 
-It fails if a rule was broken that the specs word with MUST.`
+It fails if a rule was broken that the specs word with MUST. It ends at once, and fails, if the peer
+says goodbye because it has banned this node, or has no room for it.`
 
 func (a *app) conform() *cli.Command {
 	return &cli.Command{
@@ -70,20 +70,21 @@ func (a *app) runConform(ctx context.Context, cmd *cli.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	chain := new(mirror)
-	i, err := start("", chain, plugin.Config{Network: network, Listen: localListen(), Logger: a.logger(cfg.Log)})
+	ctx, watch := watchGoodbye(ctx, to.ID)
+	i, err := startAsker(network, watch, a.logger(cfg.Log))
 	if err != nil {
 		return fmt.Errorf("conform: %w", err)
 	}
 	defer i.close(&err)
-	theirs, err := i.handshake(ctx, to)
-	if err != nil {
-		return fmt.Errorf("conform: %w", err)
+	defer i.settle(ctx, to.ID)
+	if _, err := i.handshake(ctx, to); err != nil {
+		return fmt.Errorf("conform: %w", watch.explain(err))
 	}
-	chain.peer.Store(&theirs)
 	var results []conformance.Result
+	cut := false // the peer's goodbye, or a signal, has ended the run
 	for r := range conformance.Run(ctx, i.Host(), network, to.ID, &conformance.Options{Hostile: cmd.Bool("hostile")}) {
 		results = append(results, r)
+		cut = cut || ctx.Err() != nil && r.Outcome == conformance.Skip && r.Rule.LeftOut == ""
 		if cmd.Bool("json") {
 			if err := a.stdout.printJSON(resultJSONOf(r)); err != nil {
 				return err
@@ -95,10 +96,13 @@ func (a *app) runConform(ctx context.Context, cmd *cli.Command) (err error) {
 			return err
 		}
 	}
+	if cut {
+		return fmt.Errorf("conform: not all rules were tried: %w", watch.explain(ctx.Err()))
+	}
 	if n := conformance.Broken(results, conformance.Must); n > 0 {
 		return fmt.Errorf("conform: the peer breaks %d rules that the specs word with MUST", n)
 	}
-	return ctx.Err()
+	return nil
 }
 
 func resultJSONOf(r conformance.Result) resultJSON {

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	gethlog "github.com/ethereum/go-ethereum/log"
 	"github.com/ethereum/go-ethereum/node"
 	"github.com/ethereum/go-ethereum/p2p"
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/peerstore"
 	"github.com/multiformats/go-multiaddr"
@@ -17,6 +19,7 @@ import (
 
 	"github.com/seed-2dd5877b/reqresp/plugin"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
 // nodeConfig is that of a go-ethereum node which does nothing but run the service.
@@ -71,6 +74,55 @@ func start(datadir string, chain beacon.Chain, cfg plugin.Config) (*instance, er
 		return nil, err // The node has closed itself.
 	}
 	return i, nil
+}
+
+// startAsker starts a node without a chain, which only asks.
+func startAsker(network *ssz.Network, watch *goodbyeWatch, logger *slog.Logger) (*instance, error) {
+	return start("", beacon.NoChain, plugin.Config{
+		Network: network, Listen: localListen(), PeerTrace: watch.trace(), Logger: logger,
+	})
+}
+
+// How long a peer is waited for that may ask something in turn, as of metadata after a ping: until it has not been seen
+// asking for so many looks, 250 ms, and 2 s at most.
+const (
+	settleLook  = 10 * time.Millisecond
+	settleLooks = 25
+	settleMost  = 2 * time.Second
+)
+
+// settle lets a peer be answered what it asks in turn, before this node hangs up. It does not wait once ctx has ended.
+func (i *instance) settle(ctx context.Context, id peer.ID) {
+	ctx, cancel := context.WithTimeout(ctx, settleMost)
+	defer cancel()
+	tick := time.NewTicker(settleLook)
+	defer tick.Stop()
+	for quiet := 0; quiet < settleLooks; quiet++ {
+		switch asks, connected := i.isAsking(id); {
+		case !connected:
+			return
+		case asks:
+			quiet = 0
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// isAsking reports whether a peer has a request under way, or a stream on which one may come.
+func (i *instance) isAsking(id peer.ID) (asks, connected bool) {
+	conns := i.Host().Network().ConnsToPeer(id)
+	for _, conn := range conns {
+		for _, stream := range conn.GetStreams() {
+			protocol := string(stream.Protocol()) // none while it is negotiated
+			ours := protocol == "" || strings.HasPrefix(protocol, beacon.ProtocolPrefix)
+			asks = asks || ours && stream.Stat().Direction == network.DirInbound
+		}
+	}
+	return asks, len(conns) > 0
 }
 
 // close says goodbye to the peers and stops the node. What it fails with is joined to err.

@@ -94,23 +94,26 @@ func (a *app) runSync(ctx context.Context, cmd *cli.Command) (err error) {
 		return err
 	}
 	logger := a.logger(c.Log)
+	ctx, watch := watchGoodbye(ctx, to.ID)
 	i, _, err := startOperated(&c, logger, plugin.Config{
-		Genesis:  genesis,
-		Listen:   localListen(),
-		Peers:    peers.Options{NoDial: true, Trusted: others.Trusted}, // The peer is named.
-		Outbound: budgets,
+		Genesis:   genesis,
+		Listen:    localListen(),
+		Peers:     peers.Options{NoDial: true, Trusted: others.Trusted}, // The peer is named.
+		Outbound:  budgets,
+		PeerTrace: watch.trace(),
 	})
 	if err != nil {
 		return fmt.Errorf("sync: %w", explainNetwork(cmd, c.Node.DataDir, err))
 	}
 	defer i.close(&err)
+	defer i.settle(ctx, to.ID)
 	if err := checkBatch(cmd, i.Server().Family().Network()); err != nil {
 		return err
 	}
 	began := time.Now()
 	result, err := a.syncFrom(ctx, cmd, i, to, logger)
 	if err != nil {
-		return fmt.Errorf("sync: %w", explainSync(ctx, err, result))
+		return fmt.Errorf("sync: %w", explainSync(ctx, watch.explain(err), result))
 	}
 	return a.reportSync(cmd, result, time.Since(began))
 }
@@ -168,7 +171,10 @@ func (a *app) syncFrom(
 // explainSync tells what to do about a failure.
 func explainSync(ctx context.Context, err error, result rangesync.Result) error {
 	_, limited := errors.AsType[*rangesync.LimitedError](err)
+	said, goodbye := errors.AsType[*goodbyeError](err)
 	switch {
+	case goodbye && isFinal(said.reason):
+		return fmt.Errorf("%w: %d blocks were synced, and stay: try another peer", err, result.Blocks)
 	case ctx.Err() != nil:
 		return interrupted(result.Blocks)
 	case errors.Is(err, beacon.ErrIrrelevant):

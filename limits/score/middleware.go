@@ -31,7 +31,12 @@ func (b *Book) Middleware() reqresp.Middleware {
 
 // inboundFault returns what a peer did wrong, nothing if it is not to blame.
 func inboundFault(ctx context.Context, err error) string {
-	if e, ok := errors.AsType[*reqresp.Error](err); ok {
+	e, ok := errors.AsType[*reqresp.Error](err)
+	if !ok {
+		// What follows a request cancels the exchange.
+		e, ok = errors.AsType[*reqresp.Error](context.Cause(ctx))
+	}
+	if ok {
 		if e.Code == reqresp.CodeInvalidRequest && !e.Remote {
 			return "invalid request"
 		}

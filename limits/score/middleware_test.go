@@ -207,3 +207,48 @@ func TestMiddlewareRefusesBannedPeers(t *testing.T) {
 		}
 	})
 }
+
+// A prefixCodec reads a request of one byte, whatever follows.
+type prefixCodec struct{ sizeCodec }
+
+func (prefixCodec) ReadRequest(r reqresp.Reader, _ protocol.ID, _ int, _ any) error {
+	_, err := r.ReadByte()
+	return err
+}
+
+// A byte that follows a request is a fault also if it arrives while the request is served.
+func TestMiddlewarePenalisesBytesAfterARequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		book := newBook(t, &score.Options{Config: score.Config{HalfLife: 100_000 * time.Hour}})
+		client, server := simulatedPair(t)
+		srv := reqresp.NewServer(server, &reqresp.ServerOptions{Middleware: []reqresp.Middleware{book.Middleware()}})
+		waits := reqresp.NewStream[size, size](reqresp.Family{Prefix: "/test", Codec: prefixCodec{}}, "sizes", reqresp.Limits{}, 1)
+		srv.Register(waits.Serve(func(ctx context.Context, _ peer.ID, _ *size, _ func(*size) error) error {
+			<-ctx.Done()
+			return ctx.Err()
+		}))
+		if err := srv.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = srv.Stop(context.Background()) })
+		if err := client.Connect(t.Context(), peer.AddrInfo{ID: server.ID(), Addrs: server.Addrs()}); err != nil {
+			t.Fatal(err)
+		}
+		stream, err := client.NewStream(t.Context(), server.ID(), sizes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if book.Score(client.ID()) != 0 {
+				t.Error("blamed for the request alone")
+			}
+			if _, err := stream.Write([]byte{1}); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+		}
+		if got := book.Score(client.ID()); got > -4.99 || got < -5 {
+			t.Errorf("score is %v, want -5", got)
+		}
+	})
+}

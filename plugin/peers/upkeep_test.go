@@ -226,3 +226,39 @@ func TestForksAreCrossedTogether(t *testing.T) {
 		}
 	})
 }
+
+// A program that only asks, as the README has it, is kept for as long as it runs: it answers the statuses, pings and
+// metadata requests by which peers are looked after. A client alone, who answers nothing, is left.
+func TestProgramWithoutAChainIsKept(t *testing.T) {
+	simulate(t, afterFork, 3, func(t *testing.T, hosts []host.Host) {
+		n := newNode(t, hosts[0], peers.Options{})
+		n.chain.head.Store(uint64(afterFork))
+		program := beacon.NewServer(hosts[1], devchain.Network(), beacon.NoChain, nil)
+		if err := program.Start(); err != nil {
+			t.Fatal(err)
+		}
+		defer program.Stop(t.Context())
+		alone := beacon.NewClient(hosts[2], beacon.NewFamily(devchain.Network()), nil)
+		for i, asker := range []*beacon.Client{program.Client(), alone} {
+			connect(t, hosts[i+1], n)
+			for _, err := range asker.BlocksByRange(t.Context(), n.ID(), 1, 1) {
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		before, _ := n.manager.Peer(hosts[1].ID())
+		time.Sleep(40 * time.Second)
+		if connected(n, hosts[2]) {
+			t.Error("a client alone is still connected")
+		}
+		time.Sleep(5 * time.Minute)
+		info, ok := n.manager.Peer(hosts[1].ID())
+		if !ok || info.Since != before.Since || info.Fails != 0 || info.Status == nil || info.MetaData == nil {
+			t.Errorf("connected %v, %+v", ok, info)
+		}
+		if ok && info.Status != nil && (info.Status.HeadSlot != afterFork || info.Status.EarliestAvailableSlot != afterFork+1) {
+			t.Errorf("it tells %+v", info.Status)
+		}
+	})
+}

@@ -18,6 +18,16 @@ const maxConcurrentRequests = 2
 // two concurrent requests per peer and protocol, MAX_CONCURRENT_REQUESTS of the
 // specs; further calls wait. It is safe for concurrent use.
 //
+// A host with a client alone is disconnected by its peers after 20 to 50 s, as nothing on it answers their status,
+// ping and metadata requests. A running [Server] does, of [NoChain] where the program holds no chain:
+//
+//	server := beacon.NewServer(host, network, beacon.NoChain, nil)
+//	if err := server.Start(); err != nil {
+//		return err
+//	}
+//	defer server.Stop(ctx)
+//	client := server.Client()
+//
 // Errors are those of package reqresp: a remote *reqresp.Error for a peer's verdict, see
 // [IsRateLimited], and a *reqresp.Failure for everything else. The failure wraps
 // reqresp.ErrViolation, and one of this package's sentinels, where the peer
@@ -36,7 +46,8 @@ type ClientOptions struct {
 	Trace *reqresp.ClientTrace
 }
 
-// NewClient returns a client of h's peers on the family's network. Options may be nil.
+// NewClient returns a client of h's peers on the family's network, for a host on which something else answers peers;
+// see [Client]. Other programs take [Server.Client]. Options may be nil.
 func NewClient(h reqresp.Host, family *Family, opts *ClientOptions) *Client {
 	var o ClientOptions
 	if opts != nil {

@@ -59,7 +59,7 @@ func (c *codec) AppendRequest(dst []byte, id protocol.ID, req any) ([]byte, erro
 func (c *codec) ReadRequest(r reqresp.Reader, id protocol.ID, limit int, req any) error {
 	switch req := req.(type) {
 	case *Empty:
-		return invalid(readEmpty(r))
+		return nil
 	case unmarshaler:
 		n, err := readRequest(r, limit, c.protocol.request, req)
 		c.hooks.tell(id, network.DirInbound, false, n)

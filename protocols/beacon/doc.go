@@ -16,12 +16,15 @@
 // status, a peer whose status shows another network or chain is told goodbye and
 // left, and so is everyone when the server stops.
 //
+// A program without a chain of its own gives [NoChain], and takes part all the same: peers disconnect a host that does
+// not answer their status, ping and metadata requests.
+//
 // A [Client] asks peers, and checks what it is answered before it hands it on: that blocks are
 // well-formed, of the slots or roots asked for, in order, linked to each other and of the
 // fork digest of their epoch. What it does not check is signatures and the state
 // transition; those are the business of a beacon chain client.
 //
-//	for block, err := range client.BlocksByRange(ctx, peer, start, 64) {
+//	for block, err := range server.Client().BlocksByRange(ctx, peer, start, 64) {
 //		…
 //	}
 //

@@ -69,7 +69,7 @@ func refOf(b *beacon.Block) beacon.BlockRef {
 }
 
 // A node that has a libp2p host and a chain takes part in the Req/Resp domain with
-// a Server. What it serves, a Client of another node asks for.
+// a Server. What it serves, a node without a chain asks for.
 func ExampleNewServer() {
 	network, chain := devNetwork(), newMemoryChain(beacon.Status{}, devBlocks())
 	listen := libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0")
@@ -91,11 +91,15 @@ func ExampleNewServer() {
 	}
 	defer other.Close()
 	ctx := context.Background()
+	asker := beacon.NewServer(other, network, beacon.NoChain, nil)
+	if err := asker.Start(); err != nil {
+		panic(err)
+	}
+	defer asker.Stop(ctx)
 	if err := other.Connect(ctx, peer.AddrInfo{ID: host.ID(), Addrs: host.Addrs()}); err != nil {
 		panic(err)
 	}
-	client := beacon.NewClient(other, beacon.NewFamily(network), nil)
-	for block, err := range client.BlocksByRange(ctx, host.ID(), 63, 2) {
+	for block, err := range asker.Client().BlocksByRange(ctx, host.ID(), 63, 2) {
 		if err != nil {
 			panic(err)
 		}

@@ -84,7 +84,8 @@ func (s *Server) endHandshake(id peer.ID, h *handshake) {
 
 // exchange is one handshake.
 func (s *Server) exchange(ctx context.Context, id peer.ID) (Status, error) {
-	ours, err := s.Status(ctx)
+	told, _ := s.PeerStatus(id)
+	ours, err := s.statusFor(ctx, told)
 	if err != nil {
 		return Status{}, err
 	}

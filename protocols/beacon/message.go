@@ -1,9 +1,6 @@
 package beacon
 
 import (
-	"fmt"
-	"io"
-
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 	"github.com/seed-2dd5877b/reqresp/snappy"
 	"github.com/seed-2dd5877b/reqresp/ssz"
@@ -48,23 +45,12 @@ func readMessage(r reqresp.Reader, limit int, shape *ssz.Shape, msg unmarshaler)
 	return n, msg.UnmarshalSSZ(b)
 }
 
-// readRequest reads a message that is the only one on its stream, and returns its SSZ length.
+// readRequest reads a message that is the only one on its stream, and returns its SSZ length. Only a list without
+// elements is read to the end of the stream, as some encoders let a stream identifier follow it.
 func readRequest(r reqresp.Reader, limit int, shape *ssz.Shape, msg unmarshaler) (int, error) {
 	n, err := readMessage(r, limit, shape, msg)
-	if err != nil {
+	if err != nil || n > 0 {
 		return n, err
 	}
 	return n, snappy.ReadEnd(r, n)
-}
-
-// readEmpty expects the end of a stream on which no byte has to come.
-func readEmpty(r reqresp.Reader) error {
-	switch _, err := r.ReadByte(); err {
-	case nil:
-		return fmt.Errorf("request must be empty: %w", snappy.ErrTrailing)
-	case io.EOF:
-		return nil
-	default:
-		return err
-	}
 }

@@ -56,11 +56,10 @@ var malformedRequests = []struct {
 	{name: "padding without end", id: idPing, wire: join(ping7[:11], unhex("fe ffffff"), make([]byte, 64))},
 	{name: "trailing byte", id: idPing, wire: join(ping7, unhex("00"))},
 	{name: "trailing request", id: idPing, wire: join(ping7, ping7), open: true},
-	{name: "no end", id: idPing, wire: ping7, open: true},
 	{name: "nothing and no end", id: idPing, open: true},
 	{name: "metadata with a byte", id: idMetaDataV3, wire: unhex("00")},
 	{name: "metadata with a message", id: idMetaDataV2, wire: ping7, open: true},
-	{name: "metadata without end", id: idMetaDataV3, wire: nil, open: true},
+	{name: "no roots and no end", id: idByRoot, wire: unhex("00"), open: true},
 	{name: "too many roots", id: idByRoot, wire: payload(make([]byte, 129*32))},
 	{name: "count 0", id: idByRange, wire: payload(uints(60, 0, 1))},
 	{name: "step 0", id: idByRange, wire: payload(uints(60, 1, 0))},
@@ -153,6 +152,29 @@ func TestRequestsWithUnusualFramesAreServed(t *testing.T) {
 		}
 		if got, err := ask(t, client, server, idByRoot, emptyList); err != nil || len(got) != 0 {
 			t.Errorf("empty list with an identifier: got %x, %v", got, err)
+		}
+	})
+}
+
+// A requester that leaves its side open, as crawlers do, is answered as soon as its request is complete.
+func TestRequestsWithoutEndAreAnsweredAtOnce(t *testing.T) {
+	simulate(t, func(t *testing.T, client, server host.Host) {
+		serve(t, server, devChain(), beacon.ServerOptions{MetaData: func() ssz.MetaDataV3 { return testMetaData }})
+		connect(t, client, server)
+		for _, tt := range exchanges() {
+			if tt.name == "no roots" {
+				continue // A stream identifier may follow.
+			}
+			start := time.Now()
+			stream := openRaw(t, client, server, tt.id)
+			must(stream.Write(tt.request))
+			got, err := io.ReadAll(stream)
+			if err != nil || !bytes.Equal(got, tt.response) {
+				t.Errorf("%s: got %x, %v, want %x", tt.name, got, err, tt.response)
+			}
+			if took := time.Since(start); took > 8*oneWay {
+				t.Errorf("%s: answered after %v", tt.name, took)
+			}
 		}
 	})
 }

@@ -52,8 +52,8 @@ type ServerOptions struct {
 
 // A Server takes part in the Req/Resp domain of a network: it answers peers from
 // a [Chain], sends a status to every peer that this host dials, and leaves
-// peers whose status shows another network or chain. It is safe for concurrent
-// use.
+// peers whose status shows another network or chain. A program that only asks needs a Server too, of [NoChain].
+// It is safe for concurrent use.
 type Server struct {
 	host   host.Host
 	chain  Chain
@@ -80,11 +80,11 @@ type Server struct {
 }
 
 // NewServer returns a server of h's peers on a network. Nothing is served before
-// Start. The host is borrowed: Stop leaves it open. Options may be nil. It panics if
-// there is no chain or a bound in opts is negative.
+// Start. The host is borrowed: Stop leaves it open. The chain of a node that holds none is [NoChain]. Options
+// may be nil. It panics if chain is nil or a bound in opts is negative.
 func NewServer(h host.Host, network *ssz.Network, chain Chain, opts *ServerOptions) *Server {
 	if chain == nil {
-		panic("beacon: NewServer without a chain")
+		panic("beacon: NewServer with a nil chain, want NoChain for none")
 	}
 	var o ServerOptions
 	if opts != nil {
@@ -171,8 +171,8 @@ func (s *Server) Stop(ctx context.Context) error {
 	return err
 }
 
-// Client returns a client on the same host and network, whose bound on
-// concurrent calls is the server's own.
+// Client returns the server's client, on the same host and network. While the server runs, the peers that it asks
+// keep the connection.
 func (s *Server) Client() *Client { return s.client }
 
 // Serving returns how many requests of each peer are being served.
@@ -186,7 +186,7 @@ func (s *Server) Refused() uint64 { return s.engine.Refused() }
 func (s *Server) Family() *Family { return s.family }
 
 // Status returns what this node tells its peers: the chain's view, with the fork
-// digest in force now.
+// digest in force now. A server of [NoChain] returns a head at slot 0, and tells each peer that peer's own view.
 func (s *Server) Status(ctx context.Context) (Status, error) {
 	status, err := s.chain.Status(ctx)
 	if err != nil {

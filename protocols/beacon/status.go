@@ -40,7 +40,7 @@ func relevant(ctx context.Context, network *ssz.Network, chain Chain, ours, thei
 	if ours.ForkDigest != theirs.ForkDigest {
 		return fmt.Errorf("%w: fork digest %v, ours is %v", ErrIrrelevant, theirs.ForkDigest, ours.ForkDigest)
 	}
-	if theirs.FinalizedEpoch == 0 || theirs.FinalizedEpoch > ours.FinalizedEpoch {
+	if chain == NoChain || theirs.FinalizedEpoch == 0 || theirs.FinalizedEpoch > ours.FinalizedEpoch {
 		return nil
 	}
 	want, ok := finalizedAt(ctx, network, chain, ours, theirs.FinalizedEpoch)

@@ -37,8 +37,10 @@ type Codec interface {
 	// AppendRequest appends req as the only message of the request side.
 	AppendRequest(dst []byte, id protocol.ID, req any) ([]byte, error)
 
-	// ReadRequest reads one request of at most limit decoded bytes, up to the end
-	// of the stream. Bytes after the request are an error.
+	// ReadRequest reads one request of at most limit decoded bytes. It returns as soon as
+	// the request is complete; bytes that follow are for the engine to find. Only where the end of
+	// the stream is the end of the request does it read up to that, and bytes that do not belong
+	// to the request are an error.
 	ReadRequest(r Reader, id protocol.ID, limit int, req any) error
 
 	// AppendResponse appends resp as one response chunk.

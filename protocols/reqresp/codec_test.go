@@ -13,10 +13,7 @@ import (
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
 
-var (
-	errTooLong  = errors.New("message too long")
-	errTrailing = errors.New("bytes after the request")
-)
+var errTooLong = errors.New("message too long")
 
 // plainCodec lays a message out as a uvarint length and a text. Its responses
 // cannot carry errors.
@@ -29,16 +26,7 @@ func (plainCodec) AppendRequest(dst []byte, _ protocol.ID, req any) ([]byte, err
 }
 
 func (plainCodec) ReadRequest(r reqresp.Reader, _ protocol.ID, limit int, req any) error {
-	if err := readText(r, limit, req); err != nil {
-		return err
-	}
-	switch _, err := r.ReadByte(); {
-	case err == nil:
-		return errTrailing
-	case err != io.EOF:
-		return err
-	}
-	return nil
+	return readText(r, limit, req)
 }
 
 func (plainCodec) AppendResponse(dst []byte, _ protocol.ID, resp any) ([]byte, error) {

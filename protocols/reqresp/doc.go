@@ -38,7 +38,9 @@
 // # Streams
 //
 // The requester opens a stream, writes the request and closes its write side at
-// once. The responder reads up to that end, answers, and closes. An exchange
+// once. The responder answers as soon as the request is complete, and closes. It does not wait for a requester
+// that leaves its write side open, as crawlers do; a byte after the request is refused with [CodeInvalidRequest],
+// and ends an answer under way. An exchange
 // that ended well is closed, never reset; so is one whose handler gave no answer. One that failed, was
 // cancelled or is of no more interest is reset with one of the codes of
 // https://github.com/libp2p/specs/blob/master/error-codes/README.md, and never

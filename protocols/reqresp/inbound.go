@@ -24,6 +24,8 @@ type Inbound struct {
 	server *Server
 	seat   seat
 	memory memory
+	// trailing is nil unless the request's end has not come.
+	trailing *trailingWatch
 
 	phase    Phase
 	received bool
@@ -58,9 +60,13 @@ func (in *Inbound) Sent() Cost { return in.usage }
 // for the server's [Pacer] to admit the exchange. It is called once, before
 // anything is sent.
 //
-// A request that cannot be read, is malformed or has not ended in time fails
+// A request that cannot be read, is malformed, is not complete in time or is followed by bytes fails
 // with an [*Error] of [CodeInvalidRequest], for the handler to return. A stream that broke,
 // a context that ended or an exchange that cannot be admitted fails with that
+// cause.
+//
+// Receive returns as soon as the request is complete, also if the requester does not half-close the
+// stream. Bytes that arrive later, while the handler runs, cancel its context with such an *Error as the
 // cause.
 func (in *Inbound) Receive(ctx context.Context, msg any) error {
 	if in.received {
@@ -105,6 +111,9 @@ func (in *Inbound) read(ctx context.Context, msg any) error {
 	br := getReader(tr)
 	defer putReader(br)
 	err := in.spec.Codec.ReadRequest(br, in.Protocol(), in.spec.Limits.MaxRequest, msg)
+	if err == nil {
+		err = in.readEnd(br, tr)
+	}
 	in.result.RequestBytes = tr.n
 	// The request itself stays, as long as its handler may look at it.
 	_ = in.memory.hold(min(in.memory.held, int(tr.n)), requestPriority)

@@ -47,7 +47,7 @@ var ends = []struct {
 	}, answers, reqresp.ReasonSuccess, int(reqresp.ReasonViolation), 0, 0},
 	{"unfinished request", func(t *testing.T, s *simulation, _ *reqresp.Client) error {
 		stream := openRaw(t, s.client, s.server, echo.Spec().Protocols[0])
-		if got := answer(t, stream, "\x05hello", true); got != late {
+		if got := answer(t, stream, "\x05hel", true); got != late {
 			return fmt.Errorf("answered %q", got)
 		}
 		return nil

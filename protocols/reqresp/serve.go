@@ -61,6 +61,7 @@ func exchange(ctx context.Context, handler HandlerFunc, in *Inbound) error {
 	defer cancel()
 	guard := guardStream(ctx, in.stream)
 	err := run(ctx, handler, in)
+	in.trailing.stop()
 	if !guard.disarm() {
 		return context.Cause(ctx)
 	}

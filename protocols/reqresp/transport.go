@@ -12,6 +12,7 @@ type transportReader struct {
 	r      io.Reader
 	memory *memory
 	err    error
+	ended  bool // the stream's end was read
 	n      uint64
 }
 
@@ -24,7 +25,10 @@ func (t *transportReader) Read(b []byte) (int, error) {
 			return 0, full
 		}
 	}
-	if err != nil && err != io.EOF {
+	switch {
+	case err == io.EOF:
+		t.ended = true
+	case err != nil:
 		t.err = err
 	}
 	return n, err

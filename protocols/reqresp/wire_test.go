@@ -130,9 +130,10 @@ func TestWhatTheResponderSees(t *testing.T) {
 }
 
 const (
-	echoes  = "\x00\x05hello"
-	invalid = "\x01\x11malformed request"
-	late    = "\x01\x20request was not complete in time"
+	echoes   = "\x00\x05hello"
+	invalid  = "\x01\x11malformed request"
+	trailing = "\x01\x17bytes after the request"
+	late     = "\x01\x20request was not complete in time"
 )
 
 // Requests written by hand, and the answer's bytes.
@@ -145,10 +146,10 @@ var requests = []struct {
 	{"request", "\x05hello", false, echoes},
 	{"no bytes", "", false, invalid},
 	{"cut off", "\x05hel", false, invalid},
-	{"trailing byte", "\x05hello!", false, invalid},
-	{"trailing bytes and no end", "\x05hello!!!!!!!", true, invalid},
+	{"trailing byte", "\x05hello!", false, trailing},
+	{"trailing bytes and no end", "\x05hello!!!!!!!", true, trailing},
 	{"over the limit", "\xff\xff\xff\x7f", true, invalid},
-	{"no end", "\x05hello", true, late},
+	{"no end", "\x05hello", true, echoes},
 	{"nothing and no end", "", true, late},
 	{"half of it and no end", "\x05he", true, late},
 }

@@ -80,7 +80,7 @@ func tryBad(layOut func(message []byte) []byte, good func(answer) bool) func(con
 // openTime is for how long an answer to a request without an end is waited for.
 const openTime = 15 * time.Second
 
-// tryOpen sends a request and leaves the stream open.
+// tryOpen sends half a request and leaves the stream open.
 func tryOpen(ctx context.Context, s *session, r *Rule) (string, error) {
 	p := s.row(r.Method, r.Version)
 	message, items, err := s.ask(ctx, p)
@@ -97,7 +97,7 @@ func tryOpen(ctx context.Context, s *session, r *Rule) (string, error) {
 		return "", err
 	}
 	defer func() { _ = stream.Reset() }()
-	if _, err := stream.Write(wireOf(p, message)); err != nil {
+	if _, err := stream.Write(half(message)); err != nil {
 		return fmt.Sprintf("then %v", err), nil
 	}
 	var result [1]byte

@@ -67,7 +67,7 @@ func malformed() []demand {
 	never := rows(all)
 	return []demand{
 		{
-			id: "M5-open", severity: Must, of: all, asked: "a request whose end does not come", expected: "no success before the end",
+			id: "M5-open", severity: Must, of: withRequest, asked: "half a request, and no end", expected: "no success before it is complete",
 			rough: all, hostile: butPing, try: tryOpen,
 		},
 		{

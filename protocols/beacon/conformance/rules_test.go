@@ -17,7 +17,7 @@ var every = map[string]int{
 	"M2-close":  23, "M2-once": 23,
 	"M3-two": 23, "M3-third": 23,
 	"M4-reset": 23, "M4-count": 23,
-	"M5-open":  23,
+	"M5-open":  18,
 	"M6-short": 18,
 	"M7-limit": 23, "M7-promptly": 23,
 	"M8-last": 23, "M8-codes": 23, "M8-unavailable": 8,

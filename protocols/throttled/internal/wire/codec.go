@@ -2,7 +2,6 @@ package wire
 
 import (
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/libp2p/go-libp2p/core/protocol"
@@ -76,21 +75,9 @@ func (c codec) ReadRequest(r reqresp.Reader, id protocol.ID, limit int, req any)
 	case TypeRequest:
 		return unexpectedEOF(c.inner.ReadRequest(r, innerID(id), limit, m.data()))
 	case TypeCredit:
-		return readEnd(r)
-	default:
-		return fmt.Errorf("%w: its type is %v, want request or credit", ErrHeader, h.Type)
-	}
-}
-
-// readEnd expects the end of a stream.
-func readEnd(r reqresp.Reader) error {
-	switch _, err := r.ReadByte(); err {
-	case nil:
-		return fmt.Errorf("%w: something follows a credit", ErrHeader)
-	case io.EOF:
 		return nil
 	default:
-		return err
+		return fmt.Errorf("%w: its type is %v, want request or credit", ErrHeader, h.Type)
 	}
 }
 

@@ -126,7 +126,6 @@ func TestMessagesOutOfPlace(t *testing.T) {
 		"ack as response":       {responses.ReadResponse, bytesOf(t, pings["ack"].bytes), wire.ErrHeader},
 		"none as response":      {responses.ReadResponse, none, wire.ErrHeader},
 		"response as ack":       {acks.ReadResponse, bytesOf(t, pings["response"].bytes), wire.ErrHeader},
-		"bytes after a credit":  {responses.ReadRequest, bytesOf(t, pings["credit"].bytes+"00"), wire.ErrHeader},
 		"no data in a request":  {responses.ReadRequest, bytesOf(t, "05 a1 00 82 00 80"), io.ErrUnexpectedEOF},
 		"no data in a response": {responses.ReadResponse, bytesOf(t, "05 a1 00 82 01 80"), io.ErrUnexpectedEOF},
 		"no response":           {responses.ReadResponse, nil, io.EOF},

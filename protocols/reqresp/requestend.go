@@ -1,0 +1,67 @@
+package reqresp
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+)
+
+// endGrace is how long the end of the stream is waited for after a complete request. A requester that
+// half-closes sends the end along with the request.
+const endGrace = 5 * time.Millisecond
+
+// errTrailing returns the verdict on a request that bytes follow.
+func errTrailing() error {
+	return Errorf(CodeInvalidRequest, "bytes after the request").WithCause(ErrViolation)
+}
+
+// readEnd looks for the end of the stream behind a complete request. Bytes that have arrived in place of it are an
+// error. A requester that does not half-close is answered all the same, and watched while it is.
+func (in *Inbound) readEnd(br *bufio.Reader, tr *transportReader) error {
+	if tr.ended && br.Buffered() == 0 {
+		return nil
+	}
+	_ = in.stream.SetReadDeadline(time.Now().Add(endGrace))
+	switch _, err := br.Peek(1); {
+	case err == nil:
+		return errTrailing()
+	case err == io.EOF:
+		return nil
+	case !isTimeout(err):
+		return err
+	}
+	tr.err = nil
+	in.trailing = watchTrailing(in.stream, in.seat.cancel)
+	return nil
+}
+
+// A trailingWatch reads on after a request whose end has not come, until it is stopped.
+type trailingWatch struct {
+	stream network.Stream
+	done   chan struct{} // closed when nothing is read any more
+}
+
+// watchTrailing calls found with a verdict if a byte arrives on the stream before its end.
+func watchTrailing(stream network.Stream, found context.CancelCauseFunc) *trailingWatch {
+	w := &trailingWatch{stream: stream, done: make(chan struct{})}
+	_ = stream.SetReadDeadline(time.Time{})
+	go func() {
+		defer close(w.done)
+		if n, _ := stream.Read(make([]byte, 1)); n > 0 {
+			found(errTrailing())
+		}
+	}()
+	return w
+}
+
+// stop waits until nothing is read any more. On a nil watch it does nothing.
+func (w *trailingWatch) stop() {
+	if w == nil {
+		return
+	}
+	_ = w.stream.SetReadDeadline(time.Now())
+	<-w.done
+}
