@@ -62,6 +62,7 @@ type clientShared struct {
 	protect *protector
 	pacer   CallPacer
 	trace   *ClientTrace
+	behind  behind
 	lastID  atomic.Uint64
 }
 

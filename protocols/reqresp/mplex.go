@@ -76,11 +76,24 @@ func (s *mplexStream) Read(b []byte) (int, error) {
 // Write tells that the stream was reset in that case: where a write waits meanwhile, go-mplex says
 // that the stream is closed, which nobody who writes has done.
 func (s *mplexStream) Write(b []byte) (int, error) {
-	n, err := s.Stream.Write(b)
+	return writeMplex(s.Stream, b)
+}
+
+func writeMplex(s network.Stream, b []byte) (int, error) {
+	n, err := s.Write(b)
 	if err != nil && !isTimeout(err) && !errors.Is(err, network.ErrReset) {
 		err = fmt.Errorf("%w: %w", network.ErrReset, err)
 	}
 	return n, err
+}
+
+func (s *mplexStream) SetWriteDeadline(t time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over {
+		return nil
+	}
+	return s.Stream.SetWriteDeadline(t)
 }
 
 func (s *mplexStream) SetReadDeadline(t time.Time) error {

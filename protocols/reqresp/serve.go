@@ -23,7 +23,7 @@ func (s *Server) serve(spec *Spec, handler HandlerFunc, stream network.Stream) {
 		spec:   spec,
 		server: s,
 		stream: stream,
-		writer: pieceWriter{stream: stream, timeout: spec.Limits.Timeouts.Write},
+		timer:  progressTimer{stream: stream},
 		pacer:  s.opts.Pacer,
 		trace:  s.opts.Trace,
 		phase:  PhaseRequest,
