@@ -32,7 +32,8 @@ type mplexStream struct {
 	over bool // from now on deadlines are those of draining
 }
 
-// wrapMplex returns the stream as it is unless it runs on mplex.
+// wrapMplex returns the stream as it is unless it runs on mplex. It is for streams that are
+// served, or not answered; see readAhead for the others.
 func wrapMplex(s network.Stream) network.Stream {
 	if !isMplex(s.Conn()) {
 		return s

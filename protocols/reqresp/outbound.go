@@ -61,6 +61,17 @@ func (o *Outbound) Protocol() protocol.ID { return o.stream.Protocol() }
 // Conn returns the connection the stream runs on.
 func (o *Outbound) Conn() network.Conn { return o.stream.Conn() }
 
+// MaxUnread returns how many bytes of the response are held at most for a caller that does not
+// read them. It is 0 where the muxer has flow control. On mplex, which has none, what arrives
+// is read at once, and a caller that lets more than that arrive fails with ErrBufferFull; less is held
+// where other calls hold much, or the host's resource manager wants it.
+func (o *Outbound) MaxUnread() int {
+	if isMplex(o.Conn()) {
+		return maxUnread
+	}
+	return 0
+}
+
 // Send writes req, a pointer to the request, and half-closes the stream. It is
 // called once, first; a second call fails, and sends nothing. The error is a [*Failure].
 func (o *Outbound) Send(req any) error {
