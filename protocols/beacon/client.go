@@ -18,6 +18,11 @@ const maxConcurrentRequests = 2
 // two concurrent requests per peer and protocol, MAX_CONCURRENT_REQUESTS of the
 // specs; further calls wait. It is safe for concurrent use.
 //
+// On mplex, which has no flow control, a call for many objects makes several requests, one after the other, of
+// which each passes the Pacer and is told to the Trace: no more is asked for at a time than is likely to be held
+// while the caller works, by the size of what the peer sent before. What is checked is checked
+// across them, and a call by range goes on after a request that the peer answered with less.
+//
 // Errors are those of package reqresp: a remote *reqresp.Error for a peer's verdict, see
 // [IsRateLimited], and a *reqresp.Failure for everything else. The failure wraps
 // reqresp.ErrViolation, and one of this package's sentinels, where the peer
@@ -25,6 +30,7 @@ const maxConcurrentRequests = 2
 type Client struct {
 	engine *reqresp.Client
 	family *Family
+	sizes  chunkSizes
 }
 
 // ClientOptions are the optional settings of a [Client]. The zero value is ready.
