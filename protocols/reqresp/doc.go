@@ -57,8 +57,8 @@
 // not learn that its requester broke off, and sends on.
 //
 // A client therefore reads a response on mplex as it arrives, on a goroutine of the call's, and holds
-// what its caller has not received yet. [Outbound.MaxUnread] bounds that for one response, 64 MiB
-// bound it for all of a client together, and it is reserved in the scope of its stream. So these hold:
+// what its caller has not received yet. [Outbound.MaxUnread] bounds that for one response, 256 MiB
+// bound it for all of a client together, of which several of one peer get a part, and it is reserved in the scope of its stream. So these hold:
 //
 //   - Other streams of the connection are delayed by a slow caller for no more than 250 ms at a time, in
 //     which the caller may make room.
@@ -72,8 +72,9 @@
 //   - A response that is given up, full or not, keeps arriving. It is read and dropped for up to five seconds, for
 //     which the call's end waits, and skipped by go-mplex from then on. It takes the connection's bandwidth, and
 //     what is asked for next arrives behind it.
-//   - A peer that does not read what this side sends stalls all that is sent to it. What it sends is read and
-//     handled meanwhile: the writing has timeouts, the reading does not wait for it.
+//   - A peer that does not read what this side sends stalls all that is sent to it, and so the negotiation of its
+//     further streams. What it sends on streams that are negotiated is read and handled meanwhile: writing has
+//     timeouts, and reading does not wait for it.
 //   - Streams in libp2p's hands, and those of other protocols, can stall a connection as before.
 //
 // On yamux and QUIC the responder waits for the reader, and pings beside one slow reader are answered. QUIC has a

@@ -14,7 +14,7 @@ import (
 // answer, and of all together.
 const (
 	maxUnread      = 16 << 20
-	maxUnreadInAll = 64 << 20
+	maxUnreadInAll = 256 << 20
 )
 
 // readAheadStep is how much a stream that is read ahead reads at most at a time, and how much is

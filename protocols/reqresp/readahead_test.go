@@ -12,7 +12,6 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/libp2p/go-libp2p/core/protocol"
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
@@ -76,39 +75,72 @@ func mplexTransport() transport {
 	return transports[slices.IndexFunc(transports, func(tr transport) bool { return tr.name == "mplex" })]
 }
 
-func TestResponseThatIsNotReadIsCutOffOnMplex(t *testing.T) {
-	tr := mplexTransport()
-	client, server := tr.pair(t)
-	const asked = 300
-	done, trace := outcomes()
-	serve(t, server, &reqresp.ServerOptions{Trace: trace}, echo.Serve(echoed), blocks.Serve(sendBlocks))
-	c := reqresp.NewClient(client, nil)
-	if most := c.MaxUnread(server.ID()); most < 1<<20 {
-		t.Fatalf("at most %d bytes are held unread", most)
-	}
-	got, failed := 0, error(nil)
-	for block, err := range blocks.Call(t.Context(), c, server.ID(), new(Count(asked))) {
+// readLate makes a call whose caller does not read on before the response was written, and then does what else it
+// is given. It returns how many blocks came before the failure.
+func readLate(t *testing.T, c *reqresp.Client, to peer.ID, asked Count, done <-chan error, meanwhile func()) (got int, failed error) {
+	t.Helper()
+	for block, err := range blocks.Call(t.Context(), c, to, &asked) {
 		if err != nil {
-			failed = err
-			break
+			return got, err
 		}
 		if got++; len(*block) != blockSize {
 			t.Fatalf("block of %d bytes", len(*block))
 		}
 		if got == 1 {
-			// All has been written, for the requester reads it whatever its caller does.
+			// All is written, for the requester reads it whatever its caller does.
 			if err := <-done; err != nil {
 				t.Errorf("server: %v", err)
 			}
-			pingWithin(t, c, server.ID())
+			meanwhile()
 		}
 	}
-	wantFailure(t, failed, reqresp.PhaseResponse, reqresp.ErrBufferFull)
-	if r := reqresp.ReasonOf(failed); r != reqresp.ReasonOverLimit {
-		t.Errorf("reason %v", r)
+	return got, nil
+}
+
+func TestResponseThatIsNotReadIsCutOffOnMplex(t *testing.T) {
+	tr := mplexTransport()
+	unlimited := rcmgr.ResourceLimits{Memory: rcmgr.Unlimited64}
+	client := tr.limited(t, rcmgr.PartialLimitConfig{
+		System: unlimited, PeerDefault: unlimited, ProtocolDefault: unlimited, ProtocolPeerDefault: unlimited, Stream: unlimited,
+	})
+	server := tr.host(t)
+	connect(t, client, server)
+	done := make(chan error, 10)
+	serve(t, server, &reqresp.ServerOptions{Trace: &reqresp.ServerTrace{Done: func(i reqresp.InboundInfo, r reqresp.Result) {
+		if i.Spec.Name == "blocks" {
+			done <- r.Err
+		}
+	}}}, echo.Serve(echoed), blocks.Serve(sendBlocks))
+	c := reqresp.NewClient(client, nil)
+	most := c.MaxUnread(server.ID())
+	check := func(what string, got int, err error, least, most int) {
+		t.Helper()
+		wantFailure(t, err, reqresp.PhaseResponse, reqresp.ErrBufferFull)
+		if r := reqresp.ReasonOf(err); r != reqresp.ReasonOverLimit {
+			t.Errorf("%s: reason %v", what, r)
+		}
+		if size := got * blockSize; size < least || size > most+2*blockSize {
+			t.Errorf("%s: got %d KiB before, want %d to %d", what, size>>10, least>>10, most>>10)
+		}
 	}
-	if size := got * blockSize; size < 4<<20 || size > c.MaxUnread(server.ID())+2*blockSize {
-		t.Errorf("got %d blocks before", got)
+	for range 2 { // What is held is given back.
+		got, err := readLate(t, c, server.ID(), 300, done, func() {
+			pingWithin(t, c, server.ID())
+			// A second one of the peer gets no more than a part of what is left for all.
+			got, err := readLate(t, c, server.ID(), 300, done, func() { pingWithin(t, c, server.ID()) })
+			check("beside another", got, err, blockSize, most/4)
+		})
+		check("alone", got, err, most*3/4, most)
+	}
+	// What two calls of package beacon ask for at a time is held of both.
+	modest := Count(most / 4 / blockSize)
+	got, err := readLate(t, c, server.ID(), modest, done, func() {
+		if got, err := readLate(t, c, server.ID(), modest, done, func() {}); err != nil || got != int(modest) {
+			t.Errorf("second of two: got %d blocks of %d, %v", got, modest, err)
+		}
+	})
+	if err != nil || got != int(modest) {
+		t.Errorf("first of two: got %d blocks of %d, %v", got, modest, err)
 	}
 	pingWithin(t, c, server.ID())
 	wantNothingHeld(t, tr, client, server)
@@ -132,33 +164,44 @@ func TestOnlyMplexBoundsWhatIsHeldUnread(t *testing.T) {
 	})
 }
 
-// TestPeerThatDoesNotReadIsServedFurther has a peer on mplex whose muxer waits for the reader of an answer, as it
-// does with none of ours: its other requests are read and handled all the same.
-func TestPeerThatDoesNotReadIsServedFurther(t *testing.T) {
+// TestRequestsOfAPeerThatDoesNotReadAreRead has a peer on mplex that takes nothing of an answer: its other requests
+// are read and handled all the same.
+func TestRequestsOfAPeerThatDoesNotReadAreRead(t *testing.T) {
+	const others = 10
 	client, server := mplexTransport().pair(t)
-	handled := make(chan struct{}, 10)
-	serve(t, server, nil, blocks.Serve(sendBlocks), echo.Serve(
+	started, handled := make(chan struct{}, others+1), make(chan struct{}, others)
+	trace := &reqresp.ServerTrace{Start: func(reqresp.InboundInfo) { started <- struct{}{} }}
+	serve(t, server, &reqresp.ServerOptions{Trace: trace}, blocks.Serve(sendBlocks), echo.Serve(
 		func(_ context.Context, _ peer.ID, req *Text) (*Text, error) {
 			handled <- struct{}{}
 			return req, nil
 		}))
-	ask := func(id protocol.ID, request []byte) network.Stream {
-		stream := openRaw(t, client, server, id)
-		if _, err := stream.Write(request); err != nil {
+	write := func(stream network.Stream, b ...byte) {
+		if _, err := stream.Write(b); err != nil {
 			t.Error(err)
 		}
-		_ = stream.CloseWrite()
-		return stream
 	}
-	unread := ask(blocks.Spec().Protocols[0], []byte{2, '5', '0'})
+	// A stream is negotiated by libp2p, which answers before it goes on.
+	var streams []network.Stream
+	for range others {
+		stream := openRaw(t, client, server, echo.Spec().Protocols[0])
+		write(stream, 1)
+		<-started
+		streams = append(streams, stream)
+	}
+	unread := openRaw(t, client, server, blocks.Spec().Protocols[0])
+	write(unread, 3, '3', '0', '0')
+	_ = unread.CloseWrite()
 	if _, err := io.ReadFull(unread, make([]byte, 100)); err != nil {
 		t.Fatal(err)
 	}
-	for range 10 {
-		ask(echo.Spec().Protocols[0], []byte{0})
+	late := time.After(time.Minute)
+	for _, stream := range streams {
+		write(stream, 'x')
+		_ = stream.CloseWrite()
 		select {
 		case <-handled:
-		case <-time.After(time.Second):
+		case <-late:
 			t.Fatal("a request is not read while an answer is not")
 		}
 	}
