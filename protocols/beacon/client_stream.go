@@ -57,8 +57,8 @@ type call[T any, P interface {
 	check  func(*T) error
 }
 
-// errSeen is what a check says of an object that was yielded before, and that an answer asked for again has brought
-// once more.
+// errSeen is what a check says of an object that was yielded before, and that an answer asked for
+// again has brought once more.
 var errSeen = errors.New("beacon: object was received before")
 
 // stream asks a peer by the first of some protocols that it supports, and yields the objects that

@@ -91,8 +91,8 @@ func (r *requests) awaitAnswer(t *testing.T) {
 	}
 }
 
-// TestSlowCallersGetAllOverMplex has callers that work, three times for each protocol, for as long as an answer takes. What is
-// held for them is less than the answer.
+// TestSlowCallersGetAllOverMplex has callers that work, three times for each protocol, for as long as
+// an answer takes. What is held for them is less than the answer.
 func TestSlowCallersGetAllOverMplex(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
