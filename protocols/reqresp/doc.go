@@ -58,7 +58,8 @@
 //
 // A client therefore reads a response on mplex as it arrives, on a goroutine of the call's, and holds
 // what its caller has not received yet. [Outbound.MaxUnread] bounds that for one response, 256 MiB
-// bound it for all of a client together, of which several of one peer get a part, and it is reserved in the scope of its stream. So these hold:
+// bound it for all of a client together, of which several of one peer get a part, and it is
+// reserved in the scope of its stream. So these hold:
 //
 //   - Other streams of the connection are delayed by a slow caller for no more than 250 ms at a time, in
 //     which the caller may make room.
