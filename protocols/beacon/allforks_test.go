@@ -2,6 +2,7 @@ package beacon_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"iter"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
@@ -241,69 +243,103 @@ func sszOf(items ...*beacontest.Item) (all [][]byte) {
 	return all
 }
 
-func TestClientsReadEveryProtocol(t *testing.T) {
+// A reading is a call to the server of the full chain, and what it yields.
+type reading struct {
+	name string
+	want [][]byte
+	read func() ([][]byte, error)
+}
+
+// readings has calls by each protocol. Each is called for every object that a sequence yields.
+func readings(ctx context.Context, client *beacon.Client, to peer.ID, each func()) []reading {
 	c := fullChain()
-	block := func(b *beacon.Block) []byte { return b.SSZ }
-	blob := func(b *beacon.BlobSidecar) []byte { return b.SSZ }
-	column := func(d *beacon.DataColumnSidecar) []byte { return d.SSZ }
-	update := func(l *beacon.LightClientUpdate) []byte { return l.SSZ }
-	envelope := func(e *beacon.ExecutionPayloadEnvelope) []byte { return e.SSZ }
-	list := func(l *beacon.InclusionList) []byte { return l.SSZ }
+	block := func(b *beacon.Block) []byte { each(); return b.SSZ }
+	blob := func(b *beacon.BlobSidecar) []byte { each(); return b.SSZ }
+	column := func(d *beacon.DataColumnSidecar) []byte { each(); return d.SSZ }
+	update := func(l *beacon.LightClientUpdate) []byte { each(); return l.SSZ }
+	envelope := func(e *beacon.ExecutionPayloadEnvelope) []byte { each(); return e.SSZ }
+	list := func(l *beacon.InclusionList) []byte { each(); return l.SSZ }
 	head := c.Blocks[len(c.Blocks)-1].Root
-	withFullChain(t, func(t *testing.T, client *beacon.Client, _, server host.Host) {
-		ctx, to := t.Context(), server.ID()
-		for _, tt := range []struct {
-			name string
-			want [][]byte
-			read func() ([][]byte, error)
-		}{
-			{"by range", sszOf(c.Blocks...), func() ([][]byte, error) { return drain(client.BlocksByRange(ctx, to, 0, 128), block) }},
-			{"by head", sszOf(descending(c.Blocks)...), func() ([][]byte, error) { return drain(client.BlocksByHead(ctx, to, head, 128), block) }},
-			{"blobs", sszOf(c.Blobs...), func() ([][]byte, error) { return drain(client.BlobSidecarsByRange(ctx, to, 0, 100), blob) }},
-			{"blobs by root", sszOf(c.Blobs[3]), func() ([][]byte, error) {
-				return drain(client.BlobSidecarsByRoot(ctx, to, []ssz.BlobIdentifier{{BlockRoot: c.Blobs[3].Root, Index: 1}}), blob)
-			}},
-			{"columns", sszOf(c.Columns...), func() ([][]byte, error) {
-				return drain(client.DataColumnSidecarsByRange(ctx, to, 0, 100, []uint64{0, 1, 2, 3}), column)
-			}},
-			{"columns by root", sszOf(c.Columns[:2]...), func() ([][]byte, error) {
-				return drain(client.DataColumnSidecarsByRoot(ctx, to, []ssz.DataColumnsByRootIdentifier{{BlockRoot: c.Columns[0].Root, Columns: []uint64{0, 1}}}), column)
-			}},
-			{"updates", sszOf(c.Updates...), func() ([][]byte, error) { return drain(client.LightClientUpdatesByRange(ctx, to, 0, 9), update) }},
-			{"finality", sszOf(c.Finality), func() ([][]byte, error) {
-				l, err := client.LightClientFinalityUpdate(ctx, to)
-				return [][]byte{l.SSZ}, err
-			}},
-			{"optimistic", sszOf(c.Optimistic), func() ([][]byte, error) {
-				l, err := client.LightClientOptimisticUpdate(ctx, to)
-				return [][]byte{l.SSZ}, err
-			}},
-			{"bootstraps", sszOf(c.Bootstraps...), func() (all [][]byte, err error) {
-				for _, i := range c.Bootstraps {
-					l, err := client.LightClientBootstrap(ctx, to, i.Root)
-					if err != nil {
-						return all, err
-					}
-					all = append(all, l.SSZ)
+	var roots, payloads []ssz.Root
+	for _, i := range c.Blocks {
+		roots = append(roots, i.Root)
+	}
+	for _, i := range c.Envelopes {
+		payloads = append(payloads, i.Root)
+	}
+	var blobs []ssz.BlobIdentifier
+	for _, i := range c.Blobs {
+		blobs = append(blobs, ssz.BlobIdentifier{BlockRoot: i.Root, Index: i.Index})
+	}
+	var columns []ssz.DataColumnsByRootIdentifier
+	for _, i := range c.Columns {
+		if n := len(columns); n == 0 || columns[n-1].BlockRoot != i.Root {
+			columns = append(columns, ssz.DataColumnsByRootIdentifier{BlockRoot: i.Root})
+		}
+		last := &columns[len(columns)-1]
+		last.Columns = append(last.Columns, i.Index)
+	}
+	return []reading{
+		{"all by root", sszOf(c.Blocks...), func() ([][]byte, error) { return drain(client.BlocksByRoot(ctx, to, roots), block) }},
+		{"all blobs by root", sszOf(c.Blobs...), func() ([][]byte, error) { return drain(client.BlobSidecarsByRoot(ctx, to, blobs), blob) }},
+		{"all columns by root", sszOf(c.Columns...), func() ([][]byte, error) {
+			return drain(client.DataColumnSidecarsByRoot(ctx, to, columns), column)
+		}},
+		{"all envelopes by root", sszOf(c.Envelopes...), func() ([][]byte, error) {
+			return drain(client.ExecutionPayloadEnvelopesByRoot(ctx, to, payloads), envelope)
+		}},
+		{"by range", sszOf(c.Blocks...), func() ([][]byte, error) { return drain(client.BlocksByRange(ctx, to, 0, 128), block) }},
+		{"by head", sszOf(descending(c.Blocks)...), func() ([][]byte, error) { return drain(client.BlocksByHead(ctx, to, head, 128), block) }},
+		{"blobs", sszOf(c.Blobs...), func() ([][]byte, error) { return drain(client.BlobSidecarsByRange(ctx, to, 0, 100), blob) }},
+		{"blobs by root", sszOf(c.Blobs[3]), func() ([][]byte, error) {
+			return drain(client.BlobSidecarsByRoot(ctx, to, []ssz.BlobIdentifier{{BlockRoot: c.Blobs[3].Root, Index: 1}}), blob)
+		}},
+		{"columns", sszOf(c.Columns...), func() ([][]byte, error) {
+			return drain(client.DataColumnSidecarsByRange(ctx, to, 0, 100, []uint64{0, 1, 2, 3}), column)
+		}},
+		{"columns by root", sszOf(c.Columns[:2]...), func() ([][]byte, error) {
+			return drain(client.DataColumnSidecarsByRoot(ctx, to, []ssz.DataColumnsByRootIdentifier{{BlockRoot: c.Columns[0].Root, Columns: []uint64{0, 1}}}), column)
+		}},
+		{"updates", sszOf(c.Updates...), func() ([][]byte, error) { return drain(client.LightClientUpdatesByRange(ctx, to, 0, 9), update) }},
+		{"finality", sszOf(c.Finality), func() ([][]byte, error) {
+			l, err := client.LightClientFinalityUpdate(ctx, to)
+			return [][]byte{l.SSZ}, err
+		}},
+		{"optimistic", sszOf(c.Optimistic), func() ([][]byte, error) {
+			l, err := client.LightClientOptimisticUpdate(ctx, to)
+			return [][]byte{l.SSZ}, err
+		}},
+		{"bootstraps", sszOf(c.Bootstraps...), func() (all [][]byte, err error) {
+			for _, i := range c.Bootstraps {
+				l, err := client.LightClientBootstrap(ctx, to, i.Root)
+				if err != nil {
+					return all, err
 				}
-				return all, nil
-			}},
-			{"envelopes", sszOf(c.Envelopes...), func() ([][]byte, error) {
-				return drain(client.ExecutionPayloadEnvelopesByRange(ctx, to, 0, 100), envelope)
-			}},
-			{"envelopes by root", sszOf(c.Envelopes[5]), func() ([][]byte, error) {
-				return drain(client.ExecutionPayloadEnvelopesByRoot(ctx, to, []ssz.Root{c.Envelopes[5].Root}), envelope)
-			}},
-			{"inclusion lists", sszOf(c.Lists[16:]...), func() ([][]byte, error) {
-				return drain(client.InclusionListsByIndices(ctx, to, beacontest.Head, fullChain().Dependent, [2]byte{255, 255}), list)
-			}},
-		} {
+				all = append(all, l.SSZ)
+			}
+			return all, nil
+		}},
+		{"envelopes", sszOf(c.Envelopes...), func() ([][]byte, error) {
+			return drain(client.ExecutionPayloadEnvelopesByRange(ctx, to, 0, 100), envelope)
+		}},
+		{"envelopes by root", sszOf(c.Envelopes[5]), func() ([][]byte, error) {
+			return drain(client.ExecutionPayloadEnvelopesByRoot(ctx, to, []ssz.Root{c.Envelopes[5].Root}), envelope)
+		}},
+		{"inclusion lists", sszOf(c.Lists[16:]...), func() ([][]byte, error) {
+			return drain(client.InclusionListsByIndices(ctx, to, beacontest.Head, fullChain().Dependent, [2]byte{255, 255}), list)
+		}},
+	}
+}
+
+func TestClientsReadEveryProtocol(t *testing.T) {
+	withFullChain(t, func(t *testing.T, client *beacon.Client, _, server host.Host) {
+		for _, tt := range readings(t.Context(), client, server.ID(), func() {}) {
 			got, err := tt.read()
 			if err != nil || !slices.EqualFunc(got, tt.want, bytes.Equal) {
 				t.Errorf("%s: got %d objects, %v, want %d", tt.name, len(got), err, len(tt.want))
 			}
 		}
-		_, err := client.LightClientBootstrap(ctx, to, ssz.Root{1})
+		_, err := client.LightClientBootstrap(t.Context(), server.ID(), ssz.Root{1})
 		if e, ok := errors.AsType[*reqresp.Error](err); !ok || e.Code != reqresp.CodeResourceUnavailable {
 			t.Errorf("no bootstrap: %v", err)
 		}

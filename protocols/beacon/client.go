@@ -28,6 +28,11 @@ const maxConcurrentRequests = 2
 //	defer server.Stop(ctx)
 //	client := server.Client()
 //
+// On mplex, which has no flow control, a call for many objects makes several requests, one after the other, of
+// which each passes the Pacer and is told to the Trace: no more is asked for at a time than is likely to be held
+// while the caller works, by the size of what the peer sent before. What is checked is checked
+// across them, and a call by range goes on after a request that the peer answered with less.
+//
 // Errors are those of package reqresp: a remote *reqresp.Error for a peer's verdict, see
 // [IsRateLimited], and a *reqresp.Failure for everything else. The failure wraps
 // reqresp.ErrViolation, and one of this package's sentinels, where the peer
@@ -35,6 +40,7 @@ const maxConcurrentRequests = 2
 type Client struct {
 	engine *reqresp.Client
 	family *Family
+	sizes  chunkSizes
 }
 
 // ClientOptions are the optional settings of a [Client]. The zero value is ready.

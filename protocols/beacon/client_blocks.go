@@ -21,26 +21,24 @@ import (
 // see ssz.Network.MaxRequestBlocks. Peers that know nothing but version 1 are asked by that, which
 // carries blocks of phase0 alone.
 func (c *Client) BlocksByRange(ctx context.Context, to peer.ID, start ssz.Slot, count uint64) iter.Seq2[*Block, error] {
-	req := &ssz.BeaconBlocksByRangeRequest{StartSlot: start, Count: count, Step: 1}
-	check := rangeCheck{start: start, count: count}
-	return c.blocks(check.check).stream(ctx, to, req, c.family.BlocksByRange.Spec(), c.family.BlocksByRangeV1.Spec())
+	check := &rangeCheck{span: newSpan(uint64(start), count)}
+	return c.blocks(check.check).stream(ctx, to, check, c.family.BlocksByRange.Spec(), c.family.BlocksByRangeV1.Spec())
 }
 
 // BlocksByRoot asks a peer for blocks by their roots and yields those it has, in the order
 // in which it sends them, each checked: well-formed, of its fork and digest, and one
 // of those asked for. It is otherwise as BlocksByRange.
 func (c *Client) BlocksByRoot(ctx context.Context, to peer.ID, roots []ssz.Root) iter.Seq2[*Block, error] {
-	req, check := ssz.BeaconBlocksByRootRequest(roots), newRootCheck(roots)
-	return c.blocks(check.check).stream(ctx, to, &req, c.family.BlocksByRoot.Spec(), c.family.BlocksByRootV1.Spec())
+	check := newRootCheck(roots, func(roots []ssz.Root) any { return new(ssz.BeaconBlocksByRootRequest(roots)) })
+	return c.blocks(check.check).stream(ctx, to, check, c.family.BlocksByRoot.Spec(), c.family.BlocksByRootV1.Spec())
 }
 
 // BlocksByHead asks a peer for a block and its ancestors, up to count blocks in all, and yields them
 // with the youngest first, each checked: well-formed, of its fork and digest, the first with the
 // root asked for and each one the parent of that before. It is otherwise as BlocksByRange.
 func (c *Client) BlocksByHead(ctx context.Context, to peer.ID, root ssz.Root, count uint64) iter.Seq2[*Block, error] {
-	req := &ssz.BeaconBlocksByHeadRequest{BeaconRoot: root, Count: count}
-	check := headCheck{next: root}
-	return c.blocks(check.check).stream(ctx, to, req, c.family.BlocksByHead.Spec())
+	check := &headCheck{root: root, left: count}
+	return c.blocks(check.check).stream(ctx, to, check, c.family.BlocksByHead.Spec())
 }
 
 // blocks returns a call for blocks that checks their form and finds their roots before check sees
@@ -59,16 +57,22 @@ func (c *Client) blocks(check func(*Block) error) *call[Block, *Block] {
 	}}
 }
 
-// rangeCheck checks the blocks of one response by range.
+// rangeCheck asks for blocks by range, and checks them.
 type rangeCheck struct {
-	start ssz.Slot
-	count uint64
-	last  *Block
+	span
+	last *Block
+}
+
+func (r *rangeCheck) next(n int) any {
+	if !r.take(n) {
+		return nil
+	}
+	return &ssz.BeaconBlocksByRangeRequest{StartSlot: ssz.Slot(r.start), Count: r.count, Step: 1}
 }
 
 func (r *rangeCheck) check(b *Block) error {
-	if b.Slot < r.start || uint64(b.Slot-r.start) >= r.count {
-		return fmt.Errorf("%w: slot %d, asked for %d from %d", ErrOutOfRange, b.Slot, r.count, r.start)
+	if err := r.span.check(uint64(b.Slot)); err != nil {
+		return err
 	}
 	if r.last != nil && b.Slot <= r.last.Slot {
 		return fmt.Errorf("%w: %d after %d", ErrSlotOrder, b.Slot, r.last.Slot)
@@ -80,23 +84,39 @@ func (r *rangeCheck) check(b *Block) error {
 	return nil
 }
 
-// rootCheck checks the roots in one response. A root asked for more
+// rootCheck asks for what belongs to some roots, and checks that. A root asked for more
 // than once may be answered as often.
 type rootCheck struct {
+	list[ssz.Root]
 	wanted map[ssz.Root]int
 }
 
-func newRootCheck(roots []ssz.Root) rootCheck {
-	c := rootCheck{wanted: make(map[ssz.Root]int, len(roots))}
-	for _, root := range roots {
-		c.wanted[root]++
-	}
+func newRootCheck(roots []ssz.Root, request func([]ssz.Root) any) *rootCheck {
+	c := new(rootCheck)
+	c.list = list[ssz.Root]{left: roots, request: request, wants: c.wants, unanswered: c.unanswered}
 	return c
 }
 
-func (r rootCheck) check(b *Block) error { return r.checkRoot(b.Slot, b.Root) }
+func (r *rootCheck) wants(roots []ssz.Root) {
+	r.wanted = make(map[ssz.Root]int, len(roots))
+	for _, root := range roots {
+		r.wanted[root]++
+	}
+}
 
-func (r rootCheck) checkRoot(slot ssz.Slot, root ssz.Root) error {
+func (r *rootCheck) unanswered(roots []ssz.Root) (rest []ssz.Root) {
+	for _, root := range roots {
+		if r.wanted[root] > 0 {
+			r.wanted[root]--
+			rest = append(rest, root)
+		}
+	}
+	return rest
+}
+
+func (r *rootCheck) check(b *Block) error { return r.checkRoot(b.Slot, b.Root) }
+
+func (r *rootCheck) checkRoot(slot ssz.Slot, root ssz.Root) error {
 	if r.wanted[root] == 0 {
 		return fmt.Errorf("%w: root %v of slot %d", ErrUnexpectedRoot, root, slot)
 	}
@@ -104,21 +124,37 @@ func (r rootCheck) checkRoot(slot ssz.Slot, root ssz.Root) error {
 	return nil
 }
 
-// headCheck checks the blocks of one response by head.
+// headCheck asks for a block and its ancestors, and checks them.
 type headCheck struct {
-	next ssz.Root // the root of the next block
-	last *Block
+	root  ssz.Root // that of the next block
+	last  *Block
+	left  uint64 // how many blocks are to come
+	count uint64 // how many are to answer the request
+	ended bool
 }
+
+func (h *headCheck) next(n int) any {
+	if h.ended {
+		return nil
+	}
+	h.count = min(h.left, uint64(max(1, n)))
+	return &ssz.BeaconBlocksByHeadRequest{BeaconRoot: h.root, Count: h.count}
+}
+
+// done ends with an answer that is shorter than its request: the peer has no more, or gives no more.
+func (h *headCheck) done(cut bool) { h.ended = h.left == 0 || h.count > 0 && !cut }
 
 func (h *headCheck) check(b *Block) error {
 	switch {
-	case h.last == nil && b.Root != h.next:
-		return fmt.Errorf("%w: root %v of slot %d, asked for %v", ErrUnexpectedRoot, b.Root, b.Slot, h.next)
+	case h.last == nil && b.Root != h.root:
+		return fmt.Errorf("%w: root %v of slot %d, asked for %v", ErrUnexpectedRoot, b.Root, b.Slot, h.root)
 	case h.last != nil && b.Slot >= h.last.Slot:
 		return fmt.Errorf("%w: %d after %d", ErrSlotOrder, b.Slot, h.last.Slot)
-	case b.Root != h.next:
-		return fmt.Errorf("%w: root %v of slot %d, parent of slot %d is %v", ErrNotLinked, b.Root, b.Slot, h.last.Slot, h.next)
+	case b.Root != h.root:
+		return fmt.Errorf("%w: root %v of slot %d, parent of slot %d is %v", ErrNotLinked, b.Root, b.Slot, h.last.Slot, h.root)
 	}
-	h.next, h.last = b.ParentRoot, b
+	h.root, h.last = b.ParentRoot, b
+	h.left--
+	h.count--
 	return nil
 }

@@ -30,12 +30,13 @@ func (c *Client) LightClientBootstrap(ctx context.Context, to peer.ID, root ssz.
 // the range, of the period after the one before. Signatures and branches are not checked. It is
 // otherwise as BlocksByRange.
 func (c *Client) LightClientUpdatesByRange(ctx context.Context, to peer.ID, start, count uint64) iter.Seq2[*LightClientUpdate, error] {
-	req := &ssz.LightClientUpdatesByRangeRequest{StartPeriod: start, Count: count}
+	span := newSpan(start, count)
+	span.linked = true
 	var last *uint64
 	check := func(l *LightClientUpdate) error {
 		period := c.periodOf(l.AttestedSlot)
-		if period < start || period-start >= count {
-			return fmt.Errorf("%w: period %d, asked for %d from %d", ErrOutOfRange, period, count, start)
+		if err := span.check(period); err != nil {
+			return err
 		}
 		if last != nil && period != *last+1 {
 			return fmt.Errorf("%w: period %d after %d", ErrSlotOrder, period, *last)
@@ -43,7 +44,17 @@ func (c *Client) LightClientUpdatesByRange(ctx context.Context, to peer.ID, star
 		last = &period
 		return checkSignatureSlot(l)
 	}
-	return (&call[LightClientUpdate, *LightClientUpdate]{c, check}).stream(ctx, to, req, c.family.LightClientUpdatesByRange.Spec())
+	return (&call[LightClientUpdate, *LightClientUpdate]{c, check}).stream(ctx, to, &updateSpan{&span}, c.family.LightClientUpdatesByRange.Spec())
+}
+
+// updateSpan asks for updates by range.
+type updateSpan struct{ *span }
+
+func (u *updateSpan) next(n int) any {
+	if !u.take(n) {
+		return nil
+	}
+	return &ssz.LightClientUpdatesByRangeRequest{StartPeriod: u.start, Count: u.count}
 }
 
 // LightClientFinalityUpdate asks a peer for its latest finality update, and checks it: well-formed and

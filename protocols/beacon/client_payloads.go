@@ -17,11 +17,11 @@ import (
 func (c *Client) ExecutionPayloadEnvelopesByRange(
 	ctx context.Context, to peer.ID, start ssz.Slot, count uint64,
 ) iter.Seq2[*ExecutionPayloadEnvelope, error] {
-	req := &ssz.ExecutionPayloadEnvelopesByRangeRequest{StartSlot: start, Count: count}
+	span := newSpan(uint64(start), count)
 	var last *ExecutionPayloadEnvelope
 	check := func(e *ExecutionPayloadEnvelope) error {
-		if e.Slot < start || uint64(e.Slot-start) >= count {
-			return fmt.Errorf("%w: slot %d, asked for %d from %d", ErrOutOfRange, e.Slot, count, start)
+		if err := span.check(uint64(e.Slot)); err != nil {
+			return err
 		}
 		if last != nil && e.Slot <= last.Slot {
 			return fmt.Errorf("%w: %d after %d", ErrSlotOrder, e.Slot, last.Slot)
@@ -29,7 +29,17 @@ func (c *Client) ExecutionPayloadEnvelopesByRange(
 		last = e
 		return nil
 	}
-	return (&call[ExecutionPayloadEnvelope, *ExecutionPayloadEnvelope]{c, check}).stream(ctx, to, req, c.family.ExecutionPayloadEnvelopesByRange.Spec())
+	return (&call[ExecutionPayloadEnvelope, *ExecutionPayloadEnvelope]{c, check}).stream(ctx, to, &envelopeSpan{&span}, c.family.ExecutionPayloadEnvelopesByRange.Spec())
+}
+
+// envelopeSpan asks for envelopes by range.
+type envelopeSpan struct{ *span }
+
+func (e *envelopeSpan) next(n int) any {
+	if !e.take(n) {
+		return nil
+	}
+	return &ssz.ExecutionPayloadEnvelopesByRangeRequest{StartSlot: ssz.Slot(e.start), Count: e.count}
 }
 
 // ExecutionPayloadEnvelopesByRoot asks a peer for the execution payload envelopes of blocks by the
@@ -39,9 +49,9 @@ func (c *Client) ExecutionPayloadEnvelopesByRange(
 func (c *Client) ExecutionPayloadEnvelopesByRoot(
 	ctx context.Context, to peer.ID, roots []ssz.Root,
 ) iter.Seq2[*ExecutionPayloadEnvelope, error] {
-	req, wanted := ssz.ExecutionPayloadEnvelopesByRootRequest(roots), newRootCheck(roots)
+	wanted := newRootCheck(roots, func(roots []ssz.Root) any { return new(ssz.ExecutionPayloadEnvelopesByRootRequest(roots)) })
 	check := func(e *ExecutionPayloadEnvelope) error { return wanted.checkRoot(e.Slot, e.BlockRoot) }
-	return (&call[ExecutionPayloadEnvelope, *ExecutionPayloadEnvelope]{c, check}).stream(ctx, to, &req, c.family.ExecutionPayloadEnvelopesByRoot.Spec())
+	return (&call[ExecutionPayloadEnvelope, *ExecutionPayloadEnvelope]{c, check}).stream(ctx, to, wanted, c.family.ExecutionPayloadEnvelopesByRoot.Spec())
 }
 
 // InclusionListsByIndices asks a peer for the inclusion lists of those members of a slot's inclusion
@@ -66,5 +76,5 @@ func (c *Client) InclusionListsByIndices(
 		seen[l.ValidatorIndex] = true
 		return nil
 	}
-	return (&call[InclusionList, *InclusionList]{c, check}).stream(ctx, to, req, c.family.InclusionListsByIndices.Spec())
+	return (&call[InclusionList, *InclusionList]{c, check}).stream(ctx, to, &whole{req}, c.family.InclusionListsByIndices.Spec())
 }

@@ -18,10 +18,14 @@ import (
 // verify, before it asks for the next as the specs have it: no library for that is needed here.
 // It is otherwise as BlocksByRange.
 func (c *Client) BlobSidecarsByRange(ctx context.Context, to peer.ID, start ssz.Slot, count uint64) iter.Seq2[*BlobSidecar, error] {
-	req := &ssz.BlobSidecarsByRangeRequest{StartSlot: start, Count: count}
-	order := sidecarOrder{start: start, count: count}
+	span := newSpan(uint64(start), count)
+	span.redo = true
+	order := sidecarOrder{span: &span}
 	next := uint64(0)
 	check := func(b *BlobSidecar) error {
+		if order.seen(b.Slot, b.BlockRoot, b.Index) {
+			return errSeen
+		}
 		if !order.any || b.Slot != order.slot {
 			next = 0
 		}
@@ -37,24 +41,21 @@ func (c *Client) BlobSidecarsByRange(ctx context.Context, to peer.ID, start ssz.
 		}
 		return b.checkInclusion()
 	}
-	return (&call[BlobSidecar, *BlobSidecar]{c, check}).stream(ctx, to, req, c.family.BlobSidecarsByRange.Spec())
+	return (&call[BlobSidecar, *BlobSidecar]{c, check}).stream(ctx, to, &blobSpan{&span, c.mostBlobs(start, count)}, c.family.BlobSidecarsByRange.Spec())
 }
 
 // BlobSidecarsByRoot asks a peer for blob sidecars by block root and index and yields those it has, in
 // the order in which it sends them, each checked: well-formed, of its digest, one of those asked for,
 // its commitment included in the block of its header. It is otherwise as BlobSidecarsByRange.
 func (c *Client) BlobSidecarsByRoot(ctx context.Context, to peer.ID, ids []ssz.BlobIdentifier) iter.Seq2[*BlobSidecar, error] {
-	req, wanted := ssz.BlobSidecarsByRootRequest(ids), newSidecarCheck()
-	for _, id := range ids {
-		wanted.want(id.BlockRoot, id.Index)
-	}
+	wanted := newSidecarCheck(ids, func(ids []ssz.BlobIdentifier) any { return new(ssz.BlobSidecarsByRootRequest(ids)) })
 	check := func(b *BlobSidecar) error {
 		if err := wanted.check(b.Slot, b.BlockRoot, b.Index); err != nil {
 			return err
 		}
 		return b.checkInclusion()
 	}
-	return (&call[BlobSidecar, *BlobSidecar]{c, check}).stream(ctx, to, &req, c.family.BlobSidecarsByRoot.Spec())
+	return (&call[BlobSidecar, *BlobSidecar]{c, check}).stream(ctx, to, wanted, c.family.BlobSidecarsByRoot.Spec())
 }
 
 func (c *Client) checkBlobIndex(b *BlobSidecar) error {
@@ -74,18 +75,19 @@ func (c *Client) checkBlobIndex(b *BlobSidecar) error {
 func (c *Client) DataColumnSidecarsByRange(
 	ctx context.Context, to peer.ID, start ssz.Slot, count uint64, columns []uint64,
 ) iter.Seq2[*DataColumnSidecar, error] {
-	req := &ssz.DataColumnSidecarsByRangeRequest{StartSlot: start, Count: count, Columns: columns}
-	order := sidecarOrder{start: start, count: count}
+	plan := &columnSpan{span: newSpan(uint64(start), count), columns: columns}
+	order := sidecarOrder{span: &plan.span}
 	check := func(d *DataColumnSidecar) error {
-		if !slices.Contains(columns, d.Index) {
+		if !slices.Contains(plan.part, d.Index) {
 			return fmt.Errorf("%w: column %d of slot %d", ErrUnexpectedIndex, d.Index, d.Slot)
 		}
 		if err := order.check(d.Slot, d.BlockRoot, d.Index); err != nil {
 			return err
 		}
+		plan.index = d.Index
 		return d.checkForm(c.family.network)
 	}
-	return (&call[DataColumnSidecar, *DataColumnSidecar]{c, check}).stream(ctx, to, req, c.family.DataColumnSidecarsByRange.Spec())
+	return (&call[DataColumnSidecar, *DataColumnSidecar]{c, check}).stream(ctx, to, plan, c.family.DataColumnSidecarsByRange.Spec())
 }
 
 // DataColumnSidecarsByRoot asks a peer for columns of blocks by their roots and yields those it has,
@@ -94,39 +96,89 @@ func (c *Client) DataColumnSidecarsByRange(
 func (c *Client) DataColumnSidecarsByRoot(
 	ctx context.Context, to peer.ID, ids []ssz.DataColumnsByRootIdentifier,
 ) iter.Seq2[*DataColumnSidecar, error] {
-	req, wanted := ssz.DataColumnSidecarsByRootRequest(ids), newSidecarCheck()
+	var columns []ssz.BlobIdentifier
 	for _, id := range ids {
 		for _, column := range id.Columns {
-			wanted.want(id.BlockRoot, column)
+			columns = append(columns, ssz.BlobIdentifier{BlockRoot: id.BlockRoot, Index: column})
 		}
 	}
+	wanted := newSidecarCheck(columns, columnsByRoot)
+	wanted.all = new(ssz.DataColumnSidecarsByRootRequest(ids))
 	check := func(d *DataColumnSidecar) error {
 		if err := wanted.check(d.Slot, d.BlockRoot, d.Index); err != nil {
 			return err
 		}
 		return d.checkForm(c.family.network)
 	}
-	return (&call[DataColumnSidecar, *DataColumnSidecar]{c, check}).stream(ctx, to, &req, c.family.DataColumnSidecarsByRoot.Spec())
+	return (&call[DataColumnSidecar, *DataColumnSidecar]{c, check}).stream(ctx, to, wanted, c.family.DataColumnSidecarsByRoot.Spec())
 }
 
-// A sidecarCheck checks the sidecars of one response by root. One that is asked for more than once may
+// columnsByRoot returns the request for some columns, which those of a block follow one another in.
+func columnsByRoot(columns []ssz.BlobIdentifier) any {
+	var ids ssz.DataColumnSidecarsByRootRequest
+	for _, c := range columns {
+		if n := len(ids); n == 0 || ids[n-1].BlockRoot != c.BlockRoot {
+			ids = append(ids, ssz.DataColumnsByRootIdentifier{BlockRoot: c.BlockRoot})
+		}
+		last := &ids[len(ids)-1]
+		last.Columns = append(last.Columns, c.Index)
+	}
+	return &ids
+}
+
+// blobSpan asks for blob sidecars by range.
+type blobSpan struct {
+	*span
+	each uint64 // the most of a block
+}
+
+func (b *blobSpan) next(n int) any {
+	if !b.take(per(n, b.each)) {
+		return nil
+	}
+	return &ssz.BlobSidecarsByRangeRequest{StartSlot: ssz.Slot(b.start), Count: b.count}
+}
+
+// mostBlobs returns the most blobs of a block in a range of slots, by the last of them: the number only grew.
+func (c *Client) mostBlobs(start ssz.Slot, count uint64) uint64 {
+	n := c.family.network
+	return n.BlobParametersAt(n.EpochOf(start + ssz.Slot(count))).MaxBlobsPerBlock
+}
+
+// A sidecarCheck asks for sidecars by root and index, and checks them. One that is asked for more than once may
 // be answered as often.
 type sidecarCheck struct {
+	list[ssz.BlobIdentifier]
 	wanted map[ssz.Root]map[uint64]int
 }
 
-func newSidecarCheck() sidecarCheck {
-	return sidecarCheck{make(map[ssz.Root]map[uint64]int)}
+func newSidecarCheck(ids []ssz.BlobIdentifier, request func([]ssz.BlobIdentifier) any) *sidecarCheck {
+	s := new(sidecarCheck)
+	s.list = list[ssz.BlobIdentifier]{left: ids, request: request, wants: s.wants, unanswered: s.unanswered}
+	return s
 }
 
-func (s sidecarCheck) want(root ssz.Root, index uint64) {
-	if s.wanted[root] == nil {
-		s.wanted[root] = make(map[uint64]int)
+func (s *sidecarCheck) wants(ids []ssz.BlobIdentifier) {
+	s.wanted = make(map[ssz.Root]map[uint64]int)
+	for _, id := range ids {
+		if s.wanted[id.BlockRoot] == nil {
+			s.wanted[id.BlockRoot] = make(map[uint64]int)
+		}
+		s.wanted[id.BlockRoot][id.Index]++
 	}
-	s.wanted[root][index]++
 }
 
-func (s sidecarCheck) check(slot ssz.Slot, root ssz.Root, index uint64) error {
+func (s *sidecarCheck) unanswered(ids []ssz.BlobIdentifier) (rest []ssz.BlobIdentifier) {
+	for _, id := range ids {
+		if s.wanted[id.BlockRoot][id.Index] > 0 {
+			s.wanted[id.BlockRoot][id.Index]--
+			rest = append(rest, id)
+		}
+	}
+	return rest
+}
+
+func (s *sidecarCheck) check(slot ssz.Slot, root ssz.Root, index uint64) error {
 	switch indices := s.wanted[root]; {
 	case indices == nil:
 		return fmt.Errorf("%w: root %v of slot %d", ErrUnexpectedRoot, root, slot)

@@ -43,20 +43,24 @@ func wholeBlocks(refs iter.Seq2[SidecarRef, error], n uint64) iter.Seq2[SidecarR
 	}
 }
 
-// sidecarOrder checks the sidecars of one response by range: slots in the range and ascending, indices
+// sidecarOrder checks the sidecars of one call by range: slots in the range and ascending, indices
 // ascending in each, and one block in each.
 type sidecarOrder struct {
-	start ssz.Slot
-	count uint64
+	span  *span
 	any   bool
 	slot  ssz.Slot
 	root  ssz.Root
 	index uint64
 }
 
+// seen reports whether a sidecar was received before, in an answer that was cut within its slot.
+func (o *sidecarOrder) seen(slot ssz.Slot, root ssz.Root, index uint64) bool {
+	return o.any && o.span.again && slot == o.slot && root == o.root && index <= o.index
+}
+
 func (o *sidecarOrder) check(slot ssz.Slot, root ssz.Root, index uint64) error {
-	if slot < o.start || uint64(slot-o.start) >= o.count {
-		return fmt.Errorf("%w: slot %d, asked for %d from %d", ErrOutOfRange, slot, o.count, o.start)
+	if err := o.span.check(uint64(slot)); err != nil {
+		return err
 	}
 	if o.any {
 		switch {
@@ -69,5 +73,6 @@ func (o *sidecarOrder) check(slot ssz.Slot, root ssz.Root, index uint64) error {
 		}
 	}
 	o.any, o.slot, o.root, o.index = true, slot, root, index
+	o.span.again = false
 	return nil
 }

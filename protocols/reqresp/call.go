@@ -41,7 +41,12 @@ func (c *call) open(ctx context.Context, specs []*Spec) (*Outbound, error) {
 	c.info.Protocol = stream.Protocol()
 	c.info.Conn = stream.Conn()
 	tell(shared.trace.Negotiated, c.info)
-	return newOutbound(ctx, c, wrapMplex(stream), c.info.Spec), nil
+	if c.info.Spec.Kind == KindOneWay {
+		stream = wrapMplex(stream)
+	} else {
+		stream = readAhead(stream, shared.unread)
+	}
+	return newOutbound(ctx, c, stream, c.info.Spec), nil
 }
 
 // connect waits for the call's turn and opens a stream. The phase is the one it failed in.

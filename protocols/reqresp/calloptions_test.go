@@ -100,7 +100,7 @@ func TestCallWithTimeouts(t *testing.T) {
 					*tt.bound(&o.Timeouts) = bound
 					spec := reqresp.NewStream[Text, Text](family, "stall", limits, 1).Spec()
 					began, err := lastStep(t.Context(), reqresp.NewClient(s.client, nil).With(o), to, spec, tt.request)
-					want := bound
+					want := tt.takes(bound)
 					if tt.name == "dial" && bound > 10*time.Second {
 						// libp2p gives up an address by itself.
 						wantFailure(t, err, reqresp.PhaseDial)

@@ -62,6 +62,8 @@ type clientShared struct {
 	protect *protector
 	pacer   CallPacer
 	trace   *ClientTrace
+	unread  *memoryBudget
+	behind  behind
 	lastID  atomic.Uint64
 }
 
@@ -79,6 +81,7 @@ func NewClient(h Host, opts *ClientOptions) *Client {
 		protect: newProtector(h.ConnManager()),
 		pacer:   o.Pacer,
 		trace:   o.Trace,
+		unread:  newMemoryBudget(maxUnreadInAll),
 	}}
 }
 
@@ -97,6 +100,16 @@ func (c *Client) With(o CallOptions) *Client {
 // Pending returns how many exchanges with each peer have not ended, those that wait
 // for their turn or for a connection included.
 func (c *Client) Pending() map[peer.ID]int { return c.shared.protect.counts() }
+
+// MaxUnread returns how many bytes of a response are held for a caller who does not read them, on
+// a connection to a peer as it is now. It is 0 where there is no bound to keep to, as nothing
+// is connected or the muxer has flow control: the peer waits there. See [Outbound.MaxUnread].
+func (c *Client) MaxUnread(to peer.ID) int {
+	if slices.ContainsFunc(c.shared.host.Network().ConnsToPeer(to), isMplex) {
+		return maxUnread
+	}
+	return 0
+}
 
 // Open begins an exchange with a peer: it waits for its turn, connects if need
 // be, opens a stream and negotiates the first protocol that the peer supports,

@@ -51,11 +51,37 @@
 // breaks off resets the stream, and its peer notices with the next chunk it writes: the muxers
 // tell nobody before. The end of a connection is noticed at once.
 //
-// One muxer falls short of this: go-libp2p's mplex sends no reset for a stream
-// whose write side is closed, so that a responder does not learn that its
-// requester broke off and sends on. The rest is then read and dropped, for up to five seconds,
-// before the call returns: mplex stalls a connection on which streams are given up with data
-// unread.
+// # mplex
+//
+// go-libp2p's mplex falls short of this. It has no flow control, and one loop reads a connection for all its
+// streams: a message that its reader does not take stalls them all, and after five seconds go-mplex
+// resets that stream. Nor does it send a reset for a stream whose write side is closed, so that a responder does
+// not learn that its requester broke off, and sends on.
+//
+// A client therefore reads a response on mplex as it arrives, on a goroutine of the call's, and holds
+// what its caller has not received yet. [Outbound.MaxUnread] bounds that for one response, 256 MiB
+// bound it for all of a client together, of which several of one peer get a part, and it is
+// reserved in the scope of its stream. So these hold:
+//
+//   - Other streams of the connection are delayed by a slow caller for no more than 250 ms at a time, in
+//     which the caller may make room.
+//   - A response that fits is received whole, however slow the caller is.
+//   - From one that does not fit, the chunks that were held are received. Then Receive fails with [ErrBufferFull].
+//
+// These do not:
+//
+//   - The responder is not slowed down. How much arrives is decided by what is asked for: package beacon asks
+//     for what is likely to fit, others have to see to it themselves.
+//   - A response that is given up, full or not, keeps arriving. It is read and dropped for up to five seconds, for
+//     which the call's end waits, and skipped by go-mplex from then on. It takes the connection's bandwidth, and
+//     what is asked for next arrives behind it.
+//   - A peer that does not read what this side sends stalls all that is sent to it, and so the negotiation of its
+//     further streams. What it sends on streams that are negotiated is read and handled meanwhile: writing has
+//     timeouts, and reading does not wait for it.
+//   - Streams in libp2p's hands, and those of other protocols, can stall a connection as before.
+//
+// On yamux and QUIC the responder waits for the reader, and pings beside one slow reader are answered. QUIC has a
+// window for a whole connection too: several slow readers can fill that.
 //
 // # Errors
 //
@@ -92,14 +118,16 @@
 // Where the host has a resource manager, streams that are served belong to the service
 // [ServiceName], and memory is reserved in their scopes: for a request if 60 % of a scope's limit
 // is enough, for a chunk up to 80 %. What is refused there ends in the same way. The
-// requests and answers of a [Client] are bounded by [ClientOptions] and the Limits of what it calls.
+// requests and answers of a [Client] are bounded by [ClientOptions] and the Limits of what it calls, and what
+// it holds of responses on mplex as told above.
 //
 // When and how fast an exchange may go on is decided by a [Pacer], chunk by
 // chunk and before the chunk is fetched. A client bounds the exchanges it has under way,
 // in all and with one peer on one protocol; further calls wait their turn, and a bound on those too makes the
 // next one fail at once. See [ServerOptions] and [ClientOptions].
 //
-// Every phase of an exchange has a timeout of its own, see [Timeouts]. Peers with pending
+// Every phase of an exchange has a timeout of its own, see [Timeouts]. A message that keeps arriving is not
+// timed out, however large it is and slow the link. Peers with pending
 // exchanges are protected from the connection manager.
 //
 // # Observation
@@ -112,5 +140,5 @@
 // A [Server], a [Client] and a [RequestResponse] are safe for concurrent use, and so are descriptors.
 // An [Inbound] or [Outbound] exchange belongs to one goroutine. Handlers run
 // concurrently, each on a goroutine the server owns and waits for in
-// [Server.Stop]. A client has no goroutine: calls run on their caller's.
+// [Server.Stop]. Calls run on their caller's goroutine, and on mplex on one more that ends with the call.
 package reqresp

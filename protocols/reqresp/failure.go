@@ -176,6 +176,8 @@ func streamCause(ctx context.Context, stream network.Stream, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		return cause(ctx, err)
+	case errors.Is(err, ErrBufferFull):
+		return err
 	case isUnsupported(err):
 		// A protocol known to be supported is negotiated along with the request.
 		return fmt.Errorf("%w: %w", ErrUnsupported, err)

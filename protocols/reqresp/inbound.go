@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -18,7 +17,7 @@ type Inbound struct {
 	info   InboundInfo
 	spec   *Spec
 	stream network.Stream
-	writer pieceWriter
+	timer  progressTimer
 	pacer  Pacer
 	trace  *ServerTrace
 	server *Server
@@ -102,21 +101,22 @@ func (in *Inbound) admit(ctx context.Context) error {
 }
 
 func (in *Inbound) read(ctx context.Context, msg any) error {
-	// Deadlines fail only on streams that are closed, which the read then tells.
-	_ = in.stream.SetReadDeadline(time.Now().Add(in.spec.Limits.Timeouts.Progress))
 	if err := in.memory.hold(readerSize, requestPriority); err != nil {
 		return err
 	}
 	tr := &transportReader{r: in.stream, memory: &in.memory}
 	br := getReader(tr)
 	defer putReader(br)
+	in.timer.start(in.spec.Limits.Timeouts.Progress, &tr.n, 0)
 	err := in.spec.Codec.ReadRequest(br, in.Protocol(), in.spec.Limits.MaxRequest, msg)
+	in.timer.stop()
 	if err == nil {
 		err = in.readEnd(br, tr)
 	}
-	in.result.RequestBytes = tr.n
+	got := tr.n.Load()
+	in.result.RequestBytes = got
 	// The request itself stays, as long as its handler may look at it.
-	_ = in.memory.hold(min(in.memory.held, int(tr.n)), requestPriority)
+	_ = in.memory.hold(min(in.memory.held, int(got)), requestPriority)
 	switch {
 	case err == nil:
 		return nil
@@ -240,7 +240,7 @@ func (in *Inbound) SendAppend(ctx context.Context, fill func(dst []byte) ([]byte
 }
 
 func (in *Inbound) write(ctx context.Context, b []byte) (int, error) {
-	n, err := in.writer.write(b)
+	n, err := in.timer.write(b, in.spec.Limits.Timeouts.Write)
 	in.result.ResponseBytes += uint64(n)
 	if err != nil {
 		in.writeErr = fmt.Errorf("writing response: %w", streamCause(ctx, in.stream, err))

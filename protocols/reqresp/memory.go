@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -27,13 +28,14 @@ const (
 	reservationStep  = 64 << 10
 )
 
-// A memory is what the messages of one exchange hold, of its server's budget and in the
-// scope of its stream. It belongs to the exchange's goroutine.
+// A memory is what the messages of one exchange hold, of its server's or client's budget and in
+// the scope of its stream. It does not lock.
 type memory struct {
-	server *Server
-	peer   peer.ID
-	scope  network.StreamScope
-	held   int
+	budget  *memoryBudget
+	refused *atomic.Uint64 // counts what was refused, unless nil
+	peer    peer.ID
+	scope   network.StreamScope
+	held    int
 	// reserved is the most that was held so far, rounded up: a resource manager has seven scopes
 	// to ask for a stream, too many for every chunk.
 	reserved int
@@ -45,23 +47,25 @@ func (m *memory) hold(n int, priority uint8) error {
 	switch more := n - m.held; {
 	case more > 0:
 		if err := m.take(more, priority); err != nil {
-			m.server.refused.Add(1)
+			if m.refused != nil {
+				m.refused.Add(1)
+			}
 			return &memoryRefusal{more, err}
 		}
 	case more < 0:
-		m.server.memory.give(m.peer, -more)
+		m.budget.give(m.peer, -more)
 	}
 	m.held = n
 	return nil
 }
 
 func (m *memory) take(n int, priority uint8) error {
-	if err := m.server.memory.take(m.peer, m.held, n); err != nil {
+	if err := m.budget.take(m.peer, m.held, n); err != nil {
 		return err
 	}
 	err := m.reserve(m.held+n, priority)
 	if err != nil {
-		m.server.memory.give(m.peer, n)
+		m.budget.give(m.peer, n)
 	}
 	return err
 }

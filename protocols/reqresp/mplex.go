@@ -32,7 +32,8 @@ type mplexStream struct {
 	over bool // from now on deadlines are those of draining
 }
 
-// wrapMplex returns the stream as it is unless it runs on mplex.
+// wrapMplex returns the stream as it is unless it runs on mplex. It is for streams that are
+// served, or not answered; see readAhead for the others.
 func wrapMplex(s network.Stream) network.Stream {
 	if !isMplex(s.Conn()) {
 		return s
@@ -76,11 +77,24 @@ func (s *mplexStream) Read(b []byte) (int, error) {
 // Write tells that the stream was reset in that case: where a write waits meanwhile, go-mplex says
 // that the stream is closed, which nobody who writes has done.
 func (s *mplexStream) Write(b []byte) (int, error) {
-	n, err := s.Stream.Write(b)
+	return writeMplex(s.Stream, b)
+}
+
+func writeMplex(s network.Stream, b []byte) (int, error) {
+	n, err := s.Write(b)
 	if err != nil && !isTimeout(err) && !errors.Is(err, network.ErrReset) {
 		err = fmt.Errorf("%w: %w", network.ErrReset, err)
 	}
 	return n, err
+}
+
+func (s *mplexStream) SetWriteDeadline(t time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over {
+		return nil
+	}
+	return s.Stream.SetWriteDeadline(t)
 }
 
 func (s *mplexStream) SetReadDeadline(t time.Time) error {

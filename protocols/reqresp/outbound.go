@@ -22,6 +22,7 @@ type Outbound struct {
 	ctx      context.Context // the exchange's own
 	cancel   context.CancelFunc
 	guard    *streamGuard
+	timer    progressTimer
 
 	tr        transportReader
 	br        *bufio.Reader
@@ -38,10 +39,12 @@ type Outbound struct {
 func newOutbound(ctx context.Context, c *call, stream network.Stream, spec *Spec) *Outbound {
 	o := &Outbound{call: c, spec: spec, stream: stream, maxChunks: spec.Limits.MaxChunks}
 	o.timeouts = c.client.opts.Timeouts.or(spec.Limits.Timeouts)
+	o.timeouts.FirstByte <<= c.client.shared.behind.times(stream.Conn())
 	o.ctx, o.cancel = context.WithTimeoutCause(ctx, o.timeouts.Total, ErrTimeout)
 	o.guard = guardStream(o.ctx, stream)
 	o.tr.r = stream
 	o.br = getReader(&o.tr)
+	o.timer.stream = stream
 	return o
 }
 
@@ -57,6 +60,17 @@ func (o *Outbound) Protocol() protocol.ID { return o.stream.Protocol() }
 
 // Conn returns the connection the stream runs on.
 func (o *Outbound) Conn() network.Conn { return o.stream.Conn() }
+
+// MaxUnread returns how many bytes of the response are held at most for a caller that does not
+// read them. It is 0 where the muxer has flow control. On mplex, which has none, what arrives
+// is read at once, and a caller that lets more than that arrive fails with ErrBufferFull; less is held
+// where other calls hold much, or the host's resource manager wants it.
+func (o *Outbound) MaxUnread() int {
+	if isMplex(o.Conn()) {
+		return maxUnread
+	}
+	return 0
+}
 
 // Send writes req, a pointer to the request, and half-closes the stream. It is
 // called once, first; a second call fails, and sends nothing. The error is a [*Failure].
@@ -78,13 +92,12 @@ func (o *Outbound) Send(req any) error {
 	if bounded, ok := req.(BoundedRequest); ok && o.spec.Kind == KindStream {
 		o.maxChunks = max(0, min(o.maxChunks, bounded.MaxChunks()))
 	}
-	writer := pieceWriter{stream: o.stream, timeout: o.timeouts.Write}
-	n, err := writer.write(b)
+	n, err := o.write(b)
 	o.call.result.RequestBytes = uint64(n)
 	o.cut = err != nil && o.mayBeAnswered(err)
 	switch {
 	case o.cut:
-		o.setReadDeadline(o.timeouts.FirstByte)
+		o.timer.start(o.timeouts.FirstByte, &o.tr.n, 0)
 		return nil
 	case err != nil:
 		return o.transportFailed(PhaseRequest, err)
@@ -93,9 +106,21 @@ func (o *Outbound) Send(req any) error {
 	// error means that the peer wants no more of it, which reading explains better.
 	_ = o.stream.SetWriteDeadline(time.Now().Add(o.timeouts.Write))
 	_ = o.stream.CloseWrite()
-	o.setReadDeadline(o.timeouts.FirstByte)
+	o.timer.start(o.timeouts.FirstByte, &o.tr.n, 0)
 	tellBytes(o.trace().WroteRequest, o.call.info, n)
 	return nil
+}
+
+// write writes the request. Where libp2p negotiates along with the first write, that cannot be gone on
+// with after a timeout, and so it is small.
+func (o *Outbound) write(b []byte) (int, error) {
+	first := min(len(b), progressFloor)
+	n, err := o.timer.write(b[:first], o.timeouts.Write)
+	if err != nil {
+		return n, err
+	}
+	m, err := o.timer.write(b[first:], o.timeouts.Write)
+	return n + m, err
 }
 
 // mayBeAnswered reports whether the peer has closed a stream before it read all of the
@@ -131,9 +156,15 @@ func (o *Outbound) Receive(resp any) error {
 	if o.chunks >= o.maxChunks {
 		return o.receiveEnd(resp)
 	}
-	o.setReadDeadline(o.timeouts.Progress)
+	if o.chunks > 0 {
+		if err := o.awaitChunk(); err != nil {
+			return err
+		}
+	}
+	o.timer.start(o.timeouts.Progress, &o.tr.n, o.br.Buffered())
 	before := o.consumed()
 	err := o.spec.Codec.ReadResponse(o.br, o.Protocol(), o.spec.Limits.MaxResponse, resp)
+	o.timer.stop()
 	if err != nil {
 		return o.readFailed(err)
 	}
@@ -143,7 +174,7 @@ func (o *Outbound) Receive(resp any) error {
 }
 
 // consumed returns how many bytes of the response were made use of.
-func (o *Outbound) consumed() uint64 { return o.tr.n - uint64(o.br.Buffered()) }
+func (o *Outbound) consumed() uint64 { return o.tr.n.Load() - uint64(o.br.Buffered()) }
 
 // awaitFirstByte gives the first byte its own timeout. The end of the stream is
 // left for the codec to find.
@@ -156,7 +187,21 @@ func (o *Outbound) awaitFirstByte() error {
 		return o.transportFailed(PhaseFirstByte, err)
 	}
 	if err == nil {
+		o.call.client.shared.behind.caughtUp(o.Conn())
 		tell(o.trace().GotFirstByte, o.call.info)
+	}
+	return nil
+}
+
+// awaitChunk gives the wait for the next chunk a timeout of its own. The end of the stream is left for the
+// codec to find.
+func (o *Outbound) awaitChunk() error {
+	if o.br.Buffered() > 0 {
+		return nil
+	}
+	o.timer.start(o.timeouts.Progress, &o.tr.n, 0)
+	if _, err := o.br.Peek(1); err != nil && err != io.EOF {
+		return o.transportFailed(PhaseResponse, err)
 	}
 	return nil
 }
@@ -170,7 +215,7 @@ const endTimeout = time.Second
 // sent everything, did no harm. A surplus chunk is read into resp, unless that is
 // nil, as it may be the peer's verdict.
 func (o *Outbound) receiveEnd(resp any) error {
-	o.setReadDeadline(min(endTimeout, o.timeouts.Progress))
+	o.timer.start(min(endTimeout, o.timeouts.Progress), &o.tr.n, 0)
 	if _, err := o.br.Peek(1); err != nil {
 		o.ended = err == io.EOF
 		o.err = io.EOF
@@ -206,7 +251,7 @@ func (o *Outbound) readFailed(err error) error {
 // receiveVerdict ends the response with the peer's verdict, after which nothing
 // may come. A peer that is slow to close did no harm.
 func (o *Outbound) receiveVerdict(e *Error) error {
-	o.setReadDeadline(min(endTimeout, o.timeouts.Progress))
+	o.timer.start(min(endTimeout, o.timeouts.Progress), &o.tr.n, 0)
 	if _, err := o.br.Peek(1); err == nil {
 		return o.fail(PhaseResponse, fmt.Errorf("%w: %w: %w", ErrViolation, ErrAfterVerdict, e))
 	}
@@ -231,6 +276,10 @@ func (o *Outbound) Close() {
 		return
 	}
 	o.closed = true
+	o.timer.stop()
+	if phase, ok := timedOutIn(o.err); ok {
+		o.call.client.shared.behind.add(o.Conn(), phase)
+	}
 	if !o.flushed && o.guard.disarm() {
 		o.endStream()
 	}
@@ -263,11 +312,6 @@ func (o *Outbound) endStream() {
 		return
 	}
 	_ = o.stream.ResetWithError(resetCode(o.err))
-}
-
-func (o *Outbound) setReadDeadline(d time.Duration) {
-	// It fails only on streams that are closed, which the next read then tells.
-	_ = o.stream.SetReadDeadline(time.Now().Add(d))
 }
 
 func (o *Outbound) fail(phase Phase, err error) error {

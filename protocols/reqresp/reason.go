@@ -100,6 +100,7 @@ var reasons = []struct {
 	{ReasonViolation, wraps(ErrViolation)},
 	{ReasonOverLimit, wraps(ErrRefused)},
 	{ReasonOverLimit, wraps(ErrRateLimited)},
+	{ReasonOverLimit, wraps(ErrBufferFull)},
 	{ReasonUnsupported, wraps(ErrUnsupported)},
 	{ReasonShutdown, wraps(ErrClosed)},
 	{ReasonTimeout, wraps(ErrTimeout)},

@@ -23,7 +23,7 @@ func (s *Server) serve(spec *Spec, handler HandlerFunc, stream network.Stream) {
 		spec:   spec,
 		server: s,
 		stream: stream,
-		writer: pieceWriter{stream: stream, timeout: spec.Limits.Timeouts.Write},
+		timer:  progressTimer{stream: stream},
 		pacer:  s.opts.Pacer,
 		trace:  s.opts.Trace,
 		phase:  PhaseRequest,
@@ -40,7 +40,7 @@ func (s *Server) serve(spec *Spec, handler HandlerFunc, stream network.Stream) {
 		s.turnAway(in, err)
 		return
 	}
-	in.memory = memory{server: s, peer: in.info.Peer, scope: scope}
+	in.memory = memory{budget: s.memory, refused: &s.refused, peer: in.info.Peer, scope: scope}
 	s.protect.begin(in.info.Peer)
 	defer s.protect.end(in.info.Peer)
 	s.done(in, exchange(in.seat.ctx, handler, in))

@@ -39,9 +39,15 @@ type simulation struct {
 // connected.
 func simulate(t *testing.T, f func(t *testing.T, s *simulation)) {
 	t.Helper()
+	simulateAt(t, 1000*simlibp2p.OneMbps, f)
+}
+
+// simulateAt is simulate with links of so many bits per second.
+func simulateAt(t *testing.T, bits int, f func(t *testing.T, s *simulation)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		s := new(simulation)
-		link := simnet.LinkSettings{BitsPerSecond: 1000 * simlibp2p.OneMbps}
+		link := simnet.LinkSettings{BitsPerSecond: bits}
 		nw, meta, err := simlibp2p.SimpleLibp2pNetwork(
 			[]simlibp2p.NodeLinkSettingsAndCount{{LinkSettings: simnet.NodeBiDiLinkSettings{Downlink: link, Uplink: link}, Count: 2}},
 			s.latency, simlibp2p.NetworkSettings{})

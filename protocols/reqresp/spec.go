@@ -95,14 +95,23 @@ type Timeouts struct {
 	// Negotiate bounds opening the stream and agreeing on a protocol. Default 10 s.
 	Negotiate time.Duration
 	// Write bounds writing one message: the request on the client, each chunk
-	// on the server. Messages over 1 MiB get it once for every MiB. Default 10 s.
+	// on the server. A message of which the transport has taken 16 KiB or more within it gets it
+	// again. So a peer has to read at least so much in each, and one that ceases to read
+	// is given up after twice Write at most. Default 10 s.
 	Write time.Duration
 	// FirstByte bounds the client's wait, from the end of the request, for the
 	// first byte of the response. Deployed clients use 5 s. Default 10 s.
+	//
+	// After a response timed out halfway, the next request on its connection gets twice as long:
+	// what the peer has queued of the old response arrives before the new one. Each further timeout
+	// doubles it again, up to eight times FirstByte, and the first byte of a response ends that.
 	FirstByte time.Duration
 	// Progress bounds the arrival of one message: on the server the whole request
-	// with its end, on the client each chunk since the one before it. Deployed
-	// servers which limit rates leave up to 10 s between chunks. Default 15 s.
+	// with its end; on the client the wait for each chunk after the one before, and then
+	// that chunk. A message of which 16 KiB or more have come within it gets it again. So one
+	// that keeps arriving is not timed out, and 16 KiB per Progress is the slowest that is
+	// borne: 1.1 KiB/s. Deployed servers which limit rates leave up to 10 s between chunks.
+	// Default 15 s.
 	Progress time.Duration
 	// Total bounds the exchange from the opened stream to its end, the handler's work
 	// and waits for rate limits included. Default 60 s, and 30 minutes for

@@ -3,6 +3,7 @@ package reqresp
 import (
 	"io"
 	"math/bits"
+	"sync/atomic"
 )
 
 // A transportReader remembers the stream's own error, so that it can be told
@@ -13,12 +14,12 @@ type transportReader struct {
 	memory *memory
 	err    error
 	ended  bool // the stream's end was read
-	n      uint64
+	n      atomic.Uint64
 }
 
 func (t *transportReader) Read(b []byte) (int, error) {
 	n, err := t.r.Read(b)
-	t.n += uint64(n)
+	t.n.Add(uint64(n))
 	if t.memory != nil && n > 0 {
 		if full := t.hold(); full != nil {
 			t.err = full
@@ -37,8 +38,9 @@ func (t *transportReader) Read(b []byte) (int, error) {
 // hold holds memory for what was received, in steps of powers of two, besides the buffer
 // which it is read with.
 func (t *transportReader) hold() error {
-	if t.n <= readerSize || readerSize+int(t.n) <= t.memory.held {
+	got := t.n.Load()
+	if got <= readerSize || readerSize+int(got) <= t.memory.held {
 		return nil
 	}
-	return t.memory.hold(readerSize+1<<bits.Len64(t.n-1), requestPriority)
+	return t.memory.hold(readerSize+1<<bits.Len64(got-1), requestPriority)
 }

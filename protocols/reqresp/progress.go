@@ -1,0 +1,112 @@
+package reqresp
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+)
+
+// progressFloor is how many bytes of a message have to cross within each of its timeouts for it to
+// get another: of [Timeouts], Progress and Write.
+const progressFloor = 16 << 10
+
+// longAgo as a deadline ends what waits.
+var longAgo = time.Unix(1, 0)
+
+// A progressTimer ends what one exchange reads from its stream, or writes to it, when that takes too
+// long. It sets no deadline before: on every muxer a deadline costs some allocations each time, a
+// timer none.
+type progressTimer struct {
+	stream network.Stream
+
+	mu      sync.Mutex
+	timer   *time.Timer // nil until it is first started
+	armed   bool        // the timer is running
+	expired int         // how often it has expired that nobody waits for any more
+	late    bool        // a deadline was set
+	timeout time.Duration
+	reading *atomic.Uint64 // counts what is read; nil while something is written
+	mark    uint64         // what reading was when the timeout began, without what is ahead
+}
+
+// start begins a timeout, and ends the one before. One for reading goes on as long as reading, which counts what
+// is read, grows by progressFloor in each. Of what it has counted already, some bytes may be
+// ahead: of the message that the timeout is for. One for writing has no count.
+func (t *progressTimer) start(timeout time.Duration, reading *atomic.Uint64, ahead int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.disarm()
+	t.timeout, t.reading, t.late = timeout, reading, false
+	if reading != nil {
+		t.mark = reading.Load() - uint64(ahead)
+	}
+	t.arm()
+}
+
+func (t *progressTimer) arm() {
+	t.armed = true
+	if t.timer == nil {
+		t.timer = time.AfterFunc(t.timeout, t.expire)
+		return
+	}
+	t.timer.Reset(t.timeout)
+}
+
+func (t *progressTimer) disarm() {
+	if t.armed && !t.timer.Stop() {
+		t.expired++
+	}
+	t.armed = false
+}
+
+// stop ends the timeout, and reports whether it had ended in a deadline.
+func (t *progressTimer) stop() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.disarm()
+	return t.late
+}
+
+func (t *progressTimer) expire() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.expired > 0 {
+		t.expired--
+		return
+	}
+	t.armed = false
+	// Deadlines fail only on streams that are closed, which reading and writing then tell.
+	if t.reading == nil {
+		t.late = true
+		_ = t.stream.SetWriteDeadline(longAgo)
+		return
+	}
+	if n := t.reading.Load(); n-t.mark >= progressFloor {
+		t.mark = n
+		t.arm()
+		return
+	}
+	t.late = true
+	_ = t.stream.SetReadDeadline(longAgo)
+}
+
+// write writes all of b in one piece, or fails. It gets another timeout each time that the stream has
+// taken progressFloor bytes or more within one.
+func (t *progressTimer) write(b []byte, timeout time.Duration) (int, error) {
+	done := 0
+	for done < len(b) {
+		t.start(timeout, nil, 0)
+		n, err := t.stream.Write(b[done:])
+		late := t.stop()
+		done += n
+		if late {
+			_ = t.stream.SetWriteDeadline(time.Time{})
+		}
+		if err != nil && (!late || n < progressFloor || !isTimeout(err)) {
+			return done, err
+		}
+	}
+	return done, nil
+}
