@@ -158,8 +158,12 @@ func TestCheckOfSizes(t *testing.T) {
 	columns := func(n int) ssz.Object {
 		return &containers.DataColumnSidecarGloas{Column: make([][2048]byte, n), KZGProofs: make([][48]byte, n)}
 	}
-	transaction := func(n int) ssz.Object {
-		return &containers.SignedInclusionList{Message: containers.InclusionList{Transactions: [][]byte{make([]byte, n)}}}
+	list := func(transactions, bytes int) ssz.Object {
+		l := new(containers.SignedInclusionList)
+		for range transactions {
+			l.Message.Transactions = append(l.Message.Transactions, make([]byte, bytes))
+		}
+		return l
 	}
 	for _, test := range []struct {
 		object ssz.Object
@@ -168,8 +172,11 @@ func TestCheckOfSizes(t *testing.T) {
 	}{
 		{columns(4096), 8585272, nil},
 		{columns(4097), 8585272 + 2096, ssz.ErrSize},
-		{transaction(8192), 8348, nil},
-		{transaction(8193), 8349, ssz.ErrSize},
+		{list(1, 8192), 8348, nil},
+		{list(65, 126), 8602, nil},
+		{list(8192, 1), 41112, nil},
+		{list(1, 41112-156), 41112, nil},
+		{list(1, 41112-155), 41113, ssz.ErrSize},
 	} {
 		b, err := test.object.MarshalSSZ()
 		if err != nil || len(b) != test.size {

@@ -90,7 +90,7 @@ func TestParseConfigRefuses(t *testing.T) {
 		{"# nothing", "empty"},
 		{"- 1", "line 1: want keys"},
 		{"a: [", "yaml"},
-		{"PRESET_BASE: gnosis", `PRESET_BASE: line 1: "gnosis": want mainnet or minimal`},
+		{"PRESET_BASE: pulse", `PRESET_BASE: line 1: "pulse": want mainnet, minimal or gnosis`},
 		{"PRESET_BASE: [mainnet]", "PRESET_BASE: line 1"},
 		{"CONFIG_NAME: {a: b}", "CONFIG_NAME: line 1"},
 		{"\nALTAIR_FORK_EPOCH: -1", `ALTAIR_FORK_EPOCH: line 2: "-1": want a whole number below 2^64`},
@@ -125,7 +125,7 @@ func TestParseConfigRefuses(t *testing.T) {
 
 func TestDefaultConfigsAreValid(t *testing.T) {
 	t.Parallel()
-	for _, preset := range []ssz.Preset{ssz.MainnetPreset, ssz.MinimalPreset} {
+	for _, preset := range presets {
 		if _, err := ssz.NewNetwork(ssz.DefaultConfig(preset), time.Unix(0, 0), ssz.Root{}); err != nil {
 			t.Errorf("%v: %v", preset, err)
 		}

@@ -25,7 +25,7 @@ func ParseConfig(file []byte) (*Config, error) {
 	preset := MainnetPreset
 	if node, ok := values["PRESET_BASE"]; ok {
 		if preset, err = ParsePreset(node.Value); err != nil {
-			return nil, badValue("PRESET_BASE", node, "mainnet or minimal")
+			return nil, badValue("PRESET_BASE", node, wantPreset)
 		}
 	}
 	cfg := DefaultConfig(preset)

@@ -63,10 +63,10 @@ func testFuzzed(t *testing.T, kind *vector, b []byte) {
 
 // kindsOf lists all presets and forks in which the named types are, as vectors without a value.
 func kindsOf(tb testing.TB, names []string) (kinds []vector) {
-	for _, preset := range []string{"mainnet", "minimal"} {
+	for _, preset := range presets {
 		for fork := ssz.Phase0; fork <= ssz.Heze; fork++ {
 			for _, name := range names {
-				k := vector{Preset: preset, Fork: fork.String(), Type: name}
+				k := vector{Preset: preset.String(), Fork: fork.String(), Type: name}
 				if _, err := k.network(tb).ShapeOf(fork, name); !errors.Is(err, ssz.ErrFork) {
 					kinds = append(kinds, k)
 				}

@@ -156,15 +156,8 @@ func (n *Network) BeaconBlocksByRootShape(e Epoch) *Shape {
 	return n.byRoot
 }
 
-// MinEpochsForBlockRequests is compute_min_epochs_for_block_requests of the consensus specs: for
-// how many epochs back a node has to serve blocks.
-func (n *Network) MinEpochsForBlockRequests() uint64 {
-	sum, carry := bits.Add64(n.cfg.MinValidatorWithdrawabilityDelay, n.cfg.ChurnLimitQuotient/2, 0)
-	if carry != 0 {
-		return math.MaxUint64
-	}
-	return sum
-}
+// MinEpochsForBlockRequests is [Config.ComputeMinEpochsForBlockRequests] of the network's configuration.
+func (n *Network) MinEpochsForBlockRequests() uint64 { return n.cfg.ComputeMinEpochsForBlockRequests() }
 
 // BlobParametersAt returns the blob parameters of an epoch, as [Period] defines them.
 func (n *Network) BlobParametersAt(e Epoch) BlobParameters { return n.PeriodAt(e).Blobs }
