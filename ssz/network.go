@@ -6,6 +6,8 @@ import (
 	"math/bits"
 	"slices"
 	"time"
+
+	"github.com/seed-2dd5877b/reqresp/ssz/containers"
 )
 
 // A Network is what identifies a chain and fixes its types: a configuration, a genesis, and the
@@ -19,6 +21,7 @@ type Network struct {
 	blocks                [lastBlocks + 1]Type   // SignedBeaconBlock by fork
 	messages              [lastBlocks + 1]*Shape // of BeaconBlock by fork
 	byRoot, byRootDeneb   *Shape                 // of BeaconBlocksByRootRequest
+	inclusionList         *Shape                 // of SignedInclusionList
 }
 
 // NewNetwork returns the network of a configuration and a genesis. Configuration files hold
@@ -51,6 +54,7 @@ func NewNetwork(cfg Config, genesisTime time.Time, genesisValidatorsRoot Root) (
 
 // resolveTypes looks up the types that are in use with every request. It cannot fail.
 func (n *Network) resolveTypes() (err error) {
+	n.inclusionList = (*containers.SignedInclusionList)(nil).Shape().UpTo(n.cfg.ComputeMaxSignedInclusionListSize())
 	for fork := range n.blocks {
 		if n.blocks[fork], err = n.TypeOf(Fork(fork), "SignedBeaconBlock"); err != nil {
 			return err

@@ -3,6 +3,8 @@ package ssz
 import (
 	"fmt"
 	"strings"
+
+	"github.com/seed-2dd5877b/reqresp/ssz/containers"
 )
 
 // A Type is a container or a message of the consensus specs, as a fork and a preset define it. It
@@ -70,6 +72,9 @@ func (n *Network) TypeOf(fork Fork, name string) (Type, error) {
 		return Type{}, fmt.Errorf("%w: %q: want one such as SignedBeaconBlock", ErrType, name)
 	case found.zero == nil:
 		return Type{}, fmt.Errorf("%w: there is no %s in %v: %v has introduced it", ErrFork, first.name, fork, first.fork)
+	}
+	if found.shape == (*containers.SignedInclusionList)(nil).Shape() {
+		found.shape = n.inclusionList
 	}
 	return found, nil
 }

@@ -116,7 +116,7 @@ func TestSizeBoundsByFork(t *testing.T) {
 		{"data_column_sidecars_by_root", 1, ssz.Fulu, 356, 8782180},
 		{"data_column_sidecars_by_root", 1, ssz.Gloas, 56, 8585272},
 		{"light_client_bootstrap", 1, ssz.Altair, 24896, 24896},
-		{"inclusion_lists_by_indices", 1, ssz.Heze, 152, 8348},
+		{"inclusion_lists_by_indices", 1, ssz.Heze, 152, 41112},
 		{"inclusion_lists_by_indices", 1, 200, 0, 0},
 	} {
 		least, most := row(f, tt.name, tt.version).SizeBounds(tt.fork)
