@@ -148,12 +148,7 @@ func (n *network) matches(other *network, head *position, now time.Time) bool {
 	if !slices.EqualFunc(n.periodsUntil(epoch), other.periodsUntil(epoch), sameBegin) {
 		return false
 	}
-	for _, p := range n.periodsUntil(n.parsed.EpochOf(n.parsed.SlotAt(now))) {
-		if !sameBegin(p, other.parsed.PeriodAt(p.First)) {
-			return false
-		}
-	}
-	return true
+	return hasPast(other.parsed, n.parsed, n.parsed.EpochOf(n.parsed.SlotAt(now)))
 }
 
 // periodsUntil returns the periods that begin at epoch or before.

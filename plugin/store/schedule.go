@@ -26,6 +26,19 @@ func forksOf(c *ssz.Config) (n int) {
 	return n
 }
 
+// hasPast tells whether n has the forks and the changes of the blob parameters that before has had up to an epoch.
+func hasPast(n, before *ssz.Network, until ssz.Epoch) bool {
+	ours, theirs := n.Config(), before.Config()
+	for f, fork := range theirs.Forks {
+		if fork.Epoch <= until && ours.Forks[f] != fork {
+			return false
+		}
+	}
+	return !slices.ContainsFunc(theirs.BlobSchedule, func(b ssz.BlobParameters) bool {
+		return b.Epoch <= until && !slices.Contains(ours.BlobSchedule, b)
+	})
+}
+
 // Differences names the values of a network that decide its fork digests and are others than those of the network
 // before, such as "GLOAS_FORK_EPOCH is 353024, was not scheduled".
 func Differences(network, before *ssz.Network) (all []string) {
