@@ -18,19 +18,19 @@ func (s *Service) checkSchedule(n *ssz.Network) {
 	if !ok {
 		return
 	}
-	log := s.log().With("network", b.Name)
+	logger := s.log().With("network", b.Name)
 	if b.Retired {
-		log.Warn("the network has been shut down: it may have no peers")
+		logger.Warn("the network has been shut down: it may have no peers")
 		return
 	}
 	if missing := laterThan(n, b.Network()); len(missing) > 0 {
-		log.Warn("the network's schedule is older than the one that is built in: peers that follow today's refuse this node",
+		logger.Warn("the network's schedule is older than the one that is built in: peers that follow today's refuse this node",
 			"built_in", strings.Join(missing, "; "))
 		return
 	}
 	given := s.cfg.Genesis != nil && s.cfg.Genesis.Config != b.Config // a file that says the same, perhaps of today
 	if !given && len(store.Differences(n, b.Network())) == 0 && s.cfg.Now().After(b.Date.AddDate(0, scheduleMonths, 0)) {
-		log.Warn("the built-in schedule is old: forks that were scheduled since are not known, unless a configuration tells them",
+		logger.Warn("the built-in schedule is old: forks that were scheduled since are not known, unless a configuration tells them",
 			"as_of", b.Date.Format(time.DateOnly))
 	}
 }

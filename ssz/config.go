@@ -87,6 +87,7 @@ func DefaultConfig(p Preset) Config {
 	}
 	cfg.Forks[Phase0].Epoch = 0
 	switch p {
+	case MainnetPreset: // as it is
 	case MinimalPreset:
 		cfg.SlotDuration = 6 * time.Second
 		cfg.ChurnLimitQuotient = 32
