@@ -86,7 +86,7 @@ func TestOldStoresAreServedWithTodaysSchedule(t *testing.T) {
 				}
 			}
 			const change = `GLOAS_FORK_EPOCH is 353024, was not scheduled`
-			run(withoutGloas(t), dead, `level=WARN msg="the network's schedule is older than the one that is built in`, "another schedule")
+			run(withoutGloas(t), dead, `level=WARN msg="the network's schedule lacks what the one that is built in has`, "another schedule")
 			run(nil, alive, `msg="the store's network has another schedule now" module=service changes="`+change+`"`, "level=WARN")
 			run(nil, alive, "", change) // It is remembered.
 		})
@@ -129,7 +129,13 @@ func TestOldSchedulesAreSaid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const age, retired, behind = "the built-in schedule is old", "the network has been shut down", "older than the one that is built in"
+	cfg := builtIn(t, "sepolia").Network().Config()
+	cfg.BlobSchedule = append(cfg.BlobSchedule, ssz.BlobParameters{Epoch: 300000, MaxBlobsPerBlock: 30}) // before Gloas
+	newer, err := ssz.NewNetwork(cfg, older.GenesisTime(), older.GenesisValidatorsRoot())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const age, retired, behind = "the built-in schedule is old", "the network has been shut down", "lacks what the one that is built in has"
 	after := func(b *ssz.BuiltIn, months int) time.Time { return b.Date.AddDate(0, months, 1) }
 	for name, test := range map[string]struct {
 		cfg  plugin.Config
@@ -140,6 +146,7 @@ func TestOldSchedulesAreSaid(t *testing.T) {
 		"after six months":                {plugin.Config{Genesis: genesis(mainnet, "")}, after(mainnet, 6), age},
 		"a configuration of one's own":    {plugin.Config{Genesis: genesis(mainnet, "# of today")}, after(mainnet, 60), ""},
 		"a chain of one's own":            {plugin.Config{Network: mainnet.Network()}, after(mainnet, 6), age},
+		"a schedule that knows more":      {plugin.Config{Network: newer}, after(mainnet, 0), ""},
 		"a retired network":               {plugin.Config{Genesis: genesis(holesky, "")}, after(mainnet, 0), retired},
 		"a chain with an older schedule":  {plugin.Config{Network: older}, after(mainnet, 0), behind},
 		"a network that is not built in":  {plugin.Config{Genesis: devGenesis()}, after(mainnet, 60), ""},

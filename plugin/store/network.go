@@ -11,8 +11,7 @@ import (
 
 // A Network is what identifies the network of a chain, in the form in which it is stored.
 type Network struct {
-	// Config is the network's configuration, a YAML file in the format of the consensus specs,
-	// see ssz.ParseConfig.
+	// Config is the network's configuration: a file that ssz.ParseConfig reads.
 	Config string `json:"config"`
 	// GenesisTime is the time of slot 0, in Unix seconds.
 	GenesisTime uint64 `json:"genesis_time"`
@@ -148,7 +147,7 @@ func (n *network) matches(other *network, head *position, now time.Time) bool {
 	if !slices.EqualFunc(n.periodsUntil(epoch), other.periodsUntil(epoch), sameBegin) {
 		return false
 	}
-	return hasPast(other.parsed, n.parsed, n.parsed.EpochOf(n.parsed.SlotAt(now)))
+	return HasSchedule(other.parsed, n.parsed, n.parsed.EpochOf(n.parsed.SlotAt(now)))
 }
 
 // periodsUntil returns the periods that begin at epoch or before.

@@ -26,11 +26,12 @@ func forksOf(c *ssz.Config) (n int) {
 	return n
 }
 
-// hasPast tells whether n has the forks and the changes of the blob parameters that before has had up to an epoch.
-func hasPast(n, before *ssz.Network, until ssz.Epoch) bool {
-	ours, theirs := n.Config(), before.Config()
+// HasSchedule tells whether n has the forks and the changes of the blob parameters that other has scheduled up to an
+// epoch. It may have more.
+func HasSchedule(n, other *ssz.Network, until ssz.Epoch) bool {
+	ours, theirs := n.Config(), other.Config()
 	for f, fork := range theirs.Forks {
-		if fork.Epoch <= until && ours.Forks[f] != fork {
+		if fork.Epoch <= until && fork.Epoch != ssz.FarFutureEpoch && ours.Forks[f] != fork {
 			return false
 		}
 	}
