@@ -47,9 +47,11 @@ type Config struct {
 	ChurnLimitQuotient               uint64 // CHURN_LIMIT_QUOTIENT
 	CustodyRequirement               uint64 // CUSTODY_REQUIREMENT, custody groups
 
-	MaxRequestInclusionList              uint64 // MAX_REQUEST_INCLUSION_LIST, from Heze on
-	MinSlotsForInclusionListsRequests    uint64 // MIN_SLOTS_FOR_INCLUSION_LISTS_REQUESTS
-	MaxTransactionsBytesPerInclusionList uint64 // MAX_TRANSACTIONS_BYTES_PER_INCLUSION_LIST, once MAX_BYTES_PER_INCLUSION_LIST
+	MaxRequestInclusionList           uint64 // MAX_REQUEST_INCLUSION_LIST, from Heze on
+	MinSlotsForInclusionListsRequests uint64 // MIN_SLOTS_FOR_INCLUSION_LISTS_REQUESTS
+	// MaxTransactionsBytesPerInclusionList is MAX_TRANSACTIONS_BYTES_PER_INCLUSION_LIST, or under its older
+	// name MAX_BYTES_PER_INCLUSION_LIST.
+	MaxTransactionsBytesPerInclusionList uint64
 
 	// The specs compute the following from other values. Zero means the value that they compute. Files
 	// of networks that want another, and files from the time when these were configured, state them.

@@ -28,7 +28,10 @@ var otherFiles = []struct {
 }{
 	{[]string{"alloc", "difficulty"}, "the genesis of the execution layer (genesis.json)"},
 	{[]string{"chainId"}, "the configuration of the execution layer"},
-	{[]string{"genesis_validators_root"}, "the answer of the beacon API to /eth/v1/beacon/genesis, want that to /eth/v1/config/spec"},
+	{
+		[]string{"genesis_validators_root"},
+		"the answer of the beacon API to /eth/v1/beacon/genesis, want that to /eth/v1/config/spec",
+	},
 	{[]string{"scrape_configs"}, "the configuration of Prometheus"},
 }
 
@@ -56,7 +59,8 @@ func (v configValues) checkKind() error {
 	if len(found) > most {
 		found = append(found[:most], "...")
 	}
-	return fmt.Errorf("%w: GENESIS_FORK_VERSION is missing: want a network configuration, not a file with the keys %q", ErrConfig, found)
+	return fmt.Errorf("%w: GENESIS_FORK_VERSION is missing: want a network configuration, not a file with the keys %q",
+		ErrConfig, found)
 }
 
 func (v configValues) hasAll(keys []string) bool {
@@ -85,7 +89,8 @@ func (v configValues) checkPreset(cfg *Config) error {
 			continue
 		}
 		if got, ok := parseUint(node); !ok || got != constant.of[cfg.Preset] {
-			return badValue(name, node, fmt.Sprintf("%d, which the preset %v (PRESET_BASE) fixes", constant.of[cfg.Preset], cfg.Preset))
+			want := fmt.Sprintf("%d, which the preset %v (PRESET_BASE) fixes", constant.of[cfg.Preset], cfg.Preset)
+			return badValue(name, node, want)
 		}
 	}
 	return nil

@@ -101,7 +101,8 @@ func BuiltInNamed(name string) (*BuiltIn, error) {
 // the same genesis. It reports false if n is none of them.
 func BuiltInOf(n *Network) (*BuiltIn, bool) {
 	for _, b := range networks {
-		if known := b.Network(); known.genesisValidatorsRoot == n.genesisValidatorsRoot && known.genesisTime.Equal(n.genesisTime) {
+		known := b.Network()
+		if known.genesisValidatorsRoot == n.genesisValidatorsRoot && known.genesisTime.Equal(n.genesisTime) {
 			return b, true
 		}
 	}

@@ -111,7 +111,9 @@ func shared[T any, P pointer[T]]() (of [presetCount]goType) {
 
 // byPreset returns a type that depends on the preset.
 func byPreset[T, U, V any, P pointer[T], Q pointer[U], R pointer[V]]() [presetCount]goType {
-	return [presetCount]goType{MainnetPreset: goTypeOf[T, P](), MinimalPreset: goTypeOf[U, Q](), GnosisPreset: goTypeOf[V, R]()}
+	return [presetCount]goType{
+		MainnetPreset: goTypeOf[T, P](), MinimalPreset: goTypeOf[U, Q](), GnosisPreset: goTypeOf[V, R](),
+	}
 }
 
 // messageTypes are the messages that have a type of their own, and the forks of their protocols.

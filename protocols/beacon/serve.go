@@ -87,7 +87,8 @@ func checkFrames(p *Protocol, chunk, header []byte, l layout) error {
 		return fmt.Errorf("beacon: chain's frames of an object of slot %d hold %d bytes, its Size is %d", l.slot, n, l.size)
 	}
 	if least, most := p.SizeBounds(p.network.ForkAt(p.network.EpochOf(l.slot))); n < least || n > most {
-		return fmt.Errorf("beacon: chain's object of slot %d has %d bytes, %s of that fork have %d to %d", l.slot, n, p.Response, least, most)
+		return fmt.Errorf("beacon: chain's object of slot %d has %d bytes, %s of that fork have %d to %d",
+			l.slot, n, p.Response, least, most)
 	}
 	return nil
 }
