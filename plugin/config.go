@@ -44,8 +44,10 @@ type Config struct {
 	// Network is the network to speak on. It is required together with a chain, and
 	// must be nil without one: the embedded store knows its own.
 	Network *ssz.Network
-	// Genesis is the network of the embedded store. Nil takes the one that the
-	// store remembers; a store that is new needs it. It must be nil with a chain.
+	// Genesis is the network of the embedded store. Nil takes the one that the store remembers, with the
+	// schedule that is built in where that is newer; a store that is new needs it. What is new in the schedule is
+	// logged and remembered; Start fails if it differs in what has been, see store.Store.UseNetwork. It must be
+	// nil with a chain.
 	Genesis *store.Network
 
 	// Name tells the services of one node apart: it is the namespace of its RPC API, and what

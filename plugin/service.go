@@ -150,6 +150,7 @@ func (s *Service) open(r *running) error {
 		}
 		chain = r.store
 	}
+	s.checkSchedule(r.network)
 	if r.plan, err = s.plan(); err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/ethereum/go-ethereum/ethdb"
 	"github.com/ethereum/go-ethereum/node"
@@ -49,22 +50,24 @@ func openStore(env environment, name string) (*store.Store, ethdb.Database, erro
 	return s, db, nil
 }
 
-// openStore opens the embedded store. Its network is the configured one, or the one
-// that it was filled with.
+// openStore opens the embedded store. Its network is the configured one, or the one that it was filled
+// with, with today's schedule.
 func (s *Service) openStore(r *running) error {
 	var err error
 	if r.store, r.db, err = openStore(s.env, s.cfg.Name); err != nil {
 		return err
 	}
-	if s.cfg.Genesis != nil {
-		if err := r.store.SetNetwork(context.Background(), *s.cfg.Genesis); err != nil {
-			return err
-		}
+	changes, err := r.store.UseNetwork(context.Background(), s.cfg.Genesis, s.cfg.Now())
+	if errors.Is(err, store.ErrNoNetwork) {
+		return fmt.Errorf("plugin: the embedded store is new, and nothing tells its network, set Config.Genesis: %w", err)
 	}
-	stored, ok := r.store.Network()
-	if !ok {
-		return fmt.Errorf("plugin: the embedded store is new, and nothing tells its network, set Config.Genesis: %w", store.ErrNoNetwork)
+	if err != nil {
+		return err
 	}
+	if len(changes) > 0 {
+		s.log().Info("the store's network has another schedule now", "changes", strings.Join(changes, "; "))
+	}
+	stored, _ := r.store.Network()
 	r.network, err = stored.Parse()
 	return err
 }

@@ -3,7 +3,7 @@ package ssz
 import "fmt"
 
 // A SignedBlock is a decoded SignedBeaconBlock of any fork and preset. It is implemented by the
-// SignedBeaconBlock types of the packages containers, mainnet and minimal; a type switch leads
+// SignedBeaconBlock types of the packages containers, mainnet, minimal and gnosis; a type switch leads
 // back to the fields. An object may be read concurrently, its BlockRoot included, while nobody
 // changes it.
 type SignedBlock interface {
@@ -76,8 +76,8 @@ func (n *Network) BlockRoot(fork Fork, b []byte) (Root, error) {
 }
 
 // DecodeBlock checks b as CheckBlock does and decodes it into a new object, which is a
-// *SignedBeaconBlock... of package containers for phase0, and of package mainnet or minimal for
-// later forks. The result shares no memory with b.
+// *SignedBeaconBlock... of package containers for phase0, and of package mainnet, minimal or
+// gnosis for later forks. Gnosis has types of its own from Capella to Fulu, and those of mainnet otherwise. The result shares no memory with b.
 func (n *Network) DecodeBlock(fork Fork, b []byte) (SignedBlock, error) {
 	t, err := n.blockType(fork)
 	if err != nil {

@@ -139,6 +139,7 @@ func TestBlockBounds(t *testing.T) {
 	for preset, least := range map[ssz.Preset][]int{
 		ssz.MainnetPreset: {404, 564, 1076, 1084, 1104, 1120, 1120, 924, 926},
 		ssz.MinimalPreset: {404, 504, 1016, 1024, 1044, 1060, 1060, 864, 866},
+		ssz.GnosisPreset:  {404, 564, 1076, 1084, 1104, 1120, 1120, 924, 926},
 	} {
 		n := networkOf(preset)
 		for fork, want := range least {
@@ -159,7 +160,7 @@ func TestBlockBounds(t *testing.T) {
 // The sizes that depend on the preset are those of the preset.
 func TestSyncCommitteeSize(t *testing.T) {
 	t.Parallel()
-	for _, preset := range []ssz.Preset{ssz.MainnetPreset, ssz.MinimalPreset} {
+	for _, preset := range presets {
 		n := networkOf(preset)
 		phase0, _ := n.BlockBounds(ssz.Phase0)
 		altair, _ := n.BlockBounds(ssz.Altair)

@@ -158,9 +158,6 @@ func TestCheckOfSizes(t *testing.T) {
 	columns := func(n int) ssz.Object {
 		return &containers.DataColumnSidecarGloas{Column: make([][2048]byte, n), KZGProofs: make([][48]byte, n)}
 	}
-	transaction := func(n int) ssz.Object {
-		return &containers.SignedInclusionList{Message: containers.InclusionList{Transactions: [][]byte{make([]byte, n)}}}
-	}
 	for _, test := range []struct {
 		object ssz.Object
 		size   int
@@ -168,8 +165,6 @@ func TestCheckOfSizes(t *testing.T) {
 	}{
 		{columns(4096), 8585272, nil},
 		{columns(4097), 8585272 + 2096, ssz.ErrSize},
-		{transaction(8192), 8348, nil},
-		{transaction(8193), 8349, ssz.ErrSize},
 	} {
 		b, err := test.object.MarshalSSZ()
 		if err != nil || len(b) != test.size {
@@ -190,6 +185,51 @@ func TestCheckOfSizes(t *testing.T) {
 	sidecar := new(containers.DataColumnSidecar)
 	if err := sidecar.Shape().Check(b); !isCheckError(err, "column", ssz.ErrLimit) {
 		t.Errorf("error %v, want ErrLimit", err)
+	}
+}
+
+// How many bytes an inclusion list may have follows from how many its transactions may have.
+func TestSizeOfInclusionLists(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		config              uint64
+		transactions, bytes int
+		size                int
+		want                error
+	}{
+		{8192, 1, 8192, 8348, nil},
+		{8192, 65, 126, 8602, nil},
+		{8192, 8192, 1, 41112, nil},
+		{8192, 1, 41112 - 156, 41112, nil},
+		{8192, 1, 41112 - 155, 41113, ssz.ErrSize},
+		{4096, 4096, 1, 152 + 5*4096, nil},
+		{4096, 4097, 1, 152 + 5*4097, ssz.ErrSize},
+		{16384, 16384, 1, 152 + 5*16384, nil},
+	} {
+		cfg := ssz.Mainnet().Config()
+		cfg.MaxTransactionsBytesPerInclusionList = test.config
+		n, err := ssz.NewNetwork(cfg, ssz.Mainnet().GenesisTime(), ssz.Root{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		of, err := n.TypeOf(ssz.Heze, "SignedInclusionList")
+		if err != nil {
+			t.Fatal(err)
+		}
+		list := new(containers.SignedInclusionList)
+		for range test.transactions {
+			list.Message.Transactions = append(list.Message.Transactions, make([]byte, test.bytes))
+		}
+		b, err := list.MarshalSSZ()
+		if err != nil || len(b) != test.size {
+			t.Errorf("%d bytes, error %v, want %d", len(b), err, test.size)
+		}
+		if err := of.Shape().Check(b); !errors.Is(err, test.want) {
+			t.Errorf("%d of %d bytes: check: error %v, want %v", test.config, len(b), err, test.want)
+		}
+		if _, err := of.Decode(b); !errors.Is(err, test.want) {
+			t.Errorf("%d of %d bytes: decode: error %v, want %v", test.config, len(b), err, test.want)
+		}
 	}
 }
 

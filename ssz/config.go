@@ -46,10 +46,25 @@ type Config struct {
 	MinValidatorWithdrawabilityDelay uint64 // MIN_VALIDATOR_WITHDRAWABILITY_DELAY, epochs
 	ChurnLimitQuotient               uint64 // CHURN_LIMIT_QUOTIENT
 	CustodyRequirement               uint64 // CUSTODY_REQUIREMENT, custody groups
+
+	MaxRequestInclusionList           uint64 // MAX_REQUEST_INCLUSION_LIST, from Heze on
+	MinSlotsForInclusionListsRequests uint64 // MIN_SLOTS_FOR_INCLUSION_LISTS_REQUESTS
+	// MaxTransactionsBytesPerInclusionList is MAX_TRANSACTIONS_BYTES_PER_INCLUSION_LIST, or under its older
+	// name MAX_BYTES_PER_INCLUSION_LIST.
+	MaxTransactionsBytesPerInclusionList uint64
+
+	// The specs compute the following from other values. Zero means the value that they compute. Files
+	// of networks that want another, and files from the time when these were configured, state them.
+
+	MinEpochsForBlockRequests     uint64 // MIN_EPOCHS_FOR_BLOCK_REQUESTS
+	MaxRequestBlobSidecars        uint64 // MAX_REQUEST_BLOB_SIDECARS, in Deneb
+	MaxRequestBlobSidecarsElectra uint64 // MAX_REQUEST_BLOB_SIDECARS_ELECTRA, from Electra on
+	MaxRequestDataColumnSidecars  uint64 // MAX_REQUEST_DATA_COLUMN_SIDECARS
 }
 
-// DefaultConfig returns a preset's configuration as the consensus specs publish it, but without
-// a name, a fork after phase0 and a blob schedule: those are a network's own.
+// DefaultConfig returns a preset's configuration as the consensus specs publish it, and for gnosis as
+// Gnosis does, but without a name, a fork after phase0 and a blob schedule: those are a network's own.
+// It leaves out what the specs compute.
 func DefaultConfig(p Preset) Config {
 	cfg := Config{
 		Preset:                                 p,
@@ -65,20 +80,36 @@ func DefaultConfig(p Preset) Config {
 		MinValidatorWithdrawabilityDelay:       256,
 		ChurnLimitQuotient:                     65536,
 		CustodyRequirement:                     4,
+		MaxRequestInclusionList:                16,
+		MinSlotsForInclusionListsRequests:      1,
+		MaxTransactionsBytesPerInclusionList:   8192,
 	}
 	for f := range cfg.Forks {
 		cfg.Forks[f] = ScheduledFork{Version{0: byte(f)}, FarFutureEpoch}
 	}
 	cfg.Forks[Phase0].Epoch = 0
-	if p == MinimalPreset {
+	switch p {
+	case MainnetPreset: // as it is
+	case MinimalPreset:
 		cfg.SlotDuration = 6 * time.Second
 		cfg.ChurnLimitQuotient = 32
-		for f := range cfg.Forks {
-			cfg.Forks[f].Version[3] = 1
-		}
-		return cfg
+		cfg.setVersions(1)
+	case GnosisPreset:
+		cfg.SlotDuration = 5 * time.Second
+		cfg.ChurnLimitQuotient = 4096
+		cfg.MaxBlobsPerBlock, cfg.MaxBlobsPerBlockElectra = 2, 2
+		cfg.MinEpochsForBlobSidecarsRequests, cfg.MinEpochsForDataColumnSidecarsRequests = 16384, 16384
+		cfg.MinEpochsForBlockRequests = 33024
+		cfg.setVersions(0x64)
 	}
 	return cfg
+}
+
+// setVersions sets the last byte of all fork versions, which tells networks apart.
+func (c *Config) setVersions(last byte) {
+	for f := range c.Forks {
+		c.Forks[f].Version[3] = last
+	}
 }
 
 func (c *Config) clone() Config {

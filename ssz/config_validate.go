@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// maxBlobCommitments is MAX_BLOB_COMMITMENTS_PER_BLOCK, the same in both presets.
+// maxBlobCommitments is MAX_BLOB_COMMITMENTS_PER_BLOCK, the same in all presets.
 const maxBlobCommitments = 4096
 
 func (c *Config) validate() error {
-	if c.Preset > MinimalPreset {
-		return fmt.Errorf("%w: preset %v: want mainnet or minimal", ErrConfig, c.Preset)
+	if c.Preset >= presetCount {
+		return fmt.Errorf("%w: preset %v: want %s", ErrConfig, c.Preset, wantPreset)
 	}
 	if err := c.validateForks(); err != nil {
 		return err
@@ -33,6 +33,11 @@ func (c *Config) validate() error {
 		{"MAX_REQUEST_PAYLOADS", c.MaxRequestPayloads, 1, math.MaxInt32},
 		{"MAX_BLOBS_PER_BLOCK", c.MaxBlobsPerBlock, 0, maxBlobCommitments},
 		{"MAX_BLOBS_PER_BLOCK_ELECTRA", c.MaxBlobsPerBlockElectra, 0, maxBlobCommitments},
+		{"MAX_REQUEST_INCLUSION_LIST", c.MaxRequestInclusionList, 1, math.MaxInt32},
+		{"MAX_TRANSACTIONS_BYTES_PER_INCLUSION_LIST", c.MaxTransactionsBytesPerInclusionList, 1, math.MaxInt32},
+		{"MAX_REQUEST_BLOB_SIDECARS", c.MaxRequestBlobSidecars, 0, math.MaxInt32},
+		{"MAX_REQUEST_BLOB_SIDECARS_ELECTRA", c.MaxRequestBlobSidecarsElectra, 0, math.MaxInt32},
+		{"MAX_REQUEST_DATA_COLUMN_SIDECARS", c.MaxRequestDataColumnSidecars, 0, math.MaxInt32},
 	} {
 		if v.value < v.min || v.value > v.max {
 			return fmt.Errorf("%w: %s %d: want %d to %d", ErrConfig, v.name, v.value, v.min, v.max)

@@ -1,8 +1,10 @@
 package ssz
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -10,22 +12,33 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// ParseConfig reads a configuration file in the format of the consensus specs. Numbers may be
-// quoted or hexadecimal. Keys that it does not know are ignored: real files have many.
+// ParseConfig reads a configuration file in the format of the consensus specs, or the answer of the
+// beacon API to /eth/v1/config/spec. Numbers may be quoted or hexadecimal. Keys that it does not know
+// are ignored: real files have many.
 //
-// A key that is missing has its value in [DefaultConfig]: a fork whose epoch is missing is not
-// scheduled, and a missing blob schedule is empty. A missing PRESET_BASE means mainnet.
+// GENESIS_FORK_VERSION is required, and so is the version of every fork that is scheduled. Any other key
+// that is missing has its value in [DefaultConfig]: a fork whose epoch is missing is not scheduled, and a
+// missing blob schedule is empty. A missing PRESET_BASE means mainnet. The entries of a blob schedule may
+// be in any order. What the preset fixes, such as SLOTS_PER_EPOCH, may be stated, with the preset's value;
+// what only forks need that are not scheduled may have another.
 //
-// The error wraps [ErrConfig] and names the key, its value and what is allowed.
+// The error wraps [ErrConfig] and names the key, its value and what is allowed. If the file is no
+// configuration of a network, it says what the file seems to be.
 func ParseConfig(file []byte) (*Config, error) {
 	values, err := readMapping(file)
 	if err != nil {
 		return nil, err
 	}
+	if values, err = unwrap(values); err != nil {
+		return nil, err
+	}
+	if err := values.checkKind(); err != nil {
+		return nil, err
+	}
 	preset := MainnetPreset
 	if node, ok := values["PRESET_BASE"]; ok {
 		if preset, err = ParsePreset(node.Value); err != nil {
-			return nil, badValue("PRESET_BASE", node, "mainnet or minimal")
+			return nil, badValue("PRESET_BASE", node, wantPreset)
 		}
 	}
 	cfg := DefaultConfig(preset)
@@ -37,6 +50,12 @@ func ParseConfig(file []byte) (*Config, error) {
 		}
 	}
 	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	if err := values.checkVersions(&cfg); err != nil {
+		return nil, err
+	}
+	if err := values.checkPreset(&cfg); err != nil {
 		return nil, err
 	}
 	return &cfg, nil
@@ -55,6 +74,7 @@ func (c *Config) keys() []configKey {
 		{"GENESIS_FORK_VERSION", setVersion(&c.Forks[Phase0].Version)},
 		{"SECONDS_PER_SLOT", setDuration(&c.SlotDuration, time.Second)},
 		{"SLOT_DURATION_MS", setDuration(&c.SlotDuration, time.Millisecond)},
+		{"MAX_CHUNK_SIZE", setUint(&c.MaxPayloadSize)}, // the name of MAX_PAYLOAD_SIZE until 2025
 		{"MAX_PAYLOAD_SIZE", setUint(&c.MaxPayloadSize)},
 		{"MAX_REQUEST_BLOCKS", setUint(&c.MaxRequestBlocks)},
 		{"MAX_REQUEST_BLOCKS_DENEB", setUint(&c.MaxRequestBlocksDeneb)},
@@ -67,6 +87,14 @@ func (c *Config) keys() []configKey {
 		{"CHURN_LIMIT_QUOTIENT", setUint(&c.ChurnLimitQuotient)},
 		{"CUSTODY_REQUIREMENT", setUint(&c.CustodyRequirement)},
 		{"BLOB_SCHEDULE", setBlobSchedule(&c.BlobSchedule)},
+		{"MAX_REQUEST_INCLUSION_LIST", setUint(&c.MaxRequestInclusionList)},
+		{"MIN_SLOTS_FOR_INCLUSION_LISTS_REQUESTS", setUint(&c.MinSlotsForInclusionListsRequests)},
+		{"MAX_BYTES_PER_INCLUSION_LIST", setUint(&c.MaxTransactionsBytesPerInclusionList)}, // the older name of the next
+		{"MAX_TRANSACTIONS_BYTES_PER_INCLUSION_LIST", setUint(&c.MaxTransactionsBytesPerInclusionList)},
+		{"MIN_EPOCHS_FOR_BLOCK_REQUESTS", setPositive(&c.MinEpochsForBlockRequests)},
+		{"MAX_REQUEST_BLOB_SIDECARS", setPositive(&c.MaxRequestBlobSidecars)},
+		{"MAX_REQUEST_BLOB_SIDECARS_ELECTRA", setPositive(&c.MaxRequestBlobSidecarsElectra)},
+		{"MAX_REQUEST_DATA_COLUMN_SIDECARS", setPositive(&c.MaxRequestDataColumnSidecars)},
 	}
 	for f := Altair; f <= Heze; f++ {
 		prefix := strings.ToUpper(f.String())
@@ -98,6 +126,18 @@ func setUint[T ~uint64](dst *T) func(*yaml.Node) string {
 	}
 }
 
+// setPositive stores a number of which zero stands for what the specs compute.
+func setPositive(dst *uint64) func(*yaml.Node) string {
+	return func(node *yaml.Node) string {
+		v, ok := parseUint(node)
+		if !ok || v == 0 {
+			return "a whole number from 1 to 2^64-1"
+		}
+		*dst = v
+		return ""
+	}
+}
+
 func setDuration(dst *time.Duration, unit time.Duration) func(*yaml.Node) string {
 	return func(node *yaml.Node) string {
 		most := uint64(math.MaxInt64 / unit)
@@ -125,6 +165,7 @@ func setBlobSchedule(dst *[]BlobParameters) func(*yaml.Node) string {
 		if node.Tag == "!!null" {
 			return ""
 		}
+		node = unquote(node)
 		if node.Kind != yaml.SequenceNode {
 			return want
 		}
@@ -143,8 +184,18 @@ func setBlobSchedule(dst *[]BlobParameters) func(*yaml.Node) string {
 			}
 			*dst = append(*dst, BlobParameters{Epoch(epoch), blobs})
 		}
+		slices.SortStableFunc(*dst, func(a, b BlobParameters) int { return cmp.Compare(a.Epoch, b.Epoch) })
 		return ""
 	}
+}
+
+// unquote returns the list that a text holds, as an answer whose values are all strings has it, or node.
+func unquote(node *yaml.Node) *yaml.Node {
+	var doc yaml.Node
+	if node.Kind != yaml.ScalarNode || yaml.Unmarshal([]byte(node.Value), &doc) != nil || len(doc.Content) == 0 {
+		return node
+	}
+	return resolve(doc.Content[0])
 }
 
 // parseUint reads the text of a scalar itself: YAML's own idea of a number knows octal, floats
@@ -161,24 +212,24 @@ func parseUint(node *yaml.Node) (uint64, bool) {
 	return v, err == nil
 }
 
-// readMapping returns the values of the file's top level by key.
-func readMapping(file []byte) (map[string]*yaml.Node, error) {
+// readMapping returns the values of the file's top level.
+func readMapping(file []byte) (configValues, error) {
 	var doc yaml.Node
 	if err := yaml.Unmarshal(file, &doc); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	if len(doc.Content) == 0 {
-		return nil, fmt.Errorf("%w: empty file: want keys such as PRESET_BASE", ErrConfig)
+		return nil, fmt.Errorf("%w: empty file: want keys such as GENESIS_FORK_VERSION", ErrConfig)
 	}
 	return mapping(doc.Content[0])
 }
 
-func mapping(node *yaml.Node) (map[string]*yaml.Node, error) {
+func mapping(node *yaml.Node) (configValues, error) {
 	node = resolve(node)
 	if node.Kind != yaml.MappingNode {
 		return nil, fmt.Errorf("%w: line %d: want keys with values", ErrConfig, node.Line)
 	}
-	values := make(map[string]*yaml.Node, len(node.Content)/2)
+	values := make(configValues, len(node.Content)/2)
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		key := node.Content[i].Value
 		if _, ok := values[key]; ok {

@@ -3,8 +3,8 @@
 //
 // # Networks
 //
-// A [Network] is a configuration and a genesis: [Mainnet], or [ParseConfig] and [NewNetwork] for
-// any other. It converts between times, slots and epochs, and between epochs, forks and fork
+// A [Network] is a configuration and a genesis: [Mainnet] and others that are built in, see
+// [BuiltInNamed], or [ParseConfig] and [NewNetwork] for any other. It converts between times, slots and epochs, and between epochs, forks and fork
 // digests. From Fulu on a digest belongs to a [Period], not to a fork alone: changes of the blob
 // parameters have digests of their own.
 //
@@ -20,7 +20,7 @@
 // decoding it, [Network.CheckBlock] tells whether it is well formed, at the speed of memory, and
 // [Network.BlockRoot] hashes it, at a cost in the order of a millisecond for 100 KiB.
 // [Network.DecodeBlock] returns an object of the fork and the preset, from package containers,
-// mainnet or minimal below this one. All of them are a [SignedBlock].
+// mainnet, minimal or gnosis below this one. All of them are a [SignedBlock].
 //
 // # Messages
 //

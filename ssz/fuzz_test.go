@@ -63,10 +63,10 @@ func testFuzzed(t *testing.T, kind *vector, b []byte) {
 
 // kindsOf lists all presets and forks in which the named types are, as vectors without a value.
 func kindsOf(tb testing.TB, names []string) (kinds []vector) {
-	for _, preset := range []string{"mainnet", "minimal"} {
+	for _, preset := range presets {
 		for fork := ssz.Phase0; fork <= ssz.Heze; fork++ {
 			for _, name := range names {
-				k := vector{Preset: preset, Fork: fork.String(), Type: name}
+				k := vector{Preset: preset.String(), Fork: fork.String(), Type: name}
 				if _, err := k.network(tb).ShapeOf(fork, name); !errors.Is(err, ssz.ErrFork) {
 					kinds = append(kinds, k)
 				}
@@ -92,8 +92,14 @@ func FuzzMessage(f *testing.F) { fuzzTypes(f, messages...) }
 
 // FuzzParseConfig requires that a configuration that parses can be used.
 func FuzzParseConfig(f *testing.F) {
-	f.Add([]byte("PRESET_BASE: minimal\nALTAIR_FORK_EPOCH: 0x1\nBLOB_SCHEDULE:\n- EPOCH: 1\n  MAX_BLOBS_PER_BLOCK: 2\n"))
+	f.Add([]byte(withGenesis("PRESET_BASE: minimal\nALTAIR_FORK_VERSION: 0x01000000\nALTAIR_FORK_EPOCH: 0x1\n")))
+	f.Add([]byte(withGenesis("BLOB_SCHEDULE:\n- EPOCH: 9\n  MAX_BLOBS_PER_BLOCK: 2\n- EPOCH: 1\n  MAX_BLOBS_PER_BLOCK: 3\n")))
+	f.Add([]byte(withGenesis("BLOB_SCHEDULE: '[{EPOCH: 9, MAX_BLOBS_PER_BLOCK: 2}]'\nSLOTS_PER_EPOCH: 32\n")))
 	f.Add([]byte("SLOT_DURATION_MS: '1'\nGENESIS_FORK_VERSION: 0x00000001\nX: &a [*a]\n"))
+	f.Add([]byte("data: {GENESIS_FORK_VERSION: '0x00000001', PRESET_BASE: gnosis, MIN_EPOCHS_FOR_BLOCK_REQUESTS: '33024'}"))
+	for _, file := range networkFiles(f) {
+		f.Add(file)
+	}
 	f.Fuzz(func(t *testing.T, file []byte) {
 		cfg, err := ssz.ParseConfig(file)
 		if err != nil {
@@ -109,6 +115,13 @@ func FuzzParseConfig(f *testing.F) {
 		for _, p := range n.Periods() {
 			if of, ok := n.PeriodOf(p.Digest); !ok || of != p || n.PeriodAt(p.First) != p || n.PeriodAt(p.Last) != p {
 				t.Errorf("period %+v is not found again", p)
+			}
+		}
+		for fork := ssz.Phase0; fork <= ssz.Heze; fork++ {
+			for _, name := range []string{"BlobSidecarsByRootRequest", "SignedInclusionList"} {
+				if _, err := n.ShapeOf(fork, name); err != nil && !errors.Is(err, ssz.ErrFork) {
+					t.Errorf("%s in %v: %v", name, fork, err)
+				}
 			}
 		}
 		n.SlotAt(n.TimeAt(n.StartSlot(ssz.FarFutureEpoch)))

@@ -70,12 +70,13 @@ func readVectors(tb testing.TB, name string) []vector {
 	return slices.Clone(vectors)
 }
 
-// allVectors returns the vectors of both presets, and those of Heze. All were made with
+// allVectors returns the vectors of all presets, and those of Heze. All were made with
 // @lodestar/types; for Heze nobody else has any, so that they show agreement, not truth.
 func allVectors(tb testing.TB) []vector {
 	return slices.Concat(
 		readVectors(tb, "ssz-mainnet.jsonl.gz"),
 		readVectors(tb, "ssz-minimal.jsonl.gz"),
+		readVectors(tb, "ssz-gnosis.jsonl.gz"),
 		readVectors(tb, "ssz-heze.jsonl.gz"),
 	)
 }
@@ -92,6 +93,7 @@ func (v *vector) network(tb testing.TB) *ssz.Network {
 var networks = [...]func() *ssz.Network{
 	ssz.MainnetPreset: sync.OnceValue(func() *ssz.Network { return networkOf(ssz.MainnetPreset) }),
 	ssz.MinimalPreset: sync.OnceValue(func() *ssz.Network { return networkOf(ssz.MinimalPreset) }),
+	ssz.GnosisPreset:  sync.OnceValue(func() *ssz.Network { return networkOf(ssz.GnosisPreset) }),
 }
 
 func (v *vector) fork(tb testing.TB) ssz.Fork {
@@ -101,6 +103,9 @@ func (v *vector) fork(tb testing.TB) ssz.Fork {
 	}
 	return fork
 }
+
+// presets are all presets.
+var presets = []ssz.Preset{ssz.MainnetPreset, ssz.MinimalPreset, ssz.GnosisPreset}
 
 // networkOf returns a network whose forks are an epoch apart.
 func networkOf(preset ssz.Preset) *ssz.Network {

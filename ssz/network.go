@@ -6,6 +6,8 @@ import (
 	"math/bits"
 	"slices"
 	"time"
+
+	"github.com/seed-2dd5877b/reqresp/ssz/containers"
 )
 
 // A Network is what identifies a chain and fixes its types: a configuration, a genesis, and the
@@ -19,6 +21,7 @@ type Network struct {
 	blocks                [lastBlocks + 1]Type   // SignedBeaconBlock by fork
 	messages              [lastBlocks + 1]*Shape // of BeaconBlock by fork
 	byRoot, byRootDeneb   *Shape                 // of BeaconBlocksByRootRequest
+	inclusionList         *Shape                 // of SignedInclusionList
 }
 
 // NewNetwork returns the network of a configuration and a genesis. Configuration files hold
@@ -51,6 +54,7 @@ func NewNetwork(cfg Config, genesisTime time.Time, genesisValidatorsRoot Root) (
 
 // resolveTypes looks up the types that are in use with every request. It cannot fail.
 func (n *Network) resolveTypes() (err error) {
+	n.inclusionList = (*containers.SignedInclusionList)(nil).Shape().UpTo(n.cfg.ComputeMaxSignedInclusionListSize())
 	for fork := range n.blocks {
 		if n.blocks[fork], err = n.TypeOf(Fork(fork), "SignedBeaconBlock"); err != nil {
 			return err
@@ -156,15 +160,8 @@ func (n *Network) BeaconBlocksByRootShape(e Epoch) *Shape {
 	return n.byRoot
 }
 
-// MinEpochsForBlockRequests is compute_min_epochs_for_block_requests of the consensus specs: for
-// how many epochs back a node has to serve blocks.
-func (n *Network) MinEpochsForBlockRequests() uint64 {
-	sum, carry := bits.Add64(n.cfg.MinValidatorWithdrawabilityDelay, n.cfg.ChurnLimitQuotient/2, 0)
-	if carry != 0 {
-		return math.MaxUint64
-	}
-	return sum
-}
+// MinEpochsForBlockRequests is [Config.ComputeMinEpochsForBlockRequests] of the network's configuration.
+func (n *Network) MinEpochsForBlockRequests() uint64 { return n.cfg.ComputeMinEpochsForBlockRequests() }
 
 // BlobParametersAt returns the blob parameters of an epoch, as [Period] defines them.
 func (n *Network) BlobParametersAt(e Epoch) BlobParameters { return n.PeriodAt(e).Blobs }

@@ -167,6 +167,7 @@ func TestSlotsAndEpochs(t *testing.T) {
 		{ssz.MainnetPreset, 32, 1, 32},
 		{ssz.MainnetPreset, 65, 2, 64},
 		{ssz.MinimalPreset, 65, 8, 64},
+		{ssz.GnosisPreset, 65, 4, 64},
 		{ssz.MainnetPreset, math.MaxUint64, math.MaxUint64 / 32, math.MaxUint64 - 31},
 	} {
 		n := networkOf(test.preset)

@@ -2,8 +2,6 @@ package ssz
 
 import (
 	"fmt"
-	"math"
-	"math/bits"
 	"strings"
 
 	"github.com/seed-2dd5877b/reqresp/ssz/shape"
@@ -19,7 +17,7 @@ type listRequest struct {
 
 var listRequests = []listRequest{
 	{"BeaconBlocksByRootRequest", Phase0, shape.ByteVector(32), (*Config).maxRequestBlocks},
-	{"BlobSidecarsByRootRequest", Deneb, shapeBlobIdentifier, (*Config).maxRequestBlobSidecars},
+	{"BlobSidecarsByRootRequest", Deneb, shapeBlobIdentifier, (*Config).ComputeMaxRequestBlobSidecars},
 	{"DataColumnSidecarsByRootRequest", Fulu, shapeDataColumnsByRootIdentifier, (*Config).maxRequestBlocks},
 	{"ExecutionPayloadEnvelopesByRootRequest", Gloas, shape.ByteVector(32), (*Config).maxRequestPayloads},
 }
@@ -49,19 +47,6 @@ func (c *Config) maxRequestBlocks(f Fork) uint64 {
 		return c.MaxRequestBlocksDeneb
 	}
 	return c.MaxRequestBlocks
-}
-
-// maxRequestBlobSidecars is compute_max_request_blob_sidecars of the consensus specs.
-func (c *Config) maxRequestBlobSidecars(f Fork) uint64 {
-	blobs := c.MaxBlobsPerBlock
-	if f >= Electra {
-		blobs = c.MaxBlobsPerBlockElectra
-	}
-	hi, lo := bits.Mul64(c.MaxRequestBlocksDeneb, blobs)
-	if hi != 0 {
-		return math.MaxUint64
-	}
-	return lo
 }
 
 func (c *Config) maxRequestPayloads(Fork) uint64 { return c.MaxRequestPayloads }

@@ -3,6 +3,8 @@ package ssz
 import (
 	"fmt"
 	"strings"
+
+	"github.com/seed-2dd5877b/reqresp/ssz/containers"
 )
 
 // A Type is a container or a message of the consensus specs, as a fork and a preset define it. It
@@ -71,6 +73,9 @@ func (n *Network) TypeOf(fork Fork, name string) (Type, error) {
 	case found.zero == nil:
 		return Type{}, fmt.Errorf("%w: there is no %s in %v: %v has introduced it", ErrFork, first.name, fork, first.fork)
 	}
+	if found.shape == (*containers.SignedInclusionList)(nil).Shape() {
+		found.shape = n.inclusionList
+	}
 	return found, nil
 }
 
@@ -78,7 +83,7 @@ func (n *Network) TypeOf(fork Fork, name string) (Type, error) {
 type typeVersion struct {
 	name string
 	fork Fork
-	of   [2]goType // by preset
+	of   [presetCount]goType // by preset
 }
 
 // A goType is what there is to know of the Go type of an object.
@@ -96,12 +101,19 @@ func goTypeOf[T any, P pointer[T]]() goType {
 	return goType{P(nil).Shape, func() Object { return P(new(T)) }}
 }
 
-// shared returns a type that is the same in both presets.
-func shared[T any, P pointer[T]]() [2]goType { return [2]goType{goTypeOf[T, P](), goTypeOf[T, P]()} }
+// shared returns a type that is the same in all presets.
+func shared[T any, P pointer[T]]() (of [presetCount]goType) {
+	for p := range of {
+		of[p] = goTypeOf[T, P]()
+	}
+	return of
+}
 
-// byPreset returns a type that has a size which depends on the preset.
-func byPreset[T, U any, P pointer[T], Q pointer[U]]() [2]goType {
-	return [2]goType{MainnetPreset: goTypeOf[T, P](), MinimalPreset: goTypeOf[U, Q]()}
+// byPreset returns a type that depends on the preset.
+func byPreset[T, U, V any, P pointer[T], Q pointer[U], R pointer[V]]() [presetCount]goType {
+	return [presetCount]goType{
+		MainnetPreset: goTypeOf[T, P](), MinimalPreset: goTypeOf[U, Q](), GnosisPreset: goTypeOf[V, R](),
+	}
 }
 
 // messageTypes are the messages that have a type of their own, and the forks of their protocols.

@@ -41,7 +41,7 @@ func TestTypeOf(t *testing.T) {
 
 func TestTypeOfKnowsThePreset(t *testing.T) {
 	t.Parallel()
-	for preset, want := range map[ssz.Preset]int{ssz.MainnetPreset: 48 * 513, ssz.MinimalPreset: 48 * 33} {
+	for preset, want := range map[ssz.Preset]int{ssz.MainnetPreset: 48 * 513, ssz.MinimalPreset: 48 * 33, ssz.GnosisPreset: 48 * 513} {
 		committee, err := networkOf(preset).TypeOf(ssz.Altair, "SyncCommittee")
 		if err != nil {
 			t.Fatal(err)

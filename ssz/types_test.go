@@ -76,6 +76,7 @@ func TestPresets(t *testing.T) {
 	}{
 		{ssz.MainnetPreset, 32, 512, 256},
 		{ssz.MinimalPreset, 8, 32, 8},
+		{ssz.GnosisPreset, 16, 512, 512},
 	} {
 		if got, err := ssz.ParsePreset(test.preset.String()); err != nil || got != test.preset {
 			t.Errorf("%v parses as %v, error %v", test.preset, got, err)
@@ -88,7 +89,7 @@ func TestPresets(t *testing.T) {
 	if got := ssz.Preset(5).String(); got != "preset_5" {
 		t.Errorf("preset 5 is %q", got)
 	}
-	if _, err := ssz.ParsePreset("gnosis"); !errors.Is(err, ssz.ErrConfig) {
+	if _, err := ssz.ParsePreset("preset_5"); !errors.Is(err, ssz.ErrConfig) {
 		t.Errorf("error %v, want ErrConfig", err)
 	}
 }

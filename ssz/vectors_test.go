@@ -21,8 +21,8 @@ func TestVectors(t *testing.T) {
 			testVector(t, &v)
 		})
 	}
-	if len(types) != 75 || total != 446 {
-		t.Errorf("%d vectors of %d types, want 446 of 75", total, len(types))
+	if len(types) != 75 || total != 590 {
+		t.Errorf("%d vectors of %d types, want 590 of 75", total, len(types))
 	}
 }
 

@@ -18,7 +18,7 @@ func TestBuiltInBootNodesAreForWhoGivesNone(t *testing.T) {
 	t.Parallel()
 	builtIn := discovery.BootNodes(ssz.Mainnet())
 	given := builtIn[3:4]
-	mainnet, sepolia, dev := named(t, "mainnet"), named(t, "sepolia"), &store.Network{
+	mainnet, holesky, dev := named(t, "mainnet"), named(t, "holesky"), &store.Network{
 		Config: devchain.Config(), GenesisTime: devchain.GenesisTime, GenesisValidatorsRoot: devchain.GenesisValidatorsRoot(),
 	}
 	for _, test := range []struct {
@@ -33,7 +33,8 @@ func TestBuiltInBootNodesAreForWhoGivesNone(t *testing.T) {
 		{name: "mainnet, as is told of another store", told: mainnet, remembered: dev, want: builtIn},
 		{name: "given ones replace them", given: given, told: mainnet, want: given},
 		{name: "given ones replace those of what is remembered", given: given, remembered: mainnet, want: given},
-		{name: "a network that is built in without any", told: sepolia},
+		{name: "sepolia", told: named(t, "sepolia"), want: bootNodesOf(t, "sepolia")},
+		{name: "a network that is built in without any", told: holesky},
 		{name: "a network of one's own that is called mainnet", told: dev},
 		{name: "the same, remembered", remembered: dev},
 		{name: "a network of one's own with given ones", given: given, told: dev, want: given},
@@ -61,6 +62,40 @@ func TestBuiltInBootNodesAreForWhoGivesNone(t *testing.T) {
 				t.Errorf("the settings have become %q", c.P2P.BootstrapNodesV5)
 			}
 		})
+	}
+}
+
+func bootNodesOf(t *testing.T, name string) []string {
+	t.Helper()
+	b, err := ssz.BuiltInNamed(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return discovery.BootNodes(b.Network())
+}
+
+// Boot nodes in a file, as clients publish them, are beside those that are given one by one.
+func TestBootNodesOfAFile(t *testing.T) {
+	t.Parallel()
+	builtIn := discovery.BootNodes(ssz.Mainnet())
+	path := filepath.Join(t.TempDir(), "boot_enr.yaml")
+	writeFile(t, path, []byte("# EF\n- "+builtIn[0]+"\n- "+builtIn[1]+" # 3.17.30.69\n"))
+	c := config.Default()
+	c.P2P.DiscoveryV5, c.P2P.BootstrapNodesV5, c.P2P.BootstrapNodesFile = true, builtIn[4:5], path
+	if err := c.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	o, err := discoveryOf(&c, named(t, "mainnet"))
+	if want := []string{builtIn[4], builtIn[0], builtIn[1]}; err != nil || !slices.Equal(o.BootNodes, want) {
+		t.Errorf("boot nodes %+v, error %v, want %q", o, err, want)
+	}
+	writeFile(t, path, []byte("- enode://1\n"))
+	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "P2P.BootstrapNodesFile: "+path) || !strings.Contains(err.Error(), "line 1") {
+		t.Errorf("a file without records: %v", err)
+	}
+	c.P2P.BootstrapNodesFile, c.P2P.BootstrapNodesV5, c.P2P.DiscoveryV5 = path+"x", nil, false
+	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "P2P.BootstrapNodesFile: open") {
+		t.Errorf("no file: %v", err)
 	}
 }
 

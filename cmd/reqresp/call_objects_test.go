@@ -43,9 +43,9 @@ func serveChainAt(t *testing.T, chain *beacontest.Chain, head ssz.Slot, trace *r
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = srv.Stop(t.Context()) })
-	config := "PRESET_BASE: minimal\n"
+	config := "PRESET_BASE: minimal\nGENESIS_FORK_VERSION: 0x00000001\n"
 	for f := ssz.Altair; f <= ssz.Heze; f++ {
-		config += fmt.Sprintf("%s_FORK_EPOCH: %d\n", strings.ToUpper(f.String()), f)
+		config += fmt.Sprintf("%[1]s_FORK_EPOCH: %[2]d\n%[1]s_FORK_VERSION: 0x%02[2]x000001\n", strings.ToUpper(f.String()), uint8(f))
 	}
 	file := filepath.Join(t.TempDir(), "config.yaml")
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {

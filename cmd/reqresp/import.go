@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -86,6 +87,9 @@ func (a *app) runImport(ctx context.Context, cmd *cli.Command) (err error) {
 	i, err := newImporter(ctx, s, genesis)
 	if err != nil {
 		return fmt.Errorf("import: %w", explainNetwork(cmd, c.Node.DataDir, err))
+	}
+	if len(i.changes) > 0 {
+		_, _ = fmt.Fprintf(a.stderr, "import: the store's network has another schedule now: %s\n", strings.Join(i.changes, "; "))
 	}
 	began := time.Now()
 	if err := a.importAll(ctx, cmd, i); err != nil {

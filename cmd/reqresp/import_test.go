@@ -59,6 +59,35 @@ func TestImportVerifiesTheCheckpoint(t *testing.T) {
 	}
 }
 
+// A store whose first blocks came before a fork was scheduled takes the later ones with that fork, and refuses a
+// schedule in which what it holds is of another fork.
+func TestImportFollowsASchedule(t *testing.T) {
+	t.Parallel()
+	chain, dir := blocks(t), t.TempDir()
+	configs := map[string][]string{}
+	for name, fulu := range map[string]string{"unplanned": "18446744073709551615", "planned": "2", "moved": "3"} {
+		flags := devNetwork(t)
+		writeFile(t, flags[1], []byte(strings.Replace(devchain.Config(), "FULU_FORK_EPOCH: 2", "FULU_FORK_EPOCH: "+fulu, 1)))
+		configs[name] = flags
+	}
+	run := func(config string, chain []*beacon.Block) outcome {
+		return runCLI(t, append([]string{"import", "--datadir", dir, linesFile(t, chain)}, configs[config]...)...)
+	}
+	const change = "FULU_FORK_EPOCH is 2, was not scheduled"
+	if o := run("unplanned", chain[:60]); o.code != exitOK || strings.Contains(o.stderr, "schedule") {
+		t.Errorf("exit code %d: %s", o.code, o.stderr)
+	}
+	if o := run("planned", chain); o.code != exitOK || !strings.Contains(o.stderr, "another schedule now: "+change) {
+		t.Errorf("exit code %d: %q, want %q", o.code, o.stderr, change)
+	}
+	if o := run("planned", chain); o.code != exitOK || strings.Contains(o.stderr, "schedule") {
+		t.Errorf("the second time: exit code %d: %s", o.code, o.stderr)
+	}
+	if o := run("moved", chain); o.code != exitFailed || !strings.Contains(o.stderr, "FULU_FORK_EPOCH is 3, was 2") {
+		t.Errorf("exit code %d: %q, want both values", o.code, o.stderr)
+	}
+}
+
 func TestImportCountsABlockOnce(t *testing.T) {
 	t.Parallel()
 	chain := blocks(t)[:3]

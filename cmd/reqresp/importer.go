@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/seed-2dd5877b/reqresp/cmd/reqresp/internal/blockfile"
 	"github.com/seed-2dd5877b/reqresp/plugin/store"
@@ -23,6 +24,7 @@ const maxPending = 16 << 20
 type importer struct {
 	store   *store.Store
 	network *ssz.Network
+	changes []string // in the schedule that the store had
 
 	pending []*beacon.Block
 	places  []string // where each of the pending comes from
@@ -53,23 +55,19 @@ func (i *importer) progress(n int) {
 	i.meter.show(i.read, i.total, "%d blocks stored, %s, %.0f blocks/s", i.blocks, size(i.bytes), perSecond(i.blocks, i.meter.elapsed()))
 }
 
-// newImporter returns an importer into a store, which is of the network given or of the one that
-// it remembers.
+// newImporter returns an importer into a store, which is of the network given, or of the one that
+// it remembers with today's schedule.
 func newImporter(ctx context.Context, s *store.Store, genesis *store.Network) (*importer, error) {
-	if genesis != nil {
-		if err := s.SetNetwork(ctx, *genesis); err != nil {
-			return nil, err
-		}
+	changes, err := s.UseNetwork(ctx, genesis, time.Now())
+	if err != nil {
+		return nil, err
 	}
-	stored, ok := s.Network()
-	if !ok {
-		return nil, store.ErrNoNetwork
-	}
+	stored, _ := s.Network()
 	n, err := stored.Parse()
 	if err != nil {
 		return nil, err
 	}
-	return &importer{store: s, network: n}, nil
+	return &importer{store: s, network: n, changes: changes}, nil
 }
 
 // file imports the blocks of a file, the last of which may still be pending afterwards.

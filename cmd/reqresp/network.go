@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/urfave/cli/v3"
 
@@ -60,21 +61,31 @@ func networkOrMainnet(cmd *cli.Command, c config.Network) (*ssz.Network, error) 
 
 // namedNetwork returns a network that is built in.
 func namedNetwork(name string) (*store.Network, error) {
-	n, config, err := ssz.NetworkNamed(name)
+	b, err := ssz.BuiltInNamed(name)
 	if err != nil {
 		return nil, err
 	}
-	return &store.Network{
-		Config:                config,
-		GenesisTime:           uint64(n.GenesisTime().Unix()),
-		GenesisValidatorsRoot: n.GenesisValidatorsRoot(),
-	}, nil
+	n := store.BuiltIn(b)
+	return &n, nil
+}
+
+// networkNames lists the networks that are built in, for help.
+func networkNames() string {
+	var names []string
+	for _, b := range ssz.BuiltIns() {
+		name := b.Name
+		if b.Retired {
+			name += " (retired)"
+		}
+		names = append(names, name)
+	}
+	return strings.Join(names, ", ")
 }
 
 // explainNetwork tells what to do about a store's network.
 func explainNetwork(cmd *cli.Command, datadir string, err error) error {
 	if _, ok := errors.AsType[*store.NetworkError](err); ok {
-		return fmt.Errorf("%w: leave the network to the store, or choose another --datadir", err)
+		return fmt.Errorf("%w: give --network.config with the schedule that the store has, or choose another --datadir", err)
 	}
 	if errors.Is(err, store.ErrNoNetwork) {
 		return usagef(cmd, "the store in %s is new: tell its network by --network NAME, "+

@@ -26,9 +26,13 @@ what is being served gets five seconds. A second one ends it at once.
 
 Peers dial it, and it dials peers to have as many as --maxpeers: those of --staticnodes, those that
 were good before, and those that discovery finds. That is off unless --discovery.v5 is given. It
-begins with --bootnodes, or without any, with those that are built in for mainnet. Other networks
-have none built in; theirs are published with their configuration, see
-https://github.com/eth-clients. The node's own record is logged, and with --json in what is printed.
+begins with --bootnodes and those of --bootnodes.file, or without any, with those that are built in
+for mainnet, sepolia, hoodi, gnosis and chiado. Other networks publish theirs with their configuration.
+The node's own record is logged, and with --json in what is printed.
+
+A store that knows its network is served with today's schedule of forks: the one that is built in, or
+that of --network.config. What has changed since is logged and remembered. A schedule that differs in
+what has been is refused.
 
 While it runs, 'reqresp peers', 'reqresp limits', 'reqresp top' and others look into it, over
 the IPC socket in the datadir, or over HTTP with --http. Changes are possible over IPC only, unless

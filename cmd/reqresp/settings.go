@@ -7,7 +7,6 @@ import (
 
 	"github.com/seed-2dd5877b/reqresp/cmd/reqresp/internal/config"
 	limitsconfig "github.com/seed-2dd5877b/reqresp/limits/config"
-	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
 // A setting is a field of the configuration that a flag, or an environment variable named after
@@ -89,6 +88,8 @@ func peerSettings() []setting {
 			func(c *config.Config) *string { return &c.P2P.DiscAddr }),
 		listSetting("bootnodes", "`RECORD` (enr:…) of a node that discovery begins with, if not those built in; may be repeated",
 			func(c *config.Config) *[]string { return &c.P2P.BootstrapNodesV5 }),
+		textSetting("bootnodes.file", "`FILE` with more such records, as networks publish them (bootstrap_nodes.yaml, boot_enr.yaml)",
+			func(c *config.Config) *string { return &c.P2P.BootstrapNodesFile }),
 		textSetting("discovery.externalip", "IP `ADDRESS` of this node, as others reach it, which it learns otherwise",
 			func(c *config.Config) *string { return &c.P2P.ExternalIP }),
 	}
@@ -104,9 +105,9 @@ func memorySettings() []setting {
 // networkSettings tell the network. Where there is a store it remembers them.
 func networkSettings() []setting {
 	return []setting{
-		textSetting("network", "`NAME` of the network: "+strings.Join(ssz.NetworkNames(), ", ")+"; for others see --network.config",
+		textSetting("network", "`NAME` of the network: "+networkNames(),
 			func(c *config.Config) *string { return &c.Network.Name }),
-		textSetting("network.config", "`FILE` with the network's configuration in the format of the consensus specs (config.yaml)",
+		textSetting("network.config", "`FILE` with another network's configuration: config.yaml, or the answer to /eth/v1/config/spec",
 			func(c *config.Config) *string { return &c.Network.ConfigFile }),
 		{
 			flag: &cli.Uint64Flag{

@@ -63,7 +63,7 @@ func (a *app) sszCommand(name, usage string, do func(*app, *ssz.Shape, []byte) e
 		ArgsUsage:   "FILE",
 		Description: sszDescription,
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "preset", Usage: "`PRESET` of the object: mainnet or minimal", Value: "mainnet"},
+			&cli.StringFlag{Name: "preset", Usage: "`PRESET` of the object: mainnet, minimal or gnosis", Value: "mainnet"},
 			&cli.StringFlag{Name: "fork", Usage: "`FORK` of the object, from phase0 to heze", Required: true},
 			&cli.StringFlag{Name: "type", Usage: "name of the object's `TYPE`", Required: true},
 			&cli.BoolFlag{Name: "hex", Usage: "FILE is hexadecimal, with or without 0x"},

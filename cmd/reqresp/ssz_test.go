@@ -52,7 +52,7 @@ func sszVectors(t *testing.T, preset string) (vectors []sszVector) {
 
 func TestSSZOfAllTypes(t *testing.T) {
 	t.Parallel()
-	for _, preset := range []string{"mainnet", "minimal"} {
+	for _, preset := range []string{"mainnet", "minimal", "gnosis"} {
 		for _, v := range sszVectors(t, preset) {
 			if v.Variant != 2 {
 				continue

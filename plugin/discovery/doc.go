@@ -19,9 +19,8 @@
 //
 // # Boot nodes
 //
-// A node that knows nobody needs a boot node to begin with. [BootNodes] has those of mainnet, for who asks it:
-// without [Options].BootNodes a [Discovery] has none. None are built in for sepolia, holesky, hoodi and
-// other networks: they are published with a network's configuration, for the public ones at
-// https://github.com/eth-clients, as bootstrap_nodes.yaml. Nodes that were known for
-// five minutes are remembered over restarts where there is a database.
+// A node that knows nobody needs a boot node to begin with. [BootNodes] has those of mainnet, sepolia, hoodi, gnosis
+// and chiado, for who asks it: without [Options].BootNodes a [Discovery] has none. Other networks publish theirs with
+// their configuration, in a file that [ParseBootNodes] reads. Nodes that were known for five minutes are remembered
+// over restarts where there is a database.
 package discovery

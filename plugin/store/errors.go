@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
@@ -81,12 +82,14 @@ func (e *CorruptError) Error() string {
 // Unwrap returns what is wrong.
 func (e *CorruptError) Unwrap() error { return e.Err }
 
-// A NetworkError is returned by SetNetwork when the store's blocks are those of another network.
+// A NetworkError is returned by SetNetwork and UseNetwork when the store's blocks are those of another network.
 type NetworkError struct {
 	Stored, Given Network
+	// Differences are the values of Given that differ from those of Stored, see [Differences].
+	Differences []string
 }
 
-// Error names both networks.
+// Error names both networks, and the values that differ.
 func (e *NetworkError) Error() string {
-	return fmt.Sprintf("store: the blocks are of %v, not of %v", e.Stored, e.Given)
+	return fmt.Sprintf("store: the blocks are of %v, not of %v: %s", e.Stored, e.Given, strings.Join(e.Differences, "; "))
 }

@@ -11,8 +11,7 @@ import (
 
 // A Network is what identifies the network of a chain, in the form in which it is stored.
 type Network struct {
-	// Config is the network's configuration, a YAML file in the format of the consensus specs,
-	// see ssz.ParseConfig.
+	// Config is the network's configuration: a file that ssz.ParseConfig reads.
 	Config string `json:"config"`
 	// GenesisTime is the time of slot 0, in Unix seconds.
 	GenesisTime uint64 `json:"genesis_time"`
@@ -48,36 +47,79 @@ func (s *Store) Network() (Network, bool) {
 	return n.Network, true
 }
 
+// BuiltIn returns a network that is built in, in the form in which it is stored.
+func BuiltIn(b *ssz.BuiltIn) Network {
+	n := b.Network()
+	return Network{
+		Config:                b.Config,
+		GenesisTime:           uint64(n.GenesisTime().Unix()),
+		GenesisValidatorsRoot: n.GenesisValidatorsRoot(),
+	}
+}
+
 // SetNetwork records the network that the store's blocks are of. When one is recorded already,
 // it has to be the same: of the same genesis and preset, and with the same fork digests up to the
 // head. Then n replaces it, and may thus schedule forks that are yet to come. A store without
 // blocks takes any. Otherwise the error
 // is a [*NetworkError]; it wraps ssz.ErrConfig if n itself is unusable.
 func (s *Store) SetNetwork(ctx context.Context, n Network) error {
+	_, err := s.setNetwork(ctx, n, time.Time{})
+	return err
+}
+
+// UseNetwork finds the network to serve the store with, and records it: the one that is given, else today's
+// schedule of the recorded network if that is built in, else the recorded one. A built-in schedule that knows fewer
+// forks or changes of the blob parameters than the recorded one is not today's. ErrNoNetwork is returned if none is
+// given or recorded.
+//
+// What has changed in the schedule is returned, such as "GLOAS_FORK_EPOCH is 353024, was not scheduled", for a log.
+// Only the future may change: the error is a [*NetworkError] where SetNetwork's would be, and if a fork or a change of
+// the blob parameters whose epoch has passed at the time now is another in both. A fork that was not scheduled
+// when the network was recorded may have passed since, after the head. A store without blocks takes any network
+// that is given.
+func (s *Store) UseNetwork(ctx context.Context, given *Network, now time.Time) (changes []string, err error) {
+	if given == nil {
+		recorded := s.view.Load().network
+		if recorded == nil {
+			return nil, ErrNoNetwork
+		}
+		b, ok := ssz.BuiltInOf(recorded.parsed)
+		if !ok || !knowsMore(b.Network(), recorded.parsed) {
+			return nil, nil
+		}
+		n := BuiltIn(b)
+		given = &n
+	}
+	return s.setNetwork(ctx, *given, now)
+}
+
+// setNetwork records a network whose past, up to the head and to now, is that of the recorded one.
+func (s *Store) setNetwork(ctx context.Context, n Network, now time.Time) (changes []string, err error) {
 	given, err := parse(n)
 	if err != nil {
-		return fmt.Errorf("store: network: %w", err)
+		return nil, fmt.Errorf("store: network: %w", err)
 	}
 	if err := s.lock(ctx); err != nil {
-		return err
+		return nil, err
 	}
 	defer s.unlock()
 	next := *s.view.Load()
 	if next.network != nil {
 		if next.network.Network == n {
-			return nil
+			return nil, nil
 		}
-		if next.Head != nil && !next.network.matches(given, next.Head) {
-			return &NetworkError{Stored: next.network.Network, Given: n}
+		changes = differences(given, next.network)
+		if next.Head != nil && !next.network.matches(given, next.Head, now) {
+			return nil, &NetworkError{Stored: next.network.Network, Given: n, Differences: changes}
 		}
 	}
 	next.network = given
 	batch := s.db.NewBatch()
 	defer batch.Close()
 	if err := putJSON(batch, networkKey, n); err != nil {
-		return err
+		return nil, err
 	}
-	return s.commit(batch, &next)
+	return changes, s.commit(batch, &next)
 }
 
 // A network is a Network along with what follows from it.
@@ -94,19 +136,18 @@ func parse(n Network) (*network, error) {
 	return &network{n, parsed}, nil
 }
 
-// matches tells whether the blocks up to head can be of both n and other.
-func (n *network) matches(other *network, head *position) bool {
+// matches tells whether the blocks up to head can be of both n and other, and whether other has all that n has had
+// up to now.
+func (n *network) matches(other *network, head *position, now time.Time) bool {
 	if n.GenesisTime != other.GenesisTime || n.GenesisValidatorsRoot != other.GenesisValidatorsRoot ||
 		n.parsed.Preset() != other.parsed.Preset() {
 		return false
 	}
-	var epoch ssz.Epoch
-	if head != nil {
-		epoch = n.parsed.EpochOf(head.Slot)
+	epoch := n.parsed.EpochOf(head.Slot)
+	if !slices.EqualFunc(n.periodsUntil(epoch), other.periodsUntil(epoch), sameBegin) {
+		return false
 	}
-	return slices.EqualFunc(n.periodsUntil(epoch), other.periodsUntil(epoch), func(a, b ssz.Period) bool {
-		return a.First == b.First && a.Digest == b.Digest
-	})
+	return HasSchedule(other.parsed, n.parsed, n.parsed.EpochOf(n.parsed.SlotAt(now)))
 }
 
 // periodsUntil returns the periods that begin at epoch or before.
@@ -114,3 +155,5 @@ func (n *network) periodsUntil(epoch ssz.Epoch) []ssz.Period {
 	periods := n.parsed.Periods()
 	return slices.DeleteFunc(periods, func(p ssz.Period) bool { return p.First > epoch })
 }
+
+func sameBegin(a, b ssz.Period) bool { return a.First == b.First && a.Digest == b.Digest }

@@ -19,25 +19,17 @@ func (f *Family) blobProtocols() []*Protocol {
 			Name: "blob_sidecars_by_range", Version: 1,
 			Request: "BlobSidecarsByRangeRequest", Response: "BlobSidecar", Context: true,
 			First: ssz.Deneb, Last: ssz.Electra, linger: blobLinger,
-			maxItems: maxRequestBlobSidecars, cost: costOf(blobsByRangeCost), window: blobWindow,
+			maxItems: (*ssz.Config).ComputeMaxRequestBlobSidecars, cost: costOf(blobsByRangeCost), window: blobWindow,
 			declare: stream(&f.BlobSidecarsByRange), serve: (*Server).blobSidecarsByRange,
 		},
 		{
 			Name: "blob_sidecars_by_root", Version: 1,
 			Request: "BlobSidecarsByRootRequest", Response: "BlobSidecar", Context: true,
 			First: ssz.Deneb, Last: ssz.Electra, linger: blobLinger,
-			maxItems: maxRequestBlobSidecars, cost: costOf(blobsByRootCost), window: blobWindow,
+			maxItems: (*ssz.Config).ComputeMaxRequestBlobSidecars, cost: costOf(blobsByRootCost), window: blobWindow,
 			declare: stream(&f.BlobSidecarsByRoot), serve: (*Server).blobSidecarsByRoot,
 		},
 	}
-}
-
-// maxRequestBlobSidecars is compute_max_request_blob_sidecars.
-func maxRequestBlobSidecars(c *ssz.Config, f ssz.Fork) uint64 {
-	if f >= ssz.Electra {
-		return saturating(c.MaxRequestBlocksDeneb, c.MaxBlobsPerBlockElectra)
-	}
-	return saturating(c.MaxRequestBlocksDeneb, c.MaxBlobsPerBlock)
 }
 
 func blobLinger(c *ssz.Config) uint64 { return c.MinEpochsForBlobSidecarsRequests }

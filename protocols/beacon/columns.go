@@ -33,9 +33,9 @@ func (f *Family) columnProtocols() []*Protocol {
 	}
 }
 
-// maxRequestColumns is compute_max_request_data_column_sidecars.
+// maxRequestColumns is MAX_REQUEST_DATA_COLUMN_SIDECARS, the same in all forks.
 func maxRequestColumns(c *ssz.Config, _ ssz.Fork) uint64 {
-	return saturating(c.MaxRequestBlocksDeneb, numberOfColumns)
+	return c.ComputeMaxRequestDataColumnSidecars()
 }
 
 func columnWindow(n *ssz.Network, now ssz.Slot) ssz.Slot {

@@ -24,13 +24,11 @@ func (f *Family) inclusionListProtocols() []*Protocol {
 }
 
 // maxRequestInclusionLists is MAX_REQUEST_INCLUSION_LIST.
-func maxRequestInclusionLists(*ssz.Config, ssz.Fork) uint64 { return 16 }
-
-// inclusionListSlots is MIN_SLOTS_FOR_INCLUSION_LISTS_REQUESTS.
-const inclusionListSlots = 1
+func maxRequestInclusionLists(c *ssz.Config, _ ssz.Fork) uint64 { return c.MaxRequestInclusionList }
 
 func inclusionListWindow(n *ssz.Network, now ssz.Slot) ssz.Slot {
-	return max(now-min(now, inclusionListSlots), n.StartSlot(n.Config().Forks[ssz.Heze].Epoch))
+	c := n.Config()
+	return max(now-min(now, ssz.Slot(c.MinSlotsForInclusionListsRequests)), n.StartSlot(c.Forks[ssz.Heze].Epoch))
 }
 
 func inclusionListsCost(_ *Protocol, req *ssz.InclusionListsByIndicesRequest) (n uint64) {

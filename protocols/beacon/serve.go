@@ -51,7 +51,7 @@ func send[R ref](
 		if err != nil {
 			return nil, err
 		}
-		if err := checkFrames(chunk, dst, l); err != nil {
+		if err := checkFrames(p, chunk, dst, l); err != nil {
 			return nil, err
 		}
 		s.family.hooks.tell(in.Protocol(), network.DirInbound, true, l.size)
@@ -75,7 +75,7 @@ func send[R ref](
 
 // checkFrames finds a chain's mistakes before a peer does, which would take them for a breach of the
 // protocol. The chunk is the header with the frames behind it. None of them is decoded.
-func checkFrames(chunk, header []byte, l layout) error {
+func checkFrames(p *Protocol, chunk, header []byte, l layout) error {
 	if !bytes.HasPrefix(chunk, header) {
 		return fmt.Errorf("beacon: chain has not appended the frames of an object of slot %d to dst", l.slot)
 	}
@@ -85,6 +85,10 @@ func checkFrames(chunk, header []byte, l layout) error {
 	}
 	if n != l.size {
 		return fmt.Errorf("beacon: chain's frames of an object of slot %d hold %d bytes, its Size is %d", l.slot, n, l.size)
+	}
+	if least, most := p.SizeBounds(p.network.ForkAt(p.network.EpochOf(l.slot))); n < least || n > most {
+		return fmt.Errorf("beacon: chain's object of slot %d has %d bytes, %s of that fork have %d to %d",
+			l.slot, n, p.Response, least, most)
 	}
 	return nil
 }

@@ -1,6 +1,6 @@
 // Package containers holds the containers that are the same in every preset: phase0's blocks,
 // sidecars, execution payload envelopes, and the parts of others that no preset constant reaches.
-// Those that differ are in the packages mainnet and minimal beside it.
+// Those that differ are in the packages mainnet, minimal and gnosis beside it.
 //
 // A container whose fields change in a fork has a type for each version: ExecutionPayload is
 // Bellatrix's, ExecutionPayloadCapella is Capella's. A type without the name of a fork is the

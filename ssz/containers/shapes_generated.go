@@ -377,4 +377,4 @@ var shapeInclusionList = shape.Container("InclusionList",
 var shapeSignedInclusionList = shape.Container("SignedInclusionList",
 	shape.Field{Name: "message", Shape: shapeInclusionList},
 	shape.Field{Name: "signature", Shape: shape.ByteVector(96)},
-).UpTo(8348)
+)

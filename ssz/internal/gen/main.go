@@ -27,7 +27,7 @@ import (
 var forks = []string{"phase0", "altair", "bellatrix", "capella", "deneb", "electra", "fulu", "gloas", "heze"}
 
 // presets are the presets in the order in which sizes hold their values.
-var presets = [...]string{"mainnet", "minimal"}
+var presets = [...]string{"mainnet", "minimal", "gnosis"}
 
 func main() {
 	log.SetOutput(io.Discard) //nolint:forbidigo // fastssz's generator logs what it skips
@@ -42,11 +42,11 @@ func run(definitions, out string) error {
 	if err != nil {
 		return err
 	}
-	messages, err := resolveForks(definitions, []string{"messages"}, consts)
+	blocks, err := resolveForks(definitions, forks, consts)
 	if err != nil {
 		return err
 	}
-	blocks, err := resolveForks(definitions, forks, consts)
+	messages, err := resolveForks(definitions, []string{"messages"}, consts)
 	if err != nil {
 		return err
 	}
@@ -58,6 +58,9 @@ func run(definitions, out string) error {
 		if err := p.write(out, of); err != nil {
 			return fmt.Errorf("package %s: %w", p.name, err)
 		}
+	}
+	if err := writePresets(filepath.Join(out, "presets_generated.go"), consts); err != nil {
+		return err
 	}
 	return writeTable(filepath.Join(out, "containers_generated.go"), blocks)
 }
@@ -75,9 +78,13 @@ var targets = []target{
 	{name: "containers", dir: "containers", shared: true},
 	{name: "mainnet", dir: "mainnet", preset: 0},
 	{name: "minimal", dir: "minimal", preset: 1},
+	{name: "gnosis", dir: "gnosis", preset: 2},
 }
 
-func (p target) has(c *container) bool { return p.shared != c.varies }
+// has reports whether the package is the one that defines a container for the package's preset.
+func (p target) has(c *container) bool {
+	return p.shared && !c.varies() || !p.shared && c.home(p.preset) == p.name
+}
 
 // write writes the package's types, and fastssz's code for them.
 func (p target) write(out string, all []*container) error {
@@ -106,14 +113,22 @@ func (p target) write(out string, all []*container) error {
 			return err
 		}
 	}
-	var include []string
-	if !p.shared {
-		include = []string{filepath.Join(out, "containers")}
-	}
-	if err := encode(dir, encoding, include...); err != nil {
+	if err := encode(dir, encoding, p.include(out)...); err != nil {
 		return err
 	}
 	return removeHashMethods(encoding, all)
+}
+
+// include returns the directories of the packages that the package's containers refer to.
+func (p target) include(out string) []string {
+	switch {
+	case p.shared:
+		return nil
+	case p.preset == 0:
+		return []string{filepath.Join(out, "containers")}
+	default: // what is as in the first preset is taken from there
+		return []string{filepath.Join(out, "containers"), filepath.Join(out, presets[0])}
+	}
 }
 
 // What encode takes out of fastssz's code: comments on fields, and blank lines in functions.

@@ -105,24 +105,38 @@ func parseType(text string) (ast.Expr, error) {
 // sizes are the values of a number in each preset.
 type sizes [len(presets)]uint64
 
+// same returns the sizes of a number that is the same in all presets.
+func same(n uint64) (s sizes) {
+	for p := range s {
+		s[p] = n
+	}
+	return s
+}
+
+// A constant is a number of the .preset files.
+type constant struct {
+	sizes
+	fork string // the first that uses it; empty as long as none has
+}
+
 // readConstants reads the .preset files.
-func readConstants(dir string) (map[string]sizes, error) {
-	consts := map[string]sizes{}
+func readConstants(dir string) (map[string]*constant, error) {
+	consts := map[string]*constant{}
 	for i, name := range append([]string{"common"}, presets[:]...) {
 		values, err := readPreset(filepath.Join(dir, name+".preset"))
 		if err != nil {
 			return nil, err
 		}
 		for key, value := range values {
-			s := consts[key]
+			if consts[key] == nil {
+				consts[key] = new(constant)
+			}
+			s := &consts[key].sizes
 			if i == 0 {
-				for p := range s {
-					s[p] = value
-				}
+				*s = same(value)
 			} else {
 				s[i-1] = value
 			}
-			consts[key] = s
 		}
 	}
 	return consts, nil

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"go/ast"
 	"go/token"
 	"maps"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -17,7 +19,8 @@ type container struct {
 	fork   string // the first fork of this version
 	doc    []string
 	fields []field
-	varies bool // its layout depends on the preset
+	// differs tells in which presets the container, or what is in it, differs from that of the first.
+	differs [len(presets)]bool
 
 	progressive bool
 	upTo        sizes // the most bytes, or zero
@@ -38,14 +41,30 @@ type typ struct {
 	container *container
 }
 
-func (t *typ) varies() bool {
+// differs reports whether t differs between the first preset and preset p.
+func (t *typ) differs(p int) bool {
 	switch {
 	case t.container != nil:
-		return t.container.varies
-	case t.elem != nil && t.elem.varies():
+		return t.container.differs[p]
+	case t.elem != nil && t.elem.differs(p):
 		return true
 	default:
-		return t.size[0] != t.size[1]
+		return t.size[0] != t.size[p]
+	}
+}
+
+// varies reports whether the container depends on the preset.
+func (c *container) varies() bool { return slices.Contains(c.differs[:], true) }
+
+// home returns the package that defines the container for a preset.
+func (c *container) home(preset int) string {
+	switch {
+	case !c.varies():
+		return "containers"
+	case c.differs[preset]:
+		return presets[preset]
+	default:
+		return presets[0]
 	}
 }
 
@@ -63,7 +82,7 @@ func (t *typ) equal(u *typ) bool {
 
 // A resolver holds what is defined up to the fork at hand.
 type resolver struct {
-	consts   map[string]sizes
+	consts   map[string]*constant
 	aliases  map[string]ast.Expr
 	defs     map[string]*definition
 	order    []string // names of containers, as they first came up
@@ -73,7 +92,7 @@ type resolver struct {
 }
 
 // resolveForks reads the files of the forks and returns every version of every container.
-func resolveForks(dir string, forks []string, consts map[string]sizes) ([]*container, error) {
+func resolveForks(dir string, forks []string, consts map[string]*constant) ([]*container, error) {
 	r := &resolver{consts: consts, aliases: map[string]ast.Expr{}, defs: map[string]*definition{}}
 	var all []*container
 	for _, fork := range forks {
@@ -126,7 +145,9 @@ func (r *resolver) container(name string) (*container, error) {
 			return nil, fmt.Errorf("%s: %w", fd.name, err)
 		}
 		c.fields = append(c.fields, field{fd.name, fd.doc, t})
-		c.varies = c.varies || t.varies()
+		for p := range presets {
+			c.differs[p] = c.differs[p] || t.differs(p)
+		}
 	}
 	if old := r.previous[name]; old != nil {
 		c.goName += strings.ToUpper(r.fork[:1]) + r.fork[1:]
@@ -202,13 +223,14 @@ func (r *resolver) number(expr ast.Expr) (s sizes, err error) {
 	switch x := expr.(type) {
 	case *ast.BasicLit:
 		n, err := strconv.ParseUint(x.Value, 10, 64)
-		return sizes{n, n}, err
+		return same(n), err
 	case *ast.Ident:
-		s, ok := r.consts[x.Name]
-		if !ok {
+		c := r.consts[x.Name]
+		if c == nil {
 			return s, fmt.Errorf("no constant is named %s", x.Name)
 		}
-		return s, nil
+		c.fork = cmp.Or(c.fork, r.fork)
+		return c.sizes, nil
 	case *ast.BinaryExpr:
 		a, err := r.number(x.X)
 		if err != nil {

@@ -33,7 +33,7 @@ func (p target) shape(t *typ) string {
 	n := t.size[p.preset]
 	switch {
 	case t.container != nil && !p.has(t.container):
-		return fmt.Sprintf("(*containers.%s)(nil).Shape()", t.container.goName)
+		return fmt.Sprintf("(*%s.%s)(nil).Shape()", t.container.home(p.preset), t.container.goName)
 	case t.container != nil:
 		return "shape" + t.container.goName
 	case t.kind == "boolean":

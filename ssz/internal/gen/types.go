@@ -113,7 +113,7 @@ func (p target) goType(t *typ) string {
 		return "[]" + p.goType(t.elem)
 	case "container":
 		if !p.has(t.container) {
-			return "containers." + t.container.goName
+			return t.container.home(p.preset) + "." + t.container.goName
 		}
 		return t.container.goName
 	default:
@@ -176,10 +176,14 @@ func goFieldName(name string) string {
 	return b.String()
 }
 
-// imports are the packages that generated code may need, by the names it has for them.
-var imports = []struct{ name, spec string }{
+// A pkgImport is a package by the name that generated code has for it.
+type pkgImport struct{ name, spec string }
+
+// imports are the packages that generated code may need.
+var imports = []pkgImport{
 	{"fastssz", "fastssz \"github.com/ferranbt/fastssz\"\n"},
 	{"containers", "\"github.com/seed-2dd5877b/reqresp/ssz/containers\""},
+	{"gnosis", "\"github.com/seed-2dd5877b/reqresp/ssz/gnosis\""},
 	{"mainnet", "\"github.com/seed-2dd5877b/reqresp/ssz/mainnet\""},
 	{"minimal", "\"github.com/seed-2dd5877b/reqresp/ssz/minimal\""},
 	{"shape", "\"github.com/seed-2dd5877b/reqresp/ssz/shape\""},
@@ -188,13 +192,17 @@ var imports = []struct{ name, spec string }{
 // writeFile writes a file of the package with the imports that its code needs.
 func (p target) writeFile(path string, code []byte) error {
 	var out bytes.Buffer
-	fmt.Fprintf(&out, "%spackage %s\n\nimport (\n", header, p.name)
-	for _, pkg := range imports {
-		if bytes.Contains(code, []byte(pkg.name+".")) {
+	fmt.Fprintf(&out, "%spackage %s\n\n", header, p.name)
+	needed := slices.DeleteFunc(slices.Clone(imports), func(pkg pkgImport) bool {
+		return !bytes.Contains(code, []byte(pkg.name+"."))
+	})
+	if len(needed) > 0 {
+		out.WriteString("import (\n")
+		for _, pkg := range needed {
 			fmt.Fprintln(&out, pkg.spec)
 		}
+		out.WriteString(")\n\n")
 	}
-	out.WriteString(")\n\n")
 	out.Write(code)
 	formatted, err := format.Source(out.Bytes())
 	if err != nil {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
+	"slices"
 	"strconv"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -40,6 +42,8 @@ type P2P struct {
 	// BootstrapNodesV5 are the records (enr:…) of nodes that discovery begins with. None stands for those
 	// that are built in for the network.
 	BootstrapNodesV5 []string
+	// BootstrapNodesFile is a file with more such records, one a line or as a YAML list.
+	BootstrapNodesFile string `toml:",omitempty"`
 	// ExternalIP is the address at which others reach the node; empty has discovery learn it.
 	ExternalIP string
 }
@@ -93,12 +97,31 @@ func (p *P2P) trustedNodes() ([]peer.ID, error) {
 	return ids, nil
 }
 
+// bootNodes returns the records of boot nodes that are given.
+func (p *P2P) bootNodes() ([]string, error) {
+	if p.BootstrapNodesFile == "" {
+		return p.BootstrapNodesV5, nil
+	}
+	file, err := os.ReadFile(p.BootstrapNodesFile)
+	if err != nil {
+		return nil, fmt.Errorf("P2P.BootstrapNodesFile: %w", err)
+	}
+	nodes, err := discovery.ParseBootNodes(file)
+	if err != nil {
+		return nil, fmt.Errorf("P2P.BootstrapNodesFile: %s: %w", p.BootstrapNodesFile, err)
+	}
+	return slices.Concat(p.BootstrapNodesV5, nodes), nil
+}
+
 // Discovery returns the options of discovery, nil if it is off. They have no boot nodes that are built in. The
 // error names the key.
 func (p *P2P) Discovery() (*discovery.Options, error) {
-	o := &discovery.Options{Listen: p.DiscAddr, BootNodes: p.BootstrapNodesV5}
+	nodes, err := p.bootNodes()
+	if err != nil {
+		return nil, err
+	}
+	o := &discovery.Options{Listen: p.DiscAddr, BootNodes: nodes}
 	if p.ExternalIP != "" {
-		var err error
 		if o.ExternalIP, err = netip.ParseAddr(p.ExternalIP); err != nil {
 			return nil, fmt.Errorf("P2P.ExternalIP is %q: want an IP address, or nothing to learn it", p.ExternalIP)
 		}
@@ -173,6 +196,8 @@ func (p *P2P) validateTogether() error {
 		return err
 	case o == nil && len(p.BootstrapNodesV5) > 0:
 		return errors.New("P2P.BootstrapNodesV5 has nodes, but discovery is off: want P2P.DiscoveryV5 on, or no such nodes")
+	case o == nil && p.BootstrapNodesFile != "":
+		return errors.New("P2P.BootstrapNodesFile has nodes, but discovery is off: want P2P.DiscoveryV5 on, or no such file")
 	case o == nil:
 		return nil
 	}

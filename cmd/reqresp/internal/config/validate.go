@@ -46,7 +46,7 @@ func oneOf(key, value string, allowed ...string) error {
 func (c *Config) validateNetwork() error {
 	n := &c.Network
 	if n.Name != "" {
-		if _, _, err := ssz.NetworkNamed(n.Name); err != nil {
+		if _, err := ssz.BuiltInNamed(n.Name); err != nil {
 			return fmt.Errorf("Network.Name is %q: want one of %s, or Network.ConfigFile for others", n.Name, strings.Join(ssz.NetworkNames(), ", "))
 		}
 	}
