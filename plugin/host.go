@@ -31,7 +31,7 @@ const userAgent = "reqresp"
 
 // newHost makes a host as the consensus specs want it: QUIC, and TCP with noise
 // and yamux or, which some deployed clients need, mplex. The plan bounds what it takes, and the gater
-// says whom not to connect with.
+// says whom not to connect with. It does not listen yet.
 func newHost(key *ecdsa.PrivateKey, cfg *Config, plan *resources.Plan, gater corecm.ConnectionGater) (host.Host, error) {
 	id, err := peerKey(key)
 	if err != nil {
@@ -51,7 +51,7 @@ func newHost(key *ecdsa.PrivateKey, cfg *Config, plan *resources.Plan, gater cor
 	}
 	h, err := libp2p.New(
 		libp2p.Identity(id),
-		libp2p.NoListenAddrs, // but below
+		libp2p.NoListenAddrs,
 		libp2p.ConnectionManager(connections),
 		libp2p.ResourceManager(manager),
 		libp2p.ConnectionGater(gater),
@@ -68,9 +68,6 @@ func newHost(key *ecdsa.PrivateKey, cfg *Config, plan *resources.Plan, gater cor
 	)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("plugin: making a host: %w", err), connections.Close(), manager.Close())
-	}
-	if err := listen(h, cfg.Listen); err != nil {
-		return nil, errors.Join(err, h.Close())
 	}
 	return h, nil
 }
