@@ -129,7 +129,7 @@ func TestCurrentMeasures(t *testing.T) {
 }
 
 func TestIdentityComesFromSeed(t *testing.T) {
-	for _, program := range []rustpeer.Program{rustpeer.Current, rustpeer.Throttled} {
+	for _, program := range []rustpeer.Program{rustpeer.Current, rustpeer.Throttled, rustpeer.Gossip} {
 		one := rusttest.Start(t, program, rustpeer.Options{Seed: 1})
 		again := rusttest.Start(t, program, rustpeer.Options{Seed: 1})
 		other := rusttest.Start(t, program, rustpeer.Options{})
@@ -186,5 +186,31 @@ func TestThrottledPeersExchange(t *testing.T) {
 	}
 	if _, err := client.Send(t.Context(), ping); !errors.Is(err, rustpeer.ErrNoCredit) {
 		t.Errorf("after two more: error %v, want %v", err, rustpeer.ErrNoCredit)
+	}
+}
+
+func TestGossipPeersSeeSubscriptions(t *testing.T) {
+	server := rusttest.Start(t, rustpeer.Gossip, rustpeer.Options{})
+	client := rusttest.Start(t, rustpeer.Gossip, rustpeer.Options{})
+	dial(t, client, server)
+	seen := make(map[string]bool)
+	for range 200 {
+		event := rusttest.Expect(t, client, rustpeer.KindSubscribed)
+		if event.Peer != server.ID() || seen[event.Topic] {
+			t.Fatalf("event %v of %s, want another topic of %s", event, event.Peer, server.ID())
+		}
+		seen[event.Topic] = true
+	}
+}
+
+func TestGossipLeavesWhoDoesNotSupportIt(t *testing.T) {
+	other := rusttest.Start(t, rustpeer.Current, rustpeer.Options{})
+	peer := rusttest.Start(t, rustpeer.Gossip, rustpeer.Options{})
+	dial(t, peer, other)
+	if event := rusttest.Expect(t, peer, rustpeer.KindNotSupported); event.Peer != other.ID() {
+		t.Errorf("event of %s, want of %s", event.Peer, other.ID())
+	}
+	if event, err := peer.Next(t.Context()); err != nil || event.Kind != rustpeer.KindDisconnected {
+		t.Errorf("event %v, %v, want %s", event, err, rustpeer.KindDisconnected)
 	}
 }
