@@ -117,7 +117,9 @@ func (a *app) runCall(ctx context.Context, cmd *cli.Command) (err error) {
 		return err
 	}
 	chain := new(mirror)
-	i, err := start("", chain, plugin.Config{Network: network, Listen: localListen(), Logger: a.logger(cfg.Log)})
+	i, err := start("", chain, plugin.Config{
+		Network: network, Listen: localListen(), NoGossipsub: cfg.P2P.NoGossipsub, Logger: a.logger(cfg.Log),
+	})
 	if err != nil {
 		return fmt.Errorf("call: %w", err)
 	}

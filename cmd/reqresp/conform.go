@@ -71,7 +71,9 @@ func (a *app) runConform(ctx context.Context, cmd *cli.Command) (err error) {
 		return err
 	}
 	chain := new(mirror)
-	i, err := start("", chain, plugin.Config{Network: network, Listen: localListen(), Logger: a.logger(cfg.Log)})
+	i, err := start("", chain, plugin.Config{
+		Network: network, Listen: localListen(), NoGossipsub: cfg.P2P.NoGossipsub, Logger: a.logger(cfg.Log),
+	})
 	if err != nil {
 		return fmt.Errorf("conform: %w", err)
 	}

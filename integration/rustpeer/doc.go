@@ -56,7 +56,7 @@
 //
 // # Gossip
 //
-// It has no protocol of requests. It subscribes to 200 topics of gossipsub, over TCP with noise and yamux, and reports
+// It has no protocol of requests. It subscribes to 64 topics of gossipsub, over TCP with noise and yamux, and reports
 // the subscriptions of others. A peer that does not support gossipsub is reported and left, as Lighthouse
 // leaves it. Its commands are listen and dial.
 //

@@ -194,7 +194,7 @@ func TestGossipPeersSeeSubscriptions(t *testing.T) {
 	client := rusttest.Start(t, rustpeer.Gossip, rustpeer.Options{})
 	dial(t, client, server)
 	seen := make(map[string]bool)
-	for range 200 {
+	for range 64 {
 		event := rusttest.Expect(t, client, rustpeer.KindSubscribed)
 		if event.Peer != server.ID() || seen[event.Topic] {
 			t.Fatalf("event %v of %s, want another topic of %s", event, event.Peer, server.ID())

@@ -31,8 +31,8 @@ struct Behaviours {
     identify: identify::Behaviour,
 }
 
-/// How many topics the peer is subscribed to: as many as a consensus client that follows all subnets.
-const TOPICS: usize = 200;
+/// How many topics the peer is subscribed to: as many as there are attestation subnets.
+const TOPICS: usize = 64;
 
 impl Behaviours {
     fn new(key: &identity::Keypair) -> Result<Self, Failure> {
