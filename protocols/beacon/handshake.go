@@ -20,7 +20,8 @@ type handshake struct {
 
 // Handshake exchanges statuses with a peer, connecting to it if need be, and
 // returns the peer's. A peer of another network or chain is left, and the error wraps
-// ErrIrrelevant. Peers that this host dials are greeted without being asked to;
+// ErrIrrelevant. Over a limited (relayed) connection alone none takes place: it fails with an error that wraps
+// network.ErrLimitedConn. Peers that this host dials are greeted without being asked to;
 // a handshake that is under way is waited for in place of a second one. From Stop on it fails
 // with an error that wraps reqresp.ErrClosed, and connects to nobody; Stop ends one that is under way.
 func (s *Server) Handshake(ctx context.Context, id peer.ID) (Status, error) {
@@ -44,12 +45,13 @@ func (s *Server) Handshake(ctx context.Context, id peer.ID) (Status, error) {
 }
 
 // isLeadersOwn reports whether a handshake failed for what only concerns who began it: that it has lost
-// interest, or must not dial. Who has joined it tries again. A timeout, which ends a context too, is the peer's.
+// interest, or must not dial or use a limited connection. Who has joined it tries again. A timeout, which ends a context too, is the peer's.
 func isLeadersOwn(err error) bool {
 	if errors.Is(err, reqresp.ErrTimeout) {
 		return false
 	}
-	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, network.ErrNoConn)
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) ||
+		errors.Is(err, network.ErrNoConn) || errors.Is(err, network.ErrLimitedConn)
 }
 
 func (s *Server) joinHandshake(id peer.ID) (h *handshake, first bool, err error) {
