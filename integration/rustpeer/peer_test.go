@@ -202,15 +202,3 @@ func TestGossipPeersSeeSubscriptions(t *testing.T) {
 		seen[event.Topic] = true
 	}
 }
-
-func TestGossipLeavesWhoDoesNotSupportIt(t *testing.T) {
-	other := rusttest.Start(t, rustpeer.Current, rustpeer.Options{})
-	peer := rusttest.Start(t, rustpeer.Gossip, rustpeer.Options{})
-	dial(t, peer, other)
-	if event := rusttest.Expect(t, peer, rustpeer.KindNotSupported); event.Peer != other.ID() {
-		t.Errorf("event of %s, want of %s", event.Peer, other.ID())
-	}
-	if event, err := peer.Next(t.Context()); err != nil || event.Kind != rustpeer.KindDisconnected {
-		t.Errorf("event %v, %v, want %s", event, err, rustpeer.KindDisconnected)
-	}
-}

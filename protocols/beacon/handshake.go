@@ -45,13 +45,12 @@ func (s *Server) Handshake(ctx context.Context, id peer.ID) (Status, error) {
 }
 
 // isLeadersOwn reports whether a handshake failed for what only concerns who began it: that it has lost
-// interest, or must not dial or use a limited connection. Who has joined it tries again. A timeout, which ends a context too, is the peer's.
+// interest, or must not dial. Who has joined it tries again. A timeout, which ends a context too, is the peer's.
 func isLeadersOwn(err error) bool {
 	if errors.Is(err, reqresp.ErrTimeout) {
 		return false
 	}
-	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) ||
-		errors.Is(err, network.ErrNoConn) || errors.Is(err, network.ErrLimitedConn)
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, network.ErrNoConn)
 }
 
 func (s *Server) joinHandshake(id peer.ID) (h *handshake, first bool, err error) {

@@ -1,5 +1,6 @@
 //! A peer on the gossipsub behaviour of libp2p, which leaves whoever does not support it: see package rustpeer.
 
+mod echo;
 mod peer;
 
 use std::error::Error;
@@ -8,10 +9,11 @@ use std::time::Duration;
 use futures::StreamExt;
 use libp2p::gossipsub::{self, IdentTopic, MessageAuthenticity, ValidationMode};
 use libp2p::swarm::NetworkBehaviour;
-use libp2p::{Swarm, SwarmBuilder, identify, identity, noise, tcp, yamux};
+use libp2p::{Swarm, SwarmBuilder, identify, identity, noise, request_response, tcp, yamux};
 use serde::Deserialize;
 use serde_json::json;
 
+use echo::EchoCodec;
 use peer::Peer;
 
 type Failure = Box<dyn Error + Send + Sync>;
@@ -29,6 +31,7 @@ pub struct Options {
 struct Behaviours {
     gossipsub: gossipsub::Behaviour,
     identify: identify::Behaviour,
+    echo: request_response::Behaviour<EchoCodec>,
 }
 
 /// How many topics the peer is subscribed to: as many as there are attestation subnets.
@@ -51,6 +54,7 @@ impl Behaviours {
         Ok(Self {
             gossipsub,
             identify,
+            echo: echo::behaviour(),
         })
     }
 }

@@ -10,6 +10,7 @@ use futures::stream::FuturesUnordered;
 use libp2p::core::transport::ListenerId;
 use libp2p::gossipsub::Event;
 use libp2p::multiaddr::Protocol as Part;
+use libp2p::request_response::{self, Message};
 use libp2p::swarm::dial_opts::DialOpts;
 use libp2p::swarm::{ConnectionId, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, Swarm};
@@ -80,6 +81,20 @@ impl Peer {
     pub fn on_event(&mut self, swarm_event: SwarmEvent<BehavioursEvent>) {
         match swarm_event {
             SwarmEvent::Behaviour(BehavioursEvent::Gossipsub(event)) => self.on_gossip(event),
+            SwarmEvent::Behaviour(BehavioursEvent::Echo(request_response::Event::Message {
+                message:
+                    Message::Request {
+                        request, channel, ..
+                    },
+                ..
+            })) => {
+                // A channel that is closed has nobody who waits.
+                let _ = self
+                    .swarm
+                    .behaviour_mut()
+                    .echo
+                    .send_response(channel, request);
+            }
             SwarmEvent::NewListenAddr {
                 listener_id,
                 address,
