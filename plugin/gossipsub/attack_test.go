@@ -92,7 +92,7 @@ func heap() uint64 {
 
 // What a peer says of topics that nobody has is forgotten at once.
 func TestPeersAddNothingToTheState(t *testing.T) {
-	const size, most = 4 << 20, 4 << 20 // bytes that are sent, and by which the heap may grow
+	const size, most = 2 << 20, 4 << 20 // bytes that are sent, and by which the heap may grow
 	for _, a := range attacks {
 		t.Run(a.name, func(t *testing.T) {
 			simulate(t, func(t *testing.T, server, other host.Host, _ *gossipsub.Router) {
