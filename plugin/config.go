@@ -56,7 +56,8 @@ type Config struct {
 	Name string
 
 	// Host is a libp2p host to run on, which the service does not close. Nil has
-	// the service make one. A host keeps out peers that are banned if it was made with the gater of Book; from
+	// the service make one. The service runs no gossipsub on a host that is given, although consensus clients expect it
+	// of every peer: a host without it can run package gossipsub. A host keeps out peers that are banned if it was made with the gater of Book; from
 	// any other, they are left soon after they have connected, and nothing that they ask for is served meanwhile.
 	Host host.Host
 	// Listen are the multiaddrs on which the service's own host listens. Empty
@@ -68,6 +69,11 @@ type Config struct {
 	// go-ethereum announces its devp2p port where consensus clients expect
 	// libp2p's. It must not be set if Host is, and is for one service of a node.
 	ShareNodeKey bool
+
+	// NoGossipsub leaves out the gossipsub router that the service's own host runs: see package gossipsub. Clients like
+	// Lighthouse ban a peer that does not support gossipsub. It must not be set if Host is, on which the service runs
+	// none: whether a host that is given supports gossipsub is its owner's matter.
+	NoGossipsub bool
 
 	// Memory is how many bytes libp2p and the server may take for streams and messages: how many
 	// streams there may be, in all and of one peer, follows from it, see package resources. The
@@ -185,8 +191,8 @@ func (c Config) validate(stack *node.Config, embedded bool) error {
 	if c.Drain < 0 {
 		return fmt.Errorf("plugin: Config.Drain is %v, it must not be negative", c.Drain)
 	}
-	if c.Host != nil && (len(c.Listen) > 0 || c.ShareNodeKey) {
-		return errors.New("plugin: Config.Listen and Config.ShareNodeKey are of no effect with Config.Host, leave them unset")
+	if c.Host != nil && (len(c.Listen) > 0 || c.ShareNodeKey || c.NoGossipsub) {
+		return errors.New("plugin: Config.Listen, Config.ShareNodeKey and Config.NoGossipsub are of no effect with Config.Host, leave them unset")
 	}
 	for _, addr := range c.Listen {
 		if err := ValidateListen(addr); err != nil {

@@ -18,7 +18,8 @@
 //
 // The service makes a libp2p host with QUIC and TCP, or uses one that it is
 // given. Its peer identity is a secp256k1 key of its own, kept in the node's
-// data directory, unless [Config].ShareNodeKey says otherwise.
+// data directory, unless [Config].ShareNodeKey says otherwise. A host that it makes runs a gossipsub router without
+// topics, see package gossipsub: clients like Lighthouse ban a peer that does not support gossipsub.
 //
 // Peers are managed by [Service.Peers], see package peers: it dials, looks after them and
 // leaves them, as [Config].Peers says, and remembers them in the data directory. Forks are
@@ -40,6 +41,8 @@
 //	service, err := plugin.New(stack, chain, plugin.Config{Network: network, Host: h, Book: book})
 //
 // On a host without it, peers that are banned are refused whatever they ask for, and left soon.
+//
+// The service runs no gossipsub on a host that is given.
 //
 // # Files
 //

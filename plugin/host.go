@@ -29,7 +29,7 @@ const userAgent = "reqresp"
 
 // newHost makes a host as the consensus specs want it: QUIC, and TCP with noise
 // and yamux or, which some deployed clients need, mplex. The plan bounds what it takes. Peers that scores
-// ban cannot connect.
+// ban cannot connect. It does not listen yet.
 func newHost(key *ecdsa.PrivateKey, cfg *Config, plan *resources.Plan, scores *scores) (host.Host, error) {
 	id, err := peerKey(key)
 	if err != nil {
@@ -48,7 +48,7 @@ func newHost(key *ecdsa.PrivateKey, cfg *Config, plan *resources.Plan, scores *s
 	}
 	h, err := libp2p.New(
 		libp2p.Identity(id),
-		libp2p.NoListenAddrs, // but below
+		libp2p.NoListenAddrs,
 		libp2p.ConnectionManager(connections),
 		libp2p.ResourceManager(manager),
 		libp2p.ConnectionGater(scores.Gater(nil)),
@@ -67,9 +67,6 @@ func newHost(key *ecdsa.PrivateKey, cfg *Config, plan *resources.Plan, scores *s
 		return nil, errors.Join(fmt.Errorf("plugin: making a host: %w", err), connections.Close(), manager.Close())
 	}
 	manager.Start(h.Network())
-	if err := listen(h, cfg.Listen); err != nil {
-		return nil, errors.Join(err, h.Close())
-	}
 	return h, nil
 }
 

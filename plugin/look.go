@@ -1,7 +1,6 @@
 package plugin
 
 import (
-	"fmt"
 	"log/slog"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -10,15 +9,6 @@ import (
 	"github.com/seed-2dd5877b/reqresp/plugin/metrics"
 	"github.com/seed-2dd5877b/reqresp/plugin/peers"
 )
-
-// parsePeerID reads a peer id as people write it.
-func parsePeerID(text string) (peer.ID, error) {
-	id, err := peer.Decode(text)
-	if err != nil {
-		return "", fmt.Errorf("peer id %q: want one like 16Uiu2HAkvyhTnmT2f5TQYkoqyyKh9NqtT7pPTajSQSH5vccF4gUq", text)
-	}
-	return id, nil
-}
 
 // peerOf is what is told of a peer. Serving is how many requests of each are being served.
 func peerOf(p *peers.Info, serving map[peer.ID]int) api.Peer {

@@ -21,7 +21,7 @@ func TestMemoryBoundsTheStreamsOfAPeer(t *testing.T) {
 	cfg := devConfig()
 	cfg.Memory = resources.MinMemory
 	_, service := start(t, t.TempDir(), cfg)
-	plan, err := resources.New(beacon.NewFamily(ssz.Mainnet()).Specs(), &resources.Options{Memory: cfg.Memory})
+	plan, err := resources.New(beacon.NewFamily(ssz.Mainnet()).Specs(), &resources.Options{Memory: cfg.Memory, Gossipsub: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 
 	"github.com/seed-2dd5877b/reqresp/plugin/api"
+	"github.com/seed-2dd5877b/reqresp/plugin/discovery"
 	"github.com/seed-2dd5877b/reqresp/plugin/peers"
 )
 
@@ -63,7 +64,7 @@ func (a *API) Peer(id string) (*api.PeerDetails, error) {
 	if r == nil {
 		return nil, ErrNotRunning
 	}
-	of, err := parsePeerID(id)
+	of, err := discovery.ParsePeerID(id)
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +101,7 @@ func (a *API) Budgets(id *string) ([]api.Budget, error) {
 	}
 	of := r.host.Network().Peers()
 	if id != nil {
-		one, err := parsePeerID(*id)
+		one, err := discovery.ParsePeerID(*id)
 		if err != nil {
 			return nil, err
 		}

@@ -205,9 +205,9 @@ func TestErrorsNameWhatIsAllowed(t *testing.T) {
 		args   []any
 		want   string
 	}{
-		{"reqresp_peer", []any{"me"}, `peer id "me": want one like 16Uiu2HA`},
+		{"reqresp_peer", []any{"me"}, `"me": want a peer id like 16Uiu2HA`},
 		{"reqresp_peer", []any{somebody}, "peer is not connected"},
-		{"reqresp_budgets", []any{""}, `peer id "": want one like 16Uiu2HA`},
+		{"reqresp_budgets", []any{""}, `"": want a peer id like 16Uiu2HA`},
 		{"reqrespadmin_setLimit", []any{"pong", api.LimitChange{}}, `method "pong": want one of beacon_blocks_by_head, beacon_blocks_by_range, `},
 		{"reqrespadmin_setLimit", []any{"ping", map[string]string{"items": "many"}}, `"many" is no rate, such as "128/10s+256"`},
 		{"reqrespadmin_setLimit", []any{"ping", map[string]string{"items": "0/s"}}, "nothing could ever be used"},
@@ -215,12 +215,12 @@ func TestErrorsNameWhatIsAllowed(t *testing.T) {
 		{"reqrespadmin_connect", []any{"127.0.0.1:9000"}, "want a multiaddr with the peer's id, like /ip4/"},
 		{"reqrespadmin_connect", []any{"/ip4/127.0.0.1/tcp/1/p2p/" + somebody}, "no connection"},
 		{"reqrespadmin_disconnect", []any{somebody}, "is not connected"},
-		{"reqrespadmin_ban", []any{"me", "1h", "why"}, `peer id "me": want one like`},
+		{"reqrespadmin_ban", []any{"me", "1h", "why"}, `"me": want a peer id like`},
 		{"reqrespadmin_ban", []any{somebody, "1", "why"}, `duration "1": want more than none, like 30m`},
 		{"reqrespadmin_ban", []any{somebody, "9000h", "why"}, "not between 1s and 8760h0m0s"},
 		{"reqrespadmin_ban", []any{itself, "1h", "why"}, itself + " is this node itself"},
-		{"reqrespadmin_unban", []any{"me"}, `peer id "me": want one like`},
-		{"reqrespadmin_trust", []any{"me"}, `peer id "me": want one like`},
+		{"reqrespadmin_unban", []any{"me"}, `"me": want a peer id like`},
+		{"reqrespadmin_trust", []any{"me"}, `"me": want a peer id like`},
 	} {
 		var result any
 		err := rpc.CallContext(t.Context(), &result, test.method, test.args...)

@@ -9,13 +9,14 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/seed-2dd5877b/reqresp/plugin/api"
+	"github.com/seed-2dd5877b/reqresp/plugin/discovery"
 	"github.com/seed-2dd5877b/reqresp/plugin/peers"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 )
 
 // AdminAPI is the RPC namespace of a service's calls that change something, "reqrespadmin" unless Config.Name
 // says otherwise. They may be made concurrently; those that need the service to run fail with [ErrNotRunning]
-// otherwise. Package client has a client for them, package api tells what of it is kept.
+// otherwise. A peer is named by its peer id, or by its node record. Package client has a client for them, package api tells what of it is kept.
 type AdminAPI struct {
 	service *Service
 }
@@ -32,7 +33,7 @@ func (a *AdminAPI) SetLimit(method string, change api.LimitChange) (*api.Limit, 
 	return &limit, nil
 }
 
-// Connect dials a peer at a multiaddr with its peer id, whatever the target and its back-off, exchanges
+// Connect dials a peer at a multiaddr with its peer id, or by its node record (ENR), whatever the target and its back-off, exchanges
 // statuses with it, and returns what it told. From then on it is a peer as any other; those that are always dialed
 // again are set in Config.Peers.
 func (a *AdminAPI) Connect(ctx context.Context, addr string) (*api.Status, error) {
@@ -40,11 +41,11 @@ func (a *AdminAPI) Connect(ctx context.Context, addr string) (*api.Status, error
 	if r == nil {
 		return nil, ErrNotRunning
 	}
-	to, err := peer.AddrInfoFromString(addr)
-	if err != nil || len(to.Addrs) == 0 {
-		return nil, fmt.Errorf("address %q: want a multiaddr with the peer's id, like /ip4/203.0.113.7/udp/9000/quic-v1/p2p/16Uiu2HA…", addr)
+	to, err := discovery.ParsePeer(addr)
+	if err != nil {
+		return nil, fmt.Errorf("address %w", err)
 	}
-	status, err := r.peers.Connect(ctx, *to)
+	status, err := r.peers.Connect(ctx, to)
 	if err != nil {
 		return nil, err
 	}
@@ -118,7 +119,7 @@ func (a *AdminAPI) about(id string) (*running, peer.ID, error) {
 	if r == nil {
 		return nil, "", ErrNotRunning
 	}
-	of, err := parsePeerID(id)
+	of, err := discovery.ParsePeerID(id)
 	if err == nil && of == r.host.ID() {
 		err = fmt.Errorf("peer %v is this node itself: want another", of)
 	}

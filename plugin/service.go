@@ -18,6 +18,7 @@ import (
 	"github.com/seed-2dd5877b/reqresp/limits/score"
 	"github.com/seed-2dd5877b/reqresp/plugin/api"
 	"github.com/seed-2dd5877b/reqresp/plugin/discovery"
+	"github.com/seed-2dd5877b/reqresp/plugin/gossipsub"
 	"github.com/seed-2dd5877b/reqresp/plugin/metrics"
 	"github.com/seed-2dd5877b/reqresp/plugin/peers"
 	"github.com/seed-2dd5877b/reqresp/plugin/resources"
@@ -54,6 +55,7 @@ var _ node.Lifecycle = (*Service)(nil)
 // running is what Start opens and Stop closes.
 type running struct {
 	host    host.Host
+	gossip  *gossipsub.Router // nil if it is off
 	network *ssz.Network
 	store   *store.Store
 	db      ethdb.Database
@@ -188,6 +190,7 @@ func (s *Service) plan() (*resources.Plan, error) {
 		Memory:    s.cfg.Memory,
 		Peers:     s.cfg.Peers.Target,
 		PerMethod: c.MaxConcurrent + c.MaxQueue,
+		Gossipsub: !s.cfg.NoGossipsub && s.cfg.Host == nil,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("plugin: %w", err)
@@ -207,8 +210,15 @@ func (s *Service) openHost(r *running) error {
 	if err != nil {
 		return err
 	}
-	r.host, err = newHost(key, &s.cfg, r.plan, s.scores)
-	return err
+	if r.host, err = newHost(key, &s.cfg, r.plan, s.scores); err != nil {
+		return err
+	}
+	if !s.cfg.NoGossipsub {
+		if r.gossip, err = gossipsub.Start(r.host); err != nil {
+			return err
+		}
+	}
+	return listen(r.host, s.cfg.Listen)
 }
 
 // Stop says goodbye, waits for exchanges under way as long as Config.Drain
@@ -236,6 +246,9 @@ func (s *Service) close(r *running) error {
 		if err := r.server.Stop(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 			errs = append(errs, err)
 		}
+	}
+	if r.gossip != nil {
+		r.gossip.Stop()
 	}
 	if r.host != nil && r.host != s.cfg.Host {
 		errs = append(errs, r.host.Close())

@@ -119,7 +119,7 @@ func (a *app) runCall(ctx context.Context, cmd *cli.Command) (err error) {
 		return err
 	}
 	ctx, watch := watchGoodbye(ctx, to.ID)
-	i, err := startAsker(network, watch, a.logger(cfg.Log))
+	i, err := startAsker(network, &cfg, watch, a.logger(cfg.Log))
 	if err != nil {
 		return fmt.Errorf("call: %w", err)
 	}

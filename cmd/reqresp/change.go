@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding"
-	"fmt"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -21,8 +20,9 @@ func (a *app) changes() []*cli.Command {
 		a.limit(),
 		look(a, remote{
 			name: "connect", usage: "have the node dial a peer", args: "PEER", least: 1, most: 1,
-			description: "Has the node dial a PEER, a multiaddr with the peer's id, and exchange statuses with it. From then on it is\n" +
-				"a peer as any other; for one that is always dialed again, see --staticnodes of 'reqresp serve'.",
+			description: "Has the node dial a PEER, a multiaddr with the peer's id or a node record (enr:…), and exchange statuses\n" +
+				"with it. From then on it is a peer as any other; for one that is always dialed again, see --staticnodes of\n" +
+				"'reqresp serve'.",
 		}, connectPeer, a.showStatus),
 		a.about("disconnect", "have the node leave a peer",
 			"Has the node say goodbye to a peer and hang up. The peer may come back.", "left", (*client.Client).Disconnect),
@@ -145,11 +145,11 @@ func rateOf[R any, P interface {
 }
 
 func connectPeer(ctx context.Context, cmd *cli.Command, c *client.Client) (api.Status, error) {
-	to, err := parsePeer(cmd, cmd.Args().First())
-	if err != nil {
+	name := cmd.Args().First()
+	if _, err := parsePeer(cmd, name); err != nil {
 		return api.Status{}, err
 	}
-	return c.Connect(ctx, fmt.Sprintf("%v/p2p/%v", to.Addrs[0], to.ID))
+	return c.Connect(ctx, name)
 }
 
 func (a *app) showStatus(s api.Status) *table {

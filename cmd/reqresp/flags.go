@@ -9,6 +9,7 @@ import (
 
 	"github.com/seed-2dd5877b/reqresp/cmd/reqresp/internal/config"
 	"github.com/seed-2dd5877b/reqresp/cmd/reqresp/internal/logging"
+	"github.com/seed-2dd5877b/reqresp/plugin/discovery"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
@@ -73,11 +74,11 @@ func isTerminal(w any) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-// parsePeerID reads the ID argument.
+// parsePeerID reads the ID argument: a peer id or a node record.
 func parsePeerID(cmd *cli.Command, text string) (peer.ID, error) {
-	id, err := peer.Decode(text)
+	id, err := discovery.ParsePeerID(text)
 	if err != nil {
-		return "", usagef(cmd, "ID %q: want a peer id like 16Uiu2HAkvyhTnmT2f5TQYkoqyyKh9NqtT7pPTajSQSH5vccF4gUq", text)
+		return "", usagef(cmd, "ID %w", err)
 	}
 	return id, nil
 }

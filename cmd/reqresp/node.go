@@ -14,10 +14,11 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/peerstore"
-	"github.com/multiformats/go-multiaddr"
 	"github.com/urfave/cli/v3"
 
+	"github.com/seed-2dd5877b/reqresp/cmd/reqresp/internal/config"
 	"github.com/seed-2dd5877b/reqresp/plugin"
+	"github.com/seed-2dd5877b/reqresp/plugin/discovery"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
@@ -77,9 +78,11 @@ func start(datadir string, chain beacon.Chain, cfg plugin.Config) (*instance, er
 }
 
 // startAsker starts a node without a chain, which only asks.
-func startAsker(network *ssz.Network, watch *goodbyeWatch, logger *slog.Logger) (*instance, error) {
+func startAsker(
+	network *ssz.Network, cfg *config.Config, watch *goodbyeWatch, logger *slog.Logger,
+) (*instance, error) {
 	return start("", beacon.NoChain, plugin.Config{
-		Network: network, Listen: localListen(), PeerTrace: watch.trace(), Logger: logger,
+		Network: network, Listen: localListen(), NoGossipsub: cfg.P2P.NoGossipsub, PeerTrace: watch.trace(), Logger: logger,
 	})
 }
 
@@ -138,21 +141,17 @@ func localListen() []string {
 	return []string{"/ip4/127.0.0.1/udp/0/quic-v1", "/ip4/127.0.0.1/tcp/0"}
 }
 
-// parsePeer reads the PEER argument.
+// parsePeer reads the PEER argument: a multiaddr or a node record.
 func parsePeer(cmd *cli.Command, text string) (peer.AddrInfo, error) {
-	const want = "want a multiaddr with the peer's id, like /ip4/203.0.113.7/udp/9000/quic-v1/p2p/16Uiu2HA…"
 	if text == "" {
-		return peer.AddrInfo{}, usagef(cmd, "PEER is missing: %s", want)
+		return peer.AddrInfo{}, usagef(cmd, "PEER is missing: want a multiaddr with the peer's id, like "+
+			"/ip4/203.0.113.7/udp/9000/quic-v1/p2p/16Uiu2HA…, or a node record (enr:…)")
 	}
-	addr, err := multiaddr.NewMultiaddr(text)
+	info, err := discovery.ParsePeer(text)
 	if err != nil {
-		return peer.AddrInfo{}, usagef(cmd, "PEER %q: %w: %s", text, err, want)
+		return peer.AddrInfo{}, usagef(cmd, "PEER %w", err)
 	}
-	info, err := peer.AddrInfoFromP2pAddr(addr)
-	if err != nil || len(info.Addrs) == 0 {
-		return peer.AddrInfo{}, usagef(cmd, "PEER %q is incomplete: %s", text, want)
-	}
-	return *info, nil
+	return info, nil
 }
 
 const dialTimeout = 15 * time.Second

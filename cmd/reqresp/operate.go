@@ -33,7 +33,7 @@ func startOperated(c *config.Config, logger *slog.Logger, cfg plugin.Config) (*i
 		return nil, endpoints{}, err
 	}
 	cfg.Limits, cfg.Scores = &limits.Options{Config: served.Limits}, served.Score
-	cfg.Logger, cfg.Memory = logger, int64(c.P2P.Memory)<<20
+	cfg.Logger, cfg.Memory, cfg.NoGossipsub = logger, int64(c.P2P.Memory)<<20, c.P2P.NoGossipsub
 	nc, err := operatedConfig(c, logger)
 	if err != nil {
 		return nil, endpoints{}, err

@@ -60,3 +60,46 @@ func TestStaticAndTrustedNodes(t *testing.T) {
 	}
 	fail(t, exitFailed, "peer is trusted", "ban", other.PeerID.String(), "--attach", node.IPC)
 }
+
+// A node record names a peer in every argument and setting.
+func TestPeersAreNamedByRecords(t *testing.T) {
+	t.Parallel()
+	other := serveOpen(t, "--discovery.v5", "--discovery.addr", "127.0.0.1:0")
+	network := devNetwork(t)
+	for _, call := range []string{"status", "metadata"} {
+		succeed(t, append([]string{"call", other.ENR, call}, network...)...)
+	}
+	succeed(t, append([]string{"sync", "--datadir", t.TempDir(), other.ENR}, network...)...)
+	node := serveOpen(t, "--nodial", "--staticnodes", other.ENR, "--trustednodes", other.ENR)
+	waitForPeer(t, node, other.PeerID)
+	at := []string{"--attach", node.IPC}
+	succeed(t, append([]string{"connect", other.ENR}, at...)...)
+	text := succeed(t, append([]string{"peer", other.ENR}, at...)...)
+	for _, want := range []string{"static       true", "trusted      true"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	for _, command := range []string{"disconnect", "untrust", "ban", "unban", "trust"} {
+		got := succeed(t, append([]string{command, other.ENR}, at...)...)
+		if !strings.HasPrefix(got, other.PeerID.String()+": ") {
+			t.Errorf("%s: %q, want it of %v", command, got, other.PeerID)
+		}
+	}
+}
+
+func TestNoGossipsub(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		flags []string
+		want  bool
+	}{{nil, true}, {[]string{"--nogossipsub"}, false}} {
+		server, asker := serveOpen(t, tt.flags...), serveOpen(t)
+		at := []string{"--attach", asker.IPC}
+		succeed(t, append([]string{"connect", server.Addrs[0]}, at...)...)
+		text := succeed(t, append([]string{"peer", server.PeerID.String()}, at...)...)
+		if got := strings.Contains(text, "/meshsub/1.2.0"); got != tt.want {
+			t.Errorf("%v: gossipsub %v, want %v, in\n%s", tt.flags, got, tt.want, text)
+		}
+	}
+}

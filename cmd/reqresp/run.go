@@ -62,8 +62,8 @@ and served to peers:
    reqresp serve --datadir DIR
 
 A PEER is a multiaddr with the peer's id, like
-/ip4/203.0.113.7/udp/9000/quic-v1/p2p/16Uiu2HA…; 'reqresp serve' prints its own. One request to
-a peer, without a store:
+/ip4/203.0.113.7/udp/9000/quic-v1/p2p/16Uiu2HA…, or a node record (enr:…), which stands for an ID
+too. 'reqresp serve' prints its own multiaddrs. One request to a peer, without a store:
 
    reqresp call PEER status
 

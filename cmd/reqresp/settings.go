@@ -81,7 +81,7 @@ func peerSettings() []setting {
 		switchSetting("nodial", "dial no peers but the static ones", func(c *config.Config) *bool { return &c.P2P.NoDial }),
 		listSetting("staticnodes", "`PEER` that is always dialed again; may be repeated",
 			func(c *config.Config) *[]string { return &c.P2P.StaticNodes }),
-		listSetting("trustednodes", "`ID` of a peer that is never banned, or left for lack of room; may be repeated",
+		listSetting("trustednodes", "`ID` (or enr:…) of a peer that is never banned, or left for lack of room; may be repeated",
 			func(c *config.Config) *[]string { return &c.P2P.TrustedNodes }),
 		switchSetting("discovery.v5", "find peers by discv5, and be found", func(c *config.Config) *bool { return &c.P2P.DiscoveryV5 }),
 		textSetting("discovery.addr", "UDP `ADDRESS:PORT` for that; port 0 takes one that is free",
@@ -90,8 +90,10 @@ func peerSettings() []setting {
 			func(c *config.Config) *[]string { return &c.P2P.BootstrapNodesV5 }),
 		textSetting("bootnodes.file", "`FILE` with more such records, as networks publish them (bootstrap_nodes.yaml, boot_enr.yaml)",
 			func(c *config.Config) *string { return &c.P2P.BootstrapNodesFile }),
-		textSetting("discovery.externalip", "IP `ADDRESS` of this node, as others reach it, which it learns otherwise",
-			func(c *config.Config) *string { return &c.P2P.ExternalIP }),
+		listSetting("discovery.externalip", "address `IP` of this node, as others reach it, which it learns otherwise; one each of IPv4 and IPv6",
+			func(c *config.Config) *[]string { return &c.P2P.ExternalIP }),
+		switchSetting("nogossipsub", "do without gossipsub, for which clients like Lighthouse ban a node",
+			func(c *config.Config) *bool { return &c.P2P.NoGossipsub }),
 	}
 }
 

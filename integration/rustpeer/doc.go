@@ -1,4 +1,4 @@
-// Package rustpeer runs real rust-libp2p peers on loopback for integration tests: two small programs on the
+// Package rustpeer runs real rust-libp2p peers on loopback for integration tests: three small programs on the
 // published crates, whose sources are in this package. They need cargo 1.88 or newer and a C compiler to be built,
 // and the crates registry; they were tried with cargo 1.95 on Linux. No network is needed once they are built.
 //
@@ -15,9 +15,9 @@
 //	request, err := peer.Expect(ctx, rustpeer.KindRequest)
 //
 // [Start] builds on first use (see [Install]). On two idle cores [Current] takes two minutes and a half, a third of
-// it for the cryptography that comes with QUIC, and [Throttled] takes one. A build gives way to other processes: beside
-// sixteen busy ones [Current] was not done after 15 minutes. The tests of this package that start a peer are behind
-// the build tag peers.
+// it for the cryptography that comes with QUIC, and [Throttled] and [Gossip] take one each. A build gives way to other
+// processes: beside sixteen busy ones [Current] was not done after 15 minutes. The tests of this package that start a
+// peer are behind the build tag peers.
 //
 // The versions of the crates that are used are fixed, those of the crates that these use are not: cargo takes the
 // newest that suits Rust 1.88. What it took stays in the file Cargo.lock beside the sources in the cache folder.
@@ -53,6 +53,12 @@
 //
 // As libp2p's throttled behaviour has it, the name on the wire is /t/1/reqresp-test/ping/1, and a header stands
 // before each message. Its retries of a grant have no limit: a peer that refuses them is asked over and over.
+//
+// # Gossip
+//
+// It subscribes to 64 topics of gossipsub, over TCP with noise and yamux, and reports the subscriptions of others. A
+// peer that does not support gossipsub is reported and left, as Lighthouse leaves it. So that a consensus client keeps
+// it, it echoes what it is told by status/1 and ping/1 of the consensus specs. Its commands are listen and dial.
 //
 // # The line protocol
 //

@@ -30,6 +30,15 @@ const (
 	KindConnected Kind = "connected"
 	// KindDisconnected: there is one connection less to a peer.
 	KindDisconnected Kind = "disconnected"
+
+	// KindNotSupported: a peer does not support gossipsub. A [Gossip] peer leaves it.
+	KindNotSupported Kind = "gossipsub-not-supported"
+	// KindSubscribed: a peer has subscribed to a topic.
+	KindSubscribed Kind = "subscribed"
+	// KindSlowPeer: a peer does not take what it is sent by gossipsub.
+	KindSlowPeer Kind = "slow-peer"
+	// KindKept: a connection of a [Gossip] peer has been open for a minute.
+	KindKept Kind = "kept"
 )
 
 // An Event is something that happened to a peer, as its libp2p reported it.
@@ -37,7 +46,7 @@ type Event struct {
 	Kind Kind `json:"event"`
 	// Peer is the other one.
 	Peer string `json:"peer"`
-	// Connection tells the connections of a [Current] peer apart. [Throttled] does not report it.
+	// Connection tells the connections of a [Current] or [Gossip] peer apart. [Throttled] does not report it.
 	Connection string `json:"connection"`
 	// Protocol is the protocol's short name, such as "cbor". Empty unless it is about a request.
 	Protocol string `json:"protocol"`
@@ -49,9 +58,11 @@ type Event struct {
 	Failure string `json:"failure"`
 	// Detail is all that Rust tells of the failure, for people.
 	Detail string `json:"detail"`
+	// Topic is what a peer has subscribed to.
+	Topic string `json:"topic"`
 }
 
 // String is for the messages of tests.
 func (e Event) String() string {
-	return fmt.Sprintf("%s %s %d %s%s %s", e.Kind, e.Protocol, e.ID, e.Failure, e.Message, e.Detail)
+	return fmt.Sprintf("%s %s %d %s%s%s %s", e.Kind, e.Protocol, e.ID, e.Failure, e.Message, e.Topic, e.Detail)
 }

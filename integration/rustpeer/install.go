@@ -17,7 +17,7 @@ import (
 // test may skip.
 var ErrNoCargo = errors.New("rustpeer: cargo is needed and not on the PATH")
 
-// A Program is one of the two peers. They are built apart: neither needs the other.
+// A Program is one of the three peers. They are built apart: none needs another.
 type Program string
 
 const (
@@ -25,6 +25,8 @@ const (
 	Current Program = "current"
 	// Throttled is on libp2p 0.39.1 of 2021 with libp2p-request-response 0.12.0, the last release with throttling.
 	Throttled Program = "throttled"
+	// Gossip is on libp2p 0.57.1 of 2026 with libp2p-gossipsub 0.50.1.
+	Gossip Program = "gossip"
 )
 
 //go:embed crates/line/Cargo.toml crates/line/src crates/current/Cargo.toml crates/current/src
@@ -33,6 +35,9 @@ var currentFiles embed.FS
 //go:embed crates/line/Cargo.toml crates/line/src crates/throttled/Cargo.toml crates/throttled/src
 var throttledFiles embed.FS
 
+//go:embed crates/line/Cargo.toml crates/line/src crates/gossip/Cargo.toml crates/gossip/src
+var gossipFiles embed.FS
+
 // files returns the program's sources.
 func (p Program) files() (fs.FS, error) {
 	switch p {
@@ -40,8 +45,10 @@ func (p Program) files() (fs.FS, error) {
 		return currentFiles, nil
 	case Throttled:
 		return throttledFiles, nil
+	case Gossip:
+		return gossipFiles, nil
 	}
-	return nil, fmt.Errorf("rustpeer: no program %q, allowed are %q and %q", string(p), Current, Throttled)
+	return nil, fmt.Errorf("rustpeer: no program %q, allowed are %q, %q and %q", string(p), Current, Throttled, Gossip)
 }
 
 // Install makes sure that a program is built, and returns the path of its executable file, which belongs to all

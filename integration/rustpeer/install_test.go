@@ -30,7 +30,7 @@ func TestInstallHappensOnce(t *testing.T) {
 	calls := filepath.Join(cache, "calls")
 	t.Setenv("CALLS", calls)
 
-	for _, program := range []rustpeer.Program{rustpeer.Current, rustpeer.Throttled} {
+	for _, program := range []rustpeer.Program{rustpeer.Current, rustpeer.Throttled, rustpeer.Gossip} {
 		path := installtest.Concurrently(t, cache, func() (string, error) { return rustpeer.Install(t.Context(), program) })
 		built, err := os.ReadFile(path)
 		if err != nil {
@@ -43,7 +43,7 @@ func TestInstallHappensOnce(t *testing.T) {
 			t.Errorf("folder target: %v, want it removed", err)
 		}
 	}
-	installtest.WantCalls(t, calls, "current", "throttled")
+	installtest.WantCalls(t, calls, "current", "throttled", "gossip")
 }
 
 func TestInstallFailureLeavesNothing(t *testing.T) {

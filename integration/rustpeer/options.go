@@ -2,7 +2,7 @@ package rustpeer
 
 import "time"
 
-// Options are the optional settings of a peer. The zero value is ready.
+// Options are the optional settings of a peer. The zero value is ready. A [Gossip] peer has but a Seed.
 type Options struct {
 	// Seed makes the peer's identity: peers with the same one have the same identity. Zero means a random identity.
 	Seed uint8

@@ -129,7 +129,7 @@ func TestCurrentMeasures(t *testing.T) {
 }
 
 func TestIdentityComesFromSeed(t *testing.T) {
-	for _, program := range []rustpeer.Program{rustpeer.Current, rustpeer.Throttled} {
+	for _, program := range []rustpeer.Program{rustpeer.Current, rustpeer.Throttled, rustpeer.Gossip} {
 		one := rusttest.Start(t, program, rustpeer.Options{Seed: 1})
 		again := rusttest.Start(t, program, rustpeer.Options{Seed: 1})
 		other := rusttest.Start(t, program, rustpeer.Options{})
@@ -186,5 +186,19 @@ func TestThrottledPeersExchange(t *testing.T) {
 	}
 	if _, err := client.Send(t.Context(), ping); !errors.Is(err, rustpeer.ErrNoCredit) {
 		t.Errorf("after two more: error %v, want %v", err, rustpeer.ErrNoCredit)
+	}
+}
+
+func TestGossipPeersSeeSubscriptions(t *testing.T) {
+	server := rusttest.Start(t, rustpeer.Gossip, rustpeer.Options{})
+	client := rusttest.Start(t, rustpeer.Gossip, rustpeer.Options{})
+	dial(t, client, server)
+	seen := make(map[string]bool)
+	for range 64 {
+		event := rusttest.Expect(t, client, rustpeer.KindSubscribed)
+		if event.Peer != server.ID() || seen[event.Topic] {
+			t.Fatalf("event %v of %s, want another topic of %s", event, event.Peer, server.ID())
+		}
+		seen[event.Topic] = true
 	}
 }

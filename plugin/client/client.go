@@ -112,8 +112,8 @@ func (c *Client) SetLimit(ctx context.Context, method string, change api.LimitCh
 	return call[api.Limit](ctx, c, c.changes+"setLimit", method, change)
 }
 
-// Connect has the node dial a peer at a multiaddr with its peer id, and returns the status that
-// the peer tells. From then on it is a peer as any other.
+// Connect has the node dial a peer at a multiaddr with its peer id, or by its node record (enr:…), and returns the
+// status that the peer tells. From then on it is a peer as any other.
 func (c *Client) Connect(ctx context.Context, addr string) (api.Status, error) {
 	return call[api.Status](ctx, c, c.changes+"connect", addr)
 }

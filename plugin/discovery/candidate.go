@@ -36,7 +36,8 @@ func Candidate(node *enode.Node, n *ssz.Network, e ssz.Epoch) (peer.AddrInfo, er
 	return AddrInfo(node)
 }
 
-// AddrInfo returns where to dial a node by libp2p: by QUIC and TCP, as far as its record says.
+// AddrInfo returns where to dial a node by libp2p: by QUIC and TCP, as far as its record says. By EIP-778 a port
+// without a twin for IPv6 is that of both families.
 func AddrInfo(node *enode.Node) (peer.AddrInfo, error) {
 	id, err := peerID(node)
 	if err != nil {
@@ -45,22 +46,30 @@ func AddrInfo(node *enode.Node) (peer.AddrInfo, error) {
 	info := peer.AddrInfo{ID: id}
 	var ip4 enr.IPv4Addr
 	if node.Load(&ip4) == nil {
-		var quic enr.QUIC
-		var tcp enr.TCP
-		_, _ = node.Load(&quic), node.Load(&tcp)
-		info.Addrs = append(info.Addrs, addrs("ip4", netip.Addr(ip4), uint16(quic), uint16(tcp))...)
+		info.Addrs = addrs("ip4", netip.Addr(ip4), port(node, "quic"), port(node, "tcp"))
 	}
 	var ip6 enr.IPv6Addr
 	if node.Load(&ip6) == nil {
-		var quic enr.QUIC6
-		var tcp enr.TCP6
-		_, _ = node.Load(&quic), node.Load(&tcp)
-		info.Addrs = append(info.Addrs, addrs("ip6", netip.Addr(ip6), uint16(quic), uint16(tcp))...)
+		all := addrs("ip6", netip.Addr(ip6), port(node, "quic6", "quic"), port(node, "tcp6", "tcp"))
+		info.Addrs = append(info.Addrs, all...)
 	}
 	if len(info.Addrs) == 0 {
 		return peer.AddrInfo{}, ErrNoAddress
 	}
 	return info, nil
+}
+
+// port returns the port of the first key that a record has, 0 if it has none or that is no port.
+func port(node *enode.Node, keys ...string) uint16 {
+	for _, key := range keys {
+		var n uint16
+		if err := node.Load(enr.WithEntry(key, &n)); err == nil {
+			return n
+		} else if !enr.IsNotFound(err) {
+			return 0
+		}
+	}
+	return 0
 }
 
 // addrs returns the multiaddrs of the ports that are not 0.

@@ -103,7 +103,18 @@ func TestAddressesOfRecords(t *testing.T) {
 		{"of both families", []enr.Entry{ip4, enr.QUIC(2), ip6, enr.QUIC6(4), enr.TCP6(5)}, []string{
 			"/ip4/192.0.2.1/udp/2/quic-v1", "/ip6/2001:db8::1/udp/4/quic-v1", "/ip6/2001:db8::1/tcp/5",
 		}},
-		{"ports of the other family", []enr.Entry{ip6, enr.QUIC(2), enr.TCP(1)}, nil},
+		{"of both families, ports without a twin", []enr.Entry{ip4, ip6, enr.QUIC(2), enr.TCP(1)}, []string{
+			"/ip4/192.0.2.1/udp/2/quic-v1", "/ip4/192.0.2.1/tcp/1", "/ip6/2001:db8::1/udp/2/quic-v1", "/ip6/2001:db8::1/tcp/1",
+		}},
+		{"of both families, one twin", []enr.Entry{ip4, ip6, enr.QUIC(2), enr.TCP(1), enr.TCP6(3)}, []string{
+			"/ip4/192.0.2.1/udp/2/quic-v1", "/ip4/192.0.2.1/tcp/1", "/ip6/2001:db8::1/udp/2/quic-v1", "/ip6/2001:db8::1/tcp/3",
+		}},
+		{"IPv6 alone, ports without a twin", []enr.Entry{ip6, enr.QUIC(2), enr.TCP(1)}, []string{
+			"/ip6/2001:db8::1/udp/2/quic-v1", "/ip6/2001:db8::1/tcp/1",
+		}},
+		{"a twin of port 0", []enr.Entry{ip6, enr.TCP(1), enr.TCP6(0)}, nil},
+		{"a twin out of range", []enr.Entry{ip6, enr.TCP(1), enr.WithEntry("tcp6", uint32(70000))}, nil},
+		{"ports of IPv6 alone", []enr.Entry{ip4, enr.QUIC6(2), enr.TCP6(1)}, nil},
 		{"discovery alone", []enr.Entry{ip4, enr.UDP(3)}, nil},
 		{"no IP address", []enr.Entry{enr.TCP(1)}, nil},
 		{"all interfaces", []enr.Entry{enr.IPv4(net.IPv4zero), enr.TCP(1)}, nil},

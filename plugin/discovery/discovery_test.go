@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -160,7 +161,7 @@ func load[T any](t *testing.T, n *enode.Node, key string) T {
 
 func TestTheRecordFollowsForksAndMetaData(t *testing.T) {
 	l := newLocal(devchain.Network(), 1)
-	f := startFinder(t, newKey(t), l, discovery.Options{ExternalIP: netip.MustParseAddr("192.0.2.7")})
+	f := startFinder(t, newKey(t), l, discovery.Options{ExternalIP: ips("192.0.2.7")})
 	n := parse(t, f.Record())
 	if id, _ := discovery.DecodeForkID(load[[]byte](t, n, "eth2")); id != discovery.ForkIDAt(devchain.Network(), 1) {
 		t.Errorf("eth2 is %+v", id)
@@ -184,6 +185,37 @@ func TestTheRecordFollowsForksAndMetaData(t *testing.T) {
 	})
 	if att, sync := load[[]byte](t, n, "attnets"), load[[]byte](t, n, "syncnets"); len(att) != 8 || att[0] != 1 || att[7] != 128 || len(sync) != 1 || sync[0] != 3 {
 		t.Errorf("attnets %x, syncnets %x", att, sync)
+	}
+}
+
+func ips(texts ...string) (all []netip.Addr) {
+	for _, text := range texts {
+		all = append(all, netip.MustParseAddr(text))
+	}
+	return all
+}
+
+// The record has the addresses of both families, whose ports are the same.
+func TestTheRecordHasBothExternalAddresses(t *testing.T) {
+	key := newKey(t)
+	d, err := discovery.Start(key, listening("/ip4/0.0.0.0/udp/1/quic-v1", "/ip6/::/udp/1/quic-v1", "/ip4/0.0.0.0/tcp/2"),
+		newLocal(devchain.Network(), 2), new(sink), &discovery.Options{Listen: "127.0.0.1:0", ExternalIP: ips("192.0.2.7", "2001:db8::7")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Stop()
+	n := parse(t, d.Record())
+	if ip, ip6 := load[[]byte](t, n, "ip"), load[[]byte](t, n, "ip6"); !net.IP(ip).Equal(net.IPv4(192, 0, 2, 7)) || !net.IP(ip6).Equal(net.ParseIP("2001:db8::7")) {
+		t.Errorf("at %x and %x", ip, ip6)
+	}
+	info, err := discovery.ParsePeer(d.Record())
+	var got []string
+	for _, addr := range info.Addrs {
+		got = append(got, addr.String())
+	}
+	want := []string{"/ip4/192.0.2.7/udp/1/quic-v1", "/ip4/192.0.2.7/tcp/2", "/ip6/2001:db8::7/udp/1/quic-v1", "/ip6/2001:db8::7/tcp/2"}
+	if err != nil || info.ID != peerID(t, key) || !slices.Equal(got, want) {
+		t.Errorf("peer %v at %q, %v, want %q", info.ID, got, err, want)
 	}
 }
 
@@ -220,7 +252,13 @@ func TestOptionsAreChecked(t *testing.T) {
 		{discovery.Options{BootNodes: []string{"enr:nothing"}}, `"enr:nothing"`},
 		{discovery.Options{BootNodes: []string{record, nowhere}}, nowhere},
 		{discovery.Options{BootNodes: make([]string, 257)}, "257"},
-		{discovery.Options{ExternalIP: netip.IPv4Unspecified()}, "0.0.0.0"},
+		{discovery.Options{ExternalIP: ips("192.0.2.1", "2001:db8::1")}, ""},
+		{discovery.Options{ExternalIP: ips("0.0.0.0")}, "0.0.0.0"},
+		{discovery.Options{ExternalIP: ips("192.0.2.1", "::")}, "::"},
+		{discovery.Options{ExternalIP: make([]netip.Addr, 1)}, "invalid IP"},
+		{discovery.Options{ExternalIP: ips("192.0.2.1", "192.0.2.2")}, "192.0.2.1 and 192.0.2.2, want at most one address of IPv4 and one of IPv6"},
+		{discovery.Options{ExternalIP: ips("192.0.2.1", "::ffff:192.0.2.2")}, "192.0.2.1 and ::ffff:192.0.2.2"},
+		{discovery.Options{ExternalIP: ips("2001:db8::1", "192.0.2.1", "2001:db8::2")}, "2001:db8::1 and 2001:db8::2"},
 	} {
 		err := tt.opts.Validate()
 		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {

@@ -22,10 +22,10 @@ type Options struct {
 	// BootNodes are records of nodes to begin with, as text that begins "enr:" (or, as go-ethereum's
 	// do, "enode:"). The function BootNodes has some that are built in.
 	BootNodes []string
-	// ExternalIP is the IP address that others reach this node at, if it is known. Otherwise the
-	// record has Listen's, or 127.0.0.1 if that is of all interfaces, until other nodes agree
-	// on what they see.
-	ExternalIP netip.Addr
+	// ExternalIP are the IP addresses that others reach this node at, if they are known: at most one of IPv4 and one
+	// of IPv6. The record has both. With none the record has Listen's, or 127.0.0.1 if that is of all interfaces, until
+	// other nodes agree on what they see.
+	ExternalIP []netip.Addr
 	// Database is the directory where nodes that were found are kept. Empty keeps them in memory.
 	Database string
 	// Logger gets what happens. Nil discards it.
@@ -49,11 +49,29 @@ func (o *Options) Validate() error {
 	if len(o.BootNodes) > maxBootNodes {
 		return fmt.Errorf("discovery: BootNodes are %d, at most %d are allowed", len(o.BootNodes), maxBootNodes)
 	}
-	if ip := o.ExternalIP; ip.IsValid() && (ip.IsUnspecified() || ip.IsMulticast()) {
-		return fmt.Errorf("discovery: ExternalIP is %v, want the address of one node", ip)
+	if err := o.validateExternal(); err != nil {
+		return err
 	}
 	_, err := o.bootNodes()
 	return err
+}
+
+func (o *Options) validateExternal() error {
+	var of [2]netip.Addr // by family
+	for _, ip := range o.ExternalIP {
+		if !ip.IsValid() || ip.IsUnspecified() || ip.IsMulticast() {
+			return fmt.Errorf("discovery: ExternalIP is %v, want the address of one node", ip)
+		}
+		family := 0
+		if ip.Unmap().Is6() {
+			family = 1
+		}
+		if of[family].IsValid() {
+			return fmt.Errorf("discovery: ExternalIP has %v and %v, want at most one address of IPv4 and one of IPv6", of[family], ip)
+		}
+		of[family] = ip
+	}
+	return nil
 }
 
 func (o *Options) listenAddr() (netip.AddrPort, error) {

@@ -10,14 +10,16 @@ import (
 	manet "github.com/multiformats/go-multiaddr/net"
 )
 
-// setEndpoints puts into the record where discovery listens. Which IP address others see is learnt, unless
-// it is given.
-func setEndpoints(ln *enode.LocalNode, listen netip.AddrPort, external netip.Addr) {
+// setEndpoints puts into the record where discovery listens. Which IP addresses others see is learnt, unless
+// some are given.
+func setEndpoints(ln *enode.LocalNode, listen netip.AddrPort, external []netip.Addr) {
 	ln.SetFallbackUDP(int(listen.Port()))
+	for _, ip := range external {
+		ln.SetStaticIP(net.IP(ip.Unmap().AsSlice()))
+	}
 	ip := listen.Addr().Unmap()
 	switch {
-	case external.IsValid():
-		ln.SetStaticIP(net.IP(external.Unmap().AsSlice()))
+	case len(external) > 0:
 	case ip.IsUnspecified():
 		ln.SetFallbackIP(net.IPv4(127, 0, 0, 1))
 	default:

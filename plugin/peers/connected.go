@@ -37,11 +37,15 @@ type connected struct {
 // going reports whether the connection is about to end.
 func (c *connected) going() bool { return c.leaving || !c.hangUp.IsZero() }
 
-// join notes a connection.
+// join notes a connection. A limited one makes no peer: nothing is asked over it.
 func (m *Manager) join(conn network.Conn) {
+	stat := conn.Stat()
+	if stat.Limited {
+		return
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.joinLocked(conn.RemotePeer(), conn.Stat().Direction)
+	m.joinLocked(conn.RemotePeer(), stat.Direction)
 	m.rouse()
 }
 

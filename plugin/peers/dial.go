@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
@@ -102,6 +103,10 @@ func (m *Manager) connect(ctx context.Context, info peer.AddrInfo, level slog.Le
 			level = slog.LevelDebug // The manager stops.
 		}
 		m.log.Log(ctx, level, "dialing failed", "peer", info.ID, "err", err)
+		return
+	}
+	if m.host.Network().Connectedness(info.ID) == network.Limited {
+		m.log.Log(ctx, level, "peer is reached over a relay alone", "peer", info.ID)
 		return
 	}
 	m.log.Debug("dialed", "peer", info.ID)

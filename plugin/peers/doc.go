@@ -28,6 +28,9 @@
 // Known peers are remembered in a file over restarts. The least promising are forgotten when there are too
 // many.
 //
+// A peer that is reached over a limited connection alone, over a relay, is no peer: it is neither counted nor asked nor
+// left, until there is a direct connection.
+//
 // # Whom to leave
 //
 // Peers that [Options].Scores find bad or banned are left, whatever the target, and banned ones are not dialed.

@@ -144,6 +144,7 @@ func newNodeAt(t *testing.T, h host.Host, opts peers.Options, now func() time.Ti
 		PeerTrace:  manager.Trace(),
 		MetaData:   func() ssz.MetaDataV3 { return ssz.MetaDataV3{SeqNumber: n.seq.Load(), CustodyGroupCount: 4} },
 		Now:        now,
+		Logger:     opts.Logger,
 	})
 	if err := n.server.Start(); err != nil {
 		t.Fatal(err)

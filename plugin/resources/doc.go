@@ -16,7 +16,9 @@
 // Half of the memory is for streams, at the 256 KiB that yamux reserves for each. Three quarters
 // of those are for peers to open, and of these half are served and half may be in negotiation.
 // A quarter of the memory is for messages. What is left is for the windows of
-// connections, which grow while there is room.
+// connections, which grow while there is room. A router of package gossipsub has up to a quarter, at the same 256 KiB,
+// for streams of its own: for three times as many peers as the host wants, or fewer where the memory is
+// less. That is 32 with 64 MiB and 128 with 256 MiB. It takes none of the streams below.
 //
 //	Memory     streams   served   of a peer: open, served   messages
 //	 64 MiB        128       48                18,      2     16 MiB

@@ -10,6 +10,7 @@ import (
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 	"github.com/libp2p/go-libp2p/x/rate"
 
+	"github.com/seed-2dd5877b/reqresp/plugin/gossipsub"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
 
@@ -50,7 +51,26 @@ func (p *Plan) Limits() rcmgr.PartialLimitConfig {
 			Memory:          rcmgr.LimitVal64(p.peerMessages()),
 		}
 	}
+	p.limitGossip(&limits)
 	return limits
+}
+
+// limitGossip adds the limits of gossipsub, if the plan has any. A router reserves no memory for messages.
+func (p *Plan) limitGossip(limits *rcmgr.PartialLimitConfig) {
+	if p.gossip == 0 {
+		return
+	}
+	all, peer := bothWays(p.gossip), bothWays(gossipPerPeer)
+	limits.Service[gossipsub.ServiceName], limits.ServicePeer[gossipsub.ServiceName] = all, peer
+	for _, id := range gossipsub.Protocols() {
+		limits.Protocol[id], limits.ProtocolPeer[id] = all, peer
+	}
+}
+
+// bothWays returns limits of as many streams in each direction.
+func bothWays(streams int) rcmgr.ResourceLimits {
+	n := rcmgr.LimitVal(streams)
+	return rcmgr.ResourceLimits{StreamsInbound: n, StreamsOutbound: n, Streams: 2 * n}
 }
 
 // HostLimits returns all limits of a host that has no protocols but the plan's and libp2p's
@@ -65,9 +85,9 @@ func (p *Plan) HostLimits() rcmgr.ConcreteLimitConfig {
 	limits := p.Limits()
 	known := defaults.ToPartialLimitConfig().System
 	limits.System = rcmgr.ResourceLimits{
-		StreamsInbound:  rcmgr.LimitVal(p.inbound),
-		StreamsOutbound: rcmgr.LimitVal(p.outbound),
-		Streams:         rcmgr.LimitVal(p.inbound + p.outbound),
+		StreamsInbound:  rcmgr.LimitVal(p.inbound + p.gossip),
+		StreamsOutbound: rcmgr.LimitVal(p.outbound + p.gossip),
+		Streams:         rcmgr.LimitVal(p.inbound + p.outbound + 2*p.gossip),
 		ConnsInbound:    max(known.ConnsInbound, rcmgr.LimitVal(3*p.peers)),
 		ConnsOutbound:   max(known.ConnsOutbound, rcmgr.LimitVal(3*p.peers)),
 		Conns:           max(known.Conns, rcmgr.LimitVal(3*p.peers)),
@@ -80,8 +100,8 @@ func (p *Plan) HostLimits() rcmgr.ConcreteLimitConfig {
 	}
 	limits.PeerDefault = rcmgr.ResourceLimits{
 		StreamsInbound:  rcmgr.LimitVal(p.PeerStreams),
-		StreamsOutbound: rcmgr.LimitVal(p.allCalls),
-		Streams:         rcmgr.LimitVal(p.PeerStreams + p.allCalls),
+		StreamsOutbound: rcmgr.LimitVal(p.peerOutbound()),
+		Streams:         rcmgr.LimitVal(p.PeerStreams + p.peerOutbound()),
 		Memory:          rcmgr.LimitVal64(p.PeerMemory),
 	}
 	return limits.Build(defaults)

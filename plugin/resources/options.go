@@ -52,6 +52,8 @@ type Options struct {
 	// a protocol, so that who is over the bound is told by the one who keeps it. Zero bounds
 	// them by those of the peer alone.
 	PerMethod int
+	// Gossipsub says that the host runs a router of package gossipsub besides.
+	Gossipsub bool
 	// Calls is how many exchanges this host has with one peer on one protocol at a time; see
 	// reqresp.ClientOptions. Zero means DefaultCalls, which is MAX_CONCURRENT_REQUESTS of the consensus
 	// specs.

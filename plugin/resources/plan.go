@@ -36,6 +36,14 @@ func sharing(maxStreams int) int { return max(1, (maxStreams+1)/(share+1)) }
 // of libp2p's own protocols.
 const negotiating = 16
 
+// gossipPerPeer is how many streams of gossipsub a peer may have in each direction: one, and another that takes its
+// place, or that belongs to a second connection.
+const gossipPerPeer = 2
+
+// gossipFor returns how many streams of gossipsub there may be in each direction. There is room for three times as many
+// connections as peers, each with one, where a quarter of the memory is enough for their windows.
+func gossipFor(memory int64, peers int) int { return min(3*peers, int(memory/4/2/window)) }
+
 // A Plan is what a host's memory is divided into.
 type Plan struct {
 	// MaxStreams, MaxStreamsPerPeer and MaxMemory are those of the server, see
@@ -54,6 +62,7 @@ type Plan struct {
 	calls     int // to one peer on one protocol
 	allCalls  int // to one peer
 	perMethod int
+	gossip    int   // streams of gossipsub in each direction
 	message   int64 // the most bytes that one exchange holds
 	protocols []protocol.ID
 }
@@ -93,8 +102,20 @@ func New(specs []*reqresp.Spec, opts *Options) (*Plan, error) {
 	if o.PerMethod > 0 {
 		p.perMethod = min(p.PeerStreams, 2*o.PerMethod)
 	}
-	p.PeerMemory = int64(p.PeerStreams+p.allCalls)*window + p.peerMessages() + connections
+	if o.Gossipsub {
+		p.gossip = gossipFor(o.Memory, o.Peers)
+		p.PeerStreams += gossipPerPeer
+	}
+	p.PeerMemory = int64(p.PeerStreams+p.peerOutbound())*window + p.peerMessages() + connections
 	return p, nil
+}
+
+// peerOutbound is how many streams may be opened to one peer, of all protocols.
+func (p *Plan) peerOutbound() int {
+	if p.gossip > 0 {
+		return p.allCalls + gossipPerPeer
+	}
+	return p.allCalls
 }
 
 // connections is what a peer's connections may reserve: for windows that grow, and what mplex needs.

@@ -7,6 +7,7 @@ import (
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 
 	"github.com/seed-2dd5877b/reqresp/limits"
+	"github.com/seed-2dd5877b/reqresp/plugin/gossipsub"
 	"github.com/seed-2dd5877b/reqresp/plugin/resources"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
@@ -56,6 +57,9 @@ func TestWindowsOfAllStreamsFit(t *testing.T) {
 		{Memory: resources.MinMemory, Calls: 1 << 17, Peers: 1},
 		{Memory: 1024 * mib, MaxStreams: 1},
 		{Memory: 1024 * mib, PerMethod: 18, Peers: 1 << 16},
+		{Memory: resources.MinMemory, Gossipsub: true},
+		{Memory: 1024 * mib, Peers: 1 << 16, Gossipsub: true},
+		{Memory: resources.MaxMemory, Gossipsub: true},
 	} {
 		plan := newPlan(t, specs, o)
 		c := plan.HostLimits().ToPartialLimitConfig()
@@ -104,6 +108,47 @@ func TestProtocolsHaveRoomForAllMethods(t *testing.T) {
 	}
 	if plan.Limits().System != (rcmgr.ResourceLimits{}) || plan.Limits().PeerDefault != (rcmgr.ResourceLimits{}) {
 		t.Error("limits to be merged bound other protocols")
+	}
+}
+
+// Gossipsub has streams of its own: as many peers as the memory is for have theirs, and no stream fewer is there for
+// all else.
+func TestGossipsubTakesNoStreamsOfOthers(t *testing.T) {
+	specs := beacon.NewFamily(ssz.Mainnet()).Specs()
+	for _, tt := range []struct {
+		memory int64
+		peers  int
+		want   rcmgr.LimitVal // streams of gossipsub in each direction
+	}{
+		{64 * mib, 64, 32},
+		{256 * mib, 64, 128},
+		{1024 * mib, 64, 192},
+		{1024 * mib, 10, 30},
+	} {
+		o := resources.Options{Memory: tt.memory, Peers: tt.peers}
+		without := newPlan(t, specs, o).HostLimits().ToPartialLimitConfig()
+		o.Gossipsub = true
+		plan := newPlan(t, specs, o)
+		with := plan.HostLimits().ToPartialLimitConfig()
+		all, peer := with.Service[gossipsub.ServiceName], with.ServicePeer[gossipsub.ServiceName]
+		if all.StreamsInbound != tt.want || all.StreamsOutbound != tt.want || all.Streams != 2*tt.want {
+			t.Errorf("%d MiB, %d peers: gossipsub has %+v, want %d streams each way", tt.memory/mib, tt.peers, all, tt.want)
+		}
+		for _, id := range gossipsub.Protocols() {
+			if with.Protocol[id].Streams != all.Streams || with.ProtocolPeer[id].Streams != peer.Streams {
+				t.Errorf("%s: %+v, of a peer %+v", id, with.Protocol[id], with.ProtocolPeer[id])
+			}
+		}
+		if with.System.StreamsInbound != without.System.StreamsInbound+all.StreamsInbound ||
+			with.System.StreamsOutbound != without.System.StreamsOutbound+all.StreamsOutbound ||
+			with.PeerDefault.StreamsInbound != without.PeerDefault.StreamsInbound+peer.StreamsInbound ||
+			with.PeerDefault.StreamsOutbound != without.PeerDefault.StreamsOutbound+peer.StreamsOutbound ||
+			with.Service[reqresp.ServiceName] != without.Service[reqresp.ServiceName] {
+			t.Errorf("%d MiB, %d peers: system %+v, peer %+v", tt.memory/mib, tt.peers, with.System, with.PeerDefault)
+		}
+		if with.Service[gossipsub.ServiceName] == without.Service[gossipsub.ServiceName] {
+			t.Error("a host without gossipsub has limits for it")
+		}
 	}
 }
 

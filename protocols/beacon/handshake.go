@@ -20,7 +20,8 @@ type handshake struct {
 
 // Handshake exchanges statuses with a peer, connecting to it if need be, and
 // returns the peer's. A peer of another network or chain is left, and the error wraps
-// ErrIrrelevant. Peers that this host dials are greeted without being asked to;
+// ErrIrrelevant. Over a limited (relayed) connection alone none takes place: it fails with an error that wraps
+// network.ErrLimitedConn. Peers that this host dials are greeted without being asked to;
 // a handshake that is under way is waited for in place of a second one. From Stop on it fails
 // with an error that wraps reqresp.ErrClosed, and connects to nobody; Stop ends one that is under way.
 func (s *Server) Handshake(ctx context.Context, id peer.ID) (Status, error) {

@@ -74,7 +74,7 @@ func (s *Server) forgetGone(id peer.ID) {
 }
 
 // notifiee greets the peers that this host dials, as the dialer has to, and forgets
-// those that go.
+// those that go. Limited connections are for others to make direct ones of.
 func (s *Server) notifiee() *network.NotifyBundle {
 	return &network.NotifyBundle{
 		ConnectedF:    func(_ network.Network, conn network.Conn) { s.greet(conn) },
@@ -92,7 +92,7 @@ func (s *Server) watch() {
 func (s *Server) unwatch() { s.host.Network().StopNotify(s.notify) }
 
 func (s *Server) greet(conn network.Conn) {
-	if conn.Stat().Direction != network.DirOutbound {
+	if stat := conn.Stat(); stat.Direction != network.DirOutbound || stat.Limited {
 		return
 	}
 	id := conn.RemotePeer()

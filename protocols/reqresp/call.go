@@ -83,21 +83,37 @@ func (c *call) pace(ctx context.Context, method string) error {
 }
 
 // dial connects to the peer, unless the context forbids to dial: then the peer has to
-// be connected.
+// be connected. On a limited connection alone it fails at once, if the context does not allow that: libp2p would wait
+// for a direct one when the stream is opened.
 func (c *call) dial(ctx context.Context, timeouts Timeouts) error {
 	host, to := c.client.shared.host, c.info.Peer
 	if nodial, _ := network.GetNoDial(ctx); nodial {
-		if !isConnected(ctx, host, to) {
-			return network.ErrNoConn
-		}
-		return nil
+		return notConnected(ctx, host, to)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, timeouts.Dial, ErrTimeout)
 	defer cancel()
 	if err := host.Connect(ctx, peer.AddrInfo{ID: to, Addrs: c.client.opts.Addrs}); err != nil {
-		return cause(ctx, err)
+		err = cause(ctx, err)
+		if host.Network().Connectedness(to) == network.Limited {
+			err = fmt.Errorf("%w, and no direct one: %w", network.ErrLimitedConn, err)
+		}
+		return err
+	}
+	if host.Network().Connectedness(to) == network.Limited {
+		return notConnected(ctx, host, to)
 	}
 	return nil
+}
+
+// notConnected returns nil if there is a connection that a call may use, and else why there is none.
+func notConnected(ctx context.Context, h Host, to peer.ID) error {
+	switch {
+	case isConnected(ctx, h, to):
+		return nil
+	case h.Network().Connectedness(to) == network.Limited:
+		return network.ErrLimitedConn
+	}
+	return network.ErrNoConn
 }
 
 // isConnected reports whether there is a connection that a call may use.

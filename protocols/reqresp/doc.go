@@ -99,6 +99,9 @@
 // resets that say so, [ErrTooManyPending], a context's error, or libp2p's own
 // [network.StreamError]. [ReasonOf] sorts errors into a few kinds.
 //
+// A peer to which there is only a limited connection, over a relay, is not asked: the call fails at once, with
+// [network.ErrLimitedConn], unless its context has [network.WithAllowLimitedConn].
+//
 // # Limits
 //
 // No exchange holds more than [Limits] allows: on the server one request, then one chunk while

@@ -3,7 +3,6 @@ package reqresp_test
 import (
 	"context"
 	"testing"
-	"time"
 
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/host"
@@ -50,8 +49,7 @@ func TestLimitedConnection(t *testing.T) {
 	client, server, addr := relayed(t)
 	serve(t, server, nil, echo.Serve(echoed))
 	c := reqresp.NewClient(client, nil).With(reqresp.CallOptions{
-		Addrs:    []multiaddr.Multiaddr{addr},
-		Timeouts: reqresp.Timeouts{Negotiate: 200 * time.Millisecond},
+		Addrs: []multiaddr.Multiaddr{addr},
 	})
 	allowed := network.WithAllowLimitedConn(t.Context(), "test")
 	if got, err := echo.Call(allowed, c, server.ID(), new(Text("hello"))); err != nil || *got != "hello" {
@@ -60,8 +58,12 @@ func TestLimitedConnection(t *testing.T) {
 	if got := client.Network().Connectedness(server.ID()); got != network.Limited {
 		t.Fatalf("connection is %v, want a limited one", got)
 	}
+	// libp2p would wait for a direct one.
 	_, err := echo.Call(t.Context(), c, server.ID(), new(Text("hello")))
-	wantFailure(t, err, reqresp.PhaseNegotiate, reqresp.ErrTimeout) // libp2p waits for a direct one
+	wantFailure(t, err, reqresp.PhaseDial, network.ErrLimitedConn)
+	if r := reqresp.ReasonOf(err); r != reqresp.ReasonDial {
+		t.Errorf("reason %v, want %v", r, reqresp.ReasonDial)
+	}
 	for name, tt := range map[string]struct {
 		ctx  context.Context
 		want bool
@@ -71,9 +73,15 @@ func TestLimitedConnection(t *testing.T) {
 			t.Errorf("%s, without a dial: %v", name, err)
 		}
 		if !tt.want {
-			wantFailure(t, err, reqresp.PhaseDial, network.ErrNoConn)
+			wantFailure(t, err, reqresp.PhaseDial, network.ErrLimitedConn)
 		}
 	}
+	// Nor is what has just been dialed used.
+	if err := client.Network().ClosePeer(server.ID()); err != nil {
+		t.Fatal(err)
+	}
+	_, err = echo.Call(t.Context(), c, server.ID(), new(Text("hello")))
+	wantFailure(t, err, reqresp.PhaseDial, network.ErrLimitedConn)
 	face := eventStyle(t, client, nil, echo.Offer(reqresp.SupportOutbound))
 	if face.IsConnected(server.ID()) {
 		t.Error("a limited connection counts as one")

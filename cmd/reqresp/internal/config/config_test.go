@@ -2,6 +2,8 @@ package config_test
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -13,9 +15,11 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/p2p/enode"
 	"github.com/ethereum/go-ethereum/p2p/enr"
+	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/seed-2dd5877b/reqresp/cmd/reqresp/internal/config"
 	"github.com/seed-2dd5877b/reqresp/limits"
+	"github.com/seed-2dd5877b/reqresp/plugin/discovery"
 )
 
 func file(t *testing.T, text string) string {
@@ -94,7 +98,8 @@ TrustedNodes = ["16Uiu2HAkvyhTnmT2f5TQYkoqyyKh9NqtT7pPTajSQSH5vccF4gUq"]
 DiscoveryV5 = true
 DiscAddr = "127.0.0.1:0"
 BootstrapNodesV5 = ["`+bootNode(t)+`"]
-ExternalIP = "203.0.113.7"
+ExternalIP = ["203.0.113.7", "2001:db8::7"]
+NoGossipsub = true
 Memory = 512
 [Limits]
 preset = "home"
@@ -170,20 +175,25 @@ func TestErrorsNameTheKeyAndWhatIsAllowed(t *testing.T) {
 		"[P2P]\nMemory = -1":                                                    "P2P.Memory is -1: want 64 to",
 		"[P2P]\nListen = ['/ip4/127.0.0.1/tcp/0/ws']":                           `P2P.Listen: "/ip4/127.0.0.1/tcp/0/ws" is of no transport that there is: want TCP or QUIC`,
 		"[P2P]\nListen = []":                                                    "P2P.Listen is empty",
-		"[P2P]\nMaxPers = 1":                                                    "unknown key P2P.MaxPers: [P2P] has BootstrapNodesFile, BootstrapNodesV5, DiscAddr, DiscoveryV5, ExternalIP, Listen, MaxPeers, Memory, MinOutbound, NoDial, StaticNodes, TrustedNodes",
+		"[P2P]\nMaxPers = 1":                                                    "unknown key P2P.MaxPers: [P2P] has BootstrapNodesFile, BootstrapNodesV5, DiscAddr, DiscoveryV5, ExternalIP, Listen, MaxPeers, Memory, MinOutbound, NoDial, NoGossipsub, StaticNodes, TrustedNodes",
 		"[P2P]\nMaxPeers = 0":                                                   "P2P.MaxPeers is 0: want 1 to 10000",
 		"[P2P]\nMaxPeers = 10001":                                               "P2P.MaxPeers is 10001: want 1 to 10000",
 		"[P2P]\nMinOutbound = -1":                                               "P2P.MinOutbound is -1: want 0, which is a quarter of P2P.MaxPeers, to P2P.MaxPeers",
 		"[P2P]\nStaticNodes = ['/ip4/1.2.3.4/tcp/1']":                           `P2P.StaticNodes: "/ip4/1.2.3.4/tcp/1": want a multiaddr with the peer's id`,
 		"[P2P]\nStaticNodes = ['/p2p/16Uiu2HAkvyhTnmT2f5TQYkoqyyKh9NqtT7pPTajSQSH5vccF4gUq']": "P2P.StaticNodes: ",
-		"[P2P]\nTrustedNodes = ['me']":        `P2P.TrustedNodes: "me": want a peer id like 16Uiu2HA`,
-		"[P2P]\nDiscoveryV5 = 1":              ":2: P2P.DiscoveryV5: cannot decode TOML integer: want true or false",
-		"[P2P]\nDiscAddr = '9001'":            `P2P.DiscAddr: discovery: Listen is "9001", want an IP address and a port like 0.0.0.0:9001`,
-		"[P2P]\nBootstrapNodesV5 = ['enr:x']": `P2P.BootstrapNodesV5: discovery: BootNodes: "enr:x" is no node record`,
-		"[P2P]\nExternalIP = 'home'":          `P2P.ExternalIP is "home": want an IP address`,
-		"[P2P]\nExternalIP = '0.0.0.0'":       "P2P.ExternalIP: discovery: ExternalIP is 0.0.0.0, want the address of one node",
-		"[Limits]\ntrusted = []":              "Limits.trusted is not for this file: want P2P.TrustedNodes in its place",
-		"[HTTP\n":                             ":1: expected ']'",
+		"[P2P]\nTrustedNodes = ['me']":                   `P2P.TrustedNodes: "me": want a peer id like 16Uiu2HA`,
+		"[P2P]\nDiscoveryV5 = 1":                         ":2: P2P.DiscoveryV5: cannot decode TOML integer: want true or false",
+		"[P2P]\nDiscAddr = '9001'":                       `P2P.DiscAddr: discovery: Listen is "9001", want an IP address and a port like 0.0.0.0:9001`,
+		"[P2P]\nBootstrapNodesV5 = ['enr:x']":            `P2P.BootstrapNodesV5: discovery: BootNodes: "enr:x" is no node record`,
+		"[P2P]\nExternalIP = ['home']":                   `P2P.ExternalIP has "home": want IP addresses`,
+		"[P2P]\nExternalIP = ['0.0.0.0']":                "P2P.ExternalIP: discovery: ExternalIP is 0.0.0.0, want the address of one node",
+		"[P2P]\nExternalIP = '192.0.2.1'":                "P2P.ExternalIP: cannot decode TOML string: want a list of texts",
+		"[P2P]\nExternalIP = ['192.0.2.1', '192.0.2.2']": "P2P.ExternalIP: discovery: ExternalIP has 192.0.2.1 and 192.0.2.2, want at most one",
+		"[P2P]\nNoGossipsub = 1":                         ":2: P2P.NoGossipsub: cannot decode TOML integer: want true or false",
+		"[P2P]\nStaticNodes = ['enr:x']":                 `P2P.StaticNodes: node record "enr:x": `,
+		"[P2P]\nTrustedNodes = ['enr:x']":                `P2P.TrustedNodes: node record "enr:x": `,
+		"[Limits]\ntrusted = []":                         "Limits.trusted is not for this file: want P2P.TrustedNodes in its place",
+		"[HTTP\n":                                        ":1: expected ']'",
 	} {
 		c := config.Default()
 		path := file(t, text)
@@ -205,9 +215,16 @@ func bootNode(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return recordOf(t, key, enr.IPv4{127, 0, 0, 1}, enr.UDP(9001))
+}
+
+// recordOf returns the record of a node with some entries.
+func recordOf(t *testing.T, key *ecdsa.PrivateKey, entries ...enr.Entry) string {
+	t.Helper()
 	var r enr.Record
-	r.Set(enr.IPv4{127, 0, 0, 1})
-	r.Set(enr.UDP(9001))
+	for _, e := range entries {
+		r.Set(e)
+	}
 	if err := enode.SignV4(&r, key); err != nil {
 		t.Fatal(err)
 	}
@@ -248,7 +265,7 @@ TrustedNodes = ["`+id+`"]
 DiscoveryV5 = true
 DiscAddr = "127.0.0.1:0"
 BootstrapNodesV5 = ["`+boot+`"]
-ExternalIP = "203.0.113.7"
+ExternalIP = ["203.0.113.7", "2001:db8::7"]
 `)
 	o, err := c.P2P.Peers()
 	if err != nil || o.Target != 9 || o.MinOutbound != 3 || !o.NoDial || len(o.Static) != 1 || len(o.Static[0].Addrs) != 2 ||
@@ -256,11 +273,37 @@ ExternalIP = "203.0.113.7"
 		t.Errorf("peers %+v, error %v", o, err)
 	}
 	d, err := c.P2P.Discovery()
-	if err != nil || d == nil || d.Listen != "127.0.0.1:0" || !slices.Equal(d.BootNodes, []string{boot}) || d.ExternalIP.String() != "203.0.113.7" {
+	if err != nil || d == nil || d.Listen != "127.0.0.1:0" || !slices.Equal(d.BootNodes, []string{boot}) || fmt.Sprint(d.ExternalIP) != "[203.0.113.7 2001:db8::7]" {
 		t.Errorf("discovery %+v, error %v", d, err)
 	}
 	c = config.Default()
 	if d, err := c.P2P.Discovery(); d != nil || err != nil {
 		t.Errorf("discovery %+v by default, error %v", d, err)
+	}
+}
+
+// A node record is as good as a multiaddr or an id, and several names of one peer are one peer.
+func TestPeersAreNamedByRecords(t *testing.T) {
+	key, err := crypto.GenerateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	record := recordOf(t, key, enr.IPv4{192, 0, 2, 1}, enr.QUIC(2), enr.TCP(1))
+	node, err := discovery.ParsePeer(record)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := load(t, `
+[P2P]
+StaticNodes = ["`+record+`", "/ip4/192.0.2.7/tcp/3/p2p/`+node.ID.String()+`"]
+TrustedNodes = ["`+record+`"]
+`)
+	o, err := c.P2P.Peers()
+	if err != nil || len(o.Static) != 1 || o.Static[0].ID != node.ID || !slices.Equal(o.Trusted, []peer.ID{node.ID}) {
+		t.Fatalf("static %v, trusted %v, error %v", o.Static, o.Trusted, err)
+	}
+	const want = "[/ip4/192.0.2.1/udp/2/quic-v1 /ip4/192.0.2.1/tcp/1 /ip4/192.0.2.7/tcp/3]"
+	if got := fmt.Sprint(o.Static[0].Addrs); got != want {
+		t.Errorf("static peer at %s, want %s", got, want)
 	}
 }

@@ -18,7 +18,7 @@ import (
 )
 
 // P2P is how the node takes part, with the names of go-ethereum's. Peers are told by multiaddrs and peer ids,
-// as libp2p does.
+// as libp2p does, or by node records (enr:…).
 type P2P struct {
 	// Listen are the multiaddrs that serve listens on.
 	Listen []string
@@ -31,9 +31,9 @@ type P2P struct {
 	MinOutbound int
 	// NoDial leaves dialing to others, but for static peers.
 	NoDial bool
-	// StaticNodes are multiaddrs, with their ids, of peers that are always dialed again.
+	// StaticNodes are multiaddrs, with their ids, or records of peers that are always dialed again.
 	StaticNodes []string
-	// TrustedNodes are the ids of peers that are never penalised, banned or left for lack of room.
+	// TrustedNodes are the ids or records of peers that are never penalised, banned or left for lack of room.
 	TrustedNodes []string
 	// DiscoveryV5 has the node find peers by discv5, and be found.
 	DiscoveryV5 bool
@@ -44,8 +44,11 @@ type P2P struct {
 	BootstrapNodesV5 []string
 	// BootstrapNodesFile is a file with more such records, one a line or as a YAML list.
 	BootstrapNodesFile string `toml:",omitempty"`
-	// ExternalIP is the address at which others reach the node; empty has discovery learn it.
-	ExternalIP string
+	// ExternalIP are the addresses at which others reach the node, at most one of IPv4 and one of IPv6. None has
+	// discovery learn them.
+	ExternalIP []string
+	// NoGossipsub leaves out gossipsub, which clients like Lighthouse expect of every peer.
+	NoGossipsub bool
 }
 
 func defaultP2P() P2P {
@@ -56,6 +59,7 @@ func defaultP2P() P2P {
 		TrustedNodes:     []string{},
 		DiscAddr:         discovery.DefaultListen,
 		BootstrapNodesV5: []string{},
+		ExternalIP:       []string{},
 	}
 }
 
@@ -75,13 +79,17 @@ func (p *P2P) Peers() (peers.Options, error) {
 }
 
 func (p *P2P) staticNodes() ([]peer.AddrInfo, error) {
-	addrs := make([]multiaddr.Multiaddr, len(p.StaticNodes))
-	for i, text := range p.StaticNodes {
-		info, err := peer.AddrInfoFromString(text)
-		if err != nil || len(info.Addrs) == 0 {
-			return nil, fmt.Errorf("P2P.StaticNodes: %q: want a multiaddr with the peer's id, like /ip4/203.0.113.7/udp/9000/quic-v1/p2p/16Uiu2HA…", text)
+	var addrs []multiaddr.Multiaddr
+	for _, text := range p.StaticNodes {
+		info, err := discovery.ParsePeer(text)
+		if err != nil {
+			return nil, fmt.Errorf("P2P.StaticNodes: %w", err)
 		}
-		addrs[i] = multiaddr.StringCast(text)
+		of, err := peer.AddrInfoToP2pAddrs(&info)
+		if err != nil {
+			return nil, fmt.Errorf("P2P.StaticNodes: %q: %w", text, err)
+		}
+		addrs = append(addrs, of...)
 	}
 	return peer.AddrInfosFromP2pAddrs(addrs...) // several of one peer are one
 }
@@ -90,8 +98,8 @@ func (p *P2P) trustedNodes() ([]peer.ID, error) {
 	ids := make([]peer.ID, len(p.TrustedNodes))
 	for i, text := range p.TrustedNodes {
 		var err error
-		if ids[i], err = peer.Decode(text); err != nil {
-			return nil, fmt.Errorf("P2P.TrustedNodes: %q: want a peer id like 16Uiu2HAkvyhTnmT2f5TQYkoqyyKh9NqtT7pPTajSQSH5vccF4gUq", text)
+		if ids[i], err = discovery.ParsePeerID(text); err != nil {
+			return nil, fmt.Errorf("P2P.TrustedNodes: %w", err)
 		}
 	}
 	return ids, nil
@@ -121,10 +129,12 @@ func (p *P2P) Discovery() (*discovery.Options, error) {
 		return nil, err
 	}
 	o := &discovery.Options{Listen: p.DiscAddr, BootNodes: nodes}
-	if p.ExternalIP != "" {
-		if o.ExternalIP, err = netip.ParseAddr(p.ExternalIP); err != nil {
-			return nil, fmt.Errorf("P2P.ExternalIP is %q: want an IP address, or nothing to learn it", p.ExternalIP)
+	for _, text := range p.ExternalIP {
+		ip, err := netip.ParseAddr(text)
+		if err != nil {
+			return nil, fmt.Errorf("P2P.ExternalIP has %q: want IP addresses, or none to learn them", text)
 		}
+		o.ExternalIP = append(o.ExternalIP, ip)
 	}
 	for _, field := range []struct {
 		key string
