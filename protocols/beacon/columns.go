@@ -10,9 +10,6 @@ import (
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
-// numberOfColumns is NUMBER_OF_COLUMNS.
-const numberOfColumns = 128
-
 // columnProtocols are the rows of the protocols that carry data column sidecars.
 func (f *Family) columnProtocols() []*Protocol {
 	return []*Protocol{
