@@ -63,6 +63,7 @@ type Server struct {
 	engine *reqresp.Server
 	client *Client
 	all    []offer
+	nodeID func() (NodeID, error)
 
 	ctx      context.Context // of everything in the background
 	cancel   context.CancelFunc
@@ -112,6 +113,7 @@ func NewServer(h host.Host, network *ssz.Network, chain Chain, opts *ServerOptio
 		peers:   make(map[peer.ID]Status),
 		leaving: make(map[peer.ID]bool),
 		done:    make(chan struct{}),
+		nodeID:  sync.OnceValues(func() (NodeID, error) { return NodeIDOf(h.ID()) }),
 
 		handshakes: make(map[peer.ID]*handshake),
 	}
