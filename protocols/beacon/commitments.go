@@ -2,6 +2,7 @@ package beacon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/seed-2dd5877b/reqresp/snappy"
@@ -14,7 +15,7 @@ import (
 // whose sidecars are asked for and not held. What [Chain] says of concurrency and errors goes for it as well.
 type CommitmentSource interface {
 	// BlobCommitments returns what a block that the chain has yielded says of its blobs. It is asked for blocks
-	// from Deneb on.
+	// from Deneb on. If it does not know, the error is ErrUnavailable, and the server looks into the frames.
 	BlobCommitments(ctx context.Context, ref BlockRef) (ssz.BlobCommitments, error)
 }
 
@@ -45,7 +46,9 @@ func (p *peeker) peek(ctx context.Context, ref BlockRef) (c ssz.BlobCommitments,
 		return c, nil
 	}
 	if source, ok := p.chain.(CommitmentSource); ok {
-		return source.BlobCommitments(ctx, ref)
+		if c, err = source.BlobCommitments(ctx, ref); !errors.Is(err, ErrUnavailable) {
+			return c, err
+		}
 	}
 	frames, err := p.chain.AppendFrames(ctx, ref, p.frames[:0])
 	if err != nil {
