@@ -66,7 +66,7 @@ func (r *run) sync(ctx context.Context) error {
 	if err := r.checkClock(time.Now()); err != nil {
 		return err
 	}
-	if err := r.begin(); err != nil {
+	if err := r.begin(ctx); err != nil {
 		return err
 	}
 	if err := r.download(ctx); err != nil {
@@ -94,26 +94,6 @@ func (r *run) checkClock(now time.Time) error {
 	if r.network.StartSlot(r.Status.FinalizedEpoch) > latest {
 		return fmt.Errorf("%w: finalized epoch %d, it is slot %d", ErrFuture, r.Status.FinalizedEpoch, latest)
 	}
-	return nil
-}
-
-// begin finds out where to go on.
-func (r *run) begin() error {
-	head, _, ok := r.store.Head()
-	if ok {
-		r.last = head
-		return nil
-	}
-	r.earliest = r.opts.From
-	if r.earliest == 0 {
-		r.earliest = r.Status.EarliestAvailableSlot
-	}
-	// The genesis block is never sent: nobody signed it.
-	first := max(r.earliest, 1)
-	if first > r.Status.HeadSlot {
-		return fmt.Errorf("rangesync: cannot begin at slot %d: the peer's head is at slot %d", first, r.Status.HeadSlot)
-	}
-	r.last = first - 1
 	return nil
 }
 
