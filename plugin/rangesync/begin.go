@@ -16,15 +16,34 @@ func (r *run) begin(ctx context.Context) error {
 		r.last = head
 		return nil
 	}
-	r.earliest = r.opts.From
-	if r.earliest == 0 {
-		var err error
-		if r.earliest, err = r.earliestBlock(ctx); err != nil {
-			return err
-		}
+	if r.opts.From != 0 {
+		return r.beginAt(r.opts.From)
 	}
+	// The status tells from where on the peer has the sidecars of blocks too, which may be later than the blocks.
+	told, first := r.Status.EarliestAvailableSlot, r.firstServed()
+	if told <= first || first > r.Status.HeadSlot {
+		return r.beginAt(told)
+	}
+	got, err := r.try(ctx, first)
+	switch {
+	case err != nil, got == someBlocks:
+		return err
+	case told <= r.Status.HeadSlot:
+		return r.beginAt(told)
+	case got == noBlocks:
+		return r.beginAt(first)
+	}
+	if first, err = r.search(ctx, first); err != nil {
+		return err
+	}
+	return r.beginAt(first)
+}
+
+// beginAt goes on from a slot with an empty store.
+func (r *run) beginAt(slot ssz.Slot) error {
+	r.earliest, r.empty = slot, 0
 	// The genesis block is never sent: nobody signed it.
-	first := max(r.earliest, 1)
+	first := max(slot, 1)
 	if first > r.Status.HeadSlot {
 		return fmt.Errorf("rangesync: cannot begin at slot %d: the peer's head is at slot %d", first, r.Status.HeadSlot)
 	}
@@ -32,80 +51,85 @@ func (r *run) begin(ctx context.Context) error {
 	return nil
 }
 
-// earliestBlock returns the slot from which on the peer has blocks. Its status tells from where on it has their sidecars
-// too, which may be later: so it is asked for the first slot that the specs have it serve.
-func (r *run) earliestBlock(ctx context.Context) (ssz.Slot, error) {
-	told, head := r.Status.EarliestAvailableSlot, r.Status.HeadSlot
-	row, _ := r.Client.Family().Protocol(r.Client.Family().BlocksByRange.Spec().Protocols[0])
-	first := max(row.ServedFrom(head), 1)
-	if told <= first || first > head {
-		return told, nil
-	}
-	got, err := r.probe(ctx, first, min(r.opts.Batch, uint64(head-first)+1))
-	switch {
-	case err != nil:
-		return 0, err
-	case got == someBlocks:
-		return first, nil
-	case told <= head:
-		return told, nil
-	case got == noBlocks:
-		return first, nil
-	}
-	// It has blocks from some slot on, and sidecars of none.
-	if got, err = r.probe(ctx, head, 1); err != nil || got == refused {
-		return told, err
-	}
-	for last := head; ; {
-		if last-first <= 1 {
-			return last, nil
-		}
-		middle := first + (last-first)/2
-		if got, err = r.probe(ctx, middle, 1); err != nil {
-			return 0, err
-		}
-		if got == refused {
-			first = middle
-		} else {
-			last = middle
-		}
-	}
+// firstServed returns the first slot that the peer has to serve the block of, but for that of genesis.
+func (r *run) firstServed() ssz.Slot {
+	family := r.Client.Family()
+	row, _ := family.Protocol(family.BlocksByRange.Spec().Protocols[0])
+	return max(row.ServedFrom(r.Status.HeadSlot), 1)
 }
 
-// What a peer answers to a probe.
-type probed int
+// What a peer answers that is asked for slots before its earliest one.
+type answered int
 
 const (
-	refused  probed = iota // ResourceUnavailable
-	noBlocks               // none before the earliest slot told
+	refused answered = iota // ResourceUnavailable
+	noBlocks
 	someBlocks
 )
 
-// probe asks the peer whether it has blocks of some slots.
-func (r *run) probe(ctx context.Context, start ssz.Slot, count uint64) (probed, error) {
+// try downloads the first slots from one on.
+func (r *run) try(ctx context.Context, first ssz.Slot) (answered, error) {
+	if err := r.beginAt(first); err != nil {
+		return 0, err
+	}
+	r.trying = true
+	defer func() { r.trying = false }()
 	for {
-		got, err := r.firstAnswer(ctx, start, count)
-		if err == nil {
-			return got, nil
+		err := r.batch(ctx)
+		_, _, some := r.store.Head()
+		switch {
+		case err == nil && some:
+			return someBlocks, nil
+		case err == nil:
+			return noBlocks, nil
+		case isRefusal(err):
+			return refused, nil
 		}
 		if err := r.retry(ctx, err); err != nil {
 			return 0, err
 		}
+		if some {
+			return someBlocks, nil
+		}
 	}
 }
 
-func (r *run) firstAnswer(ctx context.Context, start ssz.Slot, count uint64) (probed, error) {
-	for block, err := range r.Client.BlocksByRange(ctx, r.Peer, start, count) {
-		if verdict, ok := errors.AsType[*reqresp.Error](err); ok && verdict.Code == reqresp.CodeResourceUnavailable {
-			return refused, nil
-		}
-		if err != nil {
+// search returns the first slot, after one that was refused, from which on the peer does not refuse to serve blocks.
+func (r *run) search(ctx context.Context, below ssz.Slot) (ssz.Slot, error) {
+	from := r.Status.HeadSlot + 1
+	for next := r.Status.HeadSlot; from-below > 1; next = below + (from-below)/2 {
+		served, err := r.serves(ctx, next)
+		switch {
+		case err != nil:
 			return 0, err
+		case served:
+			from = next
+		case next == r.Status.HeadSlot:
+			return from, nil // not even its head
+		default:
+			below = next
 		}
-		if block.Slot < r.Status.EarliestAvailableSlot {
-			return someBlocks, nil
-		}
-		break // A lenient peer has left out what it does not hold.
 	}
-	return noBlocks, nil
+	return from, nil
+}
+
+// serves reports whether the peer does not refuse a slot.
+func (r *run) serves(ctx context.Context, slot ssz.Slot) (bool, error) {
+	for {
+		var failed error
+		for _, err := range r.Client.BlocksByRange(ctx, r.Peer, slot, 1) {
+			failed = err
+		}
+		if failed == nil || isRefusal(failed) {
+			return failed == nil, nil
+		}
+		if err := r.retry(ctx, failed); err != nil {
+			return false, err
+		}
+	}
+}
+
+func isRefusal(err error) bool {
+	verdict, ok := errors.AsType[*reqresp.Error](err)
+	return ok && verdict.Code == reqresp.CodeResourceUnavailable
 }

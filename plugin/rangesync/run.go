@@ -55,6 +55,7 @@ type run struct {
 	opts    Options
 
 	earliest ssz.Slot // the slot from which on an empty store will be complete
+	trying   bool     // whether the peer has blocks before the earliest slot that it tells
 	last     ssz.Slot // the last slot dealt with
 	empty    int      // how many answers in a row had no block
 	retries  retries
@@ -131,6 +132,9 @@ func (r *run) batch(ctx context.Context) error {
 	w := writer{run: r}
 	var failed error
 	for block, err := range r.Client.BlocksByRange(ctx, r.Peer, r.last+1, count) {
+		if err == nil && r.trying {
+			r.tried(block.Slot)
+		}
 		if err == nil {
 			err = w.add(ctx, block)
 		}
@@ -148,6 +152,13 @@ func (r *run) batch(ctx context.Context) error {
 	}
 	r.report()
 	return failed
+}
+
+// tried takes note of the first block, which a peer may have sent of more slots than it has.
+func (r *run) tried(first ssz.Slot) {
+	if r.trying = false; first >= r.Status.EarliestAvailableSlot {
+		r.earliest = r.Status.EarliestAvailableSlot
+	}
 }
 
 // skip takes note of an empty answer. It is one to the whole range; after blocks the

@@ -31,15 +31,15 @@ func TestDownload(t *testing.T) {
 		{name: "store is ahead", held: whole, peer: scriptedPeer{chain: dev(1, 50)}, stored: whole, check: gotNoRequest},
 		{name: "from a slot", opts: rangesync.Options{From: 100}, peer: scriptedPeer{chain: whole}, stored: dev(100, 142), requests: "100+43"},
 		{
-			name: "from the peer's earliest slot", peer: scriptedPeer{chain: dev(60, 142)}, stored: dev(60, 142), requests: "1+64 60+64 124+19",
-			status: func(s *beacon.Status) { s.EarliestAvailableSlot = 60 },
+			name: "from the peer's earliest slot", peer: scriptedPeer{chain: dev(60, 142)}, stored: dev(60, 142), requests: "1+64 65+64 129+14",
+			status: func(s *beacon.Status) { s.EarliestAvailableSlot = 60 }, check: earliestIs(60),
 		},
 		{
-			name: "from a peer that lacks sidecars alone", peer: scriptedPeer{chain: whole}, stored: whole, requests: "1+64 1+64 65+64 129+14",
+			name: "from a peer that lacks sidecars alone", peer: scriptedPeer{chain: whole}, stored: whole, requests: "1+64 65+64 129+14", check: earliestIs(1),
 			status: func(s *beacon.Status) { s.EarliestAvailableSlot = 140 },
 		},
 		{
-			name: "from a peer that lacks all sidecars", peer: scriptedPeer{chain: whole}, stored: whole, requests: "1+64 1+64 65+64 129+14",
+			name: "from a peer that lacks all sidecars", peer: scriptedPeer{chain: whole}, stored: whole, requests: "1+64 65+64 129+14", check: earliestIs(1),
 			status: func(s *beacon.Status) { s.EarliestAvailableSlot = 143 },
 		},
 		{
