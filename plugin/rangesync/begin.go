@@ -94,7 +94,8 @@ func (r *run) try(ctx context.Context, first ssz.Slot) (answered, error) {
 	}
 }
 
-// search returns the first slot, after one that was refused, from which on the peer does not refuse to serve blocks.
+// search returns the first slot, after one that was refused, from which on the peer does not refuse to serve
+// blocks.
 func (r *run) search(ctx context.Context, below ssz.Slot) (ssz.Slot, error) {
 	from := r.Status.HeadSlot + 1
 	for next := r.Status.HeadSlot; from-below > 1; next = below + (from-below)/2 {

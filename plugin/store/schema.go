@@ -130,7 +130,8 @@ func blobsValue(root ssz.Root, c ssz.BlobCommitments) []byte {
 	return seal(value)
 }
 
-// decodeBlobs reads the commitments of the block with a root. It reports false if the value is damaged or another block's.
+// decodeBlobs reads the commitments of the block with a root. It reports false if the value is damaged or
+// another block's.
 func decodeBlobs(root ssz.Root, value []byte) (c ssz.BlobCommitments, ok bool) {
 	b, err := unseal(value)
 	if err != nil || len(value) != blobsSize || ssz.Root(b[:rootSize]) != root {
