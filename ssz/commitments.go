@@ -3,6 +3,7 @@ package ssz
 import (
 	"fmt"
 	"io"
+	"slices"
 )
 
 // BlobCommitments is what a block says of the blobs that belong to it.
@@ -41,7 +42,7 @@ func (n *Network) PeekBlobCommitments(fork Fork, block io.ReaderAt, size int64) 
 		c.Count, err = countCommitments(t.shape, block, size, commitmentsPath...)
 		return c, err
 	}
-	bid := func(field string) []string { return append(bidPath[:len(bidPath):len(bidPath)], field) }
+	bid := func(field string) []string { return append(slices.Clip(bidPath), field) }
 	if c.BlockHash, err = readRoot(t.shape, block, size, bid("block_hash")...); err != nil {
 		return BlobCommitments{}, err
 	}

@@ -564,3 +564,32 @@ func TestEarliestSlotFollowsPayloads(t *testing.T) {
 		}
 	})
 }
+
+// A reorganization does not have all blocks looked at again.
+func TestEarliestSlotAfterAReorganization(t *testing.T) {
+	s := gloasSlot
+	var blocks, others []gloasBlock
+	for i := range ssz.Slot(400) {
+		blocks = append(blocks, gloasBlock{s + i, 0, true})
+	}
+	others = append(slices.Clone(blocks[:390]), gloasBlock{s + 401, 0, true})
+	chain := &lookedChain{memoryChain: gloasChain(blocks[0])}
+	simulate(t, func(t *testing.T, _, server host.Host) {
+		srv := serveOn(t, server, beacontest.Network(), chain, beacon.ServerOptions{Now: inSlot(s + 401)})
+		look := func(head ssz.Slot, all []gloasBlock) int64 {
+			chain.setHead(head, gloasChain(all...))
+			chain.looks.Store(0)
+			if got := must(srv.Status(t.Context())).EarliestAvailableSlot; got != s {
+				t.Errorf("with the head in slot %d: earliest slot %d, want %d", head, got, s)
+			}
+			return chain.looks.Load()
+		}
+		for head := s + 50; head < s+400; head += 50 {
+			look(head, blocks)
+		}
+		look(s+399, blocks)
+		if got := look(s+401, others); got > 300 {
+			t.Errorf("looked at %d blocks of 391", got)
+		}
+	})
+}
