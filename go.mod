@@ -5,8 +5,8 @@ go 1.26.0
 require (
 	charm.land/bubbletea/v2 v2.1.1
 	charm.land/lipgloss/v2 v2.0.6
-	github.com/ethereum/go-ethereum v1.17.10
 	github.com/decred/dcrd/dcrec/secp256k1/v4 v4.4.1
+	github.com/ethereum/go-ethereum v1.17.10
 	github.com/ferranbt/fastssz v0.1.4
 	github.com/fxamacker/cbor/v2 v2.10.0
 	github.com/gofrs/flock v0.12.1
