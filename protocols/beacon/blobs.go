@@ -20,6 +20,7 @@ func (f *Family) blobProtocols() []*Protocol {
 			Request: "BlobSidecarsByRangeRequest", Response: "BlobSidecar", Context: true,
 			First: ssz.Deneb, Last: ssz.Electra, linger: blobLinger,
 			maxItems: (*ssz.Config).ComputeMaxRequestBlobSidecars, cost: costOf(blobsByRangeCost), window: blobWindow,
+			has:     hasBlobs,
 			declare: stream(&f.BlobSidecarsByRange), serve: (*Server).blobSidecarsByRange,
 		},
 		{
@@ -27,6 +28,7 @@ func (f *Family) blobProtocols() []*Protocol {
 			Request: "BlobSidecarsByRootRequest", Response: "BlobSidecar", Context: true,
 			First: ssz.Deneb, Last: ssz.Electra, linger: blobLinger,
 			maxItems: (*ssz.Config).ComputeMaxRequestBlobSidecars, cost: costOf(blobsByRootCost), window: blobWindow,
+			gone:    leftOut,
 			declare: stream(&f.BlobSidecarsByRoot), serve: (*Server).blobSidecarsByRoot,
 		},
 	}
@@ -72,10 +74,10 @@ func saturating(a, b uint64) uint64 {
 // [Chain] says of concurrency and errors goes for it as well.
 type BlobSource interface {
 	// BlobSidecarsByRange yields the sidecars of the canonical chain's blocks with slots from start to
-	// start+count-1, which does not overflow, by ascending slot and index. Blocks without blobs yield
-	// nothing. A range that begins before what is held yields ErrUnavailable. Of count and of how much
-	// is consumed the same goes as for [Chain].BlocksByRange: a server stops after the sidecars of
-	// MAX_REQUEST_BLOCKS_DENEB blocks.
+	// start+count-1, which does not overflow, by ascending slot and index. Blocks without blobs yield nothing;
+	// the server ends the answer with ResourceUnavailable before a block that sidecars are missing of. A range
+	// that begins before what is held yields ErrUnavailable. Of count and of how much is consumed the same goes
+	// as for [Chain].BlocksByRange: a server stops after the sidecars of MAX_REQUEST_BLOCKS_DENEB blocks.
 	BlobSidecarsByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[SidecarRef, error]
 
 	// BlobSidecarsByRoot yields those of the sidecars asked for that it holds, in the order of ids. No
@@ -89,9 +91,6 @@ type BlobSource interface {
 
 func (s *Server) blobSidecarsByRange(p *Protocol) reqresp.HandlerFunc {
 	source, ok := s.chain.(BlobSource)
-	if !ok {
-		return nil
-	}
 	return func(ctx context.Context, in *reqresp.Inbound) error {
 		var req ssz.BlobSidecarsByRangeRequest
 		if err := in.Receive(ctx, &req); err != nil {
@@ -101,22 +100,25 @@ func (s *Server) blobSidecarsByRange(p *Protocol) reqresp.HandlerFunc {
 		if err != nil || count == 0 {
 			return err
 		}
-		refs := wholeBlocks(source.BlobSidecarsByRange(ctx, start, count), p.cfg.MaxRequestBlocksDeneb)
-		return send(ctx, s, p, in, refs, source.AppendBlobSidecarFrames)
+		if !ok {
+			return s.noneHeld(ctx, p, start, count)
+		}
+		h := holding[SidecarRef]{server: s, p: p, start: start, count: count, most: p.cfg.MaxRequestBlocksDeneb, lacks: lacksBlobs}
+		h.ask = func(start ssz.Slot, count uint64) iter.Seq2[SidecarRef, error] {
+			return source.BlobSidecarsByRange(ctx, start, count)
+		}
+		return send(ctx, s, p, in, h.refs(ctx), source.AppendBlobSidecarFrames)
 	}
 }
 
 func (s *Server) blobSidecarsByRoot(p *Protocol) reqresp.HandlerFunc {
 	source, ok := s.chain.(BlobSource)
-	if !ok {
-		return nil
-	}
 	return func(ctx context.Context, in *reqresp.Inbound) error {
 		var req ssz.BlobSidecarsByRootRequest
 		if err := in.Receive(ctx, &req); err != nil {
 			return err
 		}
-		if err := checkAsked("sidecars", uint64(len(req)), s.maxItems(p)); err != nil {
+		if err := checkAsked("sidecars", uint64(len(req)), s.maxItems(p)); err != nil || !ok {
 			return err
 		}
 		return send(ctx, s, p, in, source.BlobSidecarsByRoot(ctx, req), source.AppendBlobSidecarFrames)

@@ -49,7 +49,7 @@ func holdingNothing(view Status) Status {
 
 // statusFor returns what a peer is told that has told theirs: the chain's view, or, without a chain, the peer's own.
 func (s *Server) statusFor(ctx context.Context, theirs Status) (Status, error) {
-	ours, err := s.Status(ctx)
+	ours, err := s.status(ctx, true)
 	if err != nil || s.chain != NoChain {
 		return ours, err
 	}

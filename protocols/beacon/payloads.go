@@ -17,6 +17,7 @@ func (f *Family) payloadProtocols() []*Protocol {
 			Request: "ExecutionPayloadEnvelopesByRangeRequest", Response: "SignedExecutionPayloadEnvelope", Context: true,
 			First: ssz.Gloas, Last: newest,
 			maxItems: maxRequestPayloads, cost: costOf(payloadsByRangeCost), window: payloadWindow,
+			has:     hasPayload,
 			declare: stream(&f.ExecutionPayloadEnvelopesByRange), serve: (*Server).payloadsByRange,
 		},
 		{
@@ -24,6 +25,7 @@ func (f *Family) payloadProtocols() []*Protocol {
 			Request: "ExecutionPayloadEnvelopesByRootRequest", Response: "SignedExecutionPayloadEnvelope", Context: true,
 			First: ssz.Gloas, Last: newest,
 			maxItems: maxRequestPayloads, cost: costOf(payloadsByRootCost), window: payloadWindow,
+			gone:    leftOut,
 			declare: stream(&f.ExecutionPayloadEnvelopesByRoot), serve: (*Server).payloadsByRoot,
 		},
 	}
@@ -48,15 +50,19 @@ func payloadsByRootCost(_ *Protocol, req *ssz.ExecutionPayloadEnvelopesByRootReq
 // on. They are named by their blocks: Slot and Root of a ref are the block's, its sizes those of the
 // SignedExecutionPayloadEnvelope. What [Chain] says of concurrency and errors goes for it as well.
 type PayloadSource interface {
-	// ExecutionPayloadEnvelopesByRange yields the envelopes of the canonical chain's blocks with slots
-	// from start to start+count-1, which does not overflow, in ascending order. Blocks whose payload
-	// was not revealed yield nothing. A range that begins before what is held yields ErrUnavailable. Of
-	// count and of how much is consumed the same goes as for [Chain].BlocksByRange: a server stops
-	// after MAX_REQUEST_PAYLOADS envelopes.
+	// ExecutionPayloadEnvelopesByRange yields the envelopes of the canonical chain's blocks with slots from
+	// start to start+count-1, which does not overflow, in ascending order. They are those that the chain has
+	// built on: the next block's bid has the payload's block hash as its parent block hash. Blocks whose
+	// payload was not revealed yield nothing, nor do those whose payload came too late and is not part of the
+	// chain, even if it is held: a peer that imported it would follow the wrong head. Of the head it is for
+	// fork choice to say. Where an envelope of the chain is not held, the server ends the answer with
+	// ResourceUnavailable. A range that begins before what is held yields ErrUnavailable. Of count and of how
+	// much is consumed the same goes as for [Chain].BlocksByRange: a server stops after MAX_REQUEST_PAYLOADS
+	// envelopes.
 	ExecutionPayloadEnvelopesByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[BlockRef, error]
 
-	// ExecutionPayloadEnvelopesByRoot yields those of the envelopes that it holds, in the order of
-	// roots, which are those of beacon blocks, MAX_REQUEST_PAYLOADS of them at most.
+	// ExecutionPayloadEnvelopesByRoot yields those of the envelopes that it holds, whether the chain has built on
+	// them or not, in the order of roots, which are those of beacon blocks, MAX_REQUEST_PAYLOADS of them at most.
 	ExecutionPayloadEnvelopesByRoot(ctx context.Context, roots []ssz.Root) iter.Seq2[BlockRef, error]
 
 	// AppendExecutionPayloadEnvelopeFrames appends an envelope's SSZ encoding to dst as snappy frames, in
@@ -66,9 +72,6 @@ type PayloadSource interface {
 
 func (s *Server) payloadsByRange(p *Protocol) reqresp.HandlerFunc {
 	source, ok := s.chain.(PayloadSource)
-	if !ok {
-		return nil
-	}
 	return func(ctx context.Context, in *reqresp.Inbound) error {
 		var req ssz.ExecutionPayloadEnvelopesByRangeRequest
 		if err := in.Receive(ctx, &req); err != nil {
@@ -78,22 +81,25 @@ func (s *Server) payloadsByRange(p *Protocol) reqresp.HandlerFunc {
 		if err != nil || count == 0 {
 			return err
 		}
-		refs := atMost(source.ExecutionPayloadEnvelopesByRange(ctx, start, count), s.maxItems(p))
-		return send(ctx, s, p, in, refs, source.AppendExecutionPayloadEnvelopeFrames)
+		if !ok {
+			return s.noneHeld(ctx, p, start, count)
+		}
+		h := holding[BlockRef]{server: s, p: p, start: start, count: count, most: s.maxItems(p), single: true}
+		h.ask = func(start ssz.Slot, count uint64) iter.Seq2[BlockRef, error] {
+			return source.ExecutionPayloadEnvelopesByRange(ctx, start, count)
+		}
+		return send(ctx, s, p, in, h.refs(ctx), source.AppendExecutionPayloadEnvelopeFrames)
 	}
 }
 
 func (s *Server) payloadsByRoot(p *Protocol) reqresp.HandlerFunc {
 	source, ok := s.chain.(PayloadSource)
-	if !ok {
-		return nil
-	}
 	return func(ctx context.Context, in *reqresp.Inbound) error {
 		var req ssz.ExecutionPayloadEnvelopesByRootRequest
 		if err := in.Receive(ctx, &req); err != nil {
 			return err
 		}
-		if err := checkAsked("envelopes", uint64(len(req)), s.maxItems(p)); err != nil {
+		if err := checkAsked("envelopes", uint64(len(req)), s.maxItems(p)); err != nil || !ok {
 			return err
 		}
 		refs := source.ExecutionPayloadEnvelopesByRoot(ctx, req)

@@ -444,6 +444,12 @@ func TestBrokenServersAreFound(t *testing.T) {
 			},
 		},
 		{
+			"a payload that came too late",
+			beacontest.NewWithOrphan(beacontest.Head - 6),
+			nil,
+			[]string{"S2-canonical execution_payload_envelopes_by_range/1"},
+		},
+		{
 			"protocols that lack",
 			full,
 			func(h host.Host) {

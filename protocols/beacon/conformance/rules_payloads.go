@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/ssz"
@@ -16,6 +17,10 @@ func payloads() []demand {
 		{
 			id: "S2-serve", severity: Must, of: byRange,
 			asked: "the slots up to its head", expected: "envelopes in order, each with the digest of its epoch", try: tryEnvelopes,
+		},
+		{
+			id: "S2-canonical", severity: Must, of: byRange,
+			asked: "the slots up to its head", expected: "only envelopes of payloads that the next blocks build on", try: tryCanonicalEnvelopes,
 		},
 		{
 			id: "S2-first", severity: Must, of: byRange,
@@ -64,6 +69,33 @@ func (s *session) envelopesOf(ctx context.Context, start ssz.Slot, count uint64)
 func tryEnvelopes(ctx context.Context, s *session, _ *Rule) (string, error) {
 	envelopes, err := s.someEnvelopes(ctx)
 	return fmt.Sprintf("%d envelopes", len(envelopes)), err
+}
+
+// tryCanonicalEnvelopes holds the envelopes against the blocks that the peer has shown. A payload that came too
+// late is held by some peers, and is not the chain's.
+func tryCanonicalEnvelopes(ctx context.Context, s *session, _ *Rule) (string, error) {
+	envelopes, err := s.someEnvelopes(ctx)
+	if err != nil {
+		return "", err
+	}
+	built := 0
+	for _, e := range envelopes {
+		i := slices.IndexFunc(s.blocks, func(b *beacon.Block) bool { return b.Root == e.BlockRoot })
+		if i < 0 || i+1 == len(s.blocks) {
+			continue // The head's payload may yet be built on.
+		}
+		switch ok, err := s.client.BuildsOn(s.blocks[i], s.blocks[i+1]); {
+		case err != nil:
+			return "", broken("%w", err)
+		case !ok:
+			return "", broken("an envelope of slot %d, on which the block of slot %d does not build", e.Slot, s.blocks[i+1].Slot)
+		}
+		built++
+	}
+	if built == 0 {
+		return "", skipped("the peer has shown none with the block after")
+	}
+	return fmt.Sprintf("%d envelopes, which the next blocks build on", built), nil
 }
 
 func tryFirstEnvelope(ctx context.Context, s *session, _ *Rule) (string, error) {

@@ -30,7 +30,7 @@ var every = map[string]int{
 	"M15-version": 23, "M15-altair": 2,
 	"S1-status": 2, "S1-digest": 2, "S1-finalized": 2, "S1-dialer": 2,
 	"S2-serve": 3, "S2-first": 3, "S2-gap": 2, "S2-count": 3, "S2-max": 3, "S2-finalized": 1, "S2-unavailable": 2,
-	"S2-future": 2, "S2-overflow": 2, "S2-limit": 5, "S2-reorg": 5,
+	"S2-canonical": 1, "S2-future": 2, "S2-overflow": 2, "S2-limit": 5, "S2-reorg": 5,
 	"S3-known": 3, "S3-unknown": 3, "S3-max": 3, "S3-old": 5, "S3-gossip": 5, "S3-invalid": 5,
 	"S4-payload": 16,
 	"S5-serve":   2, "S5-first": 2, "S5-known": 2, "S5-unknown": 2, "S5-max": 4, "S5-fulu": 1, "S5-unavailable": 2, "S5-verify": 4,
