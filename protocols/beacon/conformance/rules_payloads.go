@@ -18,6 +18,10 @@ func payloads() []demand {
 			asked: "the slots up to its head", expected: "envelopes in order, each with the digest of its epoch", try: tryEnvelopes,
 		},
 		{
+			id: "S2-canonical", severity: Must, of: byRange,
+			asked: "the slots up to its head", expected: "no envelope on whose payload the chain was not built", try: tryCanonical,
+		},
+		{
 			id: "S2-first", severity: Must, of: byRange,
 			asked: "the slots from an envelope on that it has", expected: "that envelope first", try: tryFirstEnvelope,
 		},
@@ -66,6 +70,36 @@ func tryEnvelopes(ctx context.Context, s *session, _ *Rule) (string, error) {
 	return fmt.Sprintf("%d envelopes", len(envelopes)), err
 }
 
+// tryCanonical holds the envelopes against the blocks that came after theirs.
+func tryCanonical(ctx context.Context, s *session, _ *Rule) (string, error) {
+	envelopes, err := s.someEnvelopes(ctx)
+	if err != nil {
+		return "", err
+	}
+	at := make(map[ssz.Root]int)
+	for i, b := range s.blocks {
+		at[b.Root] = i
+	}
+	judged := 0
+	for _, e := range envelopes {
+		i, ok := at[e.BlockRoot]
+		if !ok || i+1 == len(s.blocks) {
+			continue
+		}
+		built, known := s.builtOn(s.blocks[i], s.blocks[i+1])
+		if known && !built {
+			return "", broken("the envelope of slot %d, on whose payload slot %d does not build", e.Slot, s.blocks[i+1].Slot)
+		}
+		if known {
+			judged++
+		}
+	}
+	if judged == 0 {
+		return "", skipped("it has shown no envelope and the block after")
+	}
+	return fmt.Sprintf("%d envelopes that the chain was built on", judged), nil
+}
+
 func tryFirstEnvelope(ctx context.Context, s *session, _ *Rule) (string, error) {
 	shown, err := s.someEnvelopes(ctx)
 	if err != nil {
@@ -96,7 +130,8 @@ func tryKnownEnvelope(ctx context.Context, s *session, r *Rule) (string, error) 
 	if err != nil {
 		return "", err
 	}
-	return the(collect(ctx, s, r.Method, 1, func() iter.Seq2[*beacon.ExecutionPayloadEnvelope, error] {
+	again, err := collect(ctx, s, r.Method, 1, func() iter.Seq2[*beacon.ExecutionPayloadEnvelope, error] {
 		return s.client.ExecutionPayloadEnvelopesByRoot(ctx, s.to, []ssz.Root{shown[0].BlockRoot})
-	}))
+	})
+	return s.known(ctx, r, shown[0].Slot, len(again), err)
 }
