@@ -130,26 +130,46 @@ func isHostile(name string) bool {
 	return slices.ContainsFunc(conformance.Rules(), func(r conformance.Rule) bool { return ruleName(r) == name && r.Hostile })
 }
 
-// held has three answers of a protocol wait for each other: none ends before all were written.
+// held has three answers of a protocol wait for each other: none ends before all were written, and all are
+// reset if one has waited for long.
 func held(id protocol.ID, wire []byte) func(host.Host) {
 	return func(h host.Host) {
 		var mu sync.Mutex
-		var open int
-		all := make(chan struct{})
+		var open, written int
+		all, late := make(chan struct{}), make(chan struct{})
+		closeAll, closeLate := sync.OnceFunc(func() { close(all) }), sync.OnceFunc(func() { close(late) })
 		h.SetStreamHandler(id, func(stream network.Stream) {
+			mu.Lock()
+			open++
+			mu.Unlock()
 			_, _ = io.Copy(io.Discard, stream)
 			time.Sleep(time.Second)
+			mu.Lock()
+			alone := open == 1
+			mu.Unlock()
 			_, _ = stream.Write(wire)
 			mu.Lock()
-			if open++; open == 3 {
-				close(all)
+			open--
+			if written++; alone {
+				written--
+			}
+			if written == 3 {
+				closeAll()
 			}
 			mu.Unlock()
+			if alone {
+				_ = stream.Close()
+				return
+			}
 			select {
 			case <-all:
+				_ = stream.Close()
+			case <-late:
+				_ = stream.Reset()
 			case <-time.After(time.Minute):
+				closeLate()
+				_ = stream.Reset()
 			}
-			_ = stream.Close()
 		})
 	}
 }
