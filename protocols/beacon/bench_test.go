@@ -42,6 +42,7 @@ func (h *quietHost) SetStreamHandler(id protocol.ID, handler network.StreamHandl
 }
 
 func (h *quietHost) RemoveStreamHandler(id protocol.ID) { delete(h.handlers, id) }
+func (h *quietHost) ID() peer.ID                        { return "" }
 func (h *quietHost) ConnManager() connmgr.ConnManager   { return connmgr.NullConnMgr{} }
 func (h *quietHost) Network() network.Network           { return quietNetwork{host: h} }
 

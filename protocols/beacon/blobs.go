@@ -20,6 +20,7 @@ func (f *Family) blobProtocols() []*Protocol {
 			Request: "BlobSidecarsByRangeRequest", Response: "BlobSidecar", Context: true,
 			First: ssz.Deneb, Last: ssz.Electra, linger: blobLinger,
 			maxItems: maxRequestBlobSidecars, cost: costOf(blobsByRangeCost), window: blobWindow,
+			has:     hasBlobs,
 			declare: stream(&f.BlobSidecarsByRange), serve: (*Server).blobSidecarsByRange,
 		},
 		{
@@ -27,6 +28,7 @@ func (f *Family) blobProtocols() []*Protocol {
 			Request: "BlobSidecarsByRootRequest", Response: "BlobSidecar", Context: true,
 			First: ssz.Deneb, Last: ssz.Electra, linger: blobLinger,
 			maxItems: maxRequestBlobSidecars, cost: costOf(blobsByRootCost), window: blobWindow,
+			gone:    leftOut,
 			declare: stream(&f.BlobSidecarsByRoot), serve: (*Server).blobSidecarsByRoot,
 		},
 	}
@@ -97,9 +99,6 @@ type BlobSource interface {
 
 func (s *Server) blobSidecarsByRange(p *Protocol) reqresp.HandlerFunc {
 	source, ok := s.chain.(BlobSource)
-	if !ok {
-		return nil
-	}
 	return func(ctx context.Context, in *reqresp.Inbound) error {
 		var req ssz.BlobSidecarsByRangeRequest
 		if err := in.Receive(ctx, &req); err != nil {
@@ -109,22 +108,25 @@ func (s *Server) blobSidecarsByRange(p *Protocol) reqresp.HandlerFunc {
 		if err != nil || count == 0 {
 			return err
 		}
-		refs := wholeBlocks(source.BlobSidecarsByRange(ctx, start, count), p.cfg.MaxRequestBlocksDeneb)
-		return send(ctx, s, p, in, refs, source.AppendBlobSidecarFrames)
+		if !ok {
+			return s.noneHeld(ctx, p, start, count)
+		}
+		h := holding[SidecarRef]{server: s, p: p, start: start, count: count, most: p.cfg.MaxRequestBlocksDeneb, lacks: lacksBlobs}
+		h.ask = func(start ssz.Slot, count uint64) iter.Seq2[SidecarRef, error] {
+			return source.BlobSidecarsByRange(ctx, start, count)
+		}
+		return send(ctx, s, p, in, h.refs(ctx), source.AppendBlobSidecarFrames)
 	}
 }
 
 func (s *Server) blobSidecarsByRoot(p *Protocol) reqresp.HandlerFunc {
 	source, ok := s.chain.(BlobSource)
-	if !ok {
-		return nil
-	}
 	return func(ctx context.Context, in *reqresp.Inbound) error {
 		var req ssz.BlobSidecarsByRootRequest
 		if err := in.Receive(ctx, &req); err != nil {
 			return err
 		}
-		if err := checkAsked("sidecars", uint64(len(req)), s.maxItems(p)); err != nil {
+		if err := checkAsked("sidecars", uint64(len(req)), s.maxItems(p)); err != nil || !ok {
 			return err
 		}
 		return send(ctx, s, p, in, source.BlobSidecarsByRoot(ctx, req), source.AppendBlobSidecarFrames)

@@ -28,6 +28,7 @@ func (f *Family) blockProtocols() []*Protocol {
 			Request: "BeaconBlocksByRootRequest", Response: "SignedBeaconBlock", Context: true,
 			First: ssz.Phase0, Last: newest,
 			maxItems: maxRequestBlocks, cost: costOf(blocksByRootCost), window: blockWindow,
+			gone:    leftOut,
 			declare: stream(&f.BlocksByRoot), serve: (*Server).blocksByRoot,
 		},
 		{
@@ -35,6 +36,7 @@ func (f *Family) blockProtocols() []*Protocol {
 			Request: "BeaconBlocksByRootRequest", Response: "SignedBeaconBlock",
 			First: ssz.Phase0, Last: newest,
 			maxItems: maxRequestBlocks, cost: costOf(blocksByRootCost), window: blockWindow,
+			gone:    leftOut,
 			declare: stream(&f.BlocksByRootV1), serve: (*Server).blocksByRoot,
 		},
 		{
@@ -42,6 +44,7 @@ func (f *Family) blockProtocols() []*Protocol {
 			Request: "BeaconBlocksByHeadRequest", Response: "SignedBeaconBlock", Context: true,
 			First: ssz.Fulu, Last: newest,
 			maxItems: maxRequestBlocks, cost: costOf(blocksByHeadCost), window: blockWindow,
+			gone:    isEnd,
 			declare: stream(&f.BlocksByHead), serve: (*Server).blocksByHead,
 		},
 	}

@@ -9,9 +9,16 @@ import (
 )
 
 // ErrUnavailable is what a [Chain] yields, alone and first, for a range that begins before what it
-// holds. Sources of other objects return it in the same place. The peer is answered with
-// ResourceUnavailable.
+// holds. Sources of other objects return it in the same place, or instead of an object that exists and is not held.
+// The peer is answered with ResourceUnavailable.
 var ErrUnavailable = errors.New("beacon: not available")
+
+// ErrDiscarded is what a [Chain] returns for an object that it has yielded and does not hold any more, or yields last for a
+// range that it cannot follow to its end, because it was reorganized or pruned meanwhile. No method fails with a server
+// error for it. An answer by range ends, or is ResourceUnavailable if nothing has been sent; an answer by root goes on without
+// the object; an ancestry ends. An object that is damaged is another matter: any other error is logged, and answered with a
+// server error.
+var ErrDiscarded = errors.New("beacon: discarded meanwhile")
 
 // A Chain is what a server is asked about. It is the only thing that a user of
 // this package has to implement, and it is safe for concurrent use. A chain that holds more than

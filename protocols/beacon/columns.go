@@ -10,9 +10,6 @@ import (
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
-// numberOfColumns is NUMBER_OF_COLUMNS.
-const numberOfColumns = 128
-
 // columnProtocols are the rows of the protocols that carry data column sidecars.
 func (f *Family) columnProtocols() []*Protocol {
 	return []*Protocol{
@@ -21,6 +18,7 @@ func (f *Family) columnProtocols() []*Protocol {
 			Request: "DataColumnSidecarsByRangeRequest", Response: "DataColumnSidecar", Context: true,
 			First: ssz.Fulu, Last: newest,
 			maxItems: maxRequestColumns, cost: costOf(columnsByRangeCost), window: columnWindow,
+			has:     hasColumns,
 			declare: stream(&f.DataColumnSidecarsByRange), serve: (*Server).columnsByRange,
 		},
 		{
@@ -28,6 +26,7 @@ func (f *Family) columnProtocols() []*Protocol {
 			Request: "DataColumnSidecarsByRootRequest", Response: "DataColumnSidecar", Context: true,
 			First: ssz.Fulu, Last: newest,
 			maxItems: maxRequestColumns, cost: costOf(columnsByRootCost), window: columnWindow,
+			gone:    leftOut,
 			declare: stream(&f.DataColumnSidecarsByRoot), serve: (*Server).columnsByRoot,
 		},
 	}
@@ -76,9 +75,6 @@ type ColumnSource interface {
 
 func (s *Server) columnsByRange(p *Protocol) reqresp.HandlerFunc {
 	source, ok := s.chain.(ColumnSource)
-	if !ok {
-		return nil
-	}
 	return func(ctx context.Context, in *reqresp.Inbound) error {
 		var req ssz.DataColumnSidecarsByRangeRequest
 		if err := in.Receive(ctx, &req); err != nil {
@@ -95,16 +91,40 @@ func (s *Server) columnsByRange(p *Protocol) reqresp.HandlerFunc {
 		if count == 0 || len(columns) == 0 {
 			return nil
 		}
-		refs := wholeBlocks(source.DataColumnSidecarsByRange(ctx, start, count, columns), p.cfg.MaxRequestBlocksDeneb)
-		return send(ctx, s, p, in, refs, source.AppendDataColumnSidecarFrames)
+		ours, known := s.ofCustody(columns)
+		if !ok {
+			if len(ours) == 0 {
+				return nil
+			}
+			return s.noneHeld(ctx, p, start, count)
+		}
+		h := holding[SidecarRef]{server: s, p: p, start: start, count: count, most: p.cfg.MaxRequestBlocksDeneb, optional: len(ours) == 0}
+		h.ask = func(start ssz.Slot, count uint64) iter.Seq2[SidecarRef, error] {
+			return source.DataColumnSidecarsByRange(ctx, start, count, columns)
+		}
+		if known {
+			h.lacks = lacksColumns(ours)
+		}
+		return send(ctx, s, p, in, h.refs(ctx), source.AppendDataColumnSidecarFrames)
 	}
+}
+
+// ofCustody returns those of some columns that are of this node's custody. A host whose key is not secp256k1 has no node
+// ID, and no custody that peers could compute: then known is false, and all columns count.
+func (s *Server) ofCustody(columns []uint64) (ours []uint64, known bool) {
+	id, err := s.nodeID()
+	if err != nil {
+		return columns, false
+	}
+	custody := CustodyColumns(id, s.opts.MetaData().CustodyGroupCount)
+	return slices.DeleteFunc(slices.Clone(columns), func(column uint64) bool {
+		_, found := slices.BinarySearch(custody, column)
+		return !found
+	}), true
 }
 
 func (s *Server) columnsByRoot(p *Protocol) reqresp.HandlerFunc {
 	source, ok := s.chain.(ColumnSource)
-	if !ok {
-		return nil
-	}
 	return func(ctx context.Context, in *reqresp.Inbound) error {
 		var req ssz.DataColumnSidecarsByRootRequest
 		if err := in.Receive(ctx, &req); err != nil {
@@ -115,7 +135,7 @@ func (s *Server) columnsByRoot(p *Protocol) reqresp.HandlerFunc {
 				return err
 			}
 		}
-		if err := checkAsked("sidecars", p.Asked(&req), s.maxItems(p)); err != nil {
+		if err := checkAsked("sidecars", p.Asked(&req), s.maxItems(p)); err != nil || !ok {
 			return err
 		}
 		return send(ctx, s, p, in, source.DataColumnSidecarsByRoot(ctx, req), source.AppendDataColumnSidecarFrames)

@@ -130,7 +130,7 @@ func TestHandshakeWithAPeerThatWasDowngradedMeanwhile(t *testing.T) {
 		dialer := serve(t, client, devChain(), beacon.ServerOptions{})
 		connect(t, client, server)
 		settle()
-		if got, ok := dialer.PeerStatus(server.ID()); !ok || got.EarliestAvailableSlot != firstSlot {
+		if got, ok := dialer.PeerStatus(server.ID()); !ok || got.EarliestAvailableSlot != headSlot+1 {
 			t.Fatalf("recorded %+v, %v, want a status/2", got, ok)
 		}
 		must(0, client.Network().ClosePeer(server.ID()))

@@ -84,7 +84,7 @@ func (s *Server) endHandshake(id peer.ID, h *handshake) {
 
 // exchange is one handshake.
 func (s *Server) exchange(ctx context.Context, id peer.ID) (Status, error) {
-	ours, err := s.Status(ctx)
+	ours, err := s.status(ctx, true)
 	if err != nil {
 		return Status{}, err
 	}

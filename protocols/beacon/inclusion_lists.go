@@ -18,6 +18,7 @@ func (f *Family) inclusionListProtocols() []*Protocol {
 			Request: "InclusionListsByIndicesRequest", Response: "SignedInclusionList", Context: true,
 			First: ssz.Heze, Last: newest,
 			maxItems: maxRequestInclusionLists, cost: costOf(inclusionListsCost), window: inclusionListWindow,
+			gone:    leftOut,
 			declare: stream(&f.InclusionListsByIndices), serve: (*Server).inclusionListsByIndices,
 		},
 	}

@@ -77,7 +77,7 @@ func (s *Server) statusV1(ctx context.Context, from peer.ID, theirs *ssz.StatusV
 // exchangeStatus answers every peer, also one that it is then going to leave: so
 // it learns why.
 func (s *Server) exchangeStatus(ctx context.Context, from peer.ID, theirs Status) (Status, error) {
-	ours, err := s.Status(ctx)
+	ours, err := s.status(ctx, true)
 	if err != nil {
 		return Status{}, err
 	}

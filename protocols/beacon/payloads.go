@@ -17,6 +17,7 @@ func (f *Family) payloadProtocols() []*Protocol {
 			Request: "ExecutionPayloadEnvelopesByRangeRequest", Response: "SignedExecutionPayloadEnvelope", Context: true,
 			First: ssz.Gloas, Last: newest,
 			maxItems: maxRequestPayloads, cost: costOf(payloadsByRangeCost), window: payloadWindow,
+			has:     hasPayload,
 			declare: stream(&f.ExecutionPayloadEnvelopesByRange), serve: (*Server).payloadsByRange,
 		},
 		{
@@ -24,6 +25,7 @@ func (f *Family) payloadProtocols() []*Protocol {
 			Request: "ExecutionPayloadEnvelopesByRootRequest", Response: "SignedExecutionPayloadEnvelope", Context: true,
 			First: ssz.Gloas, Last: newest,
 			maxItems: maxRequestPayloads, cost: costOf(payloadsByRootCost), window: payloadWindow,
+			gone:    leftOut,
 			declare: stream(&f.ExecutionPayloadEnvelopesByRoot), serve: (*Server).payloadsByRoot,
 		},
 	}
@@ -66,9 +68,6 @@ type PayloadSource interface {
 
 func (s *Server) payloadsByRange(p *Protocol) reqresp.HandlerFunc {
 	source, ok := s.chain.(PayloadSource)
-	if !ok {
-		return nil
-	}
 	return func(ctx context.Context, in *reqresp.Inbound) error {
 		var req ssz.ExecutionPayloadEnvelopesByRangeRequest
 		if err := in.Receive(ctx, &req); err != nil {
@@ -78,22 +77,25 @@ func (s *Server) payloadsByRange(p *Protocol) reqresp.HandlerFunc {
 		if err != nil || count == 0 {
 			return err
 		}
-		refs := atMost(source.ExecutionPayloadEnvelopesByRange(ctx, start, count), s.maxItems(p))
-		return send(ctx, s, p, in, refs, source.AppendExecutionPayloadEnvelopeFrames)
+		if !ok {
+			return s.noneHeld(ctx, p, start, count)
+		}
+		h := holding[BlockRef]{server: s, p: p, start: start, count: count, most: s.maxItems(p), single: true}
+		h.ask = func(start ssz.Slot, count uint64) iter.Seq2[BlockRef, error] {
+			return source.ExecutionPayloadEnvelopesByRange(ctx, start, count)
+		}
+		return send(ctx, s, p, in, h.refs(ctx), source.AppendExecutionPayloadEnvelopeFrames)
 	}
 }
 
 func (s *Server) payloadsByRoot(p *Protocol) reqresp.HandlerFunc {
 	source, ok := s.chain.(PayloadSource)
-	if !ok {
-		return nil
-	}
 	return func(ctx context.Context, in *reqresp.Inbound) error {
 		var req ssz.ExecutionPayloadEnvelopesByRootRequest
 		if err := in.Receive(ctx, &req); err != nil {
 			return err
 		}
-		if err := checkAsked("envelopes", uint64(len(req)), s.maxItems(p)); err != nil {
+		if err := checkAsked("envelopes", uint64(len(req)), s.maxItems(p)); err != nil || !ok {
 			return err
 		}
 		refs := source.ExecutionPayloadEnvelopesByRoot(ctx, req)

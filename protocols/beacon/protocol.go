@@ -32,6 +32,8 @@ type Protocol struct {
 	cost     func(*Protocol, any) uint64                   // nil: MaxItems
 	linger   func(*ssz.Config) uint64                      // epochs; nil: one
 	window   func(*ssz.Network, ssz.Slot) ssz.Slot         // nil: nothing is kept
+	has      owner                                         // of objects that belong to blocks, by range
+	gone     gone                                          // what becomes of objects that are discarded meanwhile
 	timeouts reqresp.Timeouts                              // zero: the defaults
 	declare  func(reqresp.Family, *Protocol) *reqresp.Spec // makes the descriptor
 	serve    func(*Server, *Protocol) reqresp.HandlerFunc  // returns nil if the chain cannot

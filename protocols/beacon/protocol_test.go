@@ -3,14 +3,17 @@ package beacon_test
 import (
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/protocol"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon/beacontest"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
@@ -221,18 +224,32 @@ func TestOffersByEpoch(t *testing.T) {
 	}
 }
 
-// What a chain cannot answer is neither served nor advertised.
-func TestPlainChainsOfferBlocksAlone(t *testing.T) {
-	simulate(t, func(t *testing.T, _, server host.Host) {
-		srv := serve(t, server, devChain(), beacon.ServerOptions{})
-		n := devNetwork()
-		for _, p := range srv.Family().Protocols() {
-			blocks := strings.HasPrefix(p.Name, "beacon_blocks") || p.Request == "" && strings.HasPrefix(p.Name, "metadata") ||
-				slices.Contains([]string{"status", "goodbye", "ping"}, p.Name)
-			want := blocks && p.OfferedAt(n.EpochOf(headSlot))
-			if got := slices.Contains(server.Mux().Protocols(), p.ID()); got != want {
-				t.Errorf("%s is offered: %v, want %v", p.ID(), got, want)
+// What a chain cannot answer is neither served nor advertised, but for sidecars and envelopes: a peer expects those
+// protocols of every node while there are some.
+func TestPlainChainsOfferWhatPeersExpect(t *testing.T) {
+	expected := regexp.MustCompile("^(status|goodbye|ping|metadata|beacon_blocks_.*|blob_.*|data_column_.*|execution_payload_.*)$")
+	for _, tt := range []struct {
+		name    string
+		network *ssz.Network
+		now     ssz.Slot
+	}{
+		{"fulu", devNetwork(), headSlot},
+		{"before fulu", devNetwork(), boundarySlot - 1},
+		{"long after fulu", devNetwork(), boundarySlot + 4096*32},
+		{"deneb", beacontest.Network(), denebSlot},
+		{"before deneb", beacontest.Network(), denebSlot - 1},
+		{"gloas", beacontest.Network(), gloasSlot},
+		{"heze", beacontest.Network(), hezeSlot},
+	} {
+		simulate(t, func(t *testing.T, _, server host.Host) {
+			n := tt.network
+			srv := serveOn(t, server, n, devChain(), beacon.ServerOptions{Now: func() time.Time { return n.TimeAt(tt.now) }})
+			for _, p := range srv.Family().Protocols() {
+				want := expected.MatchString(p.Name) && p.OfferedAt(n.EpochOf(tt.now))
+				if got := slices.Contains(server.Mux().Protocols(), p.ID()); got != want {
+					t.Errorf("%s: %s is offered: %v, want %v", tt.name, p.ID(), got, want)
+				}
 			}
-		}
-	})
+		})
+	}
 }

@@ -59,15 +59,19 @@ func send[R ref](
 	}
 	for r, err := range refs {
 		if err != nil {
-			return unavailable(err)
+			return p.ended(in, err)
 		}
 		cost := reqresp.Cost{Items: 1, Bytes: uint64(r.layout().framesSize) + maxChunkHeader}
 		if err := in.Reserve(ctx, cost); err != nil {
 			return err
 		}
 		next = r
-		if err := in.SendAppend(ctx, fill); err != nil {
-			return err
+		err := in.SendAppend(ctx, fill)
+		if p.gone == leftOut && errors.Is(err, ErrDiscarded) {
+			continue
+		}
+		if err != nil {
+			return p.ended(in, err)
 		}
 	}
 	return nil
@@ -89,9 +93,35 @@ func checkFrames(chunk, header []byte, l layout) error {
 	return nil
 }
 
-// unavailable turns a chain's error into what the peer is told.
+// gone is what becomes of objects that a chain discards while they are being sent. The peer is not told of an error of
+// this node, as there is none.
+type gone int
+
+const (
+	// isUnavailable is for answers by range and of one object: the specs let them end after the first chunk. Nothing
+	// in place of it would say that there is nothing.
+	isUnavailable gone = iota
+	// leftOut is for answers by root, which leave out what is not held.
+	leftOut
+	// isEnd is for ancestries, which end where no more is held.
+	isEnd
+)
+
+// ended turns a chain's error into how an answer ends.
+func (p *Protocol) ended(in *reqresp.Inbound, err error) error {
+	started := in.Sent().Items > 0
+	switch {
+	case errors.Is(err, ErrDiscarded) && (started || p.gone != isUnavailable):
+		return nil
+	case errors.Is(err, ErrUnavailable) && started && p.gone == isEnd:
+		return nil // The chain has been pruned since.
+	}
+	return unavailable(err)
+}
+
+// unavailable turns a chain's error into what the peer is told if nothing has been sent.
 func unavailable(err error) error {
-	if errors.Is(err, ErrUnavailable) {
+	if errors.Is(err, ErrUnavailable) || errors.Is(err, ErrDiscarded) {
 		return reqresp.Errorf(reqresp.CodeResourceUnavailable, "what was asked for is not available").WithCause(err)
 	}
 	return err

@@ -63,6 +63,9 @@ type Server struct {
 	engine *reqresp.Server
 	client *Client
 	all    []offer
+	nodeID func() (NodeID, error)
+
+	frontiers []*frontier
 
 	ctx      context.Context // of everything in the background
 	cancel   context.CancelFunc
@@ -112,12 +115,14 @@ func NewServer(h host.Host, network *ssz.Network, chain Chain, opts *ServerOptio
 		peers:   make(map[peer.ID]Status),
 		leaving: make(map[peer.ID]bool),
 		done:    make(chan struct{}),
+		nodeID:  sync.OnceValues(func() (NodeID, error) { return NodeIDOf(h.ID()) }),
 
 		handshakes: make(map[peer.ID]*handshake),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.notify = s.notifiee()
 	s.all = s.offers()
+	s.frontiers = s.newFrontiers()
 	s.offerAt(s.CurrentEpoch())
 	return s
 }
@@ -185,14 +190,24 @@ func (s *Server) Refused() uint64 { return s.engine.Refused() }
 // Family returns the protocols served.
 func (s *Server) Family() *Family { return s.family }
 
-// Status returns what this node tells its peers: the chain's view, with the fork
-// digest in force now.
-func (s *Server) Status(ctx context.Context) (Status, error) {
+// Status returns what this node tells its peers: the chain's view, with the fork digest in force now. From Fulu on
+// EarliestAvailableSlot is not before the slot after the last block whose sidecars have to be served and are not held.
+// The first time that may take a look into many blocks; peers are told of a later slot while it is not finished.
+func (s *Server) Status(ctx context.Context) (Status, error) { return s.status(ctx, false) }
+
+func (s *Server) status(ctx context.Context, quick bool) (Status, error) {
 	status, err := s.chain.Status(ctx)
 	if err != nil {
 		return Status{}, fmt.Errorf("beacon: status of own chain: %w", err)
 	}
-	status.ForkDigest = s.family.network.DigestAt(s.CurrentEpoch())
+	now := s.CurrentEpoch()
+	status.ForkDigest = s.family.network.DigestAt(now)
+	if s.family.network.ForkAt(now) < ssz.Fulu {
+		return status, nil
+	}
+	if status.EarliestAvailableSlot, err = s.earliest(ctx, status, quick); err != nil {
+		return Status{}, fmt.Errorf("beacon: sidecars of own chain: %w", err)
+	}
 	return status, nil
 }
 

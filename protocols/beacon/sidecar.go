@@ -2,7 +2,6 @@ package beacon
 
 import (
 	"fmt"
-	"iter"
 
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
@@ -22,26 +21,6 @@ type SidecarRef struct {
 }
 
 func (r SidecarRef) layout() layout { return layout{r.Slot, r.Size, r.FramesSize} }
-
-// wholeBlocks yields the sidecars of the first n blocks that have some: an answer that is cut short
-// has all sidecars asked for of every block that it has any of.
-func wholeBlocks(refs iter.Seq2[SidecarRef, error], n uint64) iter.Seq2[SidecarRef, error] {
-	return func(yield func(SidecarRef, error) bool) {
-		var last ssz.Root
-		blocks := uint64(0)
-		for r, err := range refs {
-			if err == nil && (blocks == 0 || r.BlockRoot != last) {
-				if blocks++; blocks > n {
-					return
-				}
-				last = r.BlockRoot
-			}
-			if !yield(r, err) {
-				return
-			}
-		}
-	}
-}
 
 // sidecarOrder checks the sidecars of one response by range: slots in the range and ascending, indices
 // ascending in each, and one block in each.

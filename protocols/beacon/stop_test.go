@@ -202,7 +202,7 @@ func TestStopLeavesNothingWithTheHost(t *testing.T) {
 	if err := srv.Start(); err != nil {
 		t.Fatal(err)
 	}
-	if len(h.handlers) != 11 || len(h.notifiees) == 0 {
+	if len(h.handlers) != 15 || len(h.notifiees) == 0 {
 		t.Errorf("started with %d handlers and %d notifiees", len(h.handlers), len(h.notifiees))
 	}
 	if err := srv.Stop(t.Context()); err != nil {

@@ -1,6 +1,6 @@
 // Package beacontest has a chain in memory for tests, which goes through every fork and holds whatever
 // the protocols of package beacon carry. Its objects are well formed and belong together, but nothing
-// in them is signed or proven.
+// in them is signed or proven. It has the blocks of a real chain of Deneb, Electra and Fulu too.
 package beacontest
 
 import (

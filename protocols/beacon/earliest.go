@@ -1,0 +1,213 @@
+package beacon
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/seed-2dd5877b/reqresp/ssz"
+)
+
+// earliest returns the earliest_available_slot of the Fulu specs: the first slot from which on a chain can serve all
+// blocks, and all sidecars that have to be served. The status is the chain's own view. A quick answer looks at a bounded
+// number of blocks; those not looked at yet count as ones whose sidecars are not held.
+func (s *Server) earliest(ctx context.Context, status Status, quick bool) (ssz.Slot, error) {
+	slot := status.EarliestAvailableSlot
+	for _, f := range s.frontiers {
+		from, err := f.from(ctx, status, quick)
+		if err != nil {
+			return 0, err
+		}
+		slot = max(slot, from)
+	}
+	return slot, nil
+}
+
+// A frontier is where the blocks end that have sidecars of one kind, none of which are held. It is looked for from the
+// head downward, and every block is looked at once while the chain only grows.
+type frontier struct {
+	server *Server
+	p      *Protocol     // the protocol of the sidecars by range
+	turn   chan struct{} // holds an element while somebody looks
+
+	// What follows belongs to whoever has the turn.
+	head  ssz.Root   // the head that known was found from; zero to look again
+	known stretch    // up to that head
+	older [2]stretch // farther from the head, for when it is reorganized
+}
+
+// A stretch is a block and what is known of the slots up to it.
+type stretch struct {
+	root  ssz.Root
+	slot  ssz.Slot
+	from  ssz.Slot // from here on no block has sidecars
+	found bool     // the block before that has
+}
+
+const (
+	// frontierStep is how many slots are looked at at a time, and frontierQuick for a quick answer.
+	frontierStep  = 64
+	frontierQuick = 16 * frontierStep
+	// frontierApart is how many slots the stretches that are kept are apart.
+	frontierApart = 128
+)
+
+// newFrontiers returns one for each kind of sidecars that a chain is no source of. Of the others its status tells.
+func (s *Server) newFrontiers() (all []*frontier) {
+	_, blobs := s.chain.(BlobSource)
+	_, columns := s.chain.(ColumnSource)
+	for _, p := range s.family.protocols {
+		if p.Name == "blob_sidecars_by_range" && !blobs || p.Name == "data_column_sidecars_by_range" && !columns {
+			all = append(all, &frontier{server: s, p: p, turn: make(chan struct{}, 1)})
+		}
+	}
+	return all
+}
+
+// from returns the slot after the last block up to the head that has sidecars which have to be served, or 0.
+func (f *frontier) from(ctx context.Context, status Status, quick bool) (ssz.Slot, error) {
+	select {
+	case f.turn <- struct{}{}:
+		defer func() { <-f.turn }()
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+	start, end := f.slots(status)
+	if start >= end {
+		return 0, nil
+	}
+	look := frontierLook{f: f, start: start, quick: quick, seen: stretch{from: end}}
+	if f.head == status.HeadRoot {
+		look.seen = f.known
+	}
+	err := look.run(ctx)
+	switch {
+	case err == nil:
+	case ctx.Err() != nil:
+		return 0, ctx.Err()
+	case errors.Is(err, ErrUnavailable), errors.Is(err, ErrDiscarded):
+		f.head, f.known = ssz.Root{}, stretch{} // The chain has changed since. It is looked at anew the next time.
+		return look.result(), nil
+	default:
+		f.server.log.Error("cannot tell which blocks have sidecars", "up to slot", look.seen.from, "err", err)
+		look.seen.found = true // What cannot be read cannot be served.
+	}
+	look.keep(status.HeadRoot)
+	return look.result(), nil
+}
+
+// slots returns the range of the slots whose sidecars have to be served.
+func (f *frontier) slots(status Status) (start, end ssz.Slot) {
+	if status.HeadRoot == (ssz.Root{}) {
+		return 0, 0
+	}
+	start, end = max(f.p.ServedFrom(f.server.currentSlot()), status.EarliestAvailableSlot), status.HeadSlot+1
+	if f.p.Last < newest {
+		end = min(end, f.server.family.network.StartSlot(f.p.cfg.Forks[f.p.Last+1].Epoch))
+	}
+	return start, end
+}
+
+// A frontierLook is one look from the top downward.
+type frontierLook struct {
+	f     *frontier
+	start ssz.Slot // where it ends at the latest
+	quick bool
+
+	seen stretch
+	open ssz.Slot // the slot after the head if its payload may yet be revealed, else zero
+	some bool     // the open head may have sidecars
+}
+
+func (l *frontierLook) run(ctx context.Context) error {
+	for left := frontierQuick; !l.seen.found && l.seen.from > l.start && (left > 0 || !l.quick); left -= frontierStep {
+		from := max(l.start, l.seen.from-min(l.seen.from, frontierStep))
+		sp, err := l.f.server.spanOf(ctx, from, uint64(l.seen.from-from), frontierStep)
+		if err != nil {
+			return err
+		}
+		known, err := l.blocks(ctx, sp)
+		if err != nil {
+			return err
+		}
+		if !l.seen.found && !known {
+			l.seen.from = from
+		}
+	}
+	return nil
+}
+
+// blocks looks at the blocks of a span from the last downward, until one has sidecars, or is known with all before it.
+func (l *frontierLook) blocks(ctx context.Context, sp *span) (known bool, err error) {
+	for i, ref := range slices.Backward(sp.blocks) {
+		if l.join(ref) {
+			return true, nil
+		}
+		l.seen.from = ref.Slot + 1
+		has, err := l.f.p.has(ctx, sp, i)
+		if err != nil {
+			return false, err
+		}
+		open, err := isOpen(ctx, sp, i)
+		switch {
+		case err != nil:
+			return false, err
+		case open:
+			l.open, l.some = ref.Slot+1, has
+			continue
+		case l.seen.root == (ssz.Root{}):
+			l.seen.root, l.seen.slot = ref.Root, ref.Slot
+		}
+		if l.seen.found = has; has {
+			return false, nil
+		}
+	}
+	return false, nil
+}
+
+// join takes over what is known up to a block.
+func (l *frontierLook) join(ref BlockRef) bool {
+	for _, known := range append(l.f.older[:], l.f.known) {
+		if known.root != ref.Root {
+			continue
+		}
+		if l.seen.root != (ssz.Root{}) {
+			known.root, known.slot = l.seen.root, l.seen.slot
+		}
+		l.seen = known
+		return true
+	}
+	return false
+}
+
+// isOpen reports whether a block is the head, and has blobs of which only the next block will tell.
+func isOpen(ctx context.Context, sp *span, i int) (bool, error) {
+	if i+1 < len(sp.blocks) || sp.child != nil || !sp.inGloas(sp.blocks[i].Slot) {
+		return false, nil
+	}
+	return hasBlobs(ctx, sp, i)
+}
+
+// keep keeps what has been seen for the next look.
+func (l *frontierLook) keep(head ssz.Root) {
+	f := l.f
+	if f.known.slot >= f.older[0].slot+frontierApart {
+		f.older = [2]stretch{f.known, f.older[0]}
+	}
+	f.known, f.head = l.seen, head
+	if l.open > 0 {
+		f.head = ssz.Root{}
+	}
+}
+
+// result returns what is told: what has not been looked at may have sidecars.
+func (l *frontierLook) result() ssz.Slot {
+	slot := l.seen.from
+	if l.some {
+		slot = l.open
+	}
+	if slot <= l.start {
+		return 0
+	}
+	return slot
+}

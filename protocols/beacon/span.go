@@ -1,0 +1,125 @@
+package beacon
+
+import (
+	"context"
+	"math"
+
+	"github.com/seed-2dd5877b/reqresp/ssz"
+)
+
+// A span is the blocks of a range of slots, in ascending order, with what is asked of the sidecars and envelopes that
+// belong to them.
+type span struct {
+	peeker
+	blocks []BlockRef
+	child  *BlockRef // the block after the last of blocks, if it is known
+	whole  bool      // blocks are all of the range
+
+	peeked map[ssz.Root]ssz.BlobCommitments
+}
+
+// spanOf returns the blocks of a range, which does not overflow, but no more than a number of them.
+func (s *Server) spanOf(ctx context.Context, start ssz.Slot, count, most uint64) (*span, error) {
+	n := s.family.network
+	sp := &span{
+		peeker: peeker{network: n, chain: s.chain}, whole: true,
+		peeked: make(map[ssz.Root]ssz.BlobCommitments),
+	}
+	last, reach := start+ssz.Slot(count-1), count
+	if n.ForkAt(n.EpochOf(last)) >= ssz.Gloas {
+		reach = max(count, math.MaxUint64-uint64(start)) // up to the child of the last block
+	}
+	for ref, err := range s.chain.BlocksByRange(ctx, start, reach) {
+		if err != nil {
+			return nil, err
+		}
+		if ref.Slot > last || uint64(len(sp.blocks)) == most {
+			sp.child, sp.whole = &ref, ref.Slot > last
+			break
+		}
+		if n := len(sp.blocks); n > 0 && ref.Slot <= sp.blocks[n-1].Slot {
+			break // Peers find that mistake in the blocks; it must not keep the server looking.
+		}
+		sp.blocks = append(sp.blocks, ref)
+	}
+	return sp, nil
+}
+
+// look returns what a block of the span says of its blobs.
+func (sp *span) look(ctx context.Context, ref BlockRef) (ssz.BlobCommitments, error) {
+	if c, ok := sp.peeked[ref.Root]; ok {
+		return c, nil
+	}
+	c, err := sp.peek(ctx, ref)
+	if err == nil {
+		sp.peeked[ref.Root] = c
+	}
+	return c, err
+}
+
+// An owner reports whether objects of some kind belong to a block of a span.
+type owner func(ctx context.Context, sp *span, i int) (bool, error)
+
+// hasBlobs is the owner of blob sidecars, and of data column sidecars before Gloas.
+func hasBlobs(ctx context.Context, sp *span, i int) (bool, error) {
+	c, err := sp.look(ctx, sp.blocks[i])
+	return c.Count > 0, err
+}
+
+// hasColumns is the owner of data column sidecars: from Gloas on there are none if the payload was not revealed.
+func hasColumns(ctx context.Context, sp *span, i int) (bool, error) {
+	if some, err := hasBlobs(ctx, sp, i); err != nil || !some {
+		return false, err
+	}
+	if !sp.inGloas(sp.blocks[i].Slot) {
+		return true, nil
+	}
+	return hasPayload(ctx, sp, i)
+}
+
+// inGloas reports whether a block of a slot has its payload apart.
+func (sp *span) inGloas(slot ssz.Slot) bool {
+	return sp.network.ForkAt(sp.network.EpochOf(slot)) >= ssz.Gloas
+}
+
+// hasPayload is the owner of execution payload envelopes. A payload is the chain's if the next block builds on it. Of the
+// head that is open: the envelope tells, and where no envelopes are held, there may be one.
+func hasPayload(ctx context.Context, sp *span, i int) (bool, error) {
+	if !sp.inGloas(sp.blocks[i].Slot) {
+		return false, nil
+	}
+	child := sp.child
+	if i+1 < len(sp.blocks) {
+		child = &sp.blocks[i+1]
+	}
+	if child == nil {
+		return sp.mayBeRevealed(ctx, sp.blocks[i].Root)
+	}
+	ours, err := sp.look(ctx, sp.blocks[i])
+	if err != nil {
+		return false, err
+	}
+	theirs, err := sp.look(ctx, *child)
+	return ours.BlockHash == theirs.ParentBlockHash, err
+}
+
+func (sp *span) mayBeRevealed(ctx context.Context, head ssz.Root) (bool, error) {
+	source, ok := sp.chain.(PayloadSource)
+	if !ok {
+		return true, nil
+	}
+	for _, err := range source.ExecutionPayloadEnvelopesByRoot(ctx, []ssz.Root{head}) {
+		return err == nil, err
+	}
+	return false, nil
+}
+
+// first returns the first block from the i-th on that objects belong to, or the number of blocks if there is none.
+func (sp *span) first(ctx context.Context, i int, has owner) (int, error) {
+	for ; i < len(sp.blocks); i++ {
+		if some, err := has(ctx, sp, i); err != nil || some {
+			return i, err
+		}
+	}
+	return i, nil
+}
