@@ -278,7 +278,8 @@ func TestWhatIsAllowedBreaksNoRule(t *testing.T) {
 		},
 		{
 			"blobs that are not held, by a status that cannot tell", "S9-sidecars blob_sidecars_by_range/1",
-			at{full.Until(40), 40}, func(h host.Host) { answer(h, id("blob_sidecars_by_range", 1), errorChunk(3, "")) }, conformance.Skip,
+			at{full.Until(40), 40},
+			func(h host.Host) { answer(h, id("blob_sidecars_by_range", 1), errorChunk(3, "")) }, conformance.Skip,
 		},
 		{"short answers by range", "S2-finalized beacon_blocks_by_range/2", sparingChain{full}, nil, conformance.Pass},
 		{"a block that was reorganised away", "S2-count beacon_blocks_by_range/2", &reorganisedChain{Chain: full}, nil, conformance.Pass},

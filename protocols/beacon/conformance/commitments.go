@@ -46,8 +46,7 @@ func (s *session) bidHash(b *beacon.Block, name string) ([32]byte, bool) {
 	if !v.IsValid() {
 		return [32]byte{}, false
 	}
-	hash, ok := v.Interface().([32]byte)
-	return hash, ok
+	return reflect.TypeAssert[[32]byte](v)
 }
 
 // builtOn reports whether a block builds on the payload of its parent. It does not know of blocks before

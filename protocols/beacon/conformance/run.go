@@ -48,7 +48,7 @@ func Run(ctx context.Context, h host.Host, n *ssz.Network, to peer.ID, opts *Opt
 		o.Now = time.Now
 	}
 	s := &session{
-		to: to, network: n, family: beacon.NewFamily(n), now: o.Now,
+		to: to, at: peer.AddrInfo{ID: to}, network: n, family: beacon.NewFamily(n), now: o.Now,
 		samples: make(map[protocol.ID]*sample),
 	}
 	s = s.as(h)
@@ -116,7 +116,7 @@ func (s *session) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.addrs = s.host.Peerstore().Addrs(s.to)
+	s.at = s.host.Peerstore().PeerInfo(s.to)
 	s.offered, err = s.host.Peerstore().GetProtocols(s.to)
 	if err != nil {
 		return fmt.Errorf("no protocols: %w", err)
@@ -129,7 +129,7 @@ func (s *session) begin(ctx context.Context) error {
 
 // greet connects and exchanges statuses.
 func (s *session) greet(ctx context.Context) (theirs beacon.Status, err error) {
-	if err := s.host.Connect(ctx, peer.AddrInfo{ID: s.to, Addrs: s.addrs}); err != nil {
+	if err := s.host.Connect(ctx, s.at); err != nil {
 		return theirs, fmt.Errorf("no connection: %w", err)
 	}
 	if theirs, err = s.status(ctx); err != nil {

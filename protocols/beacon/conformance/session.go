@@ -15,7 +15,6 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
-	"github.com/multiformats/go-multiaddr"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
@@ -34,8 +33,8 @@ type session struct {
 	pace    pace
 	now     func() time.Time
 
-	addrs   []multiaddr.Multiaddr // of the peer
-	offered []protocol.ID         // by the peer, as identify has told
+	at      peer.AddrInfo // where the peer is
+	offered []protocol.ID // by the peer, as identify has told
 	theirs  beacon.Status
 	blocks  []*beacon.Block // some of the newest, ascending
 	samples map[protocol.ID]*sample
