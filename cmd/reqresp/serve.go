@@ -21,6 +21,10 @@ line, as soon as they can. What happens is logged to standard error.
 The network is told once, at the latest here, and remembered by the store. A store that is empty
 is served too, which says so.
 
+The store holds blocks alone. Peers are told so by an earliest_available_slot after the last block
+with blobs that have to be served: such a node is of no use to clients that sync Fulu history with
+blobs, which is logged. Requests for sidecars of blocks without blobs are answered.
+
 An interrupt or SIGTERM ends it in good order, with exit code 0: peers are told goodbye, and
 what is being served gets five seconds. A second one ends it at once.
 
@@ -135,6 +139,10 @@ func (a *app) announce(ctx context.Context, cmd *cli.Command, i *instance, at en
 		level = slog.LevelWarn
 	}
 	logger.Log(ctx, level, "serving", "network", result.Network, "chain", result.holdings.String())
+	if earliest := status.EarliestAvailableSlot; earliest > result.EarliestSlot {
+		logger.Warn("the store holds blocks without their blobs: this node is of no use to clients that sync Fulu history with blobs",
+			"last block with blobs", earliest-1, "earliest_available_slot", earliest)
+	}
 	logger.Info("open to operators", "ipc", at.IPC, "http", at.HTTP, "metrics", at.Metrics, "pprof", at.Pprof)
 	if cmd.Bool("json") {
 		return a.stdout.printJSON(result)

@@ -98,3 +98,31 @@ func TestDatadirInUse(t *testing.T) {
 	s.stop()
 	succeed(t, "import", "--datadir", dir, linesFile(t, chain))
 }
+
+func TestServeSaysWhatANodeOfBlocksAloneIsGoodFor(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		epochs string // for which blobs have to be served: slots take two seconds, and the chain is of 2026
+		want   bool
+	}{
+		{"with blobs that have to be served", "1000000000", true},
+		{"with old blobs", "1", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			config := strings.NewReplacer(
+				"BLOB_SIDECARS_REQUESTS: 4096", "BLOB_SIDECARS_REQUESTS: "+tt.epochs,
+				"DATA_COLUMN_SIDECARS_REQUESTS: 4096", "DATA_COLUMN_SIDECARS_REQUESTS: "+tt.epochs,
+			).Replace(devchain.Config())
+			network := devNetwork(t)
+			writeFile(t, network[1], []byte(config))
+			dir := t.TempDir()
+			succeed(t, append([]string{"import", "--datadir", dir, linesFile(t, blocks(t))}, network...)...)
+			s := startServe(t, dir)
+			s.line(t)
+			logged := s.stop().stderr
+			if got := strings.Contains(logged, "of no use to clients that sync Fulu history with blobs"); got != tt.want {
+				t.Errorf("said is %v, want %v: %s", got, tt.want, logged)
+			}
+		})
+	}
+}

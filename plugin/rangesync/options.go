@@ -21,7 +21,8 @@ type Options struct {
 	TrustedRoot ssz.Root
 	// From is the slot to begin at if the store is empty, at most that of the
 	// peer's head. Zero means the peer's earliest available slot, which is genesis
-	// if it does not tell. A store that holds blocks goes on from its head.
+	// if it does not tell, or the first slot that it has to serve blocks of if it does
+	// serve them: it may lack sidecars alone. A store that holds blocks goes on from its head.
 	From ssz.Slot
 	// Batch is how many slots are asked for at a time, at most what the network
 	// allows. Zero means DefaultBatch.

@@ -55,6 +55,7 @@ type run struct {
 	opts    Options
 
 	earliest ssz.Slot // the slot from which on an empty store will be complete
+	trying   bool     // whether the peer has blocks before the earliest slot that it tells
 	last     ssz.Slot // the last slot dealt with
 	empty    int      // how many answers in a row had no block
 	retries  retries
@@ -66,7 +67,7 @@ func (r *run) sync(ctx context.Context) error {
 	if err := r.checkClock(time.Now()); err != nil {
 		return err
 	}
-	if err := r.begin(); err != nil {
+	if err := r.begin(ctx); err != nil {
 		return err
 	}
 	if err := r.download(ctx); err != nil {
@@ -94,26 +95,6 @@ func (r *run) checkClock(now time.Time) error {
 	if r.network.StartSlot(r.Status.FinalizedEpoch) > latest {
 		return fmt.Errorf("%w: finalized epoch %d, it is slot %d", ErrFuture, r.Status.FinalizedEpoch, latest)
 	}
-	return nil
-}
-
-// begin finds out where to go on.
-func (r *run) begin() error {
-	head, _, ok := r.store.Head()
-	if ok {
-		r.last = head
-		return nil
-	}
-	r.earliest = r.opts.From
-	if r.earliest == 0 {
-		r.earliest = r.Status.EarliestAvailableSlot
-	}
-	// The genesis block is never sent: nobody signed it.
-	first := max(r.earliest, 1)
-	if first > r.Status.HeadSlot {
-		return fmt.Errorf("rangesync: cannot begin at slot %d: the peer's head is at slot %d", first, r.Status.HeadSlot)
-	}
-	r.last = first - 1
 	return nil
 }
 
@@ -151,6 +132,9 @@ func (r *run) batch(ctx context.Context) error {
 	w := writer{run: r}
 	var failed error
 	for block, err := range r.Client.BlocksByRange(ctx, r.Peer, r.last+1, count) {
+		if err == nil && r.trying {
+			r.tried(block.Slot)
+		}
 		if err == nil {
 			err = w.add(ctx, block)
 		}
@@ -168,6 +152,13 @@ func (r *run) batch(ctx context.Context) error {
 	}
 	r.report()
 	return failed
+}
+
+// tried takes note of the first block, which a peer may have sent of more slots than it has.
+func (r *run) tried(first ssz.Slot) {
+	if r.trying = false; first >= r.Status.EarliestAvailableSlot {
+		r.earliest = r.Status.EarliestAvailableSlot
+	}
 }
 
 // skip takes note of an empty answer. It is one to the whole range; after blocks the

@@ -31,7 +31,30 @@ func TestDownload(t *testing.T) {
 		{name: "store is ahead", held: whole, peer: scriptedPeer{chain: dev(1, 50)}, stored: whole, check: gotNoRequest},
 		{name: "from a slot", opts: rangesync.Options{From: 100}, peer: scriptedPeer{chain: whole}, stored: dev(100, 142), requests: "100+43"},
 		{
-			name: "from the peer's earliest slot", peer: scriptedPeer{chain: dev(60, 142)}, stored: dev(60, 142), requests: "60+64 124+19",
+			name: "from the peer's earliest slot", peer: scriptedPeer{chain: dev(60, 142)}, stored: dev(60, 142), requests: "1+64 65+64 129+14",
+			status: func(s *beacon.Status) { s.EarliestAvailableSlot = 60 }, check: earliestIs(60),
+		},
+		{
+			name: "from a peer that lacks sidecars alone", peer: scriptedPeer{chain: whole}, stored: whole, requests: "1+64 65+64 129+14", check: earliestIs(1),
+			status: func(s *beacon.Status) { s.EarliestAvailableSlot = 140 },
+		},
+		{
+			name: "from a peer that lacks all sidecars", peer: scriptedPeer{chain: whole}, stored: whole, requests: "1+64 65+64 129+14", check: earliestIs(1),
+			status: func(s *beacon.Status) { s.EarliestAvailableSlot = 143 },
+		},
+		{
+			name: "from a peer that lacks all sidecars, and early blocks", stored: dev(60, 142),
+			peer:     scriptedPeer{chain: dev(60, 142), script: refusesBefore(60)},
+			status:   func(s *beacon.Status) { s.EarliestAvailableSlot = 143 },
+			requests: "1+64 142+1 71+1 36+1 53+1 62+1 57+1 59+1 60+1 60+64 124+19",
+		},
+		{
+			name: "from a peer that refuses everything", peer: scriptedPeer{chain: dev(60, 142), script: refusesBefore(200)},
+			status: func(s *beacon.Status) { s.EarliestAvailableSlot = 143 }, err: errAny, requests: "1+64 142+1",
+		},
+		{
+			name: "from the earliest slot of a peer that refuses others", stored: dev(60, 142),
+			peer: scriptedPeer{chain: dev(60, 142), script: refusesBefore(60)}, requests: "1+64 60+64 124+19",
 			status: func(s *beacon.Status) { s.EarliestAvailableSlot = 60 },
 		},
 		{name: "single block", peer: scriptedPeer{chain: dev(1, 1)}, stored: dev(1, 1), requests: "1+1"},
@@ -64,6 +87,16 @@ func TestDownload(t *testing.T) {
 			name: "clock before genesis", clock: beforeGenesis, peer: scriptedPeer{chain: whole}, stored: whole,
 		},
 	})
+}
+
+// refusesBefore has a peer answer with ResourceUnavailable to ranges that begin before a slot.
+func refusesBefore(slot ssz.Slot) func(request) *answer {
+	return func(r request) *answer {
+		if r.start >= slot {
+			return nil
+		}
+		return &answer{raw: verdict(reqresp.CodeResourceUnavailable, "no")}
+	}
 }
 
 func gotNoRequest(t *testing.T, _ *store.Store, result rangesync.Result, _ error) {

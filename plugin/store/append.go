@@ -44,7 +44,7 @@ func (s *Store) Append(ctx context.Context, blocks ...*beacon.Block) error {
 		if stored {
 			continue
 		}
-		if err := s.put(batch, b); err != nil {
+		if err := s.put(batch, next.network, b); err != nil {
 			return err
 		}
 		next.Head = &position{b.Slot, b.Root}
@@ -86,7 +86,7 @@ func (s *Store) checkPlace(c *chain, b *beacon.Block) (stored bool, err error) {
 }
 
 // put adds the entries of a block to a batch.
-func (s *Store) put(w ethdb.KeyValueWriter, b *beacon.Block) error {
+func (s *Store) put(w ethdb.KeyValueWriter, n *network, b *beacon.Block) error {
 	frames, err := canonicalFrames(b)
 	if err != nil {
 		return err
@@ -102,6 +102,11 @@ func (s *Store) put(w ethdb.KeyValueWriter, b *beacon.Block) error {
 	r := record{beacon.BlockRef{Slot: b.Slot, Root: b.Root, Size: len(b.SSZ), FramesSize: len(frames)}, b.ParentRoot}
 	if err := w.Put(slotKey(recordPrefix, b.Slot), r.appendTo(nil)); err != nil {
 		return fmt.Errorf("store: %w", err)
+	}
+	if c, ok := n.commitments(b.Slot, b.SSZ); ok {
+		if err := w.Put(slotKey(blobsPrefix, b.Slot), blobsValue(b.Root, c)); err != nil {
+			return fmt.Errorf("store: %w", err)
+		}
 	}
 	slot := binary.BigEndian.AppendUint64(make([]byte, sumSize), uint64(b.Slot))
 	if err := w.Put(indexKey(b.Root), seal(slot)); err != nil {

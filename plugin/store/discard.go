@@ -129,7 +129,7 @@ func (s *Store) deleteSlots(w ethdb.Batch, first, last ssz.Slot) error {
 			return err
 		}
 	}
-	for _, prefix := range []byte{recordPrefix, framesPrefix} {
+	for _, prefix := range []byte{recordPrefix, framesPrefix, blobsPrefix} {
 		end := append(slotKey(prefix, last), 0)
 		if err := w.DeleteRange(slotKey(prefix, first), end); err != nil {
 			return err

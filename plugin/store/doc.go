@@ -60,6 +60,11 @@
 //	r, slot (8)     slot (8), root (32), parent root (32), SSZ size (4), frames size (4)
 //	f, slot (8)     root (32), frames
 //	i, root (32)    slot (8)
+//	b, slot (8)     root (32), KZG commitments (4), block hash (32), parent block hash (32)
+//
+// The entries under b spare a look into the block, from Deneb on. They may be missing, as in databases of
+// earlier versions of this package, which ignore them; one whose root is not that of the slot's block is left
+// over and means nothing.
 //
 // Frames lie apart from the 84 bytes that describe them, so that a range is looked up without
 // touching block data. All values are read through iterators: of a value of 60 KiB, Get makes a

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
@@ -27,8 +28,8 @@ var (
 	ErrNoNetwork = errors.New("store: no network is set")
 
 	// ErrDiscarded is returned to a reader for a block which the store has discarded since it
-	// named it.
-	ErrDiscarded = errors.New("store: block was discarded")
+	// named it. It wraps beacon.ErrDiscarded.
+	ErrDiscarded = fmt.Errorf("store: block was discarded: %w", beacon.ErrDiscarded)
 
 	// ErrFailed is returned by all methods that write after a write has failed. It wraps the
 	// first failure. Reading goes on; to write again, open the store anew.
@@ -46,6 +47,7 @@ var (
 	errHeader   = errors.New("slot or parent root differs from the block's")
 	errRoot     = errors.New("root differs from the block's")
 	errIndex    = errors.New("root does not lead to the slot")
+	errBlobs    = errors.New("commitments differ from the block's")
 )
 
 // A LinkError is returned by Append for a block whose parent is not the block stored before it.

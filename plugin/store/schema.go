@@ -19,6 +19,7 @@ const (
 	recordPrefix = 'r'
 	framesPrefix = 'f'
 	indexPrefix  = 'i'
+	blobsPrefix  = 'b'
 )
 
 const (
@@ -29,6 +30,7 @@ const (
 	sumSize      = 4
 	recordSize   = sumSize + 8 + 2*rootSize + 4 + 4
 	framesHeader = sumSize + rootSize
+	blobsSize    = sumSize + rootSize + 4 + 2*rootSize
 )
 
 func slotKey(prefix byte, slot ssz.Slot) []byte {
@@ -118,4 +120,25 @@ func decodeIndex(value []byte) (ssz.Slot, error) {
 		return 0, fmt.Errorf("%w: %d bytes, want %d", errLength, len(value), sumSize+8)
 	}
 	return ssz.Slot(binary.BigEndian.Uint64(b)), nil
+}
+
+// blobsValue returns the value that holds a block's commitments.
+func blobsValue(root ssz.Root, c ssz.BlobCommitments) []byte {
+	value := append(make([]byte, sumSize, blobsSize), root[:]...)
+	value = binary.BigEndian.AppendUint32(value, uint32(c.Count))
+	value = append(append(value, c.BlockHash[:]...), c.ParentBlockHash[:]...)
+	return seal(value)
+}
+
+// decodeBlobs reads the commitments of the block with a root. It reports false if the value is damaged or
+// another block's.
+func decodeBlobs(root ssz.Root, value []byte) (c ssz.BlobCommitments, ok bool) {
+	b, err := unseal(value)
+	if err != nil || len(value) != blobsSize || ssz.Root(b[:rootSize]) != root {
+		return c, false
+	}
+	b = b[rootSize:]
+	c.Count = int(binary.BigEndian.Uint32(b))
+	c.BlockHash, c.ParentBlockHash = ssz.Root(b[4:4+rootSize]), ssz.Root(b[4+rootSize:])
+	return c, true
 }

@@ -149,6 +149,10 @@ func (c *check) checkBlock(r *record) (err error) {
 	if root != r.Root {
 		return fmt.Errorf("%w: %v", errRoot, ssz.Root(root))
 	}
+	recorded, ok := c.store.commitments(r.Slot, r.Root)
+	if want, _ := c.view.network.commitments(r.Slot, c.ssz); ok && recorded != want {
+		return fmt.Errorf("%w: %+v", errBlobs, recorded)
+	}
 	return nil
 }
 

@@ -82,10 +82,10 @@ func saturating(a, b uint64) uint64 {
 // [Chain] says of concurrency and errors goes for it as well.
 type BlobSource interface {
 	// BlobSidecarsByRange yields the sidecars of the canonical chain's blocks with slots from start to
-	// start+count-1, which does not overflow, by ascending slot and index. Blocks without blobs yield
-	// nothing. A range that begins before what is held yields ErrUnavailable. Of count and of how much
-	// is consumed the same goes as for [Chain].BlocksByRange: a server stops after the sidecars of
-	// MAX_REQUEST_BLOCKS_DENEB blocks.
+	// start+count-1, which does not overflow, by ascending slot and index. Blocks without blobs yield nothing;
+	// the server ends the answer with ResourceUnavailable before a block that sidecars are missing of. A range
+	// that begins before what is held yields ErrUnavailable. Of count and of how much is consumed the same goes
+	// as for [Chain].BlocksByRange: a server stops after the sidecars of MAX_REQUEST_BLOCKS_DENEB blocks.
 	BlobSidecarsByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[SidecarRef, error]
 
 	// BlobSidecarsByRoot yields those of the sidecars asked for that it holds, in the order of ids. No

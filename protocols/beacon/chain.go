@@ -13,23 +13,29 @@ import (
 // The peer is answered with ResourceUnavailable.
 var ErrUnavailable = errors.New("beacon: not available")
 
-// ErrDiscarded is what a [Chain] returns for an object that it has yielded and does not hold any more, or yields last for a
-// range that it cannot follow to its end, because it was reorganized or pruned meanwhile. No method fails with a server
-// error for it. An answer by range ends, or is ResourceUnavailable if nothing has been sent; an answer by root goes on without
-// the object; an ancestry ends. An object that is damaged is another matter: any other error is logged, and answered with a
-// server error.
+// ErrDiscarded is what a [Chain] returns for an object that it has yielded and does not hold any more, or
+// yields last for a range that it cannot follow to its end, because it was reorganized or pruned meanwhile. No
+// method fails with a server error for it. An answer by range ends, or is ResourceUnavailable if nothing has
+// been sent; an answer by root goes on without the object; an ancestry ends. An object that is damaged is
+// another matter: any other error is logged, and answered with a server error.
 var ErrDiscarded = errors.New("beacon: discarded meanwhile")
 
 // A Chain is what a server is asked about. It is the only thing that a user of
 // this package has to implement, and it is safe for concurrent use. A chain that holds more than
 // blocks implements [BlobSource] and the other sources too.
 //
+// A chain of blocks alone is of no use to a client that syncs Fulu history with blobs. The server offers the
+// protocols of sidecars and envelopes all the same, as peers leave a node that does not: it answers with
+// nothing for blocks without blobs, with ResourceUnavailable for ranges whose sidecars exist and are not held,
+// and leaves them out by root. It tells peers an EarliestAvailableSlot after the last block whose sidecars have
+// to be served, see [Server.Status]. For that it looks into blocks, unless the chain is a [CommitmentSource].
+//
 // Blocks are asked for in two steps, so that rate limits can be reserved before
 // anything is fetched, and no database iterator is held while a peer waits.
 type Chain interface {
 	// Status returns the chain's view: head, finalized checkpoint and the earliest
-	// slot from which on it holds every block. ForkDigest is ignored, as the server derives it
-	// from its network and clock.
+	// slot from which on it holds every block, and every sidecar that has to be served of the kinds that it is a
+	// source of. ForkDigest is ignored, as the server derives it from its network and clock.
 	Status(ctx context.Context) (Status, error)
 
 	// BlocksByRange yields the blocks of the canonical chain with slots from start

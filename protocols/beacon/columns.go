@@ -53,14 +53,17 @@ func columnsByRootCost(_ *Protocol, req *ssz.DataColumnSidecarsByRootRequest) (n
 	return n
 }
 
-// A ColumnSource is a [Chain] that holds data column sidecars too, those of blocks from Fulu on. What
-// [Chain] says of concurrency and errors goes for it as well.
+// A ColumnSource is a [Chain] that holds data column sidecars too, those of blocks from Fulu on. What [Chain]
+// says of concurrency and errors goes for it as well. The custody is that of the host's node ID and of the
+// metadata's custody group count, see [CustodyColumns]. A host without a secp256k1 key has no node ID: then a
+// block is taken for complete if one of the columns asked for is held.
 type ColumnSource interface {
-	// DataColumnSidecarsByRange yields the sidecars of some columns, which ascend, of the canonical
-	// chain's blocks with slots from start to start+count-1, which does not overflow, by ascending
-	// slot and index. What is not held is left out. A range that begins before what is held yields
-	// ErrUnavailable. Of count and of how much is consumed the same goes as for [Chain].BlocksByRange: a
-	// server stops after the columns of MAX_REQUEST_BLOCKS_DENEB blocks.
+	// DataColumnSidecarsByRange yields the sidecars of some columns, which ascend, of the canonical chain's
+	// blocks with slots from start to start+count-1, which does not overflow, by ascending slot and index. What
+	// is not held is left out; the server ends the answer with ResourceUnavailable before a block that columns
+	// of the node's custody are missing of. A range that begins before what is held yields ErrUnavailable. Of
+	// count and of how much is consumed the same goes as for [Chain].BlocksByRange: a server stops after the
+	// columns of MAX_REQUEST_BLOCKS_DENEB blocks.
 	DataColumnSidecarsByRange(ctx context.Context, start ssz.Slot, count uint64, columns []uint64) iter.Seq2[SidecarRef, error]
 
 	// DataColumnSidecarsByRoot yields those of the sidecars asked for that it holds, in the order of
@@ -109,8 +112,8 @@ func (s *Server) columnsByRange(p *Protocol) reqresp.HandlerFunc {
 	}
 }
 
-// ofCustody returns those of some columns that are of this node's custody. A host whose key is not secp256k1 has no node
-// ID, and no custody that peers could compute: then known is false, and all columns count.
+// ofCustody returns those of some columns that are of this node's custody. A host whose key is not secp256k1
+// has no node ID, and no custody that peers could compute: then known is false, and all columns count.
 func (s *Server) ofCustody(columns []uint64) (ours []uint64, known bool) {
 	id, err := s.nodeID()
 	if err != nil {

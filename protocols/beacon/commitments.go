@@ -2,25 +2,27 @@ package beacon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/seed-2dd5877b/reqresp/snappy"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
-// A CommitmentSource is a [Chain] that knows without reading a block what it says of its blobs, such as one that keeps
-// that in an index. Of any other chain a server reads the block's frames and looks into them, as
-// [PeekBlobCommitments] does: once for each block from Deneb on that becomes the head, and for the blocks of a range
-// whose sidecars are asked for and not held. What [Chain] says of concurrency and errors goes for it as well.
+// A CommitmentSource is a [Chain] that knows without reading a block what it says of its blobs, such as one
+// that keeps that in an index. Of any other chain a server reads the block's frames and looks into them, as
+// [PeekBlobCommitments] does: once for each block from Deneb on that becomes the head, and for the blocks of a
+// range whose sidecars are asked for and not held. What [Chain] says of concurrency and errors goes for it as
+// well.
 type CommitmentSource interface {
 	// BlobCommitments returns what a block that the chain has yielded says of its blobs. It is asked for blocks
-	// from Deneb on.
+	// from Deneb on. If it does not know, the error is ErrUnavailable, and the server looks into the frames.
 	BlobCommitments(ctx context.Context, ref BlockRef) (ssz.BlobCommitments, error)
 }
 
-// PeekBlobCommitments returns what a block of a slot says of its blobs, from the frames of its SSZ encoding. It decodes
-// the few chunks of 64 KiB that it has to look into. Of SSZ, [ssz.Network.PeekBlobCommitments] does the same. The error
-// tells that the frames are no block of the slot's fork.
+// PeekBlobCommitments returns what a block of a slot says of its blobs, from the frames of its SSZ encoding. It
+// decodes the few chunks of 64 KiB that it has to look into. Of SSZ, [ssz.Network.PeekBlobCommitments] does the
+// same. The error tells that the frames are no block of the slot's fork.
 func PeekBlobCommitments(n *ssz.Network, slot ssz.Slot, frames []byte) (ssz.BlobCommitments, error) {
 	r, err := snappy.NewReaderAt(frames)
 	if err != nil {
@@ -45,7 +47,9 @@ func (p *peeker) peek(ctx context.Context, ref BlockRef) (c ssz.BlobCommitments,
 		return c, nil
 	}
 	if source, ok := p.chain.(CommitmentSource); ok {
-		return source.BlobCommitments(ctx, ref)
+		if c, err = source.BlobCommitments(ctx, ref); !errors.Is(err, ErrUnavailable) {
+			return c, err
+		}
 	}
 	frames, err := p.chain.AppendFrames(ctx, ref, p.frames[:0])
 	if err != nil {

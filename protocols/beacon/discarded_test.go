@@ -19,8 +19,8 @@ import (
 // errDiscarded is how a chain may say that it does not hold something any more.
 var errDiscarded = fmt.Errorf("pruned: %w", beacon.ErrDiscarded)
 
-// A discardingChain is the full chain, which discards some slots once it was asked for what is in them, as chains are
-// reorganized and pruned.
+// A discardingChain is the full chain, which discards some slots once it was asked for what is in them, as
+// chains are reorganized and pruned.
 type discardingChain struct {
 	*beacontest.Chain
 	from, to ssz.Slot

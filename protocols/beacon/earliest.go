@@ -8,9 +8,9 @@ import (
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
-// earliest returns the earliest_available_slot of the Fulu specs: the first slot from which on a chain can serve all
-// blocks, and all sidecars that have to be served. The status is the chain's own view. A quick answer looks at a bounded
-// number of blocks; those not looked at yet count as ones whose sidecars are not held.
+// earliest returns the earliest_available_slot of the Fulu specs: the first slot from which on a chain can
+// serve all blocks, and all sidecars that have to be served. The status is the chain's own view. A quick answer
+// looks at a bounded number of blocks; those not looked at yet count as ones whose sidecars are not held.
 func (s *Server) earliest(ctx context.Context, status Status, quick bool) (ssz.Slot, error) {
 	slot := status.EarliestAvailableSlot
 	for _, f := range s.frontiers {
@@ -23,8 +23,8 @@ func (s *Server) earliest(ctx context.Context, status Status, quick bool) (ssz.S
 	return slot, nil
 }
 
-// A frontier is where the blocks end that have sidecars of one kind, none of which are held. It is looked for from the
-// head downward, and every block is looked at once while the chain only grows.
+// A frontier is where the blocks end that have sidecars of one kind, none of which are held. It is looked for
+// from the head downward, and every block is looked at once while the chain only grows.
 type frontier struct {
 	server *Server
 	p      *Protocol     // the protocol of the sidecars by range
@@ -137,7 +137,8 @@ func (l *frontierLook) run(ctx context.Context) error {
 	return nil
 }
 
-// blocks looks at the blocks of a span from the last downward, until one has sidecars, or is known with all before it.
+// blocks looks at the blocks of a span from the last downward, until one has sidecars, or is known with all
+// before it.
 func (l *frontierLook) blocks(ctx context.Context, sp *span) (known bool, err error) {
 	for i, ref := range slices.Backward(sp.blocks) {
 		if l.join(ref) {

@@ -24,8 +24,8 @@ func after(first, start ssz.Slot, count uint64) (ssz.Slot, uint64) {
 	return first, count - min(count, uint64(first-start))
 }
 
-// noneHeld is the answer to a request by range for objects that a chain is no source of: nothing, if there are none of
-// them in the range, else that they are not available.
+// noneHeld is the answer to a request by range for objects that a chain is no source of: nothing, if there are
+// none of them in the range, else that they are not available.
 func (s *Server) noneHeld(ctx context.Context, p *Protocol, start ssz.Slot, count uint64) error {
 	if start, count = after(p.ServedFrom(s.currentSlot()), start, count); count == 0 {
 		return nil
@@ -55,8 +55,8 @@ type part interface {
 func (r BlockRef) blockRoot() ssz.Root   { return r.Root }
 func (r SidecarRef) blockRoot() ssz.Root { return r.BlockRoot }
 
-// A holding is what a source holds of the objects in a range. A source may hold only some. Those that belong to one block
-// are sent all or not at all, and where those of a block are not held, no more are available.
+// A holding is what a source holds of the objects in a range. A source may hold only some. Those that belong to
+// one block are sent all or not at all, and where those of a block are not held, no more are available.
 type holding[R part] struct {
 	server *Server
 	p      *Protocol
@@ -131,8 +131,8 @@ func (h *holding[R]) yieldRange(ctx context.Context, yield func(R, error) bool) 
 	return h.rest(ctx, sent)
 }
 
-// yieldBlocks yields what the source yields, block by block. It reports whether that was anything. Nothing is looked for
-// beyond the last.
+// yieldBlocks yields what the source yields, block by block. It reports whether that was anything. Nothing is
+// looked for beyond the last.
 func (h *holding[R]) yieldBlocks(ctx context.Context, refs iter.Seq2[R, error], yield func(R, error) bool) (sent bool, err error) {
 	var block []R
 	flush := func() error {
@@ -176,8 +176,8 @@ func (h *holding[R]) yieldBlocks(ctx context.Context, refs iter.Seq2[R, error], 
 	return sent, err
 }
 
-// account checks that nothing is missing up to the objects of a block, nor of them. It looks only at blocks of which
-// something is missing, and at no more of them than are listed.
+// account checks that nothing is missing up to the objects of a block, nor of them. It looks only at blocks of
+// which something is missing, and at no more of them than are listed.
 func (h *holding[R]) account(ctx context.Context, held []R) error {
 	slot := held[0].layout().slot
 	if h.span == nil || slot < h.first {

@@ -50,15 +50,19 @@ func payloadsByRootCost(_ *Protocol, req *ssz.ExecutionPayloadEnvelopesByRootReq
 // on. They are named by their blocks: Slot and Root of a ref are the block's, its sizes those of the
 // SignedExecutionPayloadEnvelope. What [Chain] says of concurrency and errors goes for it as well.
 type PayloadSource interface {
-	// ExecutionPayloadEnvelopesByRange yields the envelopes of the canonical chain's blocks with slots
-	// from start to start+count-1, which does not overflow, in ascending order. Blocks whose payload
-	// was not revealed yield nothing. A range that begins before what is held yields ErrUnavailable. Of
-	// count and of how much is consumed the same goes as for [Chain].BlocksByRange: a server stops
-	// after MAX_REQUEST_PAYLOADS envelopes.
+	// ExecutionPayloadEnvelopesByRange yields the envelopes of the canonical chain's blocks with slots from
+	// start to start+count-1, which does not overflow, in ascending order. They are those that the chain has
+	// built on: the next block's bid has the payload's block hash as its parent block hash. Blocks whose
+	// payload was not revealed yield nothing, nor do those whose payload came too late and is not part of the
+	// chain, even if it is held: a peer that imported it would follow the wrong head. Of the head it is for
+	// fork choice to say. Where an envelope of the chain is not held, the server ends the answer with
+	// ResourceUnavailable. A range that begins before what is held yields ErrUnavailable. Of count and of how
+	// much is consumed the same goes as for [Chain].BlocksByRange: a server stops after MAX_REQUEST_PAYLOADS
+	// envelopes.
 	ExecutionPayloadEnvelopesByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[BlockRef, error]
 
-	// ExecutionPayloadEnvelopesByRoot yields those of the envelopes that it holds, in the order of
-	// roots, which are those of beacon blocks, MAX_REQUEST_PAYLOADS of them at most.
+	// ExecutionPayloadEnvelopesByRoot yields those of the envelopes that it holds, whether the chain has built on
+	// them or not, in the order of roots, which are those of beacon blocks, MAX_REQUEST_PAYLOADS of them at most.
 	ExecutionPayloadEnvelopesByRoot(ctx context.Context, roots []ssz.Root) iter.Seq2[BlockRef, error]
 
 	// AppendExecutionPayloadEnvelopeFrames appends an envelope's SSZ encoding to dst as snappy frames, in

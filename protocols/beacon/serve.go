@@ -93,13 +93,13 @@ func checkFrames(chunk, header []byte, l layout) error {
 	return nil
 }
 
-// gone is what becomes of objects that a chain discards while they are being sent. The peer is not told of an error of
-// this node, as there is none.
+// gone is what becomes of objects that a chain discards while they are being sent. The peer is not told of an
+// error of this node, as there is none.
 type gone int
 
 const (
-	// isUnavailable is for answers by range and of one object: the specs let them end after the first chunk. Nothing
-	// in place of it would say that there is nothing.
+	// isUnavailable is for answers by range and of one object: the specs let them end after the first chunk.
+	// Nothing in place of it would say that there is nothing.
 	isUnavailable gone = iota
 	// leftOut is for answers by root, which leave out what is not held.
 	leftOut

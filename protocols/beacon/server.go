@@ -190,9 +190,10 @@ func (s *Server) Refused() uint64 { return s.engine.Refused() }
 // Family returns the protocols served.
 func (s *Server) Family() *Family { return s.family }
 
-// Status returns what this node tells its peers: the chain's view, with the fork digest in force now. From Fulu on
-// EarliestAvailableSlot is not before the slot after the last block whose sidecars have to be served and are not held.
-// The first time that may take a look into many blocks; peers are told of a later slot while it is not finished.
+// Status returns what this node tells its peers: the chain's view, with the fork digest in force now. From Fulu
+// on EarliestAvailableSlot is not before the slot after the last block whose sidecars have to be served and are
+// not held. The first time that may take a look into many blocks; peers are told of a later slot while it is
+// not finished.
 func (s *Server) Status(ctx context.Context) (Status, error) { return s.status(ctx, false) }
 
 func (s *Server) status(ctx context.Context, quick bool) (Status, error) {

@@ -7,8 +7,8 @@ import (
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
-// A span is the blocks of a range of slots, in ascending order, with what is asked of the sidecars and envelopes that
-// belong to them.
+// A span is the blocks of a range of slots, in ascending order, with what is asked of the sidecars and
+// envelopes that belong to them.
 type span struct {
 	peeker
 	blocks []BlockRef
@@ -82,8 +82,8 @@ func (sp *span) inGloas(slot ssz.Slot) bool {
 	return sp.network.ForkAt(sp.network.EpochOf(slot)) >= ssz.Gloas
 }
 
-// hasPayload is the owner of execution payload envelopes. A payload is the chain's if the next block builds on it. Of the
-// head that is open: the envelope tells, and where no envelopes are held, there may be one.
+// hasPayload is the owner of execution payload envelopes. A payload is the chain's if the next block builds on
+// it. Of the head that is open: the envelope tells, and where no envelopes are held, there may be one.
 func hasPayload(ctx context.Context, sp *span, i int) (bool, error) {
 	if !sp.inGloas(sp.blocks[i].Slot) {
 		return false, nil

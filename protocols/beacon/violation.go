@@ -29,6 +29,8 @@ var (
 	// ErrNotIncluded is a sidecar whose commitments are not those of the block in its header: its
 	// inclusion proof is wrong.
 	ErrNotIncluded = errors.New("beacon: inclusion proof of commitments is wrong")
+	// ErrNotBuiltOn is an execution payload envelope by range whose payload the chain has not built on.
+	ErrNotBuiltOn = errors.New("beacon: payload is not the chain's")
 	// ErrRepeated is an inclusion list of a validator that had one before in the answer.
 	ErrRepeated = errors.New("beacon: object was sent before")
 	// ErrMalformed is a chunk that is no SSZ encoding of its fork's type, which is not that of blocks, or

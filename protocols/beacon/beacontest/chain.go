@@ -58,6 +58,8 @@ type Item struct {
 type Chain struct {
 	network *ssz.Network
 	status  beacon.Status
+	orphan  ssz.Slot // whose payload the next block does not build on
+	payload ssz.Root // the block hash that the next block builds on
 
 	Blocks     []*Item
 	Blobs      []*Item
@@ -73,8 +75,14 @@ type Chain struct {
 }
 
 // New makes the chain.
-func New() *Chain {
-	c := &Chain{network: Network()}
+func New() *Chain { return build(Head) }
+
+// NewWithOrphan makes the chain with a payload that came too late: the next block does not build on that of a
+// slot, which is of Gloas or later. The chain yields its envelope by range all the same, as no chain may.
+func NewWithOrphan(slot ssz.Slot) *Chain { return build(slot) }
+
+func build(orphan ssz.Slot) *Chain {
+	c := &Chain{network: Network(), orphan: orphan}
 	parent := ssz.Root{}
 	for slot := ssz.Slot(0); slot <= Head; slot++ {
 		if slot%SlotsPerEpoch != Empty {
@@ -117,7 +125,14 @@ func (c *Chain) addBlock(slot ssz.Slot, parent ssz.Root) ssz.Root {
 	Set(block, "Message.ParentRoot", parent)
 	switch {
 	case fork >= ssz.Gloas:
-		Set(block, "Message.Body.SignedExecutionPayloadBid.Message.BlobKZGCommitments", commitments(slot))
+		const bid = "Message.Body.SignedExecutionPayloadBid.Message."
+		Set(block, bid+"BlobKZGCommitments", commitments(slot))
+		Set(block, bid+"ParentBlockHash", c.payload)
+		hash := ssz.Root{0xb1, byte(slot)}
+		Set(block, bid+"BlockHash", hash)
+		if slot != c.orphan {
+			c.payload = hash
+		}
 	case fork >= ssz.Deneb:
 		Set(block, "Message.Body.BlobKZGCommitments", commitments(slot))
 	}

@@ -65,8 +65,8 @@ var FuluNetwork = sync.OnceValue(func() *ssz.Network {
 //go:embed testdata/fulu-blocks.jsonl.gz
 var fuluBlocks []byte
 
-// FuluBlocks returns the 205 blocks of a development chain that a production client made, from the genesis block on. They
-// are shared and not to be changed.
+// FuluBlocks returns the 205 blocks of a development chain that a production client made, from the genesis
+// block on. They are shared and not to be changed.
 var FuluBlocks = sync.OnceValue(func() (chain []*beacon.Block) {
 	z, err := gzip.NewReader(bytes.NewReader(fuluBlocks))
 	if err != nil {

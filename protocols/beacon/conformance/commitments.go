@@ -40,23 +40,6 @@ func (s *session) blobsOf(b *beacon.Block) int {
 	return 0 // before Deneb
 }
 
-// bidHash returns a block hash of a block's bid, from Gloas on.
-func (s *session) bidHash(b *beacon.Block, name string) ([32]byte, bool) {
-	v := s.fieldOf(b, "Message", "Body", "SignedExecutionPayloadBid", "Message", name)
-	if !v.IsValid() {
-		return [32]byte{}, false
-	}
-	return reflect.TypeAssert[[32]byte](v)
-}
-
-// builtOn reports whether a block builds on the payload of its parent. It does not know of blocks before
-// Gloas, and of two that are not parent and child.
-func (s *session) builtOn(parent, child *beacon.Block) (built, known bool) {
-	bid, ok1 := s.bidHash(parent, "BlockHash")
-	under, ok2 := s.bidHash(child, "ParentBlockHash")
-	return bid == under, ok1 && ok2 && child.ParentRoot == parent.Root
-}
-
 // withBlobs returns the slots of those of some consecutive blocks that have blobs, and their number. From
 // Gloas on a block has none if its payload was not revealed: the next tells.
 func (s *session) withBlobs(blocks []*beacon.Block) map[ssz.Slot]int {
@@ -67,7 +50,7 @@ func (s *session) withBlobs(blocks []*beacon.Block) map[ssz.Slot]int {
 			if i+1 == len(blocks) {
 				continue
 			}
-			if built, known := s.builtOn(b, blocks[i+1]); !built || !known {
+			if built, err := s.client.BuildsOn(b, blocks[i+1]); !built || err != nil {
 				continue
 			}
 		}

@@ -515,8 +515,8 @@ func TestBrokenServersAreFound(t *testing.T) {
 			},
 		},
 		{
-			"an envelope on whose payload the chain was not built",
-			orphaning(t, full),
+			"a payload that came too late",
+			beacontest.NewWithOrphan(beacontest.Head - 6),
 			nil,
 			false,
 			[]string{"S2-canonical execution_payload_envelopes_by_range/1"},

@@ -55,10 +55,3 @@ func withoutBlobs(t *testing.T, c *beacontest.Chain) rebuiltChain {
 		beacontest.Set(block, "Message.Body.BlobKZGCommitments", [][48]byte{})
 	})
 }
-
-// orphaning has a head that does not build on the payload of the block before, whose envelope it keeps.
-func orphaning(t *testing.T, c *beacontest.Chain) rebuiltChain {
-	return rebuild(t, c, func(block ssz.Object) {
-		beacontest.Set(block, "Message.Body.SignedExecutionPayloadBid.Message.ParentBlockHash", [32]byte{1})
-	})
-}

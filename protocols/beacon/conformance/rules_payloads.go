@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/ssz"
@@ -19,7 +20,7 @@ func payloads() []demand {
 		},
 		{
 			id: "S2-canonical", severity: Must, of: byRange,
-			asked: "the slots up to its head", expected: "no envelope on whose payload the chain was not built", try: tryCanonical,
+			asked: "the slots up to its head", expected: "only envelopes of payloads that the next blocks build on", try: tryCanonicalEnvelopes,
 		},
 		{
 			id: "S2-first", severity: Must, of: byRange,
@@ -70,34 +71,31 @@ func tryEnvelopes(ctx context.Context, s *session, _ *Rule) (string, error) {
 	return fmt.Sprintf("%d envelopes", len(envelopes)), err
 }
 
-// tryCanonical holds the envelopes against the blocks that came after theirs.
-func tryCanonical(ctx context.Context, s *session, _ *Rule) (string, error) {
+// tryCanonicalEnvelopes holds the envelopes against the blocks that the peer has shown. A payload that came too
+// late is held by some peers, and is not the chain's.
+func tryCanonicalEnvelopes(ctx context.Context, s *session, _ *Rule) (string, error) {
 	envelopes, err := s.someEnvelopes(ctx)
 	if err != nil {
 		return "", err
 	}
-	at := make(map[ssz.Root]int)
-	for i, b := range s.blocks {
-		at[b.Root] = i
-	}
-	judged := 0
+	built := 0
 	for _, e := range envelopes {
-		i, ok := at[e.BlockRoot]
-		if !ok || i+1 == len(s.blocks) {
-			continue
+		i := slices.IndexFunc(s.blocks, func(b *beacon.Block) bool { return b.Root == e.BlockRoot })
+		if i < 0 || i+1 == len(s.blocks) {
+			continue // The head's payload may yet be built on.
 		}
-		built, known := s.builtOn(s.blocks[i], s.blocks[i+1])
-		if known && !built {
-			return "", broken("the envelope of slot %d, on whose payload slot %d does not build", e.Slot, s.blocks[i+1].Slot)
+		switch ok, err := s.client.BuildsOn(s.blocks[i], s.blocks[i+1]); {
+		case err != nil:
+			return "", broken("%w", err)
+		case !ok:
+			return "", broken("an envelope of slot %d, on which the block of slot %d does not build", e.Slot, s.blocks[i+1].Slot)
 		}
-		if known {
-			judged++
-		}
+		built++
 	}
-	if judged == 0 {
-		return "", skipped("it has shown no envelope and the block after")
+	if built == 0 {
+		return "", skipped("the peer has shown none with the block after")
 	}
-	return fmt.Sprintf("%d envelopes that the chain was built on", judged), nil
+	return fmt.Sprintf("%d envelopes, which the next blocks build on", built), nil
 }
 
 func tryFirstEnvelope(ctx context.Context, s *session, _ *Rule) (string, error) {

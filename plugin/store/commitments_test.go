@@ -1,0 +1,108 @@
+package store_test
+
+import (
+	"errors"
+	"slices"
+	"testing"
+
+	"github.com/ethereum/go-ethereum/ethdb"
+	"github.com/ethereum/go-ethereum/ethdb/memorydb"
+
+	"github.com/seed-2dd5877b/reqresp/plugin/store"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon/beacontest"
+	"github.com/seed-2dd5877b/reqresp/ssz"
+)
+
+// fuluNetwork is that of the blocks of beacontest.FuluBlocks.
+func fuluNetwork() store.Network {
+	genesis, root := beacontest.FuluGenesis()
+	return store.Network{Config: beacontest.FuluConfig(), GenesisTime: uint64(genesis.Unix()), GenesisValidatorsRoot: root}
+}
+
+func TestCommitmentsAreRecorded(t *testing.T) {
+	t.Parallel()
+	blocks := beacontest.FuluBlocks()
+	eachDatabase(t, func(t *testing.T, db ethdb.KeyValueStore) {
+		s := open(t, db)
+		must(t, s.SetNetwork(t.Context(), fuluNetwork()))
+		must(t, s.Append(t.Context(), blocks...))
+		for _, b := range blocks {
+			want, err := beacon.PeekBlobCommitments(beacontest.FuluNetwork(), b.Slot, b.Frames)
+			must(t, err)
+			got, err := s.BlobCommitments(t.Context(), refOf(b))
+			if err != nil || got != want || (got.Count > 0) != slices.Contains(beacontest.FuluBlobs(), b.Slot) {
+				t.Errorf("slot %d: %+v, %v, want %+v", b.Slot, got, err, want)
+			}
+		}
+		must(t, s.Prune(t.Context(), 10))
+		must(t, s.Truncate(t.Context(), 200))
+		for _, b := range blocks {
+			_, err := s.BlobCommitments(t.Context(), refOf(b))
+			if discarded := b.Slot < 10 || b.Slot >= 200; errors.Is(err, beacon.ErrDiscarded) != discarded {
+				t.Errorf("slot %d, discarded %v: %v", b.Slot, discarded, err)
+			}
+		}
+		for _, slot := range []ssz.Slot{5, 201} {
+			if ok, err := db.Has(slotKey("b", slot)); ok || err != nil {
+				t.Errorf("slot %d: an entry is left, %v", slot, err)
+			}
+		}
+	})
+}
+
+// A store knows nothing of blocks that were appended otherwise: a server looks into them then.
+func TestCommitmentsThatAreNotRecorded(t *testing.T) {
+	t.Parallel()
+	blocks := beacontest.FuluBlocks()[:40]
+	b := blocks[5] // has blobs
+	for name, prepare := range map[string]func(db *memorydb.Database) *store.Store{
+		"before the network is known": func(db *memorydb.Database) *store.Store {
+			s := open(t, db)
+			must(t, s.Append(t.Context(), blocks...))
+			must(t, s.SetNetwork(t.Context(), fuluNetwork()))
+			return s
+		},
+		"by an earlier version": func(db *memorydb.Database) *store.Store {
+			s := open(t, db)
+			must(t, s.SetNetwork(t.Context(), fuluNetwork()))
+			must(t, s.Append(t.Context(), blocks...))
+			must(t, db.Delete(slotKey("b", b.Slot)))
+			return open(t, db)
+		},
+		"damaged": func(db *memorydb.Database) *store.Store {
+			s := open(t, db)
+			must(t, s.SetNetwork(t.Context(), fuluNetwork()))
+			must(t, s.Append(t.Context(), blocks...))
+			damage(t, db, slotKey("b", b.Slot), damages["middle bit"])
+			return s
+		},
+		"of another block": func(db *memorydb.Database) *store.Store {
+			s := open(t, db)
+			must(t, s.SetNetwork(t.Context(), fuluNetwork()))
+			must(t, s.Append(t.Context(), blocks...))
+			swapValues(t, db, slotKey("b", b.Slot), slotKey("b", b.Slot+1))
+			return s
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := prepare(memorydb.New())
+			if got, err := s.BlobCommitments(t.Context(), refOf(b)); !errors.Is(err, beacon.ErrUnavailable) {
+				t.Errorf("%+v, %v, want %v", got, err, beacon.ErrUnavailable)
+			}
+			checkVerified(t, s, blocks)
+		})
+	}
+}
+
+func TestVerifyFindsWrongCommitments(t *testing.T) {
+	t.Parallel()
+	blocks := beacontest.FuluBlocks()[:40]
+	db := memorydb.New()
+	s := open(t, db)
+	must(t, s.SetNetwork(t.Context(), fuluNetwork()))
+	must(t, s.Append(t.Context(), blocks...))
+	wrong := append(append([]byte{}, blocks[5].Root[:]...), make([]byte, 4+64)...) // none, where there are two
+	must(t, db.Put(slotKey("b", 5), sealed(wrong)))
+	checkVerified(t, s, blocks, 5)
+}
