@@ -3,28 +3,37 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"strings"
 
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/urfave/cli/v3"
 
+	"github.com/seed-2dd5877b/reqresp/cmd/reqresp/internal/config"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon/conformance"
+	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
 const conformDescription = `Holds a peer against the rules of the consensus specs for Req/Resp, and prints a table: which rule,
 whether it was kept, how strongly the specs word it, what was asked and what was seen.
 
 It takes some minutes, as it paces itself: it stays well within what deployed clients grant a peer.
-The few requests that are malformed on purpose come late, a goodbye last. Rules of protocols that the
-peer does not offer, and of objects that it does not hold, are skipped. Rules that are out are not
-tried: the table tells why. The network is mainnet unless --network or --network.config tells another.
+A few requests are malformed on purpose; they come late, and there are fewer of them than a client
+bans for, a goodbye is the last. Rules of protocols that the peer does not offer, and of objects
+that it does not hold, are skipped. Rules that are out are not tried: the table tells why. The
+network is mainnet unless --network or --network.config tells another.
 
 --hostile tries the rules too that take what deployed clients punish by a ban: more requests than they
 grant, more objects than the specs allow, malformed requests by every protocol, and statuses of
-another chain. Use it against servers of your own only; it takes a quarter of an hour. A server that
-keeps scores may hang up on the way: what is left is skipped then.
+another chain. Use it against servers of your own only; it takes a quarter of an hour. Each of these
+rules is tried by a peer id of its own, after all others, and the table tells which was banned for
+it. A server that bans the address as well hides what is left: that is skipped then.
 
 With --json each rule is one line, as soon as it was tried: rule, result, level, protocol, asked,
-expected and seen.
+expected and seen; with --hostile also identity and banned. --junit writes a report to a file as
+well, in the JUnit form that continuous integration reads: a test case for each rule, with the
+section of the specs. A file of that name is replaced at the end.
 
 It fails if a rule was broken that the specs word with MUST. It ends at once, and fails, if the peer
 says goodbye because it has banned this node, or has no room for it.`
@@ -37,6 +46,7 @@ func (a *app) conform() *cli.Command {
 		Description: conformDescription,
 		Flags: append([]cli.Flag{
 			jsonFlag("print one line of JSON for each rule"),
+			&cli.StringFlag{Name: "junit", Usage: "write a JUnit report to `FILE`"},
 			&cli.BoolFlag{Name: "hostile", Usage: "try the rules too whose requests get one banned"},
 		}, flagsOf(networkSettings(), logSettings(quiet))...),
 		Action: a.runConform,
@@ -52,6 +62,8 @@ type resultJSON struct {
 	Asked    string `json:"asked"`
 	Expected string `json:"expected"`
 	Seen     string `json:"seen"`
+	Identity string `json:"identity,omitempty"`
+	Banned   string `json:"banned,omitempty"`
 }
 
 func (a *app) runConform(ctx context.Context, cmd *cli.Command) (err error) {
@@ -70,6 +82,11 @@ func (a *app) runConform(ctx context.Context, cmd *cli.Command) (err error) {
 	if err != nil {
 		return err
 	}
+	report, err := newReport(cmd.String("junit"))
+	if err != nil {
+		return fmt.Errorf("conform: %w", err)
+	}
+	defer report.discard()
 	ctx, watch := watchGoodbye(ctx, to.ID)
 	i, err := startAsker(network, &cfg, watch, a.logger(cfg.Log))
 	if err != nil {
@@ -80,9 +97,13 @@ func (a *app) runConform(ctx context.Context, cmd *cli.Command) (err error) {
 	if _, err := i.handshake(ctx, to); err != nil {
 		return fmt.Errorf("conform: %w", watch.explain(err))
 	}
+	opts := new(conformance.Options)
+	if cmd.Bool("hostile") {
+		opts.Hostile = func() (host.Host, error) { return newIdentity(network, &cfg, a.logger(cfg.Log)) }
+	}
 	var results []conformance.Result
 	cut := false // the peer's goodbye, or a signal, has ended the run
-	for r := range conformance.Run(ctx, i.Host(), network, to.ID, &conformance.Options{Hostile: cmd.Bool("hostile")}) {
+	for r := range conformance.Run(ctx, i.Host(), network, to.ID, opts) {
 		results = append(results, r)
 		cut = cut || ctx.Err() != nil && r.Outcome == conformance.Skip && r.Rule.LeftOut == ""
 		if cmd.Bool("json") {
@@ -90,6 +111,9 @@ func (a *app) runConform(ctx context.Context, cmd *cli.Command) (err error) {
 				return err
 			}
 		}
+	}
+	if err := report.write(to.ID.String(), results); err != nil {
+		return fmt.Errorf("conform: %w", err)
 	}
 	if !cmd.Bool("json") {
 		if err := conformance.WriteTable(a.stdout, results); err != nil {
@@ -105,10 +129,39 @@ func (a *app) runConform(ctx context.Context, cmd *cli.Command) (err error) {
 	return nil
 }
 
+// An identity is the host of a node of its own.
+type identity struct {
+	host.Host
+	node *instance
+}
+
+func newIdentity(network *ssz.Network, cfg *config.Config, logger *slog.Logger) (host.Host, error) {
+	i, err := startAsker(network, cfg, new(goodbyeWatch), logger)
+	if err != nil {
+		return nil, err
+	}
+	return identity{i.Host(), i}, nil
+}
+
+// Close stops the node.
+func (i identity) Close() (err error) {
+	i.node.close(&err)
+	return err
+}
+
 func resultJSONOf(r conformance.Result) resultJSON {
 	return resultJSON{
 		Rule: r.Rule.ID, Result: strings.ToLower(r.Outcome.String()), Level: r.Rule.Severity.String(),
 		Protocol: fmt.Sprintf("%s/%d", r.Rule.Method, r.Rule.Version),
 		Asked:    r.Rule.Asked, Expected: r.Rule.Expected, Seen: r.Saw,
+		Identity: identityName(r.Identity), Banned: r.Banned,
 	}
+}
+
+// identityName returns an empty text for no identity.
+func identityName(id peer.ID) string {
+	if id == "" {
+		return ""
+	}
+	return id.String()
 }

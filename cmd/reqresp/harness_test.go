@@ -174,8 +174,16 @@ type serving struct {
 // startServe starts to serve a datadir.
 func startServe(t *testing.T, datadir string, flags ...string) *serving {
 	t.Helper()
-	r, w := io.Pipe()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	return startServeIn(ctx, t, datadir, flags...)
+}
+
+// startServeIn is startServe for as long as ctx lasts.
+func startServeIn(ctx context.Context, t *testing.T, datadir string, flags ...string) *serving {
+	t.Helper()
+	r, w := io.Pipe()
+	ctx, cancel := context.WithCancel(ctx)
 	s := &serving{lines: bufio.NewReader(r), cancel: cancel, done: make(chan struct{})}
 	args := append([]string{"reqresp", "serve", "--datadir", datadir, "--listen", "/ip4/127.0.0.1/udp/0/quic-v1"}, flags...)
 	go func() {

@@ -147,7 +147,7 @@ func TestHelpTeaches(t *testing.T) {
 		"config":  {"REQRESP_HTTP_PORT", "--ipcpath"},
 		"sync":    {"--trusted-root", "--batch", "--rate", "of Prysm some two blocks", "taken at its word", "--from"},
 		"ssz":     {"root", "json", "check", "StatusV2", "unverified"},
-		"conform": {"MUST", "--json", "paces itself"},
+		"conform": {"MUST", "--json", "paces itself", "--junit", "peer id of its own"},
 		"call":    {"blocks-by-range", "metadata", "--ssz", "SLOT.ssz"},
 	} {
 		stdout := succeed(t, append(strings.Fields(command), "--help")...)

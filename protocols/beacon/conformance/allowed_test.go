@@ -2,9 +2,13 @@ package conformance_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"iter"
+	"math/rand/v2"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -89,6 +93,118 @@ func (c *lateColumns) DataColumnSidecarsByRange(
 	return c.Chain.DataColumnSidecarsByRange(ctx, start, count, columns)
 }
 
+// An updatesChain has no update of light clients after some periods, and says so by an error.
+type updatesChain struct {
+	*beacontest.Chain
+	periods uint64
+	atOnce  bool // it refuses a request for more, in place of ending the answer
+}
+
+func (c updatesChain) LightClientUpdates(ctx context.Context, start, count uint64) iter.Seq2[beacon.LightClientRef, error] {
+	return func(yield func(beacon.LightClientRef, error) bool) {
+		lacks := start+count > c.periods
+		if !lacks || !c.atOnce {
+			for r, err := range c.Chain.LightClientUpdates(ctx, start, min(count, c.periods-min(start, c.periods))) {
+				if !yield(r, err) {
+					return
+				}
+			}
+		}
+		if lacks {
+			yield(beacon.LightClientRef{}, errors.New("no update of the period"))
+		}
+	}
+}
+
+// unrooted is a chain that has nothing by root of what its ranges show.
+func unrooted(c *beacontest.Chain) *forgetful { return &forgetful{Chain: c} }
+
+// at is a chain as of the slot of its head.
+type at struct {
+	beacon.Chain
+	head ssz.Slot
+}
+
+// isHostile reports whether a rule of one protocol is tried by hostile runs alone.
+func isHostile(name string) bool {
+	return slices.ContainsFunc(conformance.Rules(), func(r conformance.Rule) bool { return ruleName(r) == name && r.Hostile })
+}
+
+// held has three answers of a protocol wait for each other: none ends before all were written, and all are
+// reset if one has waited for long.
+func held(id protocol.ID, wire []byte) func(host.Host) {
+	return func(h host.Host) {
+		var mu sync.Mutex
+		var open, written int
+		all, late := make(chan struct{}), make(chan struct{})
+		closeAll, closeLate := sync.OnceFunc(func() { close(all) }), sync.OnceFunc(func() { close(late) })
+		h.SetStreamHandler(id, func(stream network.Stream) {
+			mu.Lock()
+			open++
+			mu.Unlock()
+			_, _ = io.Copy(io.Discard, stream)
+			time.Sleep(time.Second)
+			mu.Lock()
+			alone := open == 1
+			mu.Unlock()
+			_, _ = stream.Write(wire)
+			mu.Lock()
+			open--
+			if written++; alone {
+				written--
+			}
+			if written == 3 {
+				closeAll()
+			}
+			mu.Unlock()
+			if alone {
+				_ = stream.Close()
+				return
+			}
+			select {
+			case <-all:
+				_ = stream.Close()
+			case <-late:
+				_ = stream.Reset()
+			case <-time.After(time.Minute):
+				closeLate()
+				_ = stream.Reset()
+			}
+		})
+	}
+}
+
+// large is a chunk with a block of a megabyte, more than is sent to who does not read.
+func large(t *testing.T) []byte {
+	block := beacontest.Object("SignedBeaconBlock", ssz.Fulu)
+	noise := make([]byte, 1<<20)
+	_, _ = rand.NewChaCha8([32]byte{}).Read(noise)
+	beacontest.Set(block, "Message.Body.ExecutionPayload.Transactions", [][]byte{noise})
+	b := beacontest.Encode(block)
+	n := beacontest.Network()
+	digest := n.DigestAt(n.Config().Forks[ssz.Fulu].Epoch)
+	return snappy.AppendFrames(snappy.AppendHeader(append([]byte{0}, digest[:]...), len(b)), b)
+}
+
+// refusingThird answers two requests at a time, and refuses the third.
+func refusingThird(id protocol.ID, wire string) func(host.Host) {
+	return func(h host.Host) {
+		var open atomic.Int32
+		h.SetStreamHandler(id, func(stream network.Stream) {
+			defer open.Add(-1)
+			mine := open.Add(1)
+			_, _ = io.Copy(io.Discard, stream)
+			time.Sleep(time.Second)
+			if mine > 2 {
+				_, _ = io.WriteString(stream, errorChunk(139, "two requests are active"))
+			} else {
+				_, _ = io.WriteString(stream, wire)
+			}
+			_ = stream.Close()
+		})
+	}
+}
+
 // brokenOff has a protocol answer with some bytes, and then reset the stream.
 func brokenOff(id protocol.ID, wire string) func(host.Host) {
 	return func(h host.Host) {
@@ -135,6 +251,36 @@ func TestWhatIsAllowedBreaksNoRule(t *testing.T) {
 		change  func(host.Host)
 		outcome conformance.Outcome
 	}{
+		{"blobs older than finality, left out by root", "S5-known blob_sidecars_by_root/1", unrooted(full), nil, conformance.Skip},
+		{"blobs since finality, left out by root", "S5-known blob_sidecars_by_root/1", at{unrooted(full.Until(44)), 44}, nil, conformance.Fail},
+		{"columns since finality, left out by root", "S5-known data_column_sidecars_by_root/1", unrooted(full), nil, conformance.Fail},
+		{
+			"blobs older than finality, not available by root", "S5-known blob_sidecars_by_root/1", full,
+			func(h host.Host) { answer(h, id("blob_sidecars_by_root", 1), errorChunk(3, "")) }, conformance.Skip,
+		},
+		{"an update, then an error", "S6-updates light_client_updates_by_range/1", updatesChain{full, 1, false}, nil, conformance.Pass},
+		{"the first of two updates, then an error", "S6-first light_client_updates_by_range/1", updatesChain{full, 1, false}, nil, conformance.Pass},
+		{"an error for a period that has not begun", "S6-updates light_client_updates_by_range/1", updatesChain{full, 2, true}, nil, conformance.Pass},
+		{"an error for a period that has not begun, from its first update on", "S6-first light_client_updates_by_range/1", updatesChain{full, 2, true}, nil, conformance.Pass},
+		{"no update yet", "S6-updates light_client_updates_by_range/1", updatesChain{full, 0, true}, nil, conformance.Skip},
+		{
+			"three answers that wait to be read", "M3-third beacon_blocks_by_range/2",
+			full, held(id("beacon_blocks_by_range", 2), large(t)), conformance.Pass,
+		},
+		{"a third request refused", "M3-third ping/1", full, refusingThird(id("ping", 1), pong), conformance.Pass},
+		{
+			"sidecars that are not held", "S5-serve data_column_sidecars_by_range/1",
+			full, func(h host.Host) { answer(h, id("data_column_sidecars_by_range", 1), errorChunk(3, "")) }, conformance.Skip,
+		},
+		{
+			"sidecars that are not held, though they are said to be", "S9-sidecars data_column_sidecars_by_range/1",
+			full, func(h host.Host) { answer(h, id("data_column_sidecars_by_range", 1), errorChunk(3, "")) }, conformance.Fail,
+		},
+		{
+			"blobs that are not held, by a status that cannot tell", "S9-sidecars blob_sidecars_by_range/1",
+			at{full.Until(40), 40},
+			func(h host.Host) { answer(h, id("blob_sidecars_by_range", 1), errorChunk(3, "")) }, conformance.Skip,
+		},
 		{"short answers by range", "S2-finalized beacon_blocks_by_range/2", sparingChain{full}, nil, conformance.Pass},
 		{"a block that was reorganised away", "S2-count beacon_blocks_by_range/2", &reorganisedChain{Chain: full}, nil, conformance.Pass},
 		{"columns that were reorganised away", "S5-first data_column_sidecars_by_range/1", &lateColumns{Chain: full}, nil, conformance.Pass},
@@ -172,7 +318,11 @@ func TestWhatIsAllowedBreaksNoRule(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			found := false
-			for _, r := range (against{beacontest.Network(), tt.chain, beacontest.Head, tt.change, few, true}).run(t) {
+			run := against{beacontest.Network(), tt.chain, beacontest.Head, tt.change, few, isHostile(tt.rule)}
+			if past, ok := tt.chain.(at); ok {
+				run.chain, run.head = past.Chain, past.head
+			}
+			for _, r := range run.run(t) {
 				if ruleName(*r.Rule) != tt.rule {
 					continue
 				}

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
@@ -121,7 +123,8 @@ func (s *session) good(ctx context.Context, r *Rule) (p *beacon.Protocol, wire [
 	return p, wireOf(p, message), err
 }
 
-// tryThree asks three times at once, one more than MAX_CONCURRENT_REQUESTS.
+// tryThree asks three times at once, one more than MAX_CONCURRENT_REQUESTS. The answers are read at once
+// too: without flow control, as in mplex, one that is not read may hold up the others.
 func tryThree(ctx context.Context, s *session, r *Rule) (string, error) {
 	p, wire, err := s.good(ctx, r)
 	if err != nil {
@@ -136,20 +139,41 @@ func tryThree(ctx context.Context, s *session, r *Rule) (string, error) {
 		defer func() { _ = stream.Reset() }()
 		streams[i] = stream
 	}
-	for _, stream := range streams {
-		_, _ = stream.Write(wire)
-		_ = stream.CloseWrite()
+	var answers [len(streams)]answer
+	var errs [len(streams)]error
+	var calls sync.WaitGroup
+	for i, stream := range streams {
+		calls.Go(func() {
+			_, _ = stream.Write(wire)
+			_ = stream.CloseWrite()
+			answers[i], errs[i] = readAnswer(stream)
+		})
 	}
-	for _, stream := range streams {
-		a, err := readAnswer(stream)
-		if err == nil {
-			err = s.inGoodOrder(p, a)
+	calls.Wait()
+	if err := errors.Join(errs[:]...); err != nil {
+		return "", err
+	}
+	return s.threeAnswers(p, answers[:])
+}
+
+// threeAnswers allows for a penalty: a refusal of one of them, or a disconnect.
+func (s *session) threeAnswers(p *beacon.Protocol, answers []answer) (string, error) {
+	if s.host.Network().Connectedness(s.to) != network.Connected {
+		return "a disconnect", nil
+	}
+	saw := "three answers"
+	for i, a := range answers {
+		err := s.inGoodOrder(p, a)
+		_, _, code := a.verdict()
+		if refusal := code || a.end != nil; err != nil && refusal && saw == "three answers" {
+			saw = fmt.Sprintf("two answers, and a penalty: %v", a)
+			continue
 		}
 		if err != nil {
-			return "", err
+			return "", fmt.Errorf("answer %d of 3: %w", i+1, err)
 		}
 	}
-	return "three answers", nil
+	return saw, nil
 }
 
 // burstTimeout is how long an answer may be withheld.

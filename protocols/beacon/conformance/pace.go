@@ -11,26 +11,35 @@ type allowance struct {
 	per   time.Duration
 }
 
-// allowances are half of what Lodestar and Lighthouse grant by default, whichever is less. A breach of
-// the former's is a ban. What has no entry gets the smallest.
+// allowances are what is asked of each method in a time. They are within the defaults of deployed clients: half of
+// what Lodestar and Lighthouse grant, where one request beyond is a ban, and no more than what Prysm's leaky buckets
+// drain. What has no entry gets the smallest.
 var allowances = map[string]allowance{
-	"status":                               {5, 30 * time.Second},
-	"goodbye":                              {1, 20 * time.Second},
-	"ping":                                 {2, 20 * time.Second},
-	"metadata":                             {2, 10 * time.Second},
-	"beacon_blocks_by_range":               {128, 20 * time.Second},
-	"beacon_blocks_by_root":                {128, 20 * time.Second},
-	"beacon_blocks_by_head":                {128, 20 * time.Second},
-	"blob_sidecars_by_range":               {768, 20 * time.Second},
-	"blob_sidecars_by_root":                {768, 20 * time.Second},
-	"data_column_sidecars_by_range":        {16384, 20 * time.Second},
-	"data_column_sidecars_by_root":         {16384, 20 * time.Second},
-	"light_client_bootstrap":               {1, 10 * time.Second},
-	"light_client_updates_by_range":        {1, 10 * time.Second},
-	"light_client_finality_update":         {1, 12 * time.Second},
-	"light_client_optimistic_update":       {1, 12 * time.Second},
-	"execution_payload_envelopes_by_range": {128, 60 * time.Second},
-	"execution_payload_envelopes_by_root":  {128, 60 * time.Second},
+	"status":         {5, 30 * time.Second},
+	"goodbye":        {1, 20 * time.Second},
+	"ping":           {2, 20 * time.Second},
+	"metadata":       {2, 10 * time.Second},
+	blocksByRange:    {64, 30 * time.Second},
+	blobsByRange:     {384, 30 * time.Second},
+	columnsByRange:   {4096, 30 * time.Second},
+	bootstrap:        {1, 10 * time.Second},
+	updatesByRange:   {1, 10 * time.Second},
+	finalityUpdate:   {1, 12 * time.Second},
+	optimisticUpdate: {1, 12 * time.Second},
+	envelopesByRange: {64, 30 * time.Second},
+	dialing:          {1, 5 * time.Second},
+}
+
+// dialing is what a new identity does. Prysm refuses an address from which more than about eight are dialed in 30 s.
+const dialing = "dialing"
+
+// shared are methods that Prysm counts together with others.
+var shared = map[string]string{
+	blocksByRoot:    blocksByRange,
+	blocksByHead:    blocksByRange,
+	blobsByRoot:     blobsByRange,
+	columnsByRoot:   columnsByRange,
+	envelopesByRoot: envelopesByRange,
 }
 
 var smallestAllowance = allowance{1, 10 * time.Second}
@@ -55,6 +64,9 @@ func (p *pace) breathe(ctx context.Context) error {
 
 // wait waits until a method may be asked for some items. It fails with the context's error.
 func (p *pace) wait(ctx context.Context, method string, items uint64) error {
+	if with, ok := shared[method]; ok {
+		method = with
+	}
 	a, ok := allowances[method]
 	if !ok {
 		a = smallestAllowance

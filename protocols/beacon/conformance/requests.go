@@ -27,9 +27,9 @@ func (s *session) ask(ctx context.Context, p *beacon.Protocol) (message []byte, 
 func (s *session) askNode(p *beacon.Protocol) []byte {
 	switch p.Request {
 	case "StatusV1":
-		return s.status(p.Version)
+		return s.ownStatus(p.Version)
 	case "StatusV2":
-		return s.status(p.Version)
+		return s.ownStatus(p.Version)
 	case "Ping":
 		return make([]byte, 8)
 	case "Goodbye":
@@ -38,8 +38,8 @@ func (s *session) askNode(p *beacon.Protocol) []byte {
 	return nil
 }
 
-// status is the status that the run tells: no more than the digest in force.
-func (s *session) status(version int) []byte {
+// ownStatus is the status that the run tells: no more than the digest in force.
+func (s *session) ownStatus(version int) []byte {
 	digest := s.network.DigestAt(s.network.EpochOf(s.currentSlot()))
 	if version == 1 {
 		return append(digest[:], make([]byte, 80)...)
@@ -75,7 +75,7 @@ func (s *session) askFor(name string) (request marshaler, items uint64) {
 	case bootstrap:
 		return new(ssz.LightClientBootstrapRequest(s.theirs.FinalizedRoot)), 1
 	case updatesByRange:
-		return &ssz.LightClientUpdatesByRangeRequest{StartPeriod: s.period(), Count: 1}, 1
+		return &ssz.LightClientUpdatesByRangeRequest{StartPeriod: s.period() - min(s.period(), 1), Count: 1}, 1
 	case envelopesByRange:
 		return &ssz.ExecutionPayloadEnvelopesByRangeRequest{StartSlot: start, Count: count}, count
 	case envelopesByRoot:

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/libp2p/go-libp2p/core/peer"
+
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 )
 
@@ -35,10 +37,13 @@ type Rule struct {
 	Asked, Expected string
 	// Severity is the specs' own.
 	Severity Severity
+	// Spec is the section of the consensus specs that has the rule, as a path in their repository.
+	Spec string
 	// Rough marks requests that break a rule themselves. They come late, as peers may think the less
 	// of whoever sends them.
 	Rough bool
-	// Hostile marks what deployed clients punish, by a ban even. It is tried only if [Options] say so.
+	// Hostile marks what deployed clients punish, by a ban even. It is tried only if [Options] say so, by
+	// an identity of its own.
 	Hostile bool
 	// LeftOut tells why the rule is not tried at all. It is empty if it is.
 	LeftOut string
@@ -74,6 +79,18 @@ type Result struct {
 	Outcome Outcome
 	// Saw tells what was seen, or why the rule was skipped or left out.
 	Saw string
+	// Identity is the host of [Options] that has asked. It is empty where the host given to [Run] has.
+	Identity peer.ID
+	// Banned tells how the peer has banned that identity. It is empty if it has not.
+	Banned string
+}
+
+// saw tells what was seen, of a ban as well.
+func (r *Result) saw() string {
+	if r.Banned == "" {
+		return r.Saw
+	}
+	return fmt.Sprintf("%s; it has banned %v: %s", r.Saw, r.Identity, r.Banned)
 }
 
 // skipped is the error of a rule that cannot be tried.
@@ -103,7 +120,7 @@ type demand struct {
 func (d *demand) rule(p *beacon.Protocol) Rule {
 	is := func(of rows) bool { return of != nil && of(p) }
 	return Rule{
-		ID: d.id, Method: p.Name, Version: p.Version,
+		ID: d.id, Method: p.Name, Version: p.Version, Spec: specOf(d.id, p),
 		Asked: d.asked, Expected: d.expected, Severity: d.severity,
 		Rough: is(d.rough), Hostile: is(d.hostile), LeftOut: d.leftOut,
 		try: d.try, sampled: d.sampled, parts: d.parts,

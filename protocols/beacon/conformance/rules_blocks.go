@@ -71,7 +71,7 @@ func blocks() []demand {
 			asked: "a block of altair or later by version 1", expected: "code 1, or no chunk as of what is deprecated", try: tryOldVersion,
 		},
 		{
-			id: "S2-overflow", severity: Should, of: byRange, rough: all, hostile: except(all, v2),
+			id: "S2-overflow", severity: Should, of: byRange, rough: all, hostile: all,
 			asked: "a range beyond the last slot of all", expected: "an error, or no block", try: tryOverflow,
 		},
 	}

@@ -12,6 +12,9 @@ import (
 // numberOfColumns is NUMBER_OF_COLUMNS.
 const numberOfColumns = 128
 
+// numberOfCustodyGroups is NUMBER_OF_CUSTODY_GROUPS.
+const numberOfCustodyGroups = 128
+
 // someColumns are those of the last slots that have some. All are asked for, as which the peer keeps
 // is its own affair.
 func (s *session) someColumns(ctx context.Context) ([]*beacon.DataColumnSidecar, error) {
@@ -91,7 +94,37 @@ func tryKnownColumn(ctx context.Context, s *session, r *Rule) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return the(collect(ctx, s, r.Method, 1, func() iter.Seq2[*beacon.DataColumnSidecar, error] {
+	again, err := collect(ctx, s, r.Method, 1, func() iter.Seq2[*beacon.DataColumnSidecar, error] {
 		return s.client.DataColumnSidecarsByRoot(ctx, s.to, []ssz.DataColumnsByRootIdentifier{{BlockRoot: first.BlockRoot, Columns: []uint64{first.Index}}})
-	}))
+	})
+	return s.known(ctx, r, first.Slot, len(again), err)
+}
+
+// tryCustody holds the custody that a peer announces against what it has to take on and what it has shown.
+func tryCustody(ctx context.Context, s *session, r *Rule) (string, error) {
+	if err := s.pace.wait(ctx, r.Method, 1); err != nil {
+		return "", err
+	}
+	metadata, err := s.client.MetaData(ctx, s.to)
+	if err != nil {
+		return "", told(err)
+	}
+	groups, least := metadata.CustodyGroupCount, s.network.Config().CustodyRequirement
+	if groups < least || groups > numberOfCustodyGroups {
+		return "", broken("%d custody groups, want %d to %d", groups, least, numberOfCustodyGroups)
+	}
+	saw := fmt.Sprintf("%d custody groups", groups)
+	sidecars, err := s.someColumns(ctx)
+	if err != nil || len(sidecars) == 0 {
+		return saw, nil // another rule's
+	}
+	columns := make(map[ssz.Root]uint64)
+	for _, d := range sidecars {
+		columns[d.BlockRoot]++
+	}
+	const each = numberOfColumns / numberOfCustodyGroups
+	if n := columns[sidecars[0].BlockRoot]; n < groups*each {
+		return "", broken("%s, and %d columns of slot %d", saw, n, sidecars[0].Slot)
+	}
+	return saw, nil
 }

@@ -95,7 +95,8 @@ func tryKnownLists(ctx context.Context, s *session, r *Rule) (string, error) {
 	if s.theirs.HeadSlot < s.row(r.Method, 1).ServedFrom(s.currentSlot()) {
 		return "", skipped("they have not to be kept any more")
 	}
-	return the(s.listsOf(ctx, shown[0].DependentRoot))
+	lists, err := s.listsOf(ctx, shown[0].DependentRoot)
+	return s.known(ctx, r, s.theirs.HeadSlot, len(lists), err)
 }
 
 func tryUnknownLists(ctx context.Context, s *session, r *Rule) (string, error) {

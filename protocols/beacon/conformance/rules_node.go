@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
@@ -30,10 +29,12 @@ func tryOffered(_ context.Context, s *session, r *Rule) (string, error) {
 	now := s.network.EpochOf(s.currentSlot())
 	fork := s.network.ForkAt(now)
 	offered := s.offers(row.ID())
+	// Blob sidecars are served for as long after the last fork that has them as they are kept.
+	kept := named(blobsByRange, blobsByRoot)(row) && row.OfferedAt(now)
 	switch {
 	case offered:
 		return "offered", nil
-	case fork < row.First || fork > row.Last:
+	case (fork < row.First || fork > row.Last) && !kept:
 		return "", skipped(fmt.Sprintf("not of %v", fork))
 	case !row.Context && strings.HasPrefix(row.Name, "beacon_blocks"):
 		return "", skipped("deprecated")
@@ -77,7 +78,7 @@ func tryStatus(ctx context.Context, s *session, r *Rule) (string, error) {
 	if err := s.pace.wait(ctx, r.Method, 1); err != nil {
 		return "", err
 	}
-	request := s.status(r.Version)
+	request := s.ownStatus(r.Version)
 	a, err := s.raw(ctx, r, payload(request))
 	if err != nil {
 		return "", err
@@ -123,7 +124,11 @@ func tryFromEarliest(ctx context.Context, s *session, r *Rule) (string, error) {
 	if err != nil || a.end == nil && (len(a.wire) == 0 || a.wire[0] == 0) {
 		return a.String(), err
 	}
-	if code, _, ok := a.verdict(); ok && code == byte(reqresp.CodeResourceUnavailable) && s.pruned(ctx, start) {
+	code, _, ok := a.verdict()
+	switch ok = ok && code == byte(reqresp.CodeResourceUnavailable); {
+	case ok && !s.offers(s.row("status", 2).ID()):
+		return "", skipped(fmt.Sprintf("%v, by its status no slot is said to be available", a))
+	case ok && s.pruned(ctx, start):
 		return "", skipped("the peer has pruned these slots meanwhile")
 	}
 	return "", broken("%v", a)
@@ -131,11 +136,7 @@ func tryFromEarliest(ctx context.Context, s *session, r *Rule) (string, error) {
 
 // pruned reports whether the peer says by now that a slot is not available any more.
 func (s *session) pruned(ctx context.Context, slot ssz.Slot) bool {
-	if s.pace.wait(ctx, "status", 1) != nil {
-		return false
-	}
-	ours := beacon.Status{ForkDigest: s.network.DigestAt(s.network.EpochOf(s.currentSlot()))}
-	theirs, err := s.client.Status(ctx, s.to, ours)
+	theirs, err := s.status(ctx)
 	return err == nil && theirs.EarliestAvailableSlot > slot
 }
 

@@ -128,7 +128,8 @@ func tryKnownEnvelope(ctx context.Context, s *session, r *Rule) (string, error) 
 	if err != nil {
 		return "", err
 	}
-	return the(collect(ctx, s, r.Method, 1, func() iter.Seq2[*beacon.ExecutionPayloadEnvelope, error] {
+	again, err := collect(ctx, s, r.Method, 1, func() iter.Seq2[*beacon.ExecutionPayloadEnvelope, error] {
 		return s.client.ExecutionPayloadEnvelopesByRoot(ctx, s.to, []ssz.Root{shown[0].BlockRoot})
-	}))
+	})
+	return s.known(ctx, r, shown[0].Slot, len(again), err)
 }

@@ -39,8 +39,16 @@ func sidecars() []demand {
 			asked: "a column that it has", expected: "the column", try: tryKnownColumn,
 		},
 		{
+			id: "S9-custody", severity: Must, of: func(p *beacon.Protocol) bool { return p.Name == "metadata" && p.Version == 3 },
+			asked: "metadata", expected: "CUSTODY_REQUIREMENT custody groups or more, and as many columns of a block", try: tryCustody,
+		},
+		{
 			id: "S5-unknown", severity: Should, of: named(blobsByRoot, columnsByRoot),
 			asked: "a sidecar of a root that is none", expected: "no chunk and no error, or code 3", try: tryUnknownSidecar,
+		},
+		{
+			id: "S5-none", severity: Must, of: named(blobsByRange, columnsByRange),
+			asked: "the slot of a block without blobs", expected: "no sidecar and no error", try: tryNoBlobs,
 		},
 		{
 			id: "S5-fulu", severity: Must, of: blobRange,
@@ -140,16 +148,28 @@ func tryKnownBlob(ctx context.Context, s *session, r *Rule) (string, error) {
 	again, err := collect(ctx, s, r.Method, 1, func() iter.Seq2[*beacon.BlobSidecar, error] {
 		return s.client.BlobSidecarsByRoot(ctx, s.to, []ssz.BlobIdentifier{{BlockRoot: last.BlockRoot, Index: last.Index}})
 	})
-	return the(again, err)
+	return s.known(ctx, r, last.Slot, len(again), err)
 }
 
-// the tells of an answer that has to be the one object asked for. The client has checked that it is
-// that, and not another.
-func the[T any](objects []*T, err error) (string, error) {
-	if err == nil && len(objects) == 0 {
-		err = broken("no chunk, for what it has shown before")
+// tryNoBlobs asks for the sidecars of a block that commits to none.
+func tryNoBlobs(ctx context.Context, s *session, r *Rule) (string, error) {
+	row := s.row(r.Method, r.Version)
+	first := max(row.ServedFrom(s.currentSlot()), s.theirs.EarliestAvailableSlot)
+	for _, b := range s.blocks {
+		if b.Fork < row.First || b.Fork > row.Last || b.Slot < first || s.blobsOf(b) > 0 {
+			continue
+		}
+		message, err := rangeOf(r.Method, b.Slot, 1)
+		if err != nil {
+			return "", err
+		}
+		a, err := s.paced(ctx, r, payload(message))
+		if err == nil && (len(a.wire) > 0 || a.end != nil) {
+			err = broken("%v, the block of slot %d has no blobs", a, b.Slot)
+		}
+		return fmt.Sprintf("no chunk for slot %d", b.Slot), err
 	}
-	return "what it has shown before", err
+	return "", skipped("it has shown no block without blobs whose sidecars it would have to serve")
 }
 
 func tryBlobsOfFulu(ctx context.Context, s *session, r *Rule) (string, error) {

@@ -30,14 +30,14 @@ var every = map[string]int{
 	"M15-version": 23, "M15-altair": 2,
 	"S1-status": 2, "S1-digest": 2, "S1-finalized": 2, "S1-dialer": 2,
 	"S2-serve": 3, "S2-first": 3, "S2-gap": 2, "S2-count": 3, "S2-max": 3, "S2-finalized": 1, "S2-unavailable": 2,
-	"S2-canonical": 1, "S2-future": 2, "S2-overflow": 2, "S2-limit": 5, "S2-reorg": 5,
+	"S2-future": 2, "S2-overflow": 2, "S2-limit": 5, "S2-canonical": 1, "S2-reorg": 5,
 	"S3-known": 3, "S3-unknown": 3, "S3-max": 3, "S3-old": 5, "S3-gossip": 5, "S3-invalid": 5,
 	"S4-payload": 16,
-	"S5-serve":   2, "S5-first": 2, "S5-known": 2, "S5-unknown": 2, "S5-max": 4, "S5-fulu": 1, "S5-unavailable": 2, "S5-verify": 4,
+	"S5-serve":   2, "S5-first": 2, "S5-known": 2, "S5-unknown": 2, "S5-max": 4, "S5-fulu": 1, "S5-none": 2, "S5-unavailable": 2, "S5-verify": 4,
 	"S6-updates": 1, "S6-first": 1, "S6-count": 1, "S6-max": 1, "S6-bootstrap": 1, "S6-unavailable": 1, "S6-latest": 2,
 	"S7-ancestry": 1, "S7-count": 1, "S7-unknown": 1, "S7-max": 1, "S7-old": 1,
 	"S8-serve": 1, "S8-known": 1, "S8-unknown": 1, "S8-old": 1, "S8-max": 1, "S8-equivocators": 1,
-	"S9-earliest": 1, "S9-blocks": 1, "S9-sidecars": 2,
+	"S9-earliest": 1, "S9-blocks": 1, "S9-sidecars": 2, "S9-custody": 1,
 	"S10-context": 14, "S10-boundary": 1,
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/host"
@@ -20,10 +21,13 @@ import (
 
 // Options are the optional settings of [Run]. The zero value is ready.
 type Options struct {
-	// Hostile has the rules tried too that take what deployed clients punish: more than they grant,
-	// more than the specs allow, malformed requests by every protocol, statuses of another chain. It
-	// is for servers of one's own.
-	Hostile bool
+	// Hostile, if it is set, has the rules tried too that take what deployed clients punish: more than they
+	// grant, more than the specs allow, malformed requests by every protocol, statuses of another
+	// chain. It is for servers of one's own. Each of these rules, and of the rough, is tried by a host that
+	// Hostile makes, with a key of its own, so that a ban hides nothing. A run closes the host about
+	// 40 s later, so that some ten are open at a time. Like the host given to [Run], it should answer
+	// pings and metadata requests. Nil leaves these rules out.
+	Hostile func() (host.Host, error)
 	// Now is the clock, from which the current fork follows. Nil means time.Now.
 	Now func() time.Time
 }
@@ -43,48 +47,79 @@ func Run(ctx context.Context, h host.Host, n *ssz.Network, to peer.ID, opts *Opt
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	family := beacon.NewFamily(n)
 	s := &session{
-		host: h, to: to, network: n, family: family, now: o.Now,
-		client:  beacon.NewClient(h, family, nil),
-		engine:  reqresp.NewClient(h, nil),
-		pace:    pace{next: make(map[string]time.Time)},
+		to: to, at: peer.AddrInfo{ID: to}, network: n, family: beacon.NewFamily(n), now: o.Now,
 		samples: make(map[protocol.ID]*sample),
 	}
+	s = s.as(h)
 	return func(yield func(Result) bool) {
-		rules := Rules()
+		ctx, cancel := context.WithCancel(ctx)
+		var watches sync.WaitGroup
+		defer watches.Wait()
+		defer cancel()
 		why := s.begin(ctx)
-		for i := range rules {
-			result := Result{&rules[i], Skip, ""}
-			switch {
-			case rules[i].LeftOut != "":
-				result = Result{&rules[i], LeftOut, rules[i].LeftOut}
-			case rules[i].Hostile && !o.Hostile:
-				result = Result{&rules[i], LeftOut, "deployed clients punish the request"}
-			case why == nil:
-				result = s.try(ctx, &rules[i])
-			default:
-				result.Saw = why.Error()
+		var pending []<-chan Result // of rules that were tried, whose identities are watched
+		yieldAllBut := func(most int) bool {
+			for len(pending) > most {
+				result := <-pending[0]
+				if pending = pending[1:]; !yield(result) {
+					return false
+				}
 			}
-			if !yield(result) {
+			return true
+		}
+		rules := Rules()
+		for i := range rules {
+			r := &rules[i]
+			most := 0
+			switch {
+			case r.LeftOut != "":
+				pending = append(pending, at(Result{Rule: r, Outcome: LeftOut, Saw: r.LeftOut}))
+			case r.Hostile && o.Hostile == nil:
+				pending = append(pending, at(Result{Rule: r, Outcome: LeftOut, Saw: "deployed clients punish the request"}))
+			case why != nil:
+				pending = append(pending, at(Result{Rule: r, Outcome: Skip, Saw: why.Error()}))
+			case r.Hostile, r.Rough && o.Hostile != nil:
+				pending = append(pending, s.offend(ctx, r, o.Hostile, &watches))
+				most = mostWatched
+			default:
+				pending = append(pending, at(s.try(ctx, r)))
+			}
+			if !yieldAllBut(most) {
 				return
 			}
 		}
+		yieldAllBut(0)
 	}
+}
+
+// at is a result that is there at once.
+func at(r Result) <-chan Result {
+	c := make(chan Result, 1)
+	c <- r
+	return c
+}
+
+// as returns a session that asks by another host, which knows what was learnt before.
+func (s *session) as(h host.Host) *session {
+	other := *s
+	other.host = h
+	other.client = beacon.NewClient(h, s.family, nil)
+	other.engine = reqresp.NewClient(h, nil)
+	other.pace = pace{next: make(map[string]time.Time)}
+	return &other
 }
 
 // begin connects, exchanges statuses and looks at the newest blocks.
 func (s *session) begin(ctx context.Context) error {
-	if err := s.host.Connect(ctx, peer.AddrInfo{ID: s.to}); err != nil {
-		return fmt.Errorf("no connection: %w", err)
-	}
-	if err := s.pace.wait(ctx, "status", 1); err != nil {
+	theirs, err := s.greet(ctx)
+	if err != nil {
 		return err
 	}
-	ours := beacon.Status{ForkDigest: s.network.DigestAt(s.network.EpochOf(s.currentSlot()))}
-	theirs, err := s.client.Status(ctx, s.to, ours)
+	s.at = s.host.Peerstore().PeerInfo(s.to)
+	s.offered, err = s.host.Peerstore().GetProtocols(s.to)
 	if err != nil {
-		return fmt.Errorf("no status: %w", err)
+		return fmt.Errorf("no protocols: %w", err)
 	}
 	s.theirs = theirs
 	// What is asked for follows from the head: one that is yet to come is not to lead it astray.
@@ -92,13 +127,37 @@ func (s *session) begin(ctx context.Context) error {
 	return s.sample(ctx)
 }
 
+// greet connects and exchanges statuses.
+func (s *session) greet(ctx context.Context) (theirs beacon.Status, err error) {
+	if err := s.host.Connect(ctx, s.at); err != nil {
+		return theirs, fmt.Errorf("no connection: %w", err)
+	}
+	if theirs, err = s.status(ctx); err != nil {
+		return theirs, fmt.Errorf("no status: %w", err)
+	}
+	return theirs, nil
+}
+
+// status asks for the peer's status.
+func (s *session) status(ctx context.Context) (beacon.Status, error) {
+	if err := s.pace.wait(ctx, "status", 1); err != nil {
+		return beacon.Status{}, err
+	}
+	ours := beacon.Status{ForkDigest: s.network.DigestAt(s.network.EpochOf(s.currentSlot()))}
+	return s.client.Status(ctx, s.to, ours)
+}
+
 // sampled is how many slots are looked at for blocks that can be asked for later.
 const sampled = 16
 
+// sample looks at the newest blocks, also those of a peer that serves none of which it can serve all
+// sidecars: what it does not show is no rule broken.
 func (s *session) sample(ctx context.Context) error {
+	head := s.theirs.HeadSlot
 	start, count := s.newest(sampled)
 	if count == 0 {
-		return nil
+		start = head - min(head, sampled-1)
+		count = uint64(head-start) + 1
 	}
 	if err := s.pace.wait(ctx, "beacon_blocks_by_range", count); err != nil {
 		return err
@@ -126,7 +185,7 @@ func (s *session) newest(most uint64) (start ssz.Slot, count uint64) {
 
 // try tries one rule.
 func (s *session) try(ctx context.Context, r *Rule) Result {
-	skip := func(why string) Result { return Result{r, Skip, why} }
+	skip := func(why string) Result { return Result{Rule: r, Outcome: Skip, Saw: why} }
 	row := s.row(r.Method, r.Version)
 	_, cached := s.samples[row.ID()]
 	asks := !r.sampled || !cached
@@ -146,15 +205,15 @@ func (s *session) try(ctx context.Context, r *Rule) Result {
 		return skip(ctx.Err().Error())
 	}
 	if err != nil {
-		return Result{r, Fail, err.Error()}
+		return Result{Rule: r, Outcome: Fail, Saw: err.Error()}
 	}
-	return Result{r, Pass, saw}
+	return Result{Rule: r, Outcome: Pass, Saw: saw}
 }
 
 // Rules returns all rules in the order in which they are tried: those that break a rule themselves after
-// the others, as peers may hang up for that, and those that are left out last. There is one for
-// every demand of the specs and every protocol of package beacon's table that it is of. The caller owns
-// the slice.
+// the others, as peers may hang up for that, then those that are hostile, and those that are left out
+// last. There is one for every demand of the specs and every protocol of package beacon's table that it
+// is of. The caller owns the slice.
 func Rules() []Rule {
 	table := beacon.NewFamily(ssz.Mainnet()).Protocols()
 	demands := slices.Concat(
@@ -177,15 +236,15 @@ func rank(r *Rule) int {
 	switch {
 	case r.LeftOut != "":
 		return 6
-	case r.sampled && r.Method == "goodbye":
-		return 5 // the peer hangs up
 	case r.parts:
-		return 4
+		return 5
 	case r.Hostile && r.Rough:
-		return 3
-	case r.Rough:
-		return 2
+		return 4
 	case r.Hostile:
+		return 3
+	case r.sampled && r.Method == "goodbye":
+		return 2 // the peer hangs up
+	case r.Rough:
 		return 1
 	}
 	return 0

@@ -33,6 +33,8 @@ type session struct {
 	pace    pace
 	now     func() time.Time
 
+	at      peer.AddrInfo // where the peer is
+	offered []protocol.ID // by the peer, as identify has told
 	theirs  beacon.Status
 	blocks  []*beacon.Block // some of the newest, ascending
 	samples map[protocol.ID]*sample
@@ -47,11 +49,8 @@ type session struct {
 	dependents shown[ssz.Root] // the one that those lists depend on
 }
 
-// offers reports whether the peer offers a protocol, as identify has told.
-func (s *session) offers(id protocol.ID) bool {
-	known, err := s.host.Peerstore().SupportsProtocols(s.to, id)
-	return err == nil && slices.Contains(known, id)
-}
+// offers reports whether the peer offers a protocol.
+func (s *session) offers(id protocol.ID) bool { return slices.Contains(s.offered, id) }
 
 func (s *session) row(method string, version int) *beacon.Protocol {
 	id := protocol.ID(fmt.Sprintf("%s/%s/%d/ssz_snappy", beacon.ProtocolPrefix, method, version))
@@ -196,6 +195,14 @@ func readAnswer(stream network.Stream) (answer, error) {
 // payload lays out SSZ bytes as the only message of a stream.
 func payload(b []byte) []byte { return snappy.AppendFrames(snappy.AppendHeader(nil, len(b)), b) }
 
+// refused is the error of a call that a peer has answered with a code.
+type refused struct {
+	Code    reqresp.Code
+	Message string
+}
+
+func (r refused) Error() string { return fmt.Sprintf("code %d %q", r.Code, r.Message) }
+
 // told turns the error of a client's call into one that says what the peer did, if it did something:
 // a violation is the rule broken; what is the limiter's doing is not.
 func told(err error) error {
@@ -206,7 +213,7 @@ func told(err error) error {
 		return limitsRates(err)
 	}
 	if e, ok := errors.AsType[*reqresp.Error](err); ok {
-		return broken("code %d %q", e.Code, e.Message)
+		return refused{e.Code, e.Message}
 	}
 	switch f, ok := errors.AsType[*reqresp.Failure](err); {
 	case !ok:

@@ -2,10 +2,11 @@ package conformance
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"iter"
-	"reflect"
 
-	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
@@ -25,7 +26,43 @@ func (h *shown[T]) get(ask func() ([]*T, error)) ([]*T, error) {
 	}
 	h.asked = true
 	h.objects, h.err = ask()
+	if unavailable(h.err) && len(h.objects) == 0 {
+		h.err = skipped(fmt.Sprintf("the peer has none of these: %v", h.err))
+	}
 	return h.objects, h.err
+}
+
+// unavailable reports whether a peer has answered with code 3.
+func unavailable(err error) bool {
+	e, ok := errors.AsType[refused](err)
+	return ok && e.Code == reqresp.CodeResourceUnavailable
+}
+
+// known tells of an answer by root that has to be the one object of a slot that was asked for, because
+// the peer has shown it before. The client has checked that it is that, and not another.
+func (s *session) known(ctx context.Context, r *Rule, slot ssz.Slot, found int, err error) (string, error) {
+	switch {
+	case found > 0:
+		return "what it has shown before", nil
+	case err != nil && !unavailable(err):
+		return "", err
+	case s.mayOmit(ctx, r, slot):
+		return "", skipped(fmt.Sprintf("nothing of slot %d, which is before its finalized checkpoint or its serve range", slot))
+	case err != nil:
+		return "", err
+	}
+	return "", broken("no chunk, for what it has shown before")
+}
+
+// mayOmit reports whether a peer may leave out by root what is of a slot: what is older than its serve
+// range, or than its finalized checkpoint, as the specs before v1.6 have it and deployed clients do.
+func (s *session) mayOmit(ctx context.Context, r *Rule, slot ssz.Slot) bool {
+	before := func(e ssz.Epoch) bool { return slot < s.network.StartSlot(e) }
+	if slot < s.row(r.Method, r.Version).ServedFrom(s.currentSlot()) || before(s.theirs.FinalizedEpoch) {
+		return true
+	}
+	now, err := s.status(ctx) // it may have finalized more by now
+	return err == nil && before(now.FinalizedEpoch)
 }
 
 // aside turns an error into one that skips a rule, which another answer than its own has to do with.
@@ -77,38 +114,4 @@ func (s *session) recentSlots(method string, most uint64) (start ssz.Slot, count
 		start, count = first, uint64(s.theirs.HeadSlot-first)+1
 	}
 	return start, count
-}
-
-// blobsOf returns how many blobs a block has.
-func (s *session) blobsOf(b *beacon.Block) int {
-	t, err := s.network.TypeOf(b.Fork, "SignedBeaconBlock")
-	if err != nil {
-		return 0
-	}
-	object, err := t.Decode(b.SSZ)
-	if err != nil {
-		return 0
-	}
-	path := []string{"Message", "Body", "BlobKZGCommitments"}
-	if b.Fork >= ssz.Gloas {
-		path = []string{"Message", "Body", "SignedExecutionPayloadBid", "Message", "BlobKZGCommitments"}
-	}
-	v := reflect.Indirect(reflect.ValueOf(object))
-	for _, name := range path {
-		if v = reflect.Indirect(v.FieldByName(name)); !v.IsValid() {
-			return 0 // before Deneb
-		}
-	}
-	return v.Len()
-}
-
-// withBlobs returns the blocks of some that have blobs, and their slots' number of them.
-func (s *session) withBlobs(blocks []*beacon.Block) map[ssz.Slot]int {
-	blobs := make(map[ssz.Slot]int)
-	for _, b := range blocks {
-		if n := s.blobsOf(b); n > 0 {
-			blobs[b.Slot] = n
-		}
-	}
-	return blobs
 }

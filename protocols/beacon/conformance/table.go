@@ -8,8 +8,9 @@ import (
 )
 
 // WriteTable writes results as a table for people: rule, result, severity, protocol, what was asked and
-// what was seen; if that is not what was expected, also what was. A rule that is left out of several
-// protocols for one reason is one line, with what it says and the reason. The error is the writer's.
+// what was seen, with whom the peer has banned for it; if that is not what was expected, also what was. A
+// rule that is left out of several protocols for one reason is one line, with what it says and the reason.
+// The error is the writer's.
 func WriteTable(w io.Writer, results []Result) error {
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	_, _ = fmt.Fprintln(t, "RULE\tRESULT\tLEVEL\tPROTOCOL\tASKED\tSEEN")
@@ -20,7 +21,7 @@ func WriteTable(w io.Writer, results []Result) error {
 		if n > 1 {
 			of = fmt.Sprintf("%d protocols", n)
 		}
-		saw := r.Saw
+		saw := r.saw()
 		if r.Outcome == Fail {
 			saw += "; expected " + r.Rule.Expected
 		}
