@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -172,7 +173,14 @@ func TestPeersHaveTwoStreamsAtMost(t *testing.T) {
 		t.Fatal(err)
 	}
 	until(t, "the stream of another peer", func() bool {
-		return manager.(rcmgr.ResourceManagerState).Stat().Peers[honest.ID()].NumStreamsInbound == 1 && count() >= 2
+		for _, conn := range server.Network().ConnsToPeer(honest.ID()) {
+			for _, s := range conn.GetStreams() {
+				if s.Stat().Direction == network.DirInbound && slices.Contains(gossipsub.Protocols(), s.Protocol()) {
+					return true
+				}
+			}
+		}
+		return false
 	})
 }
 
