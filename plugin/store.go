@@ -22,8 +22,9 @@ func storeName(name string) string {
 
 // OpenStore opens the embedded store of the service with that Config.Name, DefaultName if it is empty, on a node
 // on which it does not run: to fill it or to look into it. A store that is new is made. The database belongs to
-// the caller, who closes it before a service starts; closing the node closes it too. It fails if less than
-// 64 MiB are free on its volume.
+// the caller, who closes it before a service starts and before the node is closed. It fails if less than
+// 64 MiB are free on its volume. The error wraps [store.ErrCorrupt] if the database is damaged
+// so that it cannot be opened.
 func OpenStore(stack *node.Node, name string) (*store.Store, ethdb.Database, error) {
 	name = cmp.Or(name, DefaultName)
 	if err := validateName(name); err != nil {
@@ -38,7 +39,7 @@ func openStore(env environment, name string) (*store.Store, ethdb.Database, erro
 			return nil, nil, fmt.Errorf("plugin: opening the block database: %w", err)
 		}
 	}
-	db, err := env.openDatabase(storeName(name), name+"/store/")
+	db, err := env.openDatabase(storeName(name))
 	if err != nil {
 		return nil, nil, fmt.Errorf("plugin: opening the block database: %w", err)
 	}

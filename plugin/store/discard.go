@@ -53,7 +53,7 @@ func (s *Store) truncate(ctx context.Context, from ssz.Slot, head *position) err
 			if between, _ := s.lastBlock(from, low); between != nil {
 				next.Head = between
 			}
-		} else if head == nil && from == *next.Earliest {
+		} else if head == nil {
 			next.Earliest = nil
 		}
 		if err := s.discard(&next, low, top); err != nil || low == from {

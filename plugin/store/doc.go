@@ -60,6 +60,7 @@
 //	r, slot (8)     slot (8), root (32), parent root (32), SSZ size (4), frames size (4)
 //	f, slot (8)     root (32), frames
 //	i, root (32)    slot (8)
+//	bv, zn, zc      as v, n and c
 //
 // Frames lie apart from the 84 bytes that describe them, so that a range is looked up without
 // touching block data. All values are read through iterators: of a value of 60 KiB, Get makes a

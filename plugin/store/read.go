@@ -3,10 +3,12 @@ package store
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"iter"
 
 	"github.com/ethereum/go-ethereum/ethdb"
 
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
@@ -54,9 +56,9 @@ func (s *Store) lookUp(root ssz.Root) (slot ssz.Slot, ok bool, err error) {
 const scanBatch = 64
 
 // scan yields what is recorded of the blocks of the slots from first to last, in ascending order.
-// A damaged record is yielded as its slot along with a *CorruptError, and the scan goes on; any
-// other error is the last pair. It reads batch records at a time, at most scanBatch, and holds no
-// iterator while it yields.
+// A damaged record is yielded as its slot along with a *CorruptError, and the scan goes on. So are slots whose records
+// cannot be read: as the first of them, with an error that tells the last. It reads batch records at a time, at
+// most scanBatch, and holds no iterator while it yields.
 func (s *Store) scan(first, last ssz.Slot, batch int) iter.Seq2[record, error] {
 	return func(yield func(record, error) bool) {
 		var buf [scanBatch]record
@@ -68,16 +70,19 @@ func (s *Store) scan(first, last ssz.Slot, batch int) iter.Seq2[record, error] {
 				}
 				first = records[i].Slot + 1
 			}
-			if err != nil {
-				var r record
-				corrupt, ok := errors.AsType[*CorruptError](err)
-				if ok {
-					r.Slot = corrupt.Slot
-				}
-				if !yield(r, err) || !ok {
-					return
-				}
-				first = r.Slot + 1
+			corrupt, damaged := errors.AsType[*CorruptError](err)
+			switch {
+			case damaged:
+				first = corrupt.Slot + 1
+			case err != nil && len(records) > 0:
+				// What follows may be readable from there.
+			case err != nil:
+				end := s.unreadableUntil(first, last)
+				corrupt = &CorruptError{Slot: first, Err: fmt.Errorf("unreadable up to slot %d: %w", end, err)}
+				first = end + 1
+			}
+			if corrupt != nil && !yield(record{BlockRef: beacon.BlockRef{Slot: corrupt.Slot}}, corrupt) {
+				return
 			}
 			if all || first == 0 || first > last {
 				return
@@ -86,8 +91,43 @@ func (s *Store) scan(first, last ssz.Slot, batch int) iter.Seq2[record, error] {
 	}
 }
 
+// unreadableUntil returns the last slot after first, and up to last, from which on no record can be read.
+func (s *Store) unreadableUntil(first, last ssz.Slot) ssz.Slot {
+	// Look ever farther ahead, and then closer.
+	bad, good := first, last
+	for step := ssz.Slot(1); ; step *= 2 {
+		if step == 0 || step > last-first {
+			if good = last; !s.readableFrom(last, last) {
+				return last
+			}
+			break
+		}
+		if good = first + step; s.readableFrom(good, last) {
+			break
+		}
+		bad = good
+	}
+	for good-bad > 1 {
+		if between := bad + (good-bad)/2; s.readableFrom(between, last) {
+			good = between
+		} else {
+			bad = between
+		}
+	}
+	return bad
+}
+
+// readableFrom tells whether a record can be read from a slot on, or that there is none.
+func (s *Store) readableFrom(slot, last ssz.Slot) bool {
+	var room [1]record
+	_, _, err := s.records(room[:0], slot, last)
+	_, damaged := errors.AsType[*CorruptError](err)
+	return err == nil || damaged
+}
+
 // records appends the records of the slots from first to last to dst, as far as its capacity
-// goes, and reports whether these were all. Upon an error it returns the records before it.
+// goes, and reports whether these were all. Upon an error it returns the records before it: a *CorruptError is of the
+// record's own, any other is the database's.
 func (s *Store) records(dst []record, first, last ssz.Slot) (_ []record, all bool, err error) {
 	var start [8]byte
 	binary.BigEndian.PutUint64(start[:], uint64(first))

@@ -19,6 +19,8 @@ const (
 	recordPrefix = 'r'
 	framesPrefix = 'f'
 	indexPrefix  = 'i'
+	lowPrefix    = 'b'
+	highPrefix   = 'z'
 )
 
 const (
@@ -30,6 +32,15 @@ const (
 	recordSize   = sumSize + 8 + 2*rootSize + 4 + 4
 	framesHeader = sumSize + rootSize
 )
+
+// copyKey returns the key under which the value of a key is stored a second time. It is at the other end of the database:
+// whatever file, or block of a file, holds one of them should not hold the other.
+func copyKey(key byte) []byte {
+	if key == versionKey {
+		return []byte{lowPrefix, key}
+	}
+	return []byte{highPrefix, key}
+}
 
 func slotKey(prefix byte, slot ssz.Slot) []byte {
 	return appendSlotKey(make([]byte, 0, slotKeySize), prefix, slot)
