@@ -23,7 +23,7 @@ func storeName(name string) string {
 // OpenStore opens the embedded store of the service with that Config.Name, DefaultName if it is empty, on a node
 // on which it does not run: to fill it or to look into it. A store that is new is made. The database belongs to
 // the caller, who closes it before a service starts and before the node is closed. It fails if less than
-// 64 MiB are free on its volume. The error wraps [store.ErrCorrupt] if the database is damaged
+// 32 MiB are free on its volume, and stores no blocks while less than store.Reserve are. The error wraps [store.ErrCorrupt] if the database is damaged
 // so that it cannot be opened.
 func OpenStore(stack *node.Node, name string) (*store.Store, ethdb.Database, error) {
 	name = cmp.Or(name, DefaultName)
@@ -34,7 +34,9 @@ func OpenStore(stack *node.Node, name string) (*store.Store, ethdb.Database, err
 }
 
 func openStore(env environment, name string) (*store.Store, ethdb.Database, error) {
+	var options []store.Option
 	if path := env.path(storeName(name)); path != "" {
+		options = append(options, store.FreeSpace(func() (uint64, error) { return freeSpace(path) }))
 		if err := checkSpace(path, minFree); err != nil {
 			return nil, nil, fmt.Errorf("plugin: opening the block database: %w", err)
 		}
@@ -43,7 +45,7 @@ func openStore(env environment, name string) (*store.Store, ethdb.Database, erro
 	if err != nil {
 		return nil, nil, fmt.Errorf("plugin: opening the block database: %w", err)
 	}
-	s, err := store.Open(db)
+	s, err := store.Open(db, options...)
 	if err != nil {
 		return nil, nil, errors.Join(err, db.Close())
 	}

@@ -127,10 +127,6 @@ func demoConfig() plugin.Config {
 }
 
 func fill(ctx context.Context, s *store.Store, chain []*beacon.Block) error {
-	// Before the first block there is but genesis, which is never sent.
-	if err := s.SetEarliest(ctx, 0); err != nil {
-		return err
-	}
 	if err := s.Append(ctx, chain...); err != nil {
 		return err
 	}

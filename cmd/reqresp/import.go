@@ -79,10 +79,11 @@ func (a *app) runImport(ctx context.Context, cmd *cli.Command) (err error) {
 		return fmt.Errorf("import: %w", err)
 	}
 	defer func() { err = errors.Join(err, stack.Close()) }()
-	s, _, err := plugin.OpenStore(stack, plugin.DefaultName)
+	s, db, err := plugin.OpenStore(stack, plugin.DefaultName)
 	if err != nil {
 		return fmt.Errorf("import: %w", err)
 	}
+	defer func() { err = errors.Join(err, db.Close()) }()
 	i, err := newImporter(ctx, s, genesis)
 	if err != nil {
 		return fmt.Errorf("import: %w", explainNetwork(cmd, c.Node.DataDir, err))

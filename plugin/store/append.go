@@ -57,7 +57,8 @@ func (s *Store) Append(ctx context.Context, blocks ...*beacon.Block) error {
 	if batch.ValueSize() == 0 {
 		return nil
 	}
-	if err := s.checkSpace(batch.ValueSize()); err != nil {
+	// It is written to a log, and then to a table.
+	if err := s.CheckSpace(Reserve + 2*uint64(batch.ValueSize())); err != nil {
 		return err
 	}
 	return s.commit(batch, &next)
@@ -67,16 +68,12 @@ func (s *Store) Append(ctx context.Context, blocks ...*beacon.Block) error {
 // writes in the background.
 const Reserve = 64 << 20
 
-// CheckSpace returns a [*SpaceError] if Append would store nothing, for want of room.
-func (s *Store) CheckSpace() error { return s.checkSpace(0) }
-
-// checkSpace verifies that there is room for size bytes, which are written to a log and then to a table.
-func (s *Store) checkSpace(size int) error {
+// CheckSpace returns a [*SpaceError] if fewer than want bytes are free on the volume of the database, see [FreeSpace].
+func (s *Store) CheckSpace(want uint64) error {
 	if s.free == nil {
 		return nil
 	}
-	free, err := s.free()
-	if want := Reserve + 2*uint64(size); err == nil && free < want {
+	if free, err := s.free(); err == nil && free < want {
 		return &SpaceError{Free: free, Want: want}
 	}
 	return nil
