@@ -37,6 +37,9 @@ func (n onNode) path(name string) string {
 // openDatabase does without the node's own databases, which come with a freezer that nothing here uses: damage to
 // its files would keep the node from starting.
 func (n onNode) openDatabase(name string) (ethdb.Database, error) {
+	if _, err := n.stack.RPCHandler(); err != nil {
+		return nil, err // The node is closed.
+	}
 	return openDatabase(n.path(name), n.stack.Config().DBEngine)
 }
 

@@ -12,12 +12,16 @@ import (
 	"github.com/seed-2dd5877b/reqresp/plugin/store"
 )
 
+// DatabaseName is the name, in the node's directory, of the database of the embedded store of a service that is named
+// DefaultName. That of any other service has the service's name and a dash before it.
+const DatabaseName = "beaconchain"
+
 // storeName is the database of a service's embedded store.
 func storeName(name string) string {
 	if name == DefaultName {
-		return "beaconchain"
+		return DatabaseName
 	}
-	return name + "-beaconchain"
+	return name + "-" + DatabaseName
 }
 
 // OpenStore opens the embedded store of the service with that Config.Name, DefaultName if it is empty, on a node

@@ -67,6 +67,9 @@ func (a *app) runDemo(ctx context.Context, cmd *cli.Command) error {
 		return fmt.Errorf("demo: %w", err)
 	}
 	d, err := a.playDemo(ctx, a.logger(c.Log))
+	if ctx.Err() != nil {
+		return errors.New("demo: interrupted, nothing is left of it")
+	}
 	if err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}

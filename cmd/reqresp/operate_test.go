@@ -104,7 +104,6 @@ func TestChangingANode(t *testing.T) {
 		{"limit pong --items 1/s", `method "pong": want one of beacon_blocks_by_head, beacon_blocks_by_range, `},
 		{"limit ping --items 1/2h", "not between 1ms and 1h0m0s"},
 		{"disconnect " + somebodysID, "is not connected"},
-		{"ban " + somebodysID + " --for 9000h", "not between 1s and 8760h0m0s"},
 		{"connect " + somebody, "no connection"},
 	} {
 		fail(t, exitFailed, test.want, at(strings.Fields(test.args)...)...)
@@ -186,7 +185,7 @@ func TestMistakesInTheArgumentsOfOperators(t *testing.T) {
 		"limit":                            "0 arguments are given: want METHOD",
 		"connect 127.0.0.1:9000":           "multiaddr",
 		"ban me":                           `ID "me": want a peer id`,
-		"ban " + somebodysID + " --for 0s": "--for 0s: want more than none",
+		"ban " + somebodysID + " --for 0s": "--for 0s: want a time between 1s and 8760h",
 		"ban " + somebodysID + " --for x":  "-for",
 	} {
 		fields := strings.Fields(args)

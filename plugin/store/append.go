@@ -50,7 +50,7 @@ func (s *Store) Append(ctx context.Context, blocks ...*beacon.Block) error {
 			return err
 		}
 		if next.Head == nil {
-			next.Earliest = new(earliest(b.Slot))
+			next.First, next.Earliest = new(b.Slot), new(earliest(b.Slot))
 		}
 		next.Head = &position{b.Slot, b.Root}
 	}

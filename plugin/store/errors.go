@@ -101,7 +101,34 @@ type NetworkError struct {
 	Stored, Given Network
 }
 
-// Error names both networks.
+// Error names both networks, or what differs between two of one name and genesis.
 func (e *NetworkError) Error() string {
-	return fmt.Sprintf("store: the blocks are of %v, not of %v", e.Stored, e.Given)
+	stored, given := e.Stored.String(), e.Given.String()
+	if stored != given {
+		return fmt.Sprintf("store: the blocks are of %s, not of %s", stored, given)
+	}
+	return fmt.Sprintf("store: the blocks are of %s, %s", stored, e.difference())
+}
+
+// difference tells where the schedule, or else the preset, of a network differs from the stored one's.
+func (e *NetworkError) difference() string {
+	stored, err := e.Stored.Parse()
+	given, givenErr := e.Given.Parse()
+	if err != nil || givenErr != nil {
+		return "with another configuration than the one given"
+	}
+	theirs := given.Periods()
+	for i, p := range stored.Periods() {
+		if i < len(theirs) && p.First == theirs[i].First && p.Digest == theirs[i].Digest {
+			continue
+		}
+		epoch := p.First
+		if i < len(theirs) {
+			epoch = min(epoch, theirs[i].First)
+		}
+		ours, other := stored.PeriodAt(epoch), given.PeriodAt(epoch)
+		return fmt.Sprintf("with fork digest %v (%v) at epoch %d; as it was given it has %v (%v) there",
+			ours.Digest, ours.Fork, epoch, other.Digest, other.Fork)
+	}
+	return fmt.Sprintf("with preset %v; as it was given it has %v", stored.Preset(), given.Preset())
 }

@@ -115,18 +115,19 @@ func TestSetNetwork(t *testing.T) {
 		return with(func(n *store.Network) { n.Config = strings.Replace(n.Config, from, to, 1) })
 	}
 	tests := map[string]struct {
-		given store.Network
-		same  bool
+		given   store.Network
+		same    bool
+		differs string // what a schedule does in
 	}{
-		"another comment":             {config("# ", "# The "), true},
-		"another name":                {config("CONFIG_NAME: mainnet", "CONFIG_NAME: devnet"), true},
-		"a fork to come":              {config("GLOAS_FORK_EPOCH: 18446744073709551615", "GLOAS_FORK_EPOCH: 100"), true},
-		"a fork that has been":        {config("FULU_FORK_EPOCH: 2", "FULU_FORK_EPOCH: 1"), false},
-		"a fork that has not been":    {config("FULU_FORK_EPOCH: 2", "FULU_FORK_EPOCH: 200"), false},
-		"another version":             {config("0x05000000", "0x05000001"), false},
-		"another preset":              {config("PRESET_BASE: mainnet", "PRESET_BASE: minimal"), false},
-		"another genesis time":        {with(func(n *store.Network) { n.GenesisTime++ }), false},
-		"other validators at genesis": {with(func(n *store.Network) { n.GenesisValidatorsRoot[5]++ }), false},
+		"another comment":             {config("# ", "# The "), true, ""},
+		"another name":                {config("CONFIG_NAME: mainnet", "CONFIG_NAME: devnet"), true, ""},
+		"a fork to come":              {config("GLOAS_FORK_EPOCH: 18446744073709551615", "GLOAS_FORK_EPOCH: 100"), true, ""},
+		"a fork that has been":        {config("FULU_FORK_EPOCH: 2", "FULU_FORK_EPOCH: 1"), false, "(electra) at epoch 1; as it was given it has"},
+		"a fork that has not been":    {config("FULU_FORK_EPOCH: 2", "FULU_FORK_EPOCH: 200"), false, "(fulu) at epoch 2; as it was given it has"},
+		"another version":             {config("0x05000000", "0x05000001"), false, "(electra) at epoch 0; as it was given it has"},
+		"another preset":              {config("PRESET_BASE: mainnet", "PRESET_BASE: minimal"), false, "; as it was given it has"},
+		"another genesis time":        {with(func(n *store.Network) { n.GenesisTime++ }), false, ""},
+		"other validators at genesis": {with(func(n *store.Network) { n.GenesisValidatorsRoot[5]++ }), false, ""},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -144,9 +145,13 @@ func TestSetNetwork(t *testing.T) {
 				if !ok || mismatch.Stored != realNetwork || mismatch.Given != tt.given {
 					t.Fatalf("error %v, want a NetworkError", err)
 				}
-				for _, n := range []store.Network{realNetwork, tt.given} {
-					if !strings.Contains(err.Error(), n.String()) {
-						t.Errorf("error %q does not name %v", err, n)
+				want := []string{realNetwork.String(), tt.given.String(), tt.differs}
+				if strings.Contains(err.Error(), ", not of") == (realNetwork.String() == tt.given.String()) {
+					t.Errorf("error %q", err)
+				}
+				for _, want := range want {
+					if !strings.Contains(err.Error(), want) {
+						t.Errorf("error %q does not name %v", err, want)
 					}
 				}
 			} else if err != nil {
@@ -297,8 +302,8 @@ func TestAnEarlierClaimIsGivenUp(t *testing.T) {
 				damage(t, db, []byte("c"), func(value []byte) []byte {
 					record := string(value[4:])
 					record = regexp.MustCompile(`"earliest":\d+`).ReplaceAllString(record, tt.claim)
-					record = strings.Replace(record, `,"linked":true`, "", 1)
-					if !strings.Contains(record, tt.claim) || strings.Contains(record, "linked") {
+					record = regexp.MustCompile(`,"first":\d+`).ReplaceAllString(record, "")
+					if !strings.Contains(record, tt.claim) || strings.Contains(record, "first") {
 						t.Fatalf("record %s", record)
 					}
 					return sealed([]byte(record))

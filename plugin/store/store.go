@@ -42,13 +42,11 @@ type view struct {
 // A chain is what is recorded with every batch of blocks. What its pointers lead to never
 // changes.
 type chain struct {
-	Head     *position `json:"head,omitempty"`     // Nil if the store is empty.
-	Earliest *ssz.Slot `json:"earliest,omitempty"` // Nil if the store is empty.
-	// Linked tells that every slot from Earliest on is known. Earlier versions took the word of whoever asked for
-	// the first block.
-	Linked bool          `json:"linked,omitempty"`
-	Source *sourceStatus `json:"source,omitempty"`
-	Anchor *Anchor       `json:"anchor,omitempty"`
+	Head     *position     `json:"head,omitempty"`     // Nil if the store is empty.
+	Earliest *ssz.Slot     `json:"earliest,omitempty"` // Nil if the store is empty.
+	First    *ssz.Slot     `json:"first,omitempty"`    // That of the first block. Nil if there is none, or if it is not known.
+	Source   *sourceStatus `json:"source,omitempty"`
+	Anchor   *Anchor       `json:"anchor,omitempty"`
 }
 
 // A position is a block's place in the chain.
@@ -107,21 +105,23 @@ func Open(db ethdb.KeyValueStore, options ...Option) (*Store, error) {
 	return s, nil
 }
 
-// mend gives up what an earlier version has claimed of the slots below the first block.
+// mend gives up what an earlier version, which did not record the first block, has claimed of the slots below it.
 func (s *Store) mend(c *chain) {
-	if c.Linked {
-		return
-	}
-	c.Linked = true
 	if c.Head == nil {
 		c.Earliest = nil
 		return
 	}
-	first, err := s.first(c)
-	if corrupt, ok := errors.AsType[*CorruptError](err); ok {
-		first.Slot = corrupt.Slot
+	if c.First != nil {
+		return
 	}
-	c.Earliest = new(earliest(first.Slot))
+	switch first, err := s.first(c); {
+	case err == nil:
+		c.First, c.Earliest = &first.Slot, new(earliest(first.Slot))
+	default:
+		if corrupt, ok := errors.AsType[*CorruptError](err); ok {
+			c.Earliest = &corrupt.Slot
+		}
+	}
 }
 
 // first returns what is recorded of the first block of c, which is not empty. The error is a *CorruptError: of the

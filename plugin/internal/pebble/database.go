@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/ethereum/go-ethereum/ethdb"
 )
 
@@ -19,7 +21,9 @@ var ErrCorrupt = errors.New("pebble: damaged database")
 
 // A Database is a Pebble database that is open. Its methods may be called concurrently.
 type Database struct {
-	db *pebble.DB
+	db   *pebble.DB
+	dir  string
+	lock *pebble.Lock // of the directory
 
 	mu     sync.Mutex
 	closed bool
@@ -34,16 +38,38 @@ type Database struct {
 
 var _ ethdb.KeyValueStore = (*Database)(nil)
 
-// Open opens the database in the directory path, which it makes if need be. The cache is in MiB, and handles is
+// Open opens the database in the directory path, which it makes if need be. Damage since it was closed to the few bytes
+// that all hangs by is mended. The cache is in MiB, and handles is
 // how many files may be open at a time. The error names the path. It wraps [ErrCorrupt] if a file that
 // the database cannot do without is damaged or missing.
 func Open(path string, cache, handles int) (*Database, error) {
-	d := &Database{failed: make(chan struct{})}
+	d := &Database{dir: path, failed: make(chan struct{})}
 	o := d.options(cache, handles)
 	defer o.Cache.Unref()
 	err := d.guard(func() (err error) {
-		d.db, err = pebble.Open(path, o)
-		return err
+		if err := os.MkdirAll(path, 0o755); err != nil {
+			return err
+		}
+		// Whoever holds the lock may be about to write the outline.
+		if o.Lock, err = pebble.LockDirectory(path, o.FS); err != nil {
+			return err
+		}
+		if err := restoreOutline(path); err != nil {
+			return errors.Join(err, o.Lock.Close())
+		}
+		if d.db, err = pebble.Open(path, o); err != nil {
+			if mended, mendErr := mend(path); mendErr != nil || !mended {
+				return errors.Join(err, mendErr, o.Lock.Close())
+			}
+			if d.db, err = pebble.Open(path, o); err != nil {
+				return errors.Join(err, o.Lock.Close())
+			}
+		}
+		d.lock = o.Lock
+		if err := forgetOutline(path); err != nil {
+			return errors.Join(err, d.db.Close(), o.Lock.Close())
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -60,6 +86,7 @@ const memTables = 4
 func (d *Database) options(cache, handles int) *pebble.Options {
 	o := &pebble.Options{
 		Cache:                       pebble.NewCache(int64(cache) << 20),
+		FS:                          vfs.Default,
 		MaxOpenFiles:                handles,
 		MemTableSize:                uint64(cache) << 20 / 2 / memTables,
 		MemTableStopWritesThreshold: memTables,
@@ -185,7 +212,7 @@ func (d *Database) write(f func() error) error {
 }
 
 // Close waits for calls under way and for iterators that were not released, and closes the database. What was
-// written is in tables then, and the write-ahead log is empty. After a failed write it returns
+// written is in tables then, the write-ahead log is empty, and what all hangs by is kept twice. After a failed write it returns
 // why that was, and the files stay locked until the process ends. Closing twice is no error.
 func (d *Database) Close() error {
 	d.mu.Lock()
@@ -197,7 +224,13 @@ func (d *Database) Close() error {
 	}
 	d.retries.Store(false)
 	d.inUse.Wait()
-	return d.guard(func() error { return errors.Join(d.db.Flush(), d.db.Close()) })
+	return d.guard(func() error {
+		err := errors.Join(d.db.Flush(), d.db.Close())
+		if err == nil {
+			err = keepOutline(d.dir)
+		}
+		return errors.Join(err, d.lock.Close())
+	})
 }
 
 // Has implements ethdb.KeyValueReader.
