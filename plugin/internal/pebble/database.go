@@ -7,7 +7,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
-	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -28,8 +28,6 @@ type Database struct {
 	mu     sync.Mutex
 	closed bool
 	inUse  sync.WaitGroup // calls and iterators
-
-	retries atomic.Bool // what fails in the background is tried again
 
 	failing sync.Once
 	failed  chan struct{} // is closed when the first write has failed
@@ -74,7 +72,6 @@ func Open(path string, cache, handles int) (*Database, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	d.retries.Store(true)
 	return d, nil
 }
 
@@ -102,6 +99,7 @@ func (d *Database) options(cache, handles int) *pebble.Options {
 			// Whoever reads what is damaged gets the error. By default the process ends.
 			DataCorruption:  func(pebble.DataCorruptionInfo) {},
 			BackgroundError: d.backgroundError,
+			FlushEnd:        d.flushed,
 		},
 	}
 	for i := range o.Levels[:len(o.Levels)-1] {
@@ -115,17 +113,18 @@ func (d *Database) options(cache, handles int) *pebble.Options {
 const retryAfter = time.Second
 
 // backgroundError is told what a flush or a compaction has failed with. One of a damaged table Pebble leaves alone
-// for a while. Another, such as for want of room on the disk, it tries again until that works; but nobody is to wait
-// for this who opens or closes the database.
+// for a while.
 func (d *Database) backgroundError(err error) {
-	if pebble.IsCorruptionError(err) {
-		return
+	if !pebble.IsCorruptionError(err) {
+		time.Sleep(retryAfter)
 	}
-	if !d.retries.Load() {
-		d.fail(err)
-		runtime.Goexit()
+}
+
+// flushed has writes fail, rather than wait for room in memory, when what was written before cannot be made a table.
+func (d *Database) flushed(info pebble.FlushInfo) {
+	if _, ok := errors.AsType[syscall.Errno](info.Err); ok { // Others are of empty tables, and no failure.
+		d.fail(info.Err)
 	}
-	time.Sleep(retryAfter)
 }
 
 // logger is told by Pebble what it cannot go on after.
@@ -211,9 +210,29 @@ func (d *Database) write(f func() error) error {
 	return d.guard(f)
 }
 
-// Close waits for calls under way and for iterators that were not released, and closes the database. What was
-// written is in tables then, the write-ahead log is empty, and what all hangs by is kept twice. After a failed write it returns
-// why that was, and the files stay locked until the process ends. Closing twice is no error.
+// closeTimeout bounds how long Close waits for those who read: none takes so long.
+const closeTimeout = 10 * time.Second
+
+// unused waits until nobody uses the database, and reports false if that takes too long.
+func (d *Database) unused() bool {
+	done := make(chan struct{})
+	go func() {
+		d.inUse.Wait()
+		close(done)
+	}()
+	timer := time.NewTimer(closeTimeout)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return true
+	case <-timer.C:
+		return false
+	}
+}
+
+// Close waits for calls under way and for iterators that were not released, for ten seconds at most, and closes the
+// database. What was written is in tables then, the write-ahead log is empty, and what all hangs by is kept twice. After
+// a failed write it returns why that was, and the files stay locked until the process ends. Closing twice is no error.
 func (d *Database) Close() error {
 	d.mu.Lock()
 	closed := d.closed
@@ -222,8 +241,9 @@ func (d *Database) Close() error {
 	if closed {
 		return nil
 	}
-	d.retries.Store(false)
-	d.inUse.Wait()
+	if !d.unused() {
+		return errors.New("pebble: closed while it is read: an iterator was not released")
+	}
 	return d.guard(func() error {
 		err := errors.Join(d.db.Flush(), d.db.Close())
 		if err == nil {

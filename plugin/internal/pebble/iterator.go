@@ -52,11 +52,19 @@ func (it *iterator) recover() {
 	}
 }
 
-// Next implements ethdb.Iterator.
+// Next implements ethdb.Iterator. An iterator at its end is as if it were released.
 func (it *iterator) Next() bool {
 	if it.it == nil || it.err != nil {
 		return false
 	}
+	if !it.move() {
+		it.Release()
+		return false
+	}
+	return true
+}
+
+func (it *iterator) move() (ok bool) {
 	defer it.recover()
 	if it.started {
 		return it.it.Next()
