@@ -114,13 +114,11 @@ func (s *Store) mend(c *chain) {
 	if c.First != nil {
 		return
 	}
-	switch first, err := s.first(c); {
-	case err == nil:
+	first, err := s.first(c)
+	if err == nil {
 		c.First, c.Earliest = &first.Slot, new(earliest(first.Slot))
-	default:
-		if corrupt, ok := errors.AsType[*CorruptError](err); ok {
-			c.Earliest = &corrupt.Slot
-		}
+	} else if corrupt, ok := errors.AsType[*CorruptError](err); ok {
+		c.Earliest = &corrupt.Slot
 	}
 }
 

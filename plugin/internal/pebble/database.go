@@ -115,8 +115,12 @@ const retryAfter = time.Second
 // backgroundError is told what a flush or a compaction has failed with. One of a damaged table Pebble leaves alone
 // for a while.
 func (d *Database) backgroundError(err error) {
-	if !pebble.IsCorruptionError(err) {
-		time.Sleep(retryAfter)
+	if pebble.IsCorruptionError(err) {
+		return
+	}
+	select {
+	case <-time.After(retryAfter):
+	case <-d.failed:
 	}
 }
 
