@@ -75,6 +75,9 @@ func survey(tb testing.TB, s *store.Store, blocks []*beacon.Block) (served int) 
 				tb.Errorf("slot %d: error %v, want one for damage", b.Slot, err)
 			}
 		}
+		if head, _, ok := s.Head(); ok && b.Slot <= head && len(refs) == 0 && rangeErr == nil {
+			tb.Errorf("slot %d is said to be empty", b.Slot)
+		}
 		good := false
 		for _, ref := range append(refs, more...) {
 			frames, err := s.AppendFrames(tb.Context(), ref, nil)
