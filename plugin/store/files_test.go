@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/seed-2dd5877b/reqresp/plugin/store"
@@ -177,6 +178,9 @@ func TestDamagedFiles(t *testing.T) {
 					// Of a database that was closed, all that is not a block is there twice.
 					if closed && *flips == 0 && (!opened || len(blocks)-1-served > 4) {
 						t.Errorf("%s, byte %d: opened %t, and only %d blocks are served", path, at, opened, served)
+					}
+					if !opened && !strings.HasPrefix(path, "MANIFEST") {
+						t.Errorf("%s, byte %d: it cannot be opened", path, at)
 					}
 					t.Logf("%s, byte %d: opened %t, %d blocks are served, Verify reports %d", path, at, opened, served, reported)
 					damages++

@@ -16,8 +16,25 @@ import (
 // absent. The caller releases the iterator.
 func (s *Store) seek(key []byte) (it ethdb.Iterator, ok bool) {
 	it = s.db.NewIterator(key, nil)
-	return it, it.Next()
+	if ok = it.Next(); ok || it.Error() == nil {
+		return it, ok
+	}
+	// An iterator fails because of damage beside the key as well, in a newer table. Get looks into fewer.
+	if value, err := s.db.Get(key); err == nil {
+		it.Release()
+		return found{key, value}, true
+	}
+	return it, false
 }
+
+// found is an iterator that rests on a key for good.
+type found struct{ key, value []byte }
+
+func (found) Next() bool      { return false }
+func (found) Error() error    { return nil }
+func (f found) Key() []byte   { return f.key }
+func (f found) Value() []byte { return f.value }
+func (found) Release()        {}
 
 // record returns what is recorded of the block of a slot. It reports false if there is none.
 func (s *Store) record(slot ssz.Slot) (r record, ok bool, err error) {
@@ -135,7 +152,8 @@ func (s *Store) records(dst []record, first, last ssz.Slot) (_ []record, all boo
 	defer it.Release()
 	for len(dst) < cap(dst) {
 		if !it.Next() {
-			return dst, true, it.Error()
+			err := it.Error()
+			return dst, err == nil, err
 		}
 		key := it.Key()
 		if len(key) != slotKeySize {
@@ -161,7 +179,8 @@ func (s *Store) roots(dst []ssz.Root, start []byte) (_ []ssz.Root, all bool, err
 	defer it.Release()
 	for len(dst) < cap(dst) {
 		if !it.Next() {
-			return dst, true, it.Error()
+			err := it.Error()
+			return dst, err == nil, err
 		}
 		if key := it.Key(); len(key) == indexKeySize {
 			dst = append(dst, ssz.Root(key[1:]))
