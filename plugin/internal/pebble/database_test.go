@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/ethereum/go-ethereum/ethdb"
-	"github.com/ethereum/go-ethereum/ethdb/dbtest"
 	gethpebble "github.com/ethereum/go-ethereum/ethdb/pebble"
 
 	"github.com/seed-2dd5877b/reqresp/plugin/internal/pebble"
@@ -29,11 +27,6 @@ func must(t *testing.T, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-}
-
-func TestDatabase(t *testing.T) {
-	t.Parallel()
-	dbtest.TestDatabaseSuite(t, func() ethdb.KeyValueStore { return open(t, t.TempDir()) })
 }
 
 // What go-ethereum's package has written is read, and the other way around.
