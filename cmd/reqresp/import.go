@@ -28,7 +28,8 @@ stored already are passed over, so that an import can be repeated.
 
 With --finalized-root and --finalized-epoch, which go together, you vouch for a finalized
 checkpoint that the chain has to contain. It becomes the one that peers are told, and all blocks
-up to it count as verified: by their hashes, not their signatures, which these do not cover. Without it the store has no finalized checkpoint.
+up to it count as verified: by their hashes, not their signatures, which these do not cover.
+Without it the store has no finalized checkpoint.
 
 A new store needs to know its network, and remembers it.
 

@@ -130,7 +130,8 @@ func (i *instance) handshake(ctx context.Context, to peer.AddrInfo) (beacon.Stat
 			return beacon.Status{}, err
 		}
 		status, err := i.Server().Handshake(ctx, to.ID)
-		if err == nil || errors.Is(err, beacon.ErrIrrelevant) || errors.Is(err, reqresp.ErrTimeout) || ctx.Err() != nil || n == maxHandshakes {
+		final := err == nil || errors.Is(err, beacon.ErrIrrelevant) || errors.Is(err, reqresp.ErrTimeout)
+		if final || ctx.Err() != nil || n == maxHandshakes {
 			return status, err
 		}
 		// A peer that finds this node irrelevant answers, says goodbye and hangs up. What has

@@ -21,6 +21,7 @@ type unreadableDB struct {
 	ethdb.KeyValueStore
 	first, last []byte
 	most        int
+	get         bool // Get reads all
 }
 
 var _ ethdb.KeyValueStore = (*unreadableDB)(nil)
@@ -30,7 +31,7 @@ func (db *unreadableDB) NewIterator(prefix, start []byte) ethdb.Iterator {
 }
 
 func (db *unreadableDB) Get(key []byte) ([]byte, error) {
-	if db.hit(key) {
+	if db.hit(key) && !db.get {
 		return nil, errUnreadable
 	}
 	return db.KeyValueStore.Get(key)
@@ -118,4 +119,15 @@ func TestAnIteratorThatFailsIsBegunAnew(t *testing.T) {
 	refs, err := byRange(s, 1, 142)
 	must(t, err)
 	checkRefs(t, refs, blocks)
+}
+
+// An iterator looks into all tables, and so comes upon damage that is beside the key that it is for.
+func TestDamageBesideAKeyIsNoneOfIt(t *testing.T) {
+	t.Parallel()
+	blocks := realBlocks()
+	db := &unreadableDB{KeyValueStore: memorydb.New(), get: true}
+	s := openWith(t, db, blocks...)
+	db.first, db.last = slotKey("f", 30), slotKey("f", 97)
+	checkServed(t, s, blocks)
+	checkVerified(t, s, blocks)
 }
