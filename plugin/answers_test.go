@@ -280,9 +280,6 @@ func TestAPeerThatLeavesOutBlocksIsPenalised(t *testing.T) {
 	}
 	gaps := leavesOut{&growingChain{blocks}, devchain.FirstSlot + 10, devchain.FirstSlot + 11}
 	simulatePair(t, gaps, nil, func(t *testing.T, p pair) {
-		if err := p.node.Store().SetEarliest(t.Context(), 0); err != nil {
-			t.Fatal(err)
-		}
 		if err := p.node.Store().Append(t.Context(), blocks[:10]...); err != nil {
 			t.Fatal(err)
 		}

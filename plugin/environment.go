@@ -6,10 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/ethereum/go-ethereum/core/rawdb"
 	"github.com/ethereum/go-ethereum/ethdb"
-	"github.com/ethereum/go-ethereum/ethdb/memorydb"
-	"github.com/ethereum/go-ethereum/ethdb/pebble"
 	"github.com/ethereum/go-ethereum/node"
 	"github.com/gofrs/flock"
 )
@@ -19,19 +16,13 @@ type environment interface {
 	// path returns where a file of the service is kept, or nothing if none is.
 	path(name string) string
 	// openDatabase opens a database of that name, which is in memory where no files are kept.
-	openDatabase(name, metrics string) (ethdb.Database, error)
+	openDatabase(name string) (ethdb.Database, error)
 	// nodeKey returns the key of the node.
 	nodeKey() *ecdsa.PrivateKey
 	// lock keeps other services of that name away from the files, until what it returns is
 	// called.
 	lock(name string) (release func() error, err error)
 }
-
-// The cache and file handles of a service's database.
-const (
-	databaseCache   = 64 // MiB
-	databaseHandles = 64
-)
 
 // onNode is the environment of a service on a go-ethereum node.
 type onNode struct{ stack *node.Node }
@@ -43,12 +34,13 @@ func (n onNode) path(name string) string {
 	return n.stack.ResolvePath(name)
 }
 
-func (n onNode) openDatabase(name, metrics string) (ethdb.Database, error) {
-	return n.stack.OpenDatabaseWithOptions(name, node.DatabaseOptions{
-		MetricsNamespace: metrics,
-		Cache:            databaseCache,
-		Handles:          databaseHandles,
-	})
+// openDatabase does without the node's own databases, which come with a freezer that nothing here uses: damage to
+// its files would keep the node from starting.
+func (n onNode) openDatabase(name string) (ethdb.Database, error) {
+	if _, err := n.stack.RPCHandler(); err != nil {
+		return nil, err // The node is closed.
+	}
+	return openDatabase(n.path(name), n.stack.Config().DBEngine)
 }
 
 func (n onNode) nodeKey() *ecdsa.PrivateKey { return n.stack.Config().NodeKey() }
@@ -66,15 +58,8 @@ func (d inDirectory) path(name string) string {
 	return filepath.Join(string(d), name)
 }
 
-func (d inDirectory) openDatabase(name, metrics string) (ethdb.Database, error) {
-	if d == "" {
-		return rawdb.NewDatabase(memorydb.New()), nil
-	}
-	db, err := pebble.New(d.path(name), databaseCache, databaseHandles, metrics, false)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", d.path(name), err)
-	}
-	return rawdb.NewDatabase(db), nil
+func (d inDirectory) openDatabase(name string) (ethdb.Database, error) {
+	return openDatabase(d.path(name), "")
 }
 
 // nodeKey is not asked for: Config.ShareNodeKey is refused without a node.

@@ -63,7 +63,8 @@ func (a *AdminAPI) Disconnect(ctx context.Context, id string) (bool, error) {
 
 // Ban keeps a peer out for a time, a duration like "24h", also over restarts, and leaves it if it is
 // connected. A time between a second and a year takes the place of that of a ban there is. The reason is for people
-// to read. A peer that is trusted cannot be banned.
+// to read. A peer that is trusted cannot be banned. If the ban cannot be written to the disk the error says
+// so: it is in force then until the node ends.
 func (a *AdminAPI) Ban(ctx context.Context, id, duration, reason string) (bool, error) {
 	r, of, err := a.about(id)
 	if err != nil {
@@ -81,7 +82,7 @@ func (a *AdminAPI) Ban(ctx context.Context, id, duration, reason string) (bool, 
 	if errors.Is(err, peers.ErrNotConnected) {
 		err = nil
 	}
-	return true, errors.Join(r.keeper.save(), err)
+	return true, errors.Join(r.keeper.keep("the ban is in force until the node ends"), err)
 }
 
 // Unban ends a ban and forgets the peer's score, and returns whether there was a ban.
@@ -92,7 +93,7 @@ func (a *AdminAPI) Unban(id string) (bool, error) {
 	}
 	banned := a.service.scores.Forgive(of)
 	a.service.log().Info("peer was forgiven", "peer", of, "banned", banned)
-	return banned, r.keeper.save()
+	return banned, r.keeper.keep("the ban has ended until the node ends")
 }
 
 // Trust has a peer never be penalised, banned or left for lack of room. A ban that it has ends, for good; the trust
@@ -110,7 +111,7 @@ func (a *AdminAPI) trust(id string, trusted bool) (bool, error) {
 	a.service.scores.Trust(of, trusted)
 	r.peers.SetTrusted(of, trusted)
 	a.service.log().Info("trust was changed", "peer", of, "trusted", trusted)
-	return true, r.keeper.save() // Who is trusted is no longer banned.
+	return true, r.keeper.keep("trust has changed") // Who is trusted is no longer banned.
 }
 
 // about returns what a call is to be done by, and the peer that it is about.

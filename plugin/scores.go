@@ -159,6 +159,14 @@ func (k *keeper) stop() error {
 	return k.save()
 }
 
+// keep saves what an operator has changed at once. The error tells what is so although it was not written.
+func (k *keeper) keep(changed string) error {
+	if err := k.save(); err != nil {
+		return fmt.Errorf("%s, but that could not be written: %w", changed, err)
+	}
+	return nil
+}
+
 // save replaces the file in one piece, so that a process or a machine which dies leaves the old one.
 func (k *keeper) save() error {
 	if k.path == "" {
@@ -172,6 +180,7 @@ func (k *keeper) save() error {
 	}
 	partial := k.path + ".tmp"
 	if err := writeSynced(partial, text); err != nil {
+		_ = os.Remove(partial) // On a full disk it is in the way.
 		return fmt.Errorf("plugin: keeping scores and bans: %w", err)
 	}
 	if err := os.Rename(partial, k.path); err != nil {

@@ -63,6 +63,7 @@ type running struct {
 	server  *beacon.Server
 	plan    *resources.Plan
 	keeper  *keeper
+	report  *reporter
 	release func() error // of the lock on the files
 
 	discovery *discovery.Discovery // nil if it is off
@@ -169,7 +170,7 @@ func (s *Service) open(r *running) error {
 		MaxMemory:   r.plan.MaxMemory,
 		MetaData:    s.cfg.MetaData,
 		CallPacer:   s.pacer,
-		Trace:       serverTraces(s.metrics.ServerTrace(), s.cfg.ServerTrace),
+		Trace:       serverTraces(serverTraces(s.metrics.ServerTrace(), s.damageTrace()), s.cfg.ServerTrace),
 		ClientTrace: clientTraces(clientTraces(s.metrics.ClientTrace(), s.scores.clientTrace()), s.cfg.ClientTrace),
 		Payloads:    s.metrics.Payload,
 		PeerTrace:   peerTraces(r.peers.Trace(), s.cfg.PeerTrace),
@@ -180,6 +181,8 @@ func (s *Service) open(r *running) error {
 		return err
 	}
 	r.peers.Start(r.server)
+	r.report = s.newReporter()
+	r.report.start(r)
 	return s.openDiscovery(r)
 }
 
@@ -236,6 +239,9 @@ func (s *Service) close(r *running) error {
 	var errs []error
 	if r.discovery != nil {
 		r.discovery.Stop()
+	}
+	if r.report != nil {
+		r.report.stop()
 	}
 	if r.peers != nil {
 		r.peers.Stop()

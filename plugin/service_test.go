@@ -86,9 +86,6 @@ func fill(t *testing.T, s *store.Store) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.SetEarliest(t.Context(), 0); err != nil {
-		t.Fatal(err)
-	}
 	if err := s.Append(t.Context(), blocks...); err != nil {
 		t.Fatal(err)
 	}

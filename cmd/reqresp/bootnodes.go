@@ -41,10 +41,11 @@ func storedNetwork(datadir string) (n *store.Network, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, stack.Close()) }()
-	s, _, err := plugin.OpenStore(stack, plugin.DefaultName)
+	s, db, err := plugin.OpenStore(stack, plugin.DefaultName)
 	if err != nil {
 		return nil, err
 	}
+	defer func() { err = errors.Join(err, db.Close()) }()
 	if stored, ok := s.Network(); ok {
 		return &stored, nil
 	}

@@ -116,10 +116,11 @@ func remember(t *testing.T, datadir string, n store.Network) {
 		t.Fatal(err)
 	}
 	defer stack.Close()
-	s, _, err := plugin.OpenStore(stack, plugin.DefaultName)
+	s, db, err := plugin.OpenStore(stack, plugin.DefaultName)
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer db.Close()
 	if err := s.SetNetwork(t.Context(), n); err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,7 @@ type blockJSON struct {
 	Fork       string         `json:"fork"`
 	ForkDigest ssz.ForkDigest `json:"fork_digest"`
 	Size       int            `json:"size,string"`
+	Signature  string         `json:"signature"` // what is known of it
 	SSZ        string         `json:"ssz"`
 }
 
@@ -95,6 +96,7 @@ func blockJSONOf(b *beacon.Block) blockJSON {
 		Fork:       b.Fork.String(),
 		ForkDigest: b.Digest,
 		Size:       len(b.SSZ),
+		Signature:  unchecked,
 		SSZ:        fmt.Sprintf("%#x", b.SSZ),
 	}
 }

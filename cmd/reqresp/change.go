@@ -4,12 +4,14 @@ import (
 	"cmp"
 	"context"
 	"encoding"
+	"fmt"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/urfave/cli/v3"
 
 	"github.com/seed-2dd5877b/reqresp/limits/config"
+	"github.com/seed-2dd5877b/reqresp/limits/score"
 	"github.com/seed-2dd5877b/reqresp/plugin/api"
 	"github.com/seed-2dd5877b/reqresp/plugin/client"
 )
@@ -54,6 +56,9 @@ func (a *app) about(name, usage, description, done string, do func(*client.Clien
 	}.command()
 }
 
+// wantBan tells for how long a peer can be banned.
+var wantBan = fmt.Sprintf("want a time between 1s and %dh, like 30m or 24h", int(score.MaxBan.Hours()))
+
 // defaultBan is for how long a peer is banned.
 const defaultBan = 24 * time.Hour
 
@@ -71,8 +76,8 @@ func (a *app) ban() *cli.Command {
 				return err
 			}
 			d := cmd.Duration("for")
-			if d <= 0 {
-				return usagef(cmd, "--for %v: want more than none, like 30m or 24h", d)
+			if d < time.Second || d > score.MaxBan {
+				return usagef(cmd, "--for %v: %s", d, wantBan)
 			}
 			if err := c.Ban(ctx, id, d, cmd.String("reason")); err != nil {
 				return err

@@ -67,6 +67,9 @@ func (a *app) runDemo(ctx context.Context, cmd *cli.Command) error {
 		return fmt.Errorf("demo: %w", err)
 	}
 	d, err := a.playDemo(ctx, a.logger(c.Log))
+	if ctx.Err() != nil {
+		return errors.New("demo: interrupted, nothing is left of it")
+	}
 	if err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
@@ -127,10 +130,6 @@ func demoConfig() plugin.Config {
 }
 
 func fill(ctx context.Context, s *store.Store, chain []*beacon.Block) error {
-	// Before the first block there is but genesis, which is never sent.
-	if err := s.SetEarliest(ctx, 0); err != nil {
-		return err
-	}
 	if err := s.Append(ctx, chain...); err != nil {
 		return err
 	}

@@ -29,7 +29,8 @@ func (d *demo) print(o *output) {
 	o.printf("   head root    %v at slot %d\n", d.result.Head, d.result.Last)
 	o.printf("   trusted root %v at slot %d\n\n", d.result.Trusted, d.result.TrustedSlot)
 	o.printf("The trusted root was known beforehand. Each block names its parent by root, so all blocks up to\n")
-	o.printf("this one are beyond doubt, whoever sent them; later ones link to it.\n")
+	o.printf("this one are those that it leads to, whoever sent them; later ones link to it. Signatures are outside\n")
+	o.printf("of what roots cover, and unchecked.\n")
 	if d.mismatches == 0 {
 		o.printf("\nAll blocks match.\n")
 	}

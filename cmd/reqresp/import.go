@@ -29,7 +29,8 @@ stored already are passed over, so that an import can be repeated.
 
 With --finalized-root and --finalized-epoch, which go together, you vouch for a finalized
 checkpoint that the chain has to contain. It becomes the one that peers are told, and all blocks
-up to it count as verified. Without it the store has no finalized checkpoint.
+up to it count as verified: by their hashes, not their signatures, which these do not cover.
+Without it the store has no finalized checkpoint.
 
 A new store needs to know its network, and remembers it.
 
@@ -80,10 +81,11 @@ func (a *app) runImport(ctx context.Context, cmd *cli.Command) (err error) {
 		return fmt.Errorf("import: %w", err)
 	}
 	defer func() { err = errors.Join(err, stack.Close()) }()
-	s, _, err := plugin.OpenStore(stack, plugin.DefaultName)
+	s, db, err := plugin.OpenStore(stack, plugin.DefaultName)
 	if err != nil {
-		return fmt.Errorf("import: %w", err)
+		return fmt.Errorf("import: %w", explainStore(cmd, c.Node.DataDir, err))
 	}
+	defer func() { err = errors.Join(err, db.Close()) }()
 	i, err := newImporter(ctx, s, genesis)
 	if err != nil {
 		return fmt.Errorf("import: %w", explainNetwork(cmd, c.Node.DataDir, err))

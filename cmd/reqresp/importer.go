@@ -150,9 +150,6 @@ func (i *importer) flush(ctx context.Context) error {
 		return nil
 	}
 	defer func() { i.pending, i.places, i.size = nil, nil, 0 }()
-	if err := i.setEarliest(ctx, i.pending[0].Slot); err != nil {
-		return err
-	}
 	if i.append(ctx, i.pending...) == nil {
 		return nil
 	}
@@ -163,15 +160,6 @@ func (i *importer) flush(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// setEarliest has an empty store answer for slot 0, if no block can be missing between that
-// and its first: the genesis block, which is there, is one that nobody sends.
-func (i *importer) setEarliest(ctx context.Context, first ssz.Slot) error {
-	if _, _, ok := i.store.Head(); ok || first != 1 {
-		return nil
-	}
-	return i.store.SetEarliest(ctx, 0)
 }
 
 func (i *importer) append(ctx context.Context, blocks ...*beacon.Block) error {

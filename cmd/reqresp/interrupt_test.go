@@ -18,7 +18,7 @@ func TestInterruptedRunsFailAndLeaveTheStoreUsable(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"demo"}, "canceled"},
+		{[]string{"demo"}, "demo: interrupted"},
 		{append([]string{"import", "--datadir", datadir, file}, network...), "canceled"},
 		{append([]string{"sync", "--datadir", datadir, somebody}, network...), "the same command goes on"},
 		{append([]string{"call", somebody, "ping"}, network...), "canceled"},

@@ -20,7 +20,11 @@ func main() {
 	// A reader of our output that goes away is an error like any other, not the end: a node
 	// says goodbye to its peers.
 	signal.Ignore(syscall.SIGPIPE)
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // Under nohup it is.
+		ends = append(ends, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), ends...)
 	// The first signal ends what is under way in good order. From then on signals do again what
 	// they do by default: the second one ends the process at once.
 	context.AfterFunc(ctx, stop)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,6 +22,7 @@ import (
 	"github.com/seed-2dd5877b/reqresp/plugin"
 	"github.com/seed-2dd5877b/reqresp/plugin/discovery"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
@@ -130,9 +133,18 @@ func (i *instance) isAsking(id peer.ID) (asks, connected bool) {
 
 // close says goodbye to the peers and stops the node. What it fails with is joined to err.
 func (i *instance) close(err *error) {
-	if closing := i.stack.Close(); closing != nil {
+	if closing := explainStop(i.stack.Close()); closing != nil {
 		*err = errors.Join(*err, fmt.Errorf("stopping: %w", closing))
 	}
+}
+
+// explainStop returns what has failed at the stop of a node, without the types of what was stopped.
+func explainStop(err error) error {
+	stop, ok := errors.AsType[*node.StopError](err)
+	if !ok {
+		return err
+	}
+	return errors.Join(append(slices.Collect(maps.Values(stop.Services)), stop.Server)...)
 }
 
 // localListen are the addresses of a node that only asks: peers that it has dialed reach it over
@@ -169,7 +181,8 @@ func (i *instance) handshake(ctx context.Context, to peer.AddrInfo) (beacon.Stat
 			return beacon.Status{}, err
 		}
 		status, err := i.Server().Handshake(ctx, to.ID)
-		if err == nil || errors.Is(err, beacon.ErrIrrelevant) || ctx.Err() != nil || n == maxHandshakes {
+		final := err == nil || errors.Is(err, beacon.ErrIrrelevant) || errors.Is(err, reqresp.ErrTimeout)
+		if final || ctx.Err() != nil || n == maxHandshakes {
 			return status, err
 		}
 		// A peer that finds this node irrelevant answers, says goodbye and hangs up. What has

@@ -113,6 +113,7 @@ func TestSyncResumes(t *testing.T) {
 	want := syncResult{
 		Blocks: 82, HeadSlot: 142, HeadRoot: devchain.HeadRoot(),
 		TrustedRoot: devchain.FinalizedRoot(), TrustedSlot: 64, Trust: rangesync.TrustFinalized,
+		Signatures: "unchecked",
 	}
 	for _, b := range chain[60:] {
 		want.Bytes += uint64(len(b.SSZ))
@@ -139,7 +140,7 @@ func TestSyncVerifiesUpToTheTrustedRoot(t *testing.T) {
 	}
 	// It is remembered.
 	stdout := succeed(t, "sync", "--datadir", dir, peer)
-	if want := "Blocks up to slot 100 are verified.\n"; !strings.HasSuffix(stdout, want) {
+	if want := "Blocks up to slot 100 are verified, by their hashes. Signatures are unchecked.\n"; !strings.HasSuffix(stdout, want) {
 		t.Errorf("%s, want %q at the end", stdout, want)
 	}
 

@@ -67,6 +67,10 @@ too. 'reqresp serve' prints its own multiaddrs. One request to a peer, without a
 
    reqresp call PEER status
 
+Whether a store is intact can be verified:
+
+   reqresp verify --datadir DIR
+
 A node that serves or syncs can be looked into, and changed, while it runs:
 
    reqresp peers --datadir DIR
@@ -90,7 +94,7 @@ func (a *app) command() *cli.Command {
 		Version:        version(),
 		Writer:         a.stdout,
 		ErrWriter:      a.stderr,
-		Commands:       []*cli.Command{a.demo(), a.imports(), a.serve(), a.sync(), a.call(), a.conform(), a.ssz(), a.config()},
+		Commands:       []*cli.Command{a.demo(), a.imports(), a.serve(), a.sync(), a.call(), a.conform(), a.verify(), a.ssz(), a.config()},
 		Action:         noCommand,
 		ExitErrHandler: func(context.Context, *cli.Command, error) {},
 	}

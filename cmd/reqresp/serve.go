@@ -25,8 +25,16 @@ The store holds blocks alone. Peers are told so by an earliest_available_slot af
 with blobs that have to be served: such a node is of no use to clients that sync Fulu history with
 blobs, which is logged. Requests for sidecars of blocks without blobs are answered.
 
-An interrupt or SIGTERM ends it in good order, with exit code 0: peers are told goodbye, and
-what is being served gets five seconds. A second one ends it at once.
+An interrupt, SIGTERM or SIGHUP ends it in good order, with exit code 0: peers are told goodbye, and
+what is being served gets five seconds. A second one ends it at once. SIGHUP does not reload
+anything: 'reqresp limit' changes limits while it runs. Under nohup, SIGHUP is ignored.
+
+Blocks that are damaged on the disk are not served, all others are; see 'reqresp verify'. Every
+minute it logs how many peers there are and what was served. What single strangers do is logged
+at the level debug, but for those that behave badly.
+
+A chain that is "verified" is the one that the trusted root leads to, by the hashes of its blocks.
+Their signatures, which these hashes do not cover, are not checked.
 
 Peers dial it, and it dials peers to have as many as --maxpeers: those of --staticnodes, those that
 were good before, and those that discovery finds. That is off unless --discovery.v5 is given. It
@@ -47,8 +55,8 @@ Settings may be in a file; see 'reqresp config --help'.
 
 With --json it prints one object in place of the multiaddrs: peer_id, addrs, network,
 fork_digest, enr with --discovery.v5, where operators can look (ipc, http, metrics, pprof), what the
-store holds (earliest_slot, head_slot, head_root, finalized_epoch, finalized_root), and whether the
-chain is verified (verified, trusted_root, trusted_slot).`
+store holds (earliest_slot, head_slot, head_root, finalized_epoch, finalized_root), whether the
+chain is verified (verified, trusted_root, trusted_slot), and signatures, which is "unchecked".`
 
 func (a *app) serve() *cli.Command {
 	return &cli.Command{
@@ -98,7 +106,7 @@ func (a *app) runServe(ctx context.Context, cmd *cli.Command) (err error) {
 	}
 	i, at, err := startOperated(&c, logger, cfg)
 	if err != nil {
-		return fmt.Errorf("serve: %w", explainNetwork(cmd, c.Node.DataDir, err))
+		return fmt.Errorf("serve: %w", explainStore(cmd, c.Node.DataDir, err))
 	}
 	defer i.close(&err)
 	logger = logger.With("module", "service")

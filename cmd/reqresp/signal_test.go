@@ -36,7 +36,7 @@ func program(t *testing.T, args ...string) (*exec.Cmd, *strings.Builder) {
 func TestServeStopsInGoodOrderOnASignal(t *testing.T) {
 	t.Parallel()
 	dir := importChain(t, blocks(t)[:3])
-	for _, signal := range []os.Signal{syscall.SIGTERM, os.Interrupt} {
+	for _, signal := range []os.Signal{syscall.SIGTERM, os.Interrupt, syscall.SIGHUP} {
 		cmd, stderr := program(t, "serve", "--datadir", dir, "--listen", "/ip4/127.0.0.1/tcp/0")
 		stdout, err := cmd.StdoutPipe()
 		if err != nil {
@@ -62,6 +62,44 @@ func TestServeStopsInGoodOrderOnASignal(t *testing.T) {
 		if want := "stopping"; !strings.Contains(stderr.String(), want) {
 			t.Errorf("no %q in %s", want, stderr)
 		}
+	}
+}
+
+// What was started by nohup goes on when the terminal is gone.
+func TestUnderNohupAHangUpIsIgnored(t *testing.T) {
+	t.Parallel()
+	dir := importChain(t, blocks(t)[:3])
+	cmd, stderr := program(t, "serve", "--datadir", dir, "--listen", "/ip4/127.0.0.1/tcp/0")
+	cmd.Args = append([]string{"sh", "-c", `trap "" HUP; exec "$@"`, "sh", cmd.Path}, cmd.Args[1:]...)
+	var err error
+	if cmd.Path, err = exec.LookPath("sh"); err != nil {
+		t.Skip("there is no shell")
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	if err != nil {
+		t.Fatalf("%v: %s", err, stderr)
+	}
+	if err := cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		succeed(t, append([]string{"call", strings.TrimSpace(line), "status"}, devNetwork(t)...)...)
+	}
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("%v: %s", err, stderr)
+	}
+	if strings.Contains(stderr.String(), "hangup") {
+		t.Errorf("it was ended by SIGHUP: %s", stderr)
 	}
 }
 

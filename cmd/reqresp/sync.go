@@ -25,8 +25,17 @@ Meanwhile it answers the peer, as peers demand: status, ping, metadata, and bloc
 Blocks are checked to be well-formed, of their slot's fork, and each the parent of the next. That
 makes them a chain, but not yet the right one. For this, give --trusted-root: the root of a block
 that you know from elsewhere, such as a finalized checkpoint that several explorers or your own
-node agree on. All blocks up to it are then beyond doubt. Without one, the peer's own finalized
-root is taken at its word, and the outcome says so.
+node agree on. All blocks up to it are then those that it leads to, by their hashes; not their
+signatures, which these do not cover: they stay unchecked. If the root is that of the block before
+the first one, as with a checkpoint whose epoch begins with an empty slot, the blocks
+merely link to it. Without a root, the peer's own finalized one is taken at its word, and the
+outcome says so.
+
+What the store has begins with its first block: whether there is one before, nobody can know.
+Blocks below it cannot be downloaded into the same store.
+
+While too little is free on the disk, it waits for room. A peer that gives nothing for minutes is
+given up; --min-rate gives up one that is too slow for you.
 
 The peer is asked for no more than its client is known to grant by default, as most punish who
 asks for more: of Prysm some two blocks a second, of Lighthouse and Lodestar twelve, of a client
@@ -36,8 +45,8 @@ Nimbus do, are asked without delay. If you know the peer's limits to be others, 
 A new store needs to know its network, and remembers it.
 
 With --json it prints one object: blocks, bytes (of SSZ) and seconds of this run, earliest_slot,
-head_slot, head_root of the store, and trusted_root, trusted_slot, trust, where trust is one of
-"given", "peer's finalized root" and "peer's head root".`
+head_slot, head_root of the store, trusted_root, trusted_slot (0 if it is below earliest_slot), trust, which is one of
+"given", "peer's finalized root" and "peer's head root", and signatures, which is "unchecked".`
 
 func (a *app) sync() *cli.Command {
 	return &cli.Command{
@@ -50,6 +59,7 @@ func (a *app) sync() *cli.Command {
 			&cli.Uint64Flag{Name: "from", Usage: "`SLOT` to begin at in an empty store (default: the peer's earliest)", HideDefault: true},
 			&cli.Uint64Flag{Name: "batch", Usage: "`SLOTS` to ask for at a time (default: 64)", HideDefault: true},
 			&cli.IntFlag{Name: "rate", Usage: "`BLOCKS` to ask for in a second (default: what the peer's client grants)", HideDefault: true},
+			&cli.FloatFlag{Name: "min-rate", Usage: "`SLOTS` a second, over a minute, below which the peer is given up (default: none)", HideDefault: true},
 			jsonFlag("print the outcome as one JSON object"),
 		}, flagsOf(datadirSettings(), networkSettings(), memorySettings(), operateSettings(), logSettings(quiet))...),
 		Action: a.runSync,
@@ -67,6 +77,7 @@ type syncResult struct {
 	TrustedRoot  ssz.Root        `json:"trusted_root"`
 	TrustedSlot  ssz.Slot        `json:"trusted_slot"`
 	Trust        rangesync.Trust `json:"trust"`
+	Signatures   string          `json:"signatures"`
 }
 
 func (a *app) runSync(ctx context.Context, cmd *cli.Command) (err error) {
@@ -93,6 +104,9 @@ func (a *app) runSync(ctx context.Context, cmd *cli.Command) (err error) {
 	if err != nil {
 		return err
 	}
+	if rate := cmd.Float("min-rate"); cmd.IsSet("min-rate") && !(rate > 0 && rate <= maxRate) {
+		return usagef(cmd, "--min-rate %v: want more than 0, and at most %d slots a second", rate, maxRate)
+	}
 	logger := a.logger(c.Log)
 	ctx, watch := watchGoodbye(ctx, to.ID)
 	i, _, err := startOperated(&c, logger, plugin.Config{
@@ -103,7 +117,7 @@ func (a *app) runSync(ctx context.Context, cmd *cli.Command) (err error) {
 		PeerTrace: watch.trace(),
 	})
 	if err != nil {
-		return fmt.Errorf("sync: %w", explainNetwork(cmd, c.Node.DataDir, err))
+		return fmt.Errorf("sync: %w", explainStore(cmd, c.Node.DataDir, err))
 	}
 	defer i.close(&err)
 	defer i.settle(ctx, to.ID)
@@ -163,6 +177,7 @@ func (a *app) syncFrom(
 		TrustedRoot: parseRoot(cmd, "trusted-root"),
 		From:        ssz.Slot(cmd.Uint64("from")),
 		Batch:       cmd.Uint64("batch"),
+		MinRate:     cmd.Float("min-rate"),
 		Progress:    m.synced,
 		Logger:      logger.With("module", "sync"),
 	})
@@ -172,6 +187,7 @@ func (a *app) syncFrom(
 func explainSync(ctx context.Context, err error, result rangesync.Result) error {
 	_, limited := errors.AsType[*rangesync.LimitedError](err)
 	said, goodbye := errors.AsType[*goodbyeError](err)
+	_, slow := errors.AsType[*rangesync.SlowError](err)
 	switch {
 	case goodbye && isFinal(said.reason):
 		return fmt.Errorf("%w: %d blocks were synced, and stay: try another peer", err, result.Blocks)
@@ -181,7 +197,9 @@ func explainSync(ctx context.Context, err error, result rangesync.Result) error 
 		return fmt.Errorf("%w: the peer is of another network or chain than the store", err)
 	case errors.Is(err, rangesync.ErrUntrusted):
 		return fmt.Errorf("%w: the peer is on another chain, or the root is not one of a block in these slots", err)
-	case errors.Is(err, rangesync.ErrGap):
+	case errors.Is(err, rangesync.ErrBackfill):
+		return fmt.Errorf("%w: leave out --from to go on from the head, or choose another --datadir", err)
+	case slow, errors.Is(err, rangesync.ErrGap):
 		return fmt.Errorf("%w: try another peer", err)
 	case limited:
 		return fmt.Errorf("%w: try another peer, or this one later: what is stored stays", err)
@@ -203,16 +221,22 @@ func (a *app) reportSync(cmd *cli.Command, r rangesync.Result, elapsed time.Dura
 		return a.stdout.printJSON(syncResult{
 			Blocks: r.Blocks, Bytes: r.Bytes, Seconds: seconds(elapsed),
 			EarliestSlot: r.Earliest, HeadSlot: r.Last, HeadRoot: r.Head,
-			TrustedRoot: r.Trusted, TrustedSlot: r.TrustedSlot, Trust: r.Trust,
+			TrustedRoot: r.Trusted, TrustedSlot: r.TrustedSlot, Trust: r.Trust, Signatures: unchecked,
 		})
 	}
 	o := a.stdout
 	o.printf("synced   %d blocks, %s of SSZ, in %.1f s: %.0f blocks/s\n",
 		r.Blocks, size(r.Bytes), elapsed.Seconds(), perSecond(r.Blocks, elapsed))
 	o.printf("held     slots %d to %d, head %v\n", r.Earliest, r.Last, r.Head)
+	if r.Trust == rangesync.TrustGiven && r.TrustedSlot < r.Earliest {
+		o.printf("trusted  %v, the root that was given: that of the block before the first\n", r.Trusted)
+		o.printf("NOT verified: the blocks link to the trusted root, and it does not lead to them. To verify them, run the\n")
+		o.printf("command again with the --trusted-root of a later block.\n")
+		return nil
+	}
 	if r.Trust == rangesync.TrustGiven {
 		o.printf("trusted  %v at slot %d, the root that was given\n", r.Trusted, r.TrustedSlot)
-		o.printf("Blocks up to slot %d are verified.\n", r.TrustedSlot)
+		o.printf("Blocks up to slot %d are verified, by their hashes. Signatures are unchecked.\n", r.TrustedSlot)
 		return nil
 	}
 	o.printf("trusted  %v at slot %d, the %s\n", r.Trusted, r.TrustedSlot, r.Trust)

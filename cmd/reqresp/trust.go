@@ -21,18 +21,28 @@ type holdings struct {
 	// verification only if Verified.
 	TrustedRoot *ssz.Root `json:"trusted_root"`
 	TrustedSlot ssz.Slot  `json:"trusted_slot"`
+	// Signatures tells what is known of the blocks' signatures.
+	Signatures string `json:"signatures"`
 
+	below bool // TrustedRoot is that of the block before the first
 	empty bool
 }
 
+// unchecked is what is known of the signatures of blocks: roots do not cover them, and to check them takes the
+// chain's state.
+const unchecked = "unchecked"
+
 func holdingsOf(s *store.Store) holdings {
 	info := s.Info()
-	h := holdings{EarliestSlot: info.Earliest}
+	h := holdings{EarliestSlot: info.Earliest, Signatures: unchecked}
 	var ok bool
 	h.HeadSlot, h.HeadRoot, ok = s.Head()
 	h.empty = !ok
 	if info.Source != nil {
 		h.FinalizedEpoch, h.FinalizedRoot = info.Source.FinalizedEpoch, info.Source.FinalizedRoot
+	}
+	if info.AnchorBelow {
+		h.TrustedRoot, h.below = &info.Anchor.Root, true
 	}
 	if info.AnchorHeld {
 		h.TrustedRoot, h.TrustedSlot = &info.Anchor.Root, info.Anchor.Slot
@@ -49,7 +59,10 @@ func (h *holdings) String() string {
 	held := fmt.Sprintf("slots %d to %d, head %v", h.EarliestSlot, h.HeadSlot, h.HeadRoot)
 	switch {
 	case h.Verified:
-		return fmt.Sprintf("%s: verified up to slot %d, by the trusted root %v", held, h.TrustedSlot, *h.TrustedRoot)
+		return fmt.Sprintf("%s: verified up to slot %d, by the trusted root %v and hashes, signatures unchecked",
+			held, h.TrustedSlot, *h.TrustedRoot)
+	case h.below:
+		return fmt.Sprintf("%s: NOT verified, it links to the root %v, that of the block before the first", held, *h.TrustedRoot)
 	case h.TrustedRoot != nil:
 		return fmt.Sprintf("%s: NOT verified, a peer was taken at its word for %v at slot %d", held, *h.TrustedRoot, h.TrustedSlot)
 	}

@@ -64,7 +64,12 @@ func wantOf(cmd *cli.Command, name, cause string) string {
 				return "want a whole number from 0 to 18446744073709551615"
 			case *cli.BoolFlag:
 				return "want true or false"
+			case *cli.FloatFlag:
+				return "want a number"
 			case *cli.DurationFlag:
+				if c.Name == "ban" {
+					return wantBan
+				}
 				return "want a time like 10s, 30m or 24h"
 			}
 		}

@@ -13,6 +13,9 @@ import (
 func (r *run) begin(ctx context.Context) error {
 	head, _, ok := r.store.Head()
 	if ok {
+		if earliest := r.store.Info().Earliest; r.opts.From != 0 && r.opts.From < earliest {
+			return fmt.Errorf("%w: from slot %d, the store begins at slot %d", ErrBackfill, r.opts.From, earliest)
+		}
 		r.last = head
 		return nil
 	}
@@ -41,7 +44,7 @@ func (r *run) begin(ctx context.Context) error {
 
 // beginAt goes on from a slot with an empty store.
 func (r *run) beginAt(slot ssz.Slot) error {
-	r.earliest, r.empty = slot, 0
+	r.empty = emptyAnswers{}
 	// The genesis block is never sent: nobody signed it.
 	first := max(slot, 1)
 	if first > r.Status.HeadSlot {
@@ -72,8 +75,6 @@ func (r *run) try(ctx context.Context, first ssz.Slot) (answered, error) {
 	if err := r.beginAt(first); err != nil {
 		return 0, err
 	}
-	r.trying = true
-	defer func() { r.trying = false }()
 	for {
 		err := r.batch(ctx)
 		_, _, some := r.store.Head()

@@ -5,9 +5,11 @@
 // slot, and that its parent is the block before it. Blocks that link up are one
 // chain, but not yet the right one. That is what the trusted root is for: a root
 // known from elsewhere, such as a finalized checkpoint seen in an explorer. Once
-// the chain is found to hold it, every block up to it is beyond doubt. Without
-// one the peer's own finalized root is taken at its word, and the [Result] says
-// so.
+// the chain is found to hold it, every block up to it is the one that this root
+// leads to, by hashes. That does not cover the signature of a block, which is
+// outside of what is hashed: it takes the chain's state to check, and stays
+// unchecked. Without a root, the peer's own finalized one is taken at its word, and
+// the [Result] says so.
 //
 // # What a peer can do
 //
@@ -29,5 +31,8 @@
 // the sync ends in a [LimitedError]: whoever knows other peers goes on with those. One
 // that fails, or leaves blocks out, gets six more tries in a row, one that breaks a rule none. A
 // head that is in the future is refused, and so is a peer that names a head and
-// then answers a thousand ranges in a row with nothing.
+// then answers range after range with nothing: a thousand in a row, or sixteen that
+// take five minutes. Options.MinRate sets a floor below which any peer is given up.
+//
+// Where the disk is full, see store.FreeSpace, a sync waits until there is room.
 package rangesync

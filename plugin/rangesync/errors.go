@@ -25,6 +25,9 @@ var (
 	// the one before, which it has as well, or range after range has no block at
 	// all.
 	ErrGap = errors.New("rangesync: peer leaves out blocks")
+	// ErrBackfill is returned, before anything is asked, for an Options.From below the first block of a store that is
+	// not empty: blocks are added at the head only.
+	ErrBackfill = errors.New("rangesync: blocks below those that are stored cannot be downloaded")
 	// ErrFuture is returned, before anything is asked, for a peer whose status is of
 	// a chain that cannot be there yet. This host's clock may be wrong.
 	ErrFuture = errors.New("rangesync: peer's status is ahead of the clock")

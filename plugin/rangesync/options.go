@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"log/slog"
+	"math"
 
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
@@ -22,12 +23,18 @@ type Options struct {
 	// From is the slot to begin at if the store is empty, at most that of the
 	// peer's head. Zero means the peer's earliest available slot, which is genesis
 	// if it does not tell, or the first slot that it has to serve blocks of if it does
-	// serve them: it may lack sidecars alone. A store that holds blocks goes on from its head.
+	// serve them: it may lack sidecars alone. A store that holds blocks goes on from its head; a slot
+	// below its first block is ErrBackfill then.
 	From ssz.Slot
 	// Batch is how many slots are asked for at a time, at most what the network
 	// allows. A peer that grants less is asked for less, see Source.Pacer. Zero means
 	// DefaultBatch.
 	Batch uint64
+	// MinRate is how many slots a second the peer has to deal with, on average over
+	// each minute: deliver the blocks of, or leave empty. Blocks that do not link to
+	// the one before do not count. Below it the sync ends in a [*SlowError]. A peer may be
+	// asked more slowly than this by the client's pacer. Zero means no such floor.
+	MinRate float64
 	// Progress is called after each answer, when its blocks are stored, by the
 	// goroutine that called Run. Nil reports nothing.
 	Progress func(Progress)
@@ -43,6 +50,9 @@ func (o *Options) withDefaults(limit uint64) (Options, error) {
 	opts.Batch = cmp.Or(opts.Batch, min(DefaultBatch, limit))
 	if opts.Batch > limit {
 		return opts, fmt.Errorf("rangesync: batch of %d slots: the network allows 1 to %d", opts.Batch, limit)
+	}
+	if !(opts.MinRate >= 0) || math.IsInf(opts.MinRate, 0) {
+		return opts, fmt.Errorf("rangesync: MinRate %v: want 0, or slots a second", opts.MinRate)
 	}
 	opts.Logger = cmp.Or(opts.Logger, slog.New(slog.DiscardHandler))
 	return opts, nil
@@ -78,13 +88,15 @@ type Result struct {
 	// SSZ, those that were given up again included.
 	Blocks, Bytes uint64
 	// Earliest is the slot from which on the store is complete, and Last the slot
-	// of its last block. A store that begins with ranges which the peer answered
-	// with nothing counts as complete from the end of these.
+	// of its last block. Whether there are blocks before the first one that the peer
+	// gave cannot be known, so Earliest is its slot, but 0 if that is slot 1.
 	Earliest, Last ssz.Slot
 	// Head is the root of the last block.
 	Head ssz.Root
 	// Trusted is the root that was found in the chain, and TrustedSlot its slot.
-	// Up to there blocks are as good as this root; later ones merely link to it.
+	// Up to there blocks are as good as this root, but for their signatures, which
+	// roots do not cover; later ones merely link to it. If Trusted is the parent of
+	// the first block, TrustedSlot is 0: all blocks merely link to it.
 	Trusted     ssz.Root
 	TrustedSlot ssz.Slot
 	// Trust tells where Trusted came from. It is empty if none was found.

@@ -3,6 +3,7 @@ package rangesync
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/seed-2dd5877b/reqresp/plugin/store"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
@@ -27,7 +28,7 @@ func (r *run) rewind(ctx context.Context, why *store.LinkError) error {
 		return why
 	}
 	r.last = head
-	floor, verified, err := r.floor(ctx)
+	floor, verified, err := r.lowest(ctx)
 	if err != nil {
 		return err
 	}
@@ -40,7 +41,6 @@ func (r *run) rewind(ctx context.Context, why *store.LinkError) error {
 	}
 	r.rewinds++
 	r.opts.Logger.Warn("chain was reorganised, going back", "peer", r.Peer, "from", head, "to", to, "err", why)
-	r.earliest = r.store.Info().Earliest
 	if err := r.store.Truncate(ctx, to+1); err != nil {
 		return err
 	}
@@ -48,9 +48,9 @@ func (r *run) rewind(ctx context.Context, why *store.LinkError) error {
 	return nil
 }
 
-// floor returns the slot of the first block that is compared with the peer's, and
+// lowest returns the slot of the first block that is compared with the peer's, and
 // whether it is verified: it is the last block that is, or else the earliest.
-func (r *run) floor(ctx context.Context) (_ ssz.Slot, verified bool, err error) {
+func (r *run) lowest(ctx context.Context) (_ ssz.Slot, verified bool, err error) {
 	slot, verified, err := r.verified(ctx)
 	if err != nil || verified {
 		return slot, verified, err
@@ -68,12 +68,13 @@ func (r *run) forkPoint(ctx context.Context, why *store.LinkError, floor ssz.Slo
 		return slot, err
 	}
 	head := r.last
+	var empty emptyAnswers
 	for depth := ssz.Slot(rewindSlots); ; depth *= 2 {
 		first := floor
 		if head-floor >= depth {
 			first = head - depth + 1
 		}
-		other, shared, err := r.compare(ctx, first, head)
+		other, shared, err := r.compare(ctx, first, head, &empty)
 		if err != nil {
 			return 0, err
 		}
@@ -99,8 +100,10 @@ func (r *run) forkPoint(ctx context.Context, why *store.LinkError, floor ssz.Slo
 // block that the store does not hold, nil if there is none, and whether there was
 // one before it that the store holds. A peer that answers with nothing again and again is
 // not asked for the rest: a store may reach back for years.
-func (r *run) compare(ctx context.Context, first, last ssz.Slot) (other *beacon.Block, shared bool, err error) {
-	for empty := 0; first <= last; {
+func (r *run) compare(
+	ctx context.Context, first, last ssz.Slot, empty *emptyAnswers,
+) (other *beacon.Block, shared bool, err error) {
+	for first <= last {
 		count := r.count(uint64(last-first) + 1)
 		other, held, err := r.firstOther(ctx, first, count)
 		if held != nil || err == nil {
@@ -109,7 +112,7 @@ func (r *run) compare(ctx context.Context, first, last ssz.Slot) (other *beacon.
 		if held != nil {
 			shared = true
 			first = held.Slot + 1
-			empty = 0
+			*empty = emptyAnswers{}
 		}
 		switch {
 		case other != nil:
@@ -120,8 +123,8 @@ func (r *run) compare(ctx context.Context, first, last ssz.Slot) (other *beacon.
 			}
 		case held == nil:
 			first += ssz.Slot(count)
-			if empty++; empty == maxEmpty {
-				return nil, false, fmt.Errorf("%w: it shows no block in %d ranges before slot %d", ErrDiverged, empty, first)
+			if empty.add(time.Now()); empty.tooMany(time.Now()) {
+				return nil, false, fmt.Errorf("%w: it shows no block in %d ranges before slot %d", ErrDiverged, empty.n, first)
 			}
 		}
 	}

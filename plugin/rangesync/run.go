@@ -46,7 +46,12 @@ func Run(ctx context.Context, from Source, into *store.Store, opts *Options) (Re
 		return Result{}, err
 	}
 	r := &run{Source: from, network: network, store: into, opts: o}
-	err = r.sync(ctx)
+	watched, stop := r.watch(ctx)
+	defer stop()
+	err = r.sync(watched)
+	if slow, ok := errors.AsType[*SlowError](context.Cause(watched)); ok && err != nil {
+		err = slow
+	}
 	r.result.Last, r.result.Head, _ = into.Head()
 	r.result.Earliest = into.Info().Earliest
 	return r.result, err
@@ -58,13 +63,13 @@ type run struct {
 	store   *store.Store
 	opts    Options
 
-	earliest ssz.Slot // the slot from which on an empty store will be complete
-	trying   bool     // whether the peer has blocks before the earliest slot that it tells
-	last     ssz.Slot // the last slot dealt with
-	empty    int      // how many answers in a row had no block
-	retries  retries
-	rewinds  int // how often blocks were given up
-	result   Result
+	last    ssz.Slot // the last slot dealt with
+	empty   emptyAnswers
+	retries retries
+	rewinds int // how often blocks were given up
+	result  Result
+
+	floor floor
 }
 
 func (r *run) sync(ctx context.Context) error {
@@ -102,16 +107,18 @@ func (r *run) checkClock(now time.Time) error {
 	return nil
 }
 
-// maxEmpty is how many answers in a row may have no block. With the default batch
-// this is nine days of mainnet.
-const maxEmpty = 1024
-
 func (r *run) download(ctx context.Context) error {
 	for r.last < r.Status.HeadSlot {
-		if r.empty == maxEmpty {
+		if r.empty.tooMany(time.Now()) {
 			return fmt.Errorf("%w: none up to slot %d, with the head at slot %d", ErrGap, r.last, r.Status.HeadSlot)
 		}
 		err := r.batch(ctx)
+		if space, ok := errors.AsType[*store.SpaceError](err); ok {
+			if err := r.waitForSpace(ctx, space); err != nil {
+				return err
+			}
+			continue
+		}
 		if link, ok := errors.AsType[*store.LinkError](err); ok {
 			// Of its errors only this one has not been retried already.
 			if err = r.rewind(ctx, link); err != nil && !errors.Is(err, ErrGap) {
@@ -136,9 +143,6 @@ func (r *run) batch(ctx context.Context) error {
 	w := writer{run: r}
 	var failed error
 	for block, err := range r.Client.BlocksByRange(ctx, r.Peer, r.last+1, count) {
-		if err == nil && r.trying {
-			r.tried(block.Slot)
-		}
 		if err == nil {
 			err = w.add(ctx, block)
 		}
@@ -147,8 +151,8 @@ func (r *run) batch(ctx context.Context) error {
 			break
 		}
 	}
-	// What came before a failure is as good as ever, unless it was storing that failed.
-	if err := w.flush(ctx); err != nil && (failed == nil || isTransient(failed) || beacon.IsRateLimited(failed)) {
+	// What came before a failure, or before ctx has ended, is as good as ever, unless it was storing that failed.
+	if err := w.flush(context.WithoutCancel(ctx)); err != nil && (failed == nil || isTransient(failed) || beacon.IsRateLimited(failed)) {
 		failed = err
 	}
 	if failed == nil && w.blocks == 0 {
@@ -170,23 +174,13 @@ func (r *run) count(slots uint64) uint64 {
 	return count
 }
 
-// tried takes note of the first block, which a peer may have sent of more slots than it has.
-func (r *run) tried(first ssz.Slot) {
-	if r.trying = false; first >= r.Status.EarliestAvailableSlot {
-		r.earliest = r.Status.EarliestAvailableSlot
-	}
-}
-
 // skip takes note of an empty answer. It is one to the whole range; after blocks the
 // peer may have cut its answer short, so the rest is asked for again.
 func (r *run) skip(end ssz.Slot) {
+	r.floor.slots.Add(uint64(end - r.last))
 	r.last = end
-	r.empty++
+	r.empty.add(time.Now())
 	r.retries.gave()
-	if _, _, ok := r.store.Head(); !ok {
-		// No block will show whether it was true.
-		r.earliest = end + 1
-	}
 }
 
 func (r *run) report() {

@@ -35,11 +35,11 @@ func TestDownload(t *testing.T) {
 			status: func(s *beacon.Status) { s.EarliestAvailableSlot = 60 }, check: earliestIs(60),
 		},
 		{
-			name: "from a peer that lacks sidecars alone", peer: scriptedPeer{chain: whole}, stored: whole, requests: "1+64 65+64 129+14", check: earliestIs(1),
+			name: "from a peer that lacks sidecars alone", peer: scriptedPeer{chain: whole}, stored: whole, requests: "1+64 65+64 129+14", check: earliestIs(0),
 			status: func(s *beacon.Status) { s.EarliestAvailableSlot = 140 },
 		},
 		{
-			name: "from a peer that lacks all sidecars", peer: scriptedPeer{chain: whole}, stored: whole, requests: "1+64 65+64 129+14", check: earliestIs(1),
+			name: "from a peer that lacks all sidecars", peer: scriptedPeer{chain: whole}, stored: whole, requests: "1+64 65+64 129+14", check: earliestIs(0),
 			status: func(s *beacon.Status) { s.EarliestAvailableSlot = 143 },
 		},
 		{
@@ -72,9 +72,19 @@ func TestDownload(t *testing.T) {
 		{name: "empty slots and partial answers", peer: scriptedPeer{chain: sparse, script: atMost(1, sparse)}, stored: sparse},
 		{
 			name: "empty slots at the beginning", peer: scriptedPeer{chain: late}, stored: late, requests: "1+64 65+64 129+23",
-			check: earliestIs(129),
+			check: earliestIs(150),
 		},
-		{name: "empty slots in the first answer", peer: scriptedPeer{chain: fork(nil, 1, 5)}, stored: fork(nil, 1, 5), check: earliestIs(0)},
+		{name: "empty slots in the first answer", peer: scriptedPeer{chain: fork(nil, 1, 5)}, stored: fork(nil, 1, 5), check: earliestIs(5)},
+		{
+			// The chain links up to any root given. What the peer has left out before it nobody can know.
+			name: "first slots are left out", opts: rangesync.Options{TrustedRoot: devchain.HeadRoot()}, peer: scriptedPeer{chain: dev(40, 142)},
+			stored: dev(40, 142), check: earliestIs(40),
+		},
+		{name: "from a slot that is held", opts: rangesync.Options{From: 50}, held: dev(40, 70), peer: scriptedPeer{chain: whole}, stored: dev(40, 142)},
+		{
+			name: "from a slot below the store", opts: rangesync.Options{From: 39}, held: dev(40, 70), peer: scriptedPeer{chain: whole, script: unasked(t)},
+			stored: dev(40, 70), err: rangesync.ErrBackfill,
+		},
 		{
 			name: "head beyond what is served", peer: scriptedPeer{chain: whole}, stored: whole,
 			status: func(s *beacon.Status) { s.HeadSlot = 400 }, requests: "1+64 65+64 129+64 143+64 207+64 271+64 335+64 399+2",

@@ -12,6 +12,11 @@ import (
 func (r *run) confirm(ctx context.Context) error {
 	root, trust := r.trusted()
 	slot, ok, err := r.store.SlotOf(ctx, root)
+	if err == nil && !ok {
+		// A sync from a checkpoint begins after its block if that is of a slot before.
+		slot = 0
+		ok, err = r.isFirstParent(ctx, root)
+	}
 	if err != nil {
 		return err
 	}
@@ -24,6 +29,12 @@ func (r *run) confirm(ctx context.Context) error {
 	}
 	r.result.Trusted, r.result.TrustedSlot, r.result.Trust = root, slot, trust
 	return nil
+}
+
+// isFirstParent tells whether a root is that of the parent of the first block.
+func (r *run) isFirstParent(ctx context.Context, root ssz.Root) (bool, error) {
+	parent, ok, err := r.store.FirstParent(ctx)
+	return ok && parent == root, err
 }
 
 // anchor records a trusted block, unless one after it is verified already.

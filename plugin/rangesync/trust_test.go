@@ -32,6 +32,18 @@ func trusts(slot ssz.Slot, trust rangesync.Trust, anchor *store.Anchor, confirme
 	}
 }
 
+// trustsParent checks that the blocks of a run are found to link to a root below them.
+func trustsParent(root ssz.Root) func(*testing.T, *store.Store, rangesync.Result, error) {
+	return func(t *testing.T, s *store.Store, r rangesync.Result, _ error) {
+		if r.Trust != rangesync.TrustGiven || r.TrustedSlot != 0 || r.Trusted != root {
+			t.Errorf("result %+v, want %v", r, root)
+		}
+		if info := s.Info(); !info.AnchorBelow || info.AnchorHeld || info.Confirmed {
+			t.Errorf("info %+v", info)
+		}
+	}
+}
+
 // distrusts checks that nothing is recorded of a root that was not found.
 func distrusts(before *store.Anchor) func(*testing.T, *store.Store, rangesync.Result, error) {
 	return func(t *testing.T, s *store.Store, _ rangesync.Result, _ error) {
@@ -63,7 +75,14 @@ func TestTrust(t *testing.T) {
 		{name: "given at the first block", opts: at(1), check: trusts(1, given, anchorAt(1, store.Given), false)},
 		{name: "given, nothing to do", held: whole, opts: at(64), check: trusts(64, given, anchorAt(64, store.Given), true)},
 		{name: "given is unknown", opts: opts(unknown), err: rangesync.ErrUntrusted, check: distrusts(nil)},
-		{name: "given is genesis", opts: opts(whole[0].ParentRoot), err: rangesync.ErrUntrusted, check: distrusts(nil)},
+		{name: "given is genesis", opts: opts(whole[0].ParentRoot), check: trustsParent(whole[0].ParentRoot)},
+		// The block of a checkpoint is of an earlier slot if the first of the epoch is empty.
+		{name: "given is the parent of the first block", opts: from(100, at(99)), stored: dev(100, 142), check: trustsParent(whole[98].Root)},
+		{
+			name: "given before is the parent of the first block", held: dev(100, 120), anchor: &store.Anchor{Root: whole[98].Root, Origin: store.Given},
+			stored: dev(100, 142), check: trustsParent(whole[98].Root),
+		},
+		{name: "given is the parent of the second block before", opts: from(100, at(98)), stored: dev(100, 142), err: rangesync.ErrUntrusted, check: distrusts(nil)},
 		{name: "given is above the head", opts: at(142), peer: scriptedPeer{chain: dev(1, 140)}, stored: dev(1, 140), err: rangesync.ErrUntrusted, check: distrusts(nil)},
 		{name: "given is below the earliest", opts: from(100, at(64)), stored: dev(100, 142), err: rangesync.ErrUntrusted, check: distrusts(nil)},
 		{name: "given is unknown, another was found before", held: whole, anchor: anchorAt(64, store.Given), opts: opts(unknown), err: rangesync.ErrUntrusted, check: distrusts(anchorAt(64, store.Given))},

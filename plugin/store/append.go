@@ -19,13 +19,15 @@ const maxValueKept = 1 << 20
 // batch, which is synced: when Append returns nil all of them are stored for good, else none of
 // them is. Larger batches cost fewer syncs; all of a batch is in memory meanwhile.
 //
-// The first block of an empty store may be any; the parent of every other has to be the block
+// The first block of an empty store may be any, and is the earliest: what may be before it is not known. (Before slot 1
+// is nothing that could be sent; the earliest slot is 0 then.) The parent of every other block has to be the block
 // before it, or the error is a [*LinkError]. A block that is stored already, by its slot and root,
 // is passed over. Other blocks that are not above the head are [ErrOrder].
 //
 // Frames that every peer can read, see snappy.CheckFrames, are stored as they are; else the SSZ is
 // framed anew. Neither roots nor the content of frames are verified: blocks come from a
-// beacon.Client, which has done so. A block that contradicts itself is [ErrBlock].
+// beacon.Client, which has done so. A block that contradicts itself is [ErrBlock]. Where too little is free on the disk
+// it is a [*SpaceError].
 //
 // Append keeps no reference to the blocks.
 func (s *Store) Append(ctx context.Context, blocks ...*beacon.Block) error {
@@ -47,24 +49,43 @@ func (s *Store) Append(ctx context.Context, blocks ...*beacon.Block) error {
 		if err := s.put(batch, next.network, b); err != nil {
 			return err
 		}
-		next.Head = &position{b.Slot, b.Root}
-		if next.Earliest == nil {
-			next.Earliest = new(b.Slot)
+		if next.Head == nil {
+			next.First, next.Earliest = new(b.Slot), new(earliest(b.Slot))
 		}
+		next.Head = &position{b.Slot, b.Root}
 	}
 	if batch.ValueSize() == 0 {
 		return nil
 	}
+	// It is written to a log, and then to a table.
+	if err := s.CheckSpace(Reserve + 2*uint64(batch.ValueSize())); err != nil {
+		return err
+	}
 	return s.commit(batch, &next)
+}
+
+// Reserve is how many bytes Append leaves free on the volume of the database, see [FreeSpace]: for what the database
+// writes in the background.
+const Reserve = 64 << 20
+
+// CheckSpace returns a [*SpaceError] if fewer than want bytes are free on the volume of the database, see [FreeSpace].
+func (s *Store) CheckSpace(want uint64) error {
+	if s.free == nil {
+		return nil
+	}
+	if free, err := s.free(); err == nil && free < want {
+		return &SpaceError{Free: free, Want: want}
+	}
+	return nil
 }
 
 // checkPlace tells whether b is stored already, or else verifies that it comes next.
 func (s *Store) checkPlace(c *chain, b *beacon.Block) (stored bool, err error) {
 	switch {
-	case c.Earliest != nil && b.Slot < *c.Earliest:
-		return false, fmt.Errorf("%w: slot %d, the earliest is %d", ErrOrder, b.Slot, *c.Earliest)
 	case c.Head == nil:
 		return false, nil
+	case b.Slot < *c.Earliest:
+		return false, fmt.Errorf("%w: slot %d, the earliest is %d", ErrOrder, b.Slot, *c.Earliest)
 	case b.Slot > c.Head.Slot:
 		if b.ParentRoot != c.Head.Root {
 			return false, &LinkError{b.Slot, b.ParentRoot, c.Head.Slot, c.Head.Root}
@@ -153,7 +174,7 @@ func (s *Store) commit(batch ethdb.Batch, next *view) error {
 // write writes a batch along with the record of the chain.
 func (s *Store) write(batch ethdb.Batch, c *chain) error {
 	version := binary.BigEndian.AppendUint32(make([]byte, sumSize), schemaVersion)
-	if err := batch.Put([]byte{versionKey}, seal(version)); err != nil {
+	if err := put(batch, versionKey, version); err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
 	if err := putJSON(batch, chainKey, c); err != nil {

@@ -264,12 +264,11 @@ func TestAfterAFailedWriteOnlyReadersGoOn(t *testing.T) {
 			}
 			db.onWrite, db.onSync = nil, nil
 			for name, err := range map[string]error{
-				"Append":      s.Append(t.Context(), blocks[10:20]...),
-				"Truncate":    s.Truncate(t.Context(), 5),
-				"Prune":       s.Prune(t.Context(), 5),
-				"SetSource":   s.SetSource(t.Context(), beacon.Status{}),
-				"SetEarliest": s.SetEarliest(t.Context(), 1),
-				"SetNetwork":  s.SetNetwork(t.Context(), realNetwork),
+				"Append":     s.Append(t.Context(), blocks[10:20]...),
+				"Truncate":   s.Truncate(t.Context(), 5),
+				"Prune":      s.Prune(t.Context(), 5),
+				"SetSource":  s.SetSource(t.Context(), beacon.Status{}),
+				"SetNetwork": s.SetNetwork(t.Context(), realNetwork),
 			} {
 				if !errors.Is(err, store.ErrFailed) || !errors.Is(err, broken) {
 					t.Errorf("%s: error %v, want %v with its cause", name, err, store.ErrFailed)

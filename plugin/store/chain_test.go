@@ -174,11 +174,11 @@ func TestStatusClaimsTheFinalizedBlockOnlyIfItIsHeld(t *testing.T) {
 				}
 			}
 		}
-		expect("below", beacon.Status{HeadRoot: blocks[62].Root, HeadSlot: 63, EarliestAvailableSlot: 1})
+		expect("below", beacon.Status{HeadRoot: blocks[62].Root, HeadSlot: 63})
 		must(t, s.Append(t.Context(), blocks[63:]...))
 		full := beacon.Status{
 			FinalizedRoot: devchain.FinalizedRoot(), FinalizedEpoch: 2,
-			HeadRoot: blocks[141].Root, HeadSlot: 142, EarliestAvailableSlot: 1,
+			HeadRoot: blocks[141].Root, HeadSlot: 142,
 		}
 		expect("above", full)
 		full.EarliestAvailableSlot = 64

@@ -53,8 +53,8 @@ func (s *Store) truncate(ctx context.Context, from ssz.Slot, head *position) err
 			if between, _ := s.lastBlock(from, low); between != nil {
 				next.Head = between
 			}
-		} else if head == nil && from == *next.Earliest {
-			next.Earliest = nil
+		} else if head == nil {
+			next.First, next.Earliest = nil, nil
 		}
 		if err := s.discard(&next, low, top); err != nil || low == from {
 			return err
@@ -92,7 +92,10 @@ func (s *Store) prune(ctx context.Context, before ssz.Slot) error {
 			return err
 		}
 		end := first + min(before-first, discardStep)
-		next.Earliest = &end
+		next.Earliest, next.First = &end, nil
+		if r, err := s.first(&next.chain); err == nil {
+			next.First = &r.Slot
+		}
 		if err := s.discard(&next, first, end-1); err != nil {
 			return err
 		}

@@ -61,6 +61,7 @@
 //	f, slot (8)     root (32), frames
 //	i, root (32)    slot (8)
 //	b, slot (8)     root (32), KZG commitments (4), block hash (32), parent block hash (32)
+//	av, zn, zc      as v, n and c
 //
 // The entries under b spare a look into the block, from Deneb on. They may be missing, as in databases of
 // earlier versions of this package, which ignore them; one whose root is not that of the slot's block is left

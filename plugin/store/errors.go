@@ -22,15 +22,15 @@ var (
 	// already: below the earliest slot, in a slot known to be empty, or in the place of another.
 	ErrOrder = errors.New("store: block out of order")
 
-	// ErrNotEmpty is returned by SetEarliest when the store holds blocks.
-	ErrNotEmpty = errors.New("store: not empty")
-
 	// ErrNoNetwork is returned by Verify when no network has been set.
 	ErrNoNetwork = errors.New("store: no network is set")
 
 	// ErrDiscarded is returned to a reader for a block which the store has discarded since it
 	// named it. It wraps beacon.ErrDiscarded.
 	ErrDiscarded = fmt.Errorf("store: block was discarded: %w", beacon.ErrDiscarded)
+
+	// ErrCorrupt is wrapped by every error for what is damaged on the disk, each [*CorruptError] among them.
+	ErrCorrupt = errors.New("store: damaged")
 
 	// ErrFailed is returned by all methods that write after a write has failed. It wraps the
 	// first failure. Reading goes on; to write again, open the store anew.
@@ -50,6 +50,18 @@ var (
 	errIndex    = errors.New("root does not lead to the slot")
 	errBlobs    = errors.New("commitments differ from the block's")
 )
+
+// A SpaceError is returned by Append when too little is free on the volume of the database, see [FreeSpace]. Nothing
+// was stored, and nothing has failed: with more room the same call does.
+type SpaceError struct {
+	Free uint64 // how many bytes are free
+	Want uint64 // how many have to be
+}
+
+// Error names both in MiB.
+func (e *SpaceError) Error() string {
+	return fmt.Sprintf("store: %d MiB are free on the volume, want at least %d: make room", e.Free>>20, (e.Want+1<<20-1)>>20)
+}
 
 // A LinkError is returned by Append for a block whose parent is not the block stored before it.
 type LinkError struct {
@@ -84,6 +96,9 @@ func (e *CorruptError) Error() string {
 // Unwrap returns what is wrong.
 func (e *CorruptError) Unwrap() error { return e.Err }
 
+// Is reports whether target is ErrCorrupt.
+func (e *CorruptError) Is(target error) bool { return target == ErrCorrupt }
+
 // A NetworkError is returned by SetNetwork and UseNetwork when the store's blocks are those of another network.
 type NetworkError struct {
 	Stored, Given Network
@@ -91,7 +106,12 @@ type NetworkError struct {
 	Differences []string
 }
 
-// Error names both networks, and the values that differ.
+// Error names both networks, if their names or genesis differ, and the values that differ.
 func (e *NetworkError) Error() string {
-	return fmt.Sprintf("store: the blocks are of %v, not of %v: %s", e.Stored, e.Given, strings.Join(e.Differences, "; "))
+	differences := strings.Join(e.Differences, "; ")
+	stored, given := e.Stored.String(), e.Given.String()
+	if stored == given {
+		return fmt.Sprintf("store: the blocks are of %s, with another schedule: %s", stored, differences)
+	}
+	return fmt.Sprintf("store: the blocks are of %s, not of %s: %s", stored, given, differences)
 }

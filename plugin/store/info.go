@@ -33,8 +33,8 @@ type Anchor struct {
 
 // Info is what a store knows of its chain besides the blocks.
 type Info struct {
-	// Earliest is the slot from which on, up to the head, the store holds every block of the
-	// chain. Zero if the store is empty and none has been set.
+	// Earliest is the slot from which on, up to the head, the store holds every block of the chain: that of the first
+	// block, or a later one that Prune has set. Zero if the first block is that of slot 1, or if the store is empty.
 	Earliest ssz.Slot
 	// Source is what the source of the blocks last said of itself: a claim, unless Confirmed. Nil
 	// if none is recorded.
@@ -44,6 +44,9 @@ type Info struct {
 	// AnchorHeld tells that the store holds the anchor, at its slot if that is known. The blocks
 	// below it are then those that it links to.
 	AnchorHeld bool
+	// AnchorBelow tells that the anchor is the parent of the first block, which the store does not hold: the blocks
+	// then link to the anchor, and not the anchor to them.
+	AnchorBelow bool
 	// Confirmed tells that the source's finalized block is the anchor or one that the anchor
 	// links to, and that the anchor was given. It is derived whenever something changes, and
 	// false as long as one of these blocks is missing.
@@ -64,10 +67,20 @@ func (s *Store) Info() Info {
 	if v.Anchor != nil {
 		anchor := *v.Anchor
 		info.Anchor = &anchor
+		info.AnchorBelow = v.below
 		info.AnchorHeld = v.anchor != nil && (anchor.Slot == 0 || anchor.Slot == *v.anchor)
 		info.Confirmed = info.AnchorHeld && anchor.Origin == Given && v.finalized != nil && *v.finalized <= *v.anchor
 	}
 	return info
+}
+
+// FirstParent returns the root of the parent of the first block, which the store does not hold. It reports false if the
+// store is empty. The error is a [*CorruptError].
+func (s *Store) FirstParent(ctx context.Context) (parent ssz.Root, ok bool, err error) {
+	if err := ctx.Err(); err != nil {
+		return ssz.Root{}, false, err
+	}
+	return s.firstParent(&s.view.Load().chain)
 }
 
 // SetSource records what the source of the blocks says of itself. The store reports the finalized
@@ -88,19 +101,6 @@ func (s *Store) SetAnchor(ctx context.Context, a Anchor) error {
 	}
 	return s.update(ctx, func(c *chain) error {
 		c.Anchor = &a
-		return nil
-	})
-}
-
-// SetEarliest says that there is no block between slot and the first block that will be appended:
-// what a range request which begins at slot has shown. Without it, the store answers for slots
-// from its first block on. The store has to be empty, else the error is [ErrNotEmpty].
-func (s *Store) SetEarliest(ctx context.Context, slot ssz.Slot) error {
-	return s.update(ctx, func(c *chain) error {
-		if c.Head != nil {
-			return fmt.Errorf("%w: earliest slot %d is fixed by the blocks", ErrNotEmpty, *c.Earliest)
-		}
-		c.Earliest = &slot
 		return nil
 	})
 }

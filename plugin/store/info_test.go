@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -72,8 +73,10 @@ func TestOpenReportsDamagedRecordsOfTheChain(t *testing.T) {
 		db := memorydb.New()
 		openWith(t, db, realBlocks()[:5]...)
 		damage(t, db, []byte(key), damages["middle bit"])
-		if _, err := store.Open(db); err == nil {
-			t.Errorf("damaged record %q is no error", key)
+		checkServed(t, open(t, db), realBlocks()[:5]) // There is the copy.
+		damage(t, db, []byte("z"+key), damages["middle bit"])
+		if _, err := store.Open(db); !errors.Is(err, store.ErrCorrupt) {
+			t.Errorf("damaged record %q: error %v, want %v", key, err, store.ErrCorrupt)
 		}
 	}
 }
@@ -112,18 +115,19 @@ func TestSetNetwork(t *testing.T) {
 		return with(func(n *store.Network) { n.Config = strings.Replace(n.Config, from, to, 1) })
 	}
 	tests := map[string]struct {
-		given store.Network
-		same  bool
+		given   store.Network
+		same    bool
+		differs string // what a schedule does in
 	}{
-		"another comment":             {config("# ", "# The "), true},
-		"another name":                {config("CONFIG_NAME: mainnet", "CONFIG_NAME: devnet"), true},
-		"a fork to come":              {config("GLOAS_FORK_EPOCH: 18446744073709551615", "GLOAS_FORK_EPOCH: 100"), true},
-		"a fork that has been":        {config("FULU_FORK_EPOCH: 2", "FULU_FORK_EPOCH: 1"), false},
-		"a fork that has not been":    {config("FULU_FORK_EPOCH: 2", "FULU_FORK_EPOCH: 200"), false},
-		"another version":             {config("0x05000000", "0x05000001"), false},
-		"another preset":              {config("PRESET_BASE: mainnet", "PRESET_BASE: minimal"), false},
-		"another genesis time":        {with(func(n *store.Network) { n.GenesisTime++ }), false},
-		"other validators at genesis": {with(func(n *store.Network) { n.GenesisValidatorsRoot[5]++ }), false},
+		"another comment":             {config("# ", "# The "), true, ""},
+		"another name":                {config("CONFIG_NAME: mainnet", "CONFIG_NAME: devnet"), true, ""},
+		"a fork to come":              {config("GLOAS_FORK_EPOCH: 18446744073709551615", "GLOAS_FORK_EPOCH: 100"), true, ""},
+		"a fork that has been":        {config("FULU_FORK_EPOCH: 2", "FULU_FORK_EPOCH: 1"), false, "FULU_FORK_EPOCH is 1, was 2"},
+		"a fork that has not been":    {config("FULU_FORK_EPOCH: 2", "FULU_FORK_EPOCH: 200"), false, "FULU_FORK_EPOCH is 200, was 2"},
+		"another version":             {config("0x05000000", "0x05000001"), false, "ELECTRA_FORK_VERSION is 0x05000001, was 0x05000000"},
+		"another preset":              {config("PRESET_BASE: mainnet", "PRESET_BASE: minimal"), false, "PRESET_BASE is minimal, was mainnet"},
+		"another genesis time":        {with(func(n *store.Network) { n.GenesisTime++ }), false, ""},
+		"other validators at genesis": {with(func(n *store.Network) { n.GenesisValidatorsRoot[5]++ }), false, ""},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -141,9 +145,13 @@ func TestSetNetwork(t *testing.T) {
 				if !ok || mismatch.Stored != realNetwork || mismatch.Given != tt.given {
 					t.Fatalf("error %v, want a NetworkError", err)
 				}
-				for _, n := range []store.Network{realNetwork, tt.given} {
-					if !strings.Contains(err.Error(), n.String()) {
-						t.Errorf("error %q does not name %v", err, n)
+				want := []string{realNetwork.String(), tt.given.String(), tt.differs}
+				if strings.Contains(err.Error(), ", not of") == (realNetwork.String() == tt.given.String()) {
+					t.Errorf("error %q", err)
+				}
+				for _, want := range want {
+					if !strings.Contains(err.Error(), want) {
+						t.Errorf("error %q does not name %v", err, want)
 					}
 				}
 			} else if err != nil {
@@ -202,9 +210,8 @@ func TestInfo(t *testing.T) {
 			must(t, s.SetSource(t.Context(), beacon.Status{}))
 			must(t, s.SetSource(t.Context(), source))
 			must(t, s.SetAnchor(t.Context(), tt.anchor))
-			must(t, s.SetEarliest(t.Context(), 1))
 			must(t, s.Append(t.Context(), blocks[:tt.held]...))
-			want := store.Info{Earliest: 1, Source: &source, Anchor: &tt.anchor, AnchorHeld: tt.heldAnchor, Confirmed: tt.yes}
+			want := store.Info{Source: &source, Anchor: &tt.anchor, AnchorHeld: tt.heldAnchor, Confirmed: tt.yes}
 			for _, s := range []*store.Store{s, open(t, db)} {
 				if got := s.Info(); !reflect.DeepEqual(got, want) {
 					t.Errorf("info %+v, want %+v", got, want)
@@ -238,34 +245,107 @@ func TestSetAnchorRejectsUnknownOrigins(t *testing.T) {
 	}
 }
 
-func TestSetEarliest(t *testing.T) {
+// What is before the first block nobody can know, whatever the source of the block says: only before slot 1 there is
+// nothing that could be sent.
+func TestTheEarliestSlotIsThatOfTheFirstBlock(t *testing.T) {
+	t.Parallel()
+	blocks := realBlocks()
+	for first, want := range map[int]ssz.Slot{1: 0, 2: 2, 40: 40} {
+		eachDatabase(t, func(t *testing.T, db ethdb.KeyValueStore) {
+			s := openWith(t, db, blocks[first-1:]...)
+			for _, s := range []*store.Store{s, open(t, db)} {
+				if got := s.Info().Earliest; got != want {
+					t.Errorf("first block %d: earliest slot %d, want %d", first, got, want)
+				}
+				if status, err := s.Status(t.Context()); err != nil || status.EarliestAvailableSlot != want {
+					t.Errorf("first block %d: status %+v, %v", first, status, err)
+				}
+				if _, err := byRange(s, want-1, 10); want > 0 && !errors.Is(err, beacon.ErrUnavailable) {
+					t.Errorf("first block %d: range below: error %v", first, err)
+				}
+				parent, ok, err := s.FirstParent(t.Context())
+				if err != nil || !ok || parent != blocks[first-1].ParentRoot {
+					t.Errorf("first block %d: parent %v, %t, %v", first, parent, ok, err)
+				}
+			}
+			must(t, s.Truncate(t.Context(), 0)) // Nothing is known any more.
+			if _, ok, err := s.FirstParent(t.Context()); ok || err != nil {
+				t.Errorf("empty: there is a first block: %v", err)
+			}
+			must(t, s.Append(t.Context(), blocks[10]))
+			if got := s.Info().Earliest; got != 11 {
+				t.Errorf("earliest slot %d, want that of the first block, 11", got)
+			}
+		})
+	}
+}
+
+// TestAnEarlierClaimIsGivenUp opens stores as earlier versions have left them: complete, as they say, from a slot on
+// that no block proves.
+func TestAnEarlierClaimIsGivenUp(t *testing.T) {
+	t.Parallel()
+	blocks := realBlocks()
+	for name, tt := range map[string]struct {
+		blocks []*beacon.Block
+		claim  string // in the record of the chain
+		want   ssz.Slot
+	}{
+		"slots left out":         {blocks[39:], `"earliest":0`, 40},
+		"from a slot that asked": {blocks[39:], `"earliest":20`, 40},
+		"from slot 1":            {blocks, `"earliest":0`, 0},
+		"as it is":               {blocks[39:], `"earliest":40`, 40},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			eachDatabase(t, func(t *testing.T, db ethdb.KeyValueStore) {
+				openWith(t, db, tt.blocks...)
+				damage(t, db, []byte("c"), func(value []byte) []byte {
+					record := string(value[4:])
+					record = regexp.MustCompile(`"earliest":\d+`).ReplaceAllString(record, tt.claim)
+					record = regexp.MustCompile(`,"first":\d+`).ReplaceAllString(record, "")
+					if !strings.Contains(record, tt.claim) || strings.Contains(record, "first") {
+						t.Fatalf("record %s", record)
+					}
+					return sealed([]byte(record))
+				})
+				s := open(t, db)
+				if got := s.Info().Earliest; got != tt.want {
+					t.Errorf("earliest slot %d, want %d", got, tt.want)
+				}
+				must(t, s.SetSource(t.Context(), beacon.Status{}))
+				if got := open(t, db).Info().Earliest; got != tt.want {
+					t.Errorf("earliest slot %d once written, want %d", got, tt.want)
+				}
+			})
+		})
+	}
+}
+
+func TestPrunedSlotsStayKnown(t *testing.T) {
+	t.Parallel()
+	eachDatabase(t, func(t *testing.T, db ethdb.KeyValueStore) {
+		blocks := syntheticBlocks(1, 1000, 5, 10, 20)
+		s := openWith(t, db, blocks...)
+		must(t, s.Prune(t.Context(), 8))
+		if got := open(t, db).Info().Earliest; got != 8 {
+			t.Errorf("earliest slot %d, want 8", got)
+		}
+	})
+}
+
+func TestTheParentOfTheFirstBlockAsAnAnchor(t *testing.T) {
 	t.Parallel()
 	eachDatabase(t, func(t *testing.T, db ethdb.KeyValueStore) {
 		blocks := realBlocks()
-		s := open(t, db)
-		must(t, s.SetEarliest(t.Context(), 5))
-		if err := s.Append(t.Context(), blocks[3]); !errors.Is(err, store.ErrOrder) {
-			t.Errorf("append below: error %v, want %v", err, store.ErrOrder)
-		}
-		must(t, s.SetEarliest(t.Context(), 0))
-		must(t, s.Append(t.Context(), blocks[:5]...))
-		if err := s.SetEarliest(t.Context(), 1); !errors.Is(err, store.ErrNotEmpty) {
-			t.Errorf("error %v, want %v", err, store.ErrNotEmpty)
-		}
-		s = open(t, db)
-		refs, err := byRange(s, 0, 4)
-		must(t, err)
-		checkRefs(t, refs, blocks[:3])
-
-		must(t, s.Truncate(t.Context(), 1)) // Slot 0 is still known to be empty.
-		must(t, s.Append(t.Context(), blocks[0]))
-		if got := s.Info().Earliest; got != 0 {
-			t.Errorf("earliest slot %d, want 0", got)
-		}
-		must(t, s.Truncate(t.Context(), 0)) // Nothing is known any more.
-		must(t, s.Append(t.Context(), blocks[10]))
-		if got := s.Info().Earliest; got != 11 {
-			t.Errorf("earliest slot %d, want that of the first block, 11", got)
+		s := openWith(t, db, blocks[64:]...)
+		for _, root := range []ssz.Root{blocks[63].Root, blocks[62].Root} {
+			must(t, s.SetAnchor(t.Context(), store.Anchor{Root: root, Origin: store.Given}))
+			for _, s := range []*store.Store{s, open(t, db)} {
+				info := s.Info()
+				if info.AnchorBelow != (root == blocks[63].Root) || info.AnchorHeld || info.Confirmed {
+					t.Errorf("info %+v", info)
+				}
+			}
 		}
 	})
 }

@@ -3,6 +3,7 @@ package store_test
 import (
 	"bufio"
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -16,6 +17,8 @@ import (
 	"github.com/seed-2dd5877b/reqresp/plugin/store"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
+
+var kills = flag.Int("kills", 20, "how often a process that appends blocks is killed")
 
 // killedDir tells a process of this test binary that it is the one to be killed, and in which
 // directory its database is.
@@ -68,7 +71,7 @@ func appendUntilKilled(dir string) error {
 // verifies that each block whose Append had returned is there.
 func TestReportedBlocksSurviveAKill(t *testing.T) {
 	t.Parallel()
-	rounds := 20
+	rounds := *kills
 	if testing.Short() {
 		rounds = 5
 	}

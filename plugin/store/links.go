@@ -27,13 +27,13 @@ func (l *links) check(r *record) error {
 }
 
 // gap returns what is wrong before r, whose parent is not the block before. Nothing is wrong
-// before the first block of the range, unless the index says that its parent is of the range.
+// before the first block of the range if that is the first of all, or if its parent is known to be before the range.
 func (l *links) gap(r *record) error {
 	slot, ok, err := l.store.lookUp(r.parent)
 	switch {
 	case err == nil && ok && l.start <= slot && slot < r.Slot:
 		return &CorruptError{slot, r.parent, errMissing}
-	case l.last.Root != (ssz.Root{}):
+	case l.last.Root != (ssz.Root{}), err == nil && !ok && l.view.First != nil && r.Slot > *l.view.First:
 		return &CorruptError{r.Slot, r.Root, fmt.Errorf("%w: %v, not %v", errParent, r.parent, l.last.Root)}
 	}
 	return nil

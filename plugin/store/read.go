@@ -3,10 +3,12 @@ package store
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"iter"
 
 	"github.com/ethereum/go-ethereum/ethdb"
 
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
@@ -14,8 +16,25 @@ import (
 // absent. The caller releases the iterator.
 func (s *Store) seek(key []byte) (it ethdb.Iterator, ok bool) {
 	it = s.db.NewIterator(key, nil)
-	return it, it.Next()
+	if ok = it.Next(); ok || it.Error() == nil {
+		return it, ok
+	}
+	// An iterator fails because of damage beside the key as well, in a newer table. Get looks into fewer.
+	if value, err := s.db.Get(key); err == nil {
+		it.Release()
+		return found{key, value}, true
+	}
+	return it, false
 }
+
+// found is an iterator that rests on a key for good.
+type found struct{ key, value []byte }
+
+func (found) Next() bool      { return false }
+func (found) Error() error    { return nil }
+func (f found) Key() []byte   { return f.key }
+func (f found) Value() []byte { return f.value }
+func (found) Release()        {}
 
 // record returns what is recorded of the block of a slot. It reports false if there is none.
 func (s *Store) record(slot ssz.Slot) (r record, ok bool, err error) {
@@ -54,9 +73,9 @@ func (s *Store) lookUp(root ssz.Root) (slot ssz.Slot, ok bool, err error) {
 const scanBatch = 64
 
 // scan yields what is recorded of the blocks of the slots from first to last, in ascending order.
-// A damaged record is yielded as its slot along with a *CorruptError, and the scan goes on; any
-// other error is the last pair. It reads batch records at a time, at most scanBatch, and holds no
-// iterator while it yields.
+// A damaged record is yielded as its slot along with a *CorruptError, and the scan goes on. So are slots whose records
+// cannot be read: as the first of them, with an error that tells the last. It reads batch records at a time, at
+// most scanBatch, and holds no iterator while it yields.
 func (s *Store) scan(first, last ssz.Slot, batch int) iter.Seq2[record, error] {
 	return func(yield func(record, error) bool) {
 		var buf [scanBatch]record
@@ -68,16 +87,19 @@ func (s *Store) scan(first, last ssz.Slot, batch int) iter.Seq2[record, error] {
 				}
 				first = records[i].Slot + 1
 			}
-			if err != nil {
-				var r record
-				corrupt, ok := errors.AsType[*CorruptError](err)
-				if ok {
-					r.Slot = corrupt.Slot
-				}
-				if !yield(r, err) || !ok {
-					return
-				}
-				first = r.Slot + 1
+			corrupt, damaged := errors.AsType[*CorruptError](err)
+			switch {
+			case damaged:
+				first = corrupt.Slot + 1
+			case err != nil && len(records) > 0:
+				// What follows may be readable from there.
+			case err != nil:
+				end := s.unreadableUntil(first, last)
+				corrupt = &CorruptError{Slot: first, Err: fmt.Errorf("unreadable up to slot %d: %w", end, err)}
+				first = end + 1
+			}
+			if corrupt != nil && !yield(record{BlockRef: beacon.BlockRef{Slot: corrupt.Slot}}, corrupt) {
+				return
 			}
 			if all || first == 0 || first > last {
 				return
@@ -86,8 +108,43 @@ func (s *Store) scan(first, last ssz.Slot, batch int) iter.Seq2[record, error] {
 	}
 }
 
+// unreadableUntil returns the last slot after first, and up to last, from which on no record can be read.
+func (s *Store) unreadableUntil(first, last ssz.Slot) ssz.Slot {
+	// Look ever farther ahead, and then closer.
+	bad, good := first, last
+	for step := ssz.Slot(1); ; step *= 2 {
+		if step == 0 || step > last-first {
+			if good = last; !s.readableFrom(last, last) {
+				return last
+			}
+			break
+		}
+		if good = first + step; s.readableFrom(good, last) {
+			break
+		}
+		bad = good
+	}
+	for good-bad > 1 {
+		if between := bad + (good-bad)/2; s.readableFrom(between, last) {
+			good = between
+		} else {
+			bad = between
+		}
+	}
+	return bad
+}
+
+// readableFrom tells whether a record can be read from a slot on, or that there is none.
+func (s *Store) readableFrom(slot, last ssz.Slot) bool {
+	var room [1]record
+	_, _, err := s.records(room[:0], slot, last)
+	_, damaged := errors.AsType[*CorruptError](err)
+	return err == nil || damaged
+}
+
 // records appends the records of the slots from first to last to dst, as far as its capacity
-// goes, and reports whether these were all. Upon an error it returns the records before it.
+// goes, and reports whether these were all. Upon an error it returns the records before it: a *CorruptError is of the
+// record's own, any other is the database's.
 func (s *Store) records(dst []record, first, last ssz.Slot) (_ []record, all bool, err error) {
 	var start [8]byte
 	binary.BigEndian.PutUint64(start[:], uint64(first))
@@ -95,7 +152,8 @@ func (s *Store) records(dst []record, first, last ssz.Slot) (_ []record, all boo
 	defer it.Release()
 	for len(dst) < cap(dst) {
 		if !it.Next() {
-			return dst, true, it.Error()
+			err := it.Error()
+			return dst, err == nil, err
 		}
 		key := it.Key()
 		if len(key) != slotKeySize {
@@ -121,7 +179,8 @@ func (s *Store) roots(dst []ssz.Root, start []byte) (_ []ssz.Root, all bool, err
 	defer it.Release()
 	for len(dst) < cap(dst) {
 		if !it.Next() {
-			return dst, true, it.Error()
+			err := it.Error()
+			return dst, err == nil, err
 		}
 		if key := it.Key(); len(key) == indexKeySize {
 			dst = append(dst, ssz.Root(key[1:]))

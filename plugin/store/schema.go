@@ -20,6 +20,8 @@ const (
 	framesPrefix = 'f'
 	indexPrefix  = 'i'
 	blobsPrefix  = 'b'
+	lowPrefix    = 'a'
+	highPrefix   = 'z'
 )
 
 const (
@@ -32,6 +34,15 @@ const (
 	framesHeader = sumSize + rootSize
 	blobsSize    = sumSize + rootSize + 4 + 2*rootSize
 )
+
+// copyKey returns the key under which the value of a key is stored a second time. It is at the other end of the database:
+// whatever file, or block of a file, holds one of them should not hold the other.
+func copyKey(key byte) []byte {
+	if key == versionKey {
+		return []byte{lowPrefix, key}
+	}
+	return []byte{highPrefix, key}
+}
 
 func slotKey(prefix byte, slot ssz.Slot) []byte {
 	return appendSlotKey(make([]byte, 0, slotKeySize), prefix, slot)

@@ -1,9 +1,11 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync/atomic"
 
@@ -17,7 +19,8 @@ import (
 // concurrently.
 type Store struct {
 	db   ethdb.KeyValueStore
-	view atomic.Pointer[view] // What readers see. Replaced, never changed.
+	free func() (uint64, error) // nil if it is not to be asked
+	view atomic.Pointer[view]   // What readers see. Replaced, never changed.
 
 	turn   chan struct{} // Holds an element while a writer is at work.
 	failed error         // The first failure of a write. Belongs to the writer.
@@ -35,6 +38,7 @@ type view struct {
 	network   *network  // Nil if not set.
 	finalized *ssz.Slot // Where the finalized block of chain.Source is held, nil if it is not.
 	anchor    *ssz.Slot // Where the anchor is held, nil if it is not.
+	below     bool      // The anchor is the parent of the first block.
 	discards  uint64    // How often blocks have been discarded.
 }
 
@@ -42,7 +46,8 @@ type view struct {
 // changes.
 type chain struct {
 	Head     *position     `json:"head,omitempty"`     // Nil if the store is empty.
-	Earliest *ssz.Slot     `json:"earliest,omitempty"` // Nil if neither set nor given by a first block.
+	Earliest *ssz.Slot     `json:"earliest,omitempty"` // Nil if the store is empty.
+	First    *ssz.Slot     `json:"first,omitempty"`    // That of the first block. Nil if there is none, or if it is not known.
 	Source   *sourceStatus `json:"source,omitempty"`
 	Anchor   *Anchor       `json:"anchor,omitempty"`
 }
@@ -58,13 +63,25 @@ func (c *chain) holds(slot ssz.Slot) bool {
 	return c.Head != nil && *c.Earliest <= slot && slot <= c.Head.Slot
 }
 
+// An Option changes how [Open] opens a store.
+type Option func(*Store)
+
+// FreeSpace has Append ask, before it writes, how many bytes are free on the volume of the database, and keep
+// [Reserve] of them: the error is a [*SpaceError] otherwise. By default it writes until it fails. Nothing is
+// refused while free fails.
+func FreeSpace(free func() (uint64, error)) Option { return func(s *Store) { s.free = free } }
+
 // Open opens the store in db, which is either empty or has been used by this package before. It
 // writes nothing, so that a database that is read-only can be served.
 //
 // The error wraps [ErrSchema] if the database is neither. Damage to the blocks does not keep the
-// store from being opened, damage to the records of the chain and its network does.
-func Open(db ethdb.KeyValueStore) (*Store, error) {
+// store from being opened. The records of the chain, of its network and of the schema are stored twice, far
+// apart; damage to both of a kind keeps the store from being opened, and the error wraps [ErrCorrupt].
+func Open(db ethdb.KeyValueStore, options ...Option) (*Store, error) {
 	s := &Store{db: db, turn: make(chan struct{}, 1)}
+	for _, o := range options {
+		o(s)
+	}
 	if err := s.checkSchema(); err != nil {
 		return nil, err
 	}
@@ -75,6 +92,7 @@ func Open(db ethdb.KeyValueStore) (*Store, error) {
 	if v.Head != nil && v.Earliest == nil {
 		return nil, fmt.Errorf("store: record of the chain: %w: head without earliest slot", ErrSchema)
 	}
+	s.mend(&v.chain)
 	var stored Network
 	if err := s.readJSON(networkKey, &stored); err != nil {
 		return nil, fmt.Errorf("store: record of the network: %w", err)
@@ -90,21 +108,59 @@ func Open(db ethdb.KeyValueStore) (*Store, error) {
 	return s, nil
 }
 
+// mend gives up what an earlier version, which did not record the first block, has claimed of the slots below it.
+func (s *Store) mend(c *chain) {
+	if c.Head == nil {
+		c.Earliest = nil
+		return
+	}
+	if c.First != nil {
+		return
+	}
+	first, err := s.first(c)
+	if err == nil {
+		c.First, c.Earliest = &first.Slot, new(earliest(first.Slot))
+	} else if corrupt, ok := errors.AsType[*CorruptError](err); ok {
+		c.Earliest = &corrupt.Slot
+	}
+}
+
+// first returns what is recorded of the first block of c, which is not empty. The error is a *CorruptError: of the
+// earliest slot if nothing can be read.
+func (s *Store) first(c *chain) (record, error) {
+	var room [1]record
+	found, _, err := s.records(room[:0], *c.Earliest, c.Head.Slot)
+	if len(found) > 0 {
+		return found[0], nil
+	}
+	if err == nil {
+		return record{}, &CorruptError{c.Head.Slot, c.Head.Root, errMissing}
+	}
+	if _, ok := errors.AsType[*CorruptError](err); !ok {
+		err = &CorruptError{Slot: *c.Earliest, Err: err}
+	}
+	return record{}, err
+}
+
+// earliest returns the slot from which on a chain is known whose first block is of a slot. Before slot 1
+// there is the genesis block only, which nobody sends. Before any other block may be others, whatever
+// peers say.
+func earliest(first ssz.Slot) ssz.Slot {
+	if first == 1 {
+		return 0
+	}
+	return first
+}
+
 // checkSchema verifies that the database is empty or of this version.
 func (s *Store) checkSchema() error {
-	it := s.db.NewIterator([]byte{versionKey}, nil)
-	defer it.Release()
-	if !it.Next() {
-		if err := it.Error(); err != nil {
-			return fmt.Errorf("store: %w", err)
-		}
+	payload, ok, err := s.read(versionKey)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: the version of the schema is unreadable: %w", ErrSchema, err)
+	case !ok:
 		return s.checkEmpty()
-	}
-	if len(it.Key()) != 1 {
-		return fmt.Errorf("%w: it holds other data", ErrSchema)
-	}
-	payload, err := unseal(it.Value())
-	if err != nil || len(payload) != 4 {
+	case len(payload) != 4:
 		return fmt.Errorf("%w: the version of the schema is unreadable", ErrSchema)
 	}
 	if v := binary.BigEndian.Uint32(payload); v != schemaVersion {
@@ -125,18 +181,55 @@ func (s *Store) checkEmpty() error {
 	return nil
 }
 
-// readJSON decodes the value of a key into dst, and leaves dst as it is if there is none.
-func (s *Store) readJSON(key byte, dst any) error {
-	it := s.db.NewIterator([]byte{key}, nil)
+// read returns what follows the checksum of the value of a key, or of its copy if the value is missing or damaged. It
+// reports false if there is neither. The error wraps ErrCorrupt.
+func (s *Store) read(key byte) (payload []byte, ok bool, err error) {
+	payload, ok, err = s.readAt([]byte{key})
+	if ok && err == nil {
+		return payload, true, nil
+	}
+	if payload, ok, copyErr := s.readAt(copyKey(key)); ok && copyErr == nil {
+		return payload, true, nil
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	return nil, false, nil
+}
+
+func (s *Store) readAt(key []byte) (payload []byte, ok bool, err error) {
+	it := s.db.NewIterator(key, nil)
 	defer it.Release()
 	if !it.Next() {
-		return it.Error()
+		return nil, false, it.Error()
 	}
-	payload, err := unseal(it.Value())
-	if err != nil {
+	if len(it.Key()) != len(key) {
+		return nil, false, nil // No key of ours.
+	}
+	value := bytes.Clone(it.Value())
+	if err := it.Error(); err != nil {
+		return nil, false, err
+	}
+	payload, err = unseal(value)
+	return payload, err == nil, err
+}
+
+// readJSON decodes the value of a key into dst, and leaves dst as it is if there is none.
+func (s *Store) readJSON(key byte, dst any) error {
+	payload, ok, err := s.read(key)
+	if err != nil || !ok {
 		return err
 	}
 	return json.Unmarshal(payload, dst)
+}
+
+// put writes a payload, which follows room for the checksum, and its copy.
+func put(w ethdb.KeyValueWriter, key byte, value []byte) error {
+	seal(value)
+	if err := w.Put([]byte{key}, value); err != nil {
+		return err
+	}
+	return w.Put(copyKey(key), value)
 }
 
 // putJSON writes a value that readJSON reads.
@@ -145,17 +238,21 @@ func putJSON(w ethdb.KeyValueWriter, key byte, src any) error {
 	if err != nil {
 		return err
 	}
-	return w.Put([]byte{key}, seal(append(make([]byte, sumSize), payload...)))
+	return put(w, key, append(make([]byte, sumSize), payload...))
 }
 
 // publish completes v and shows it to readers.
 func (s *Store) publish(v *view) {
-	v.finalized, v.anchor = nil, nil
+	v.finalized, v.anchor, v.below = nil, nil, false
 	if v.Source != nil {
 		v.finalized = s.finalizedSlot(v)
 	}
 	if v.Anchor != nil {
 		v.anchor = s.slotOf(&v.chain, v.Anchor.Root)
+		if v.anchor == nil {
+			parent, ok, err := s.firstParent(&v.chain)
+			v.below = err == nil && ok && parent == v.Anchor.Root
+		}
 	}
 	s.view.Store(v)
 }
@@ -188,6 +285,15 @@ func (s *Store) slotOf(c *chain, root ssz.Root) *ssz.Slot {
 		return nil
 	}
 	return &slot
+}
+
+// firstParent returns the root of the parent of the first block. It reports false if c is empty.
+func (s *Store) firstParent(c *chain) (parent ssz.Root, ok bool, err error) {
+	if c.Head == nil {
+		return ssz.Root{}, false, nil
+	}
+	r, err := s.first(c)
+	return r.parent, err == nil, err
 }
 
 // lock waits until no other writer is at work.

@@ -12,9 +12,9 @@ import (
 
 	"github.com/ethereum/go-ethereum/ethdb"
 	"github.com/ethereum/go-ethereum/ethdb/memorydb"
-	"github.com/ethereum/go-ethereum/ethdb/pebble"
 
 	"github.com/seed-2dd5877b/reqresp/plugin/devchain"
+	"github.com/seed-2dd5877b/reqresp/plugin/internal/pebble"
 	"github.com/seed-2dd5877b/reqresp/plugin/store"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/snappy"
@@ -75,7 +75,7 @@ func openPebble(tb testing.TB, dir string) ethdb.KeyValueStore {
 }
 
 func openDatabase(dir string) (ethdb.KeyValueStore, error) {
-	return pebble.New(dir, 16, 64, "", false)
+	return pebble.Open(dir, 16, 64)
 }
 
 // eachDatabase runs a test on every kind of database.

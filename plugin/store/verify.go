@@ -13,7 +13,8 @@ import (
 
 // Verify reads everything that is stored and verifies that nothing is missing or damaged: that
 // each block decodes from its frames as its fork has it, that its slot, parent root and root are
-// those recorded, that its parent is the block before it, and that its root leads to it.
+// those recorded, that its parent is the block before it, and that its root leads to it. The signature of a block,
+// which its root does not cover, is not verified: that takes the chain's state.
 //
 // It yields every block, in ascending order, with a nil error or with a [*CorruptError]. A block
 // that is missing is yielded, with its error, before the one that names it as its parent, or at
@@ -163,11 +164,14 @@ func (c *check) index(ctx context.Context) bool {
 	for all := false; !all; {
 		var found []ssz.Root
 		var err error
-		if found, all, err = c.store.roots(roots[:0], next); err == nil {
-			err = ctx.Err()
-		}
-		if err != nil {
-			return c.report(beacon.BlockRef{}, err)
+		found, all, err = c.store.roots(roots[:0], next)
+		switch {
+		case ctx.Err() != nil:
+			return c.report(beacon.BlockRef{}, ctx.Err())
+		case err != nil && len(c.reported) > 0:
+			return true // What cannot be read has been reported along with its blocks.
+		case err != nil:
+			return c.report(beacon.BlockRef{}, &CorruptError{Err: fmt.Errorf("index of the roots: %w", err)})
 		}
 		for _, root := range found {
 			slot, ok, err := c.store.lookUp(root)

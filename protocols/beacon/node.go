@@ -92,7 +92,7 @@ func (s *Server) exchangeStatus(ctx context.Context, from peer.ID, theirs Status
 
 func (s *Server) goodbye(_ context.Context, from peer.ID, req *ssz.Goodbye) (*ssz.Goodbye, error) {
 	reason := GoodbyeReason(*req)
-	s.log.Info("peer said goodbye", "peer", from, "reason", reason)
+	s.log.Debug("peer said goodbye", "peer", from, "reason", reason)
 	s.forget(from)
 	s.opts.PeerTrace.goodbye(from, reason)
 	return req, nil

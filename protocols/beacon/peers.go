@@ -99,7 +99,7 @@ func (s *Server) greet(conn network.Conn) {
 	s.spawn(func(ctx context.Context) {
 		// A peer that is gone already is not dialed for the sake of manners.
 		if _, err := s.Handshake(network.WithNoDial(ctx, "greeting"), id); err != nil && ctx.Err() == nil {
-			s.log.Info("status handshake failed", "peer", id, "err", err)
+			s.log.Debug("status handshake failed", "peer", id, "err", err)
 		}
 	})
 }
@@ -135,7 +135,7 @@ func (s *Server) leave(ctx context.Context, id peer.ID, reason GoodbyeReason, wh
 	if why != nil {
 		attrs = append(attrs, "err", why)
 	}
-	s.log.Info("leaving peer", attrs...)
+	s.log.Debug("leaving peer", attrs...)
 	ctx, cancel := context.WithTimeout(ctx, goodbyeTimeout)
 	defer cancel()
 	// A peer that hung up first is not dialed for the sake of manners.

@@ -1,0 +1,118 @@
+package pebble
+
+import (
+	"slices"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/ethereum/go-ethereum/ethdb"
+)
+
+// An iterator is an ethdb.Iterator. It must not be used concurrently.
+type iterator struct {
+	d       *Database
+	it      *pebble.Iterator // nil if there is none, or none any more
+	started bool
+	err     error
+}
+
+// NewIterator implements ethdb.Iteratee. The database is not closed before the iterator is released.
+func (d *Database) NewIterator(prefix, start []byte) ethdb.Iterator {
+	it := &iterator{d: d}
+	if it.err = d.use(); it.err != nil {
+		return it
+	}
+	defer it.recover()
+	it.it, it.err = d.db.NewIter(&pebble.IterOptions{
+		LowerBound: slices.Concat(prefix, start),
+		UpperBound: upperBound(prefix),
+	})
+	if it.err != nil {
+		it.it = nil
+		d.done()
+	}
+	return it
+}
+
+// upperBound returns the first key after all that have a prefix, nil if there is none.
+func upperBound(prefix []byte) []byte {
+	for i := len(prefix) - 1; i >= 0; i-- {
+		if prefix[i] != 0xff {
+			bound := slices.Clone(prefix[:i+1])
+			bound[i]++
+			return bound
+		}
+	}
+	return nil
+}
+
+// recover turns a panic of Pebble's into an error.
+func (it *iterator) recover() {
+	if r := recover(); r != nil {
+		it.err = panicked(r)
+	}
+}
+
+// Next implements ethdb.Iterator. An iterator at its end is as if it were released.
+func (it *iterator) Next() bool {
+	if it.it == nil || it.err != nil {
+		return false
+	}
+	if !it.move() {
+		it.Release()
+		return false
+	}
+	return true
+}
+
+func (it *iterator) move() (ok bool) {
+	defer it.recover()
+	if it.started {
+		return it.it.Next()
+	}
+	it.started = true
+	return it.it.First()
+}
+
+// Error implements ethdb.Iterator.
+func (it *iterator) Error() error {
+	if it.err == nil && it.it != nil {
+		it.err = explain(it.it.Error())
+	}
+	return it.err
+}
+
+// Key implements ethdb.Iterator.
+func (it *iterator) Key() []byte {
+	if it.it == nil || it.err != nil {
+		return nil
+	}
+	return it.it.Key()
+}
+
+// Value implements ethdb.Iterator. It is nil if it cannot be read; then Error tells why.
+func (it *iterator) Value() []byte {
+	if it.it == nil || it.err != nil {
+		return nil
+	}
+	defer it.recover()
+	value, err := it.it.ValueAndErr()
+	if err != nil {
+		it.err = explain(err)
+		return nil
+	}
+	return value
+}
+
+// Release implements ethdb.Iterator.
+func (it *iterator) Release() {
+	if it.it == nil {
+		return
+	}
+	defer it.d.done()
+	defer it.recover()
+	closing := it.it
+	it.it = nil
+	if err := closing.Close(); err != nil && it.err == nil {
+		it.err = explain(err)
+	}
+}
