@@ -106,10 +106,13 @@ func offersOf(t *testing.T, chain beacon.Chain, at ssz.Slot) (ids []protocol.ID)
 
 // A peer holds it against a node that it refuses a protocol of the fork: it offers them all, at every fork.
 func TestServerWithoutAChainOffersWhatAnyServerDoes(t *testing.T) {
+	const columns = beacon.ProtocolPrefix + "/data_column_sidecars_by_"
 	for at, least := range map[ssz.Slot][]protocol.ID{
 		firstSlot: {idGoodbye, idMetaDataV2, idPing, idStatusV1, idByRange, idByRoot},
-		1000: {idGoodbye, idMetaDataV3, idPing, idStatusV2, idByRange, idByRoot,
-			"/eth2/beacon_chain/req/data_column_sidecars_by_range/1/ssz_snappy", "/eth2/beacon_chain/req/data_column_sidecars_by_root/1/ssz_snappy"},
+		1000: {
+			idGoodbye, idMetaDataV3, idPing, idStatusV2, idByRange, idByRoot,
+			columns + "range/1/ssz_snappy", columns + "root/1/ssz_snappy",
+		},
 	} {
 		got, want := offersOf(t, beacon.NoChain, at), offersOf(t, onlyBlocks{devChain()}, at)
 		if !slices.Equal(got, want) {
