@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync/atomic"
 
@@ -59,7 +58,7 @@ func (w *goodbyeWatch) explain(err error) error {
 	switch {
 	case err == nil || said == nil:
 		return err
-	case isFinal(said.reason) && !errors.Is(err, said):
+	case isFinal(said.reason):
 		return said // The rest follows from it.
 	}
 	return fmt.Errorf("%w; %w", err, said)

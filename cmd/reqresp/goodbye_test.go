@@ -148,7 +148,7 @@ func TestGoodbyeEndsACommand(t *testing.T) {
 				})
 				start := time.Now()
 				o := runCLI(t, append(append([]string{command}, args(addr)...), devNetwork(t)...)...)
-				if o.code != exitFailed || !strings.Contains(o.stderr, want) {
+				if o.code != exitFailed || !strings.Contains(o.stderr, want) || strings.Count(o.stderr, "goodbye") > 1 {
 					t.Errorf("exit code %d: %s, want %q", o.code, o.stderr, want)
 				}
 				if took := time.Since(start); took > patience/2 {

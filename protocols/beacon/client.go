@@ -31,7 +31,8 @@ const maxConcurrentRequests = 2
 // On mplex, which has no flow control, a call for many objects makes several requests, one after the other, of
 // which each passes the Pacer and is told to the Trace: no more is asked for at a time than is likely to be held
 // while the caller works, by the size of what the peer sent before. What is checked is checked
-// across them, and a call by range goes on after a request that the peer answered with less.
+// across them, and a call by range goes on after a request that the peer answered with less. ErrNotLinked between two
+// answers is no violation, as the peer's chain may have been reorganized since the first.
 //
 // Errors are those of package reqresp: a remote *reqresp.Error for a peer's verdict, see
 // [IsRateLimited], and a *reqresp.Failure for everything else. The failure wraps

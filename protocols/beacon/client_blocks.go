@@ -71,6 +71,7 @@ func (r *rangeCheck) next(n int) any {
 }
 
 func (r *rangeCheck) check(b *Block) error {
+	joins := !r.any
 	if err := r.span.check(uint64(b.Slot)); err != nil {
 		return err
 	}
@@ -78,7 +79,12 @@ func (r *rangeCheck) check(b *Block) error {
 		return fmt.Errorf("%w: %d after %d", ErrSlotOrder, b.Slot, r.last.Slot)
 	}
 	if r.last != nil && b.ParentRoot != r.last.Root {
-		return fmt.Errorf("%w: parent %v of slot %d, slot %d is %v", ErrNotLinked, b.ParentRoot, b.Slot, r.last.Slot, r.last.Root)
+		err := fmt.Errorf("%w: parent %v of slot %d, slot %d is %v",
+			ErrNotLinked, b.ParentRoot, b.Slot, r.last.Slot, r.last.Root)
+		if joins {
+			return &changedError{err}
+		}
+		return err
 	}
 	r.last = b
 	return nil

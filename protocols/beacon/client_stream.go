@@ -61,6 +61,12 @@ type call[T any, P interface {
 // again has brought once more.
 var errSeen = errors.New("beacon: object was received before")
 
+// A changedError is what a check says of the first object of an answer that is not of the chain of the answers
+// before it. The peer's chain may have been reorganized since, so that no rule is broken.
+type changedError struct{ error }
+
+func (e *changedError) Unwrap() error { return e.error }
+
 // stream asks a peer by the first of some protocols that it supports, and yields the objects that
 // answer, each checked.
 func (c *call[T, P]) stream(ctx context.Context, to peer.ID, plan plan, specs ...*reqresp.Spec) iter.Seq2[*T, error] {
@@ -205,9 +211,15 @@ func (c *call[T, P]) receive(out *reqresp.Outbound) (*T, error) {
 	if err := out.Receive(object); err != nil {
 		return nil, err
 	}
-	switch err := c.check(object); {
+	err := c.check(object)
+	changed, ok := errors.AsType[*changedError](err)
+	switch {
 	case errors.Is(err, errSeen):
 		return nil, err
+	case ok:
+		return nil, &reqresp.Failure{
+			Peer: out.Conn().RemotePeer(), Protocol: out.Protocol(), Phase: reqresp.PhaseResponse, Err: changed.error,
+		}
 	case err != nil:
 		return nil, out.Reject(err)
 	}

@@ -17,7 +17,7 @@
 // left, and so is everyone when the server stops.
 //
 // A program without a chain of its own gives [NoChain], and takes part all the same: peers disconnect a host that does
-// not answer their status, ping and metadata requests.
+// not answer their status, ping and metadata requests, or that refuses a protocol of the fork.
 //
 // A [Client] asks peers, and checks what it is answered before it hands it on: that blocks are
 // well-formed, of the slots or roots asked for, in order, linked to each other and of the

@@ -64,36 +64,57 @@ func (s *Server) newFrontiers() (all []*frontier) {
 	return all
 }
 
-// from returns the slot after the last block up to the head that has sidecars which have to be served, or 0.
+// from returns the slot after the last block up to the head that has sidecars which have to be served, or 0. A
+// look that is not quick takes many turns, so that peers are answered meanwhile.
 func (f *frontier) from(ctx context.Context, status Status, quick bool) (ssz.Slot, error) {
-	select {
-	case f.turn <- struct{}{}:
-		defer func() { <-f.turn }()
-	case <-ctx.Done():
-		return 0, ctx.Err()
-	}
 	start, end := f.slots(status)
 	if start >= end {
 		return 0, nil
 	}
-	look := frontierLook{f: f, start: start, quick: quick, seen: stretch{from: end}}
-	if f.head == status.HeadRoot {
+	look := frontierLook{f: f, start: start, seen: stretch{from: end}}
+	slots := frontierStep
+	if quick {
+		slots = frontierQuick
+	}
+	for first := true; ; first = false {
+		more, err := f.lookOn(ctx, &look, status.HeadRoot, slots, first)
+		if err != nil {
+			return 0, err
+		}
+		if quick || !more {
+			return look.result(), nil
+		}
+	}
+}
+
+// lookOn takes a turn, looks at some slots, and reports whether more are left. What is known is taken over at the
+// first.
+func (f *frontier) lookOn(
+	ctx context.Context, look *frontierLook, head ssz.Root, slots int, first bool,
+) (more bool, err error) {
+	select {
+	case f.turn <- struct{}{}:
+		defer func() { <-f.turn }()
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+	if first && f.head == head {
 		look.seen = f.known
 	}
-	err := look.run(ctx)
+	err = look.run(ctx, slots)
 	switch {
 	case err == nil:
 	case ctx.Err() != nil:
-		return 0, ctx.Err()
+		return false, ctx.Err()
 	case errors.Is(err, ErrUnavailable), errors.Is(err, ErrDiscarded):
 		f.head, f.known = ssz.Root{}, stretch{} // The chain has changed since. It is looked at anew the next time.
-		return look.result(), nil
+		return false, nil
 	default:
 		f.server.log.Error("cannot tell which blocks have sidecars", "up to slot", look.seen.from, "err", err)
 		look.seen.found = true // What cannot be read cannot be served.
 	}
-	look.keep(status.HeadRoot)
-	return look.result(), nil
+	look.keep(head)
+	return look.left(), nil
 }
 
 // slots returns the range of the slots whose sidecars have to be served.
@@ -112,15 +133,18 @@ func (f *frontier) slots(status Status) (start, end ssz.Slot) {
 type frontierLook struct {
 	f     *frontier
 	start ssz.Slot // where it ends at the latest
-	quick bool
 
 	seen stretch
 	open ssz.Slot // the slot after the head if its payload may yet be revealed, else zero
 	some bool     // the open head may have sidecars
 }
 
-func (l *frontierLook) run(ctx context.Context) error {
-	for left := frontierQuick; !l.seen.found && l.seen.from > l.start && (left > 0 || !l.quick); left -= frontierStep {
+// left reports whether anything is left to look at.
+func (l *frontierLook) left() bool { return !l.seen.found && l.seen.from > l.start }
+
+// run looks at so many slots.
+func (l *frontierLook) run(ctx context.Context, slots int) error {
+	for ; l.left() && slots > 0; slots -= frontierStep {
 		from := max(l.start, l.seen.from-min(l.seen.from, frontierStep))
 		sp, err := l.f.server.spanOf(ctx, from, uint64(l.seen.from-from), frontierStep)
 		if err != nil {

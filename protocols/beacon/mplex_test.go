@@ -170,6 +170,11 @@ func byRangeOf(request []byte) (start ssz.Slot, count uint64) {
 	return ssz.Slot(binary.LittleEndian.Uint64(raw)), binary.LittleEndian.Uint64(raw[8:])
 }
 
+func isVerdict(err error) bool {
+	_, ok := errors.AsType[*reqresp.Error](err)
+	return ok
+}
+
 // TestJoinsOfRequestsOverMplex has a peer answer a call for more than is asked for at a time: the first request is for
 // 32 slots, as no block has been seen.
 func TestJoinsOfRequestsOverMplex(t *testing.T) {
@@ -234,6 +239,11 @@ func TestJoinsOfRequestsOverMplex(t *testing.T) {
 				}
 			case !errors.Is(err, tt.err):
 				t.Errorf("got %v, want %v", err, tt.err)
+			}
+			// The chain may have been reorganized between two answers.
+			blamed := tt.err != nil && !isVerdict(tt.err) && !errors.Is(tt.err, beacon.ErrNotLinked)
+			if errors.Is(err, reqresp.ErrViolation) != blamed {
+				t.Errorf("got %v: the peer is blamed: %v", err, !blamed)
 			}
 		})
 	}

@@ -11,7 +11,8 @@ import (
 
 // NoChain is the [Chain] of a node that holds none, such as a crawler or a client that only downloads. A server
 // of NoChain takes part in the domain as every peer has to: it exchanges statuses, and answers ping, metadata and
-// goodbye. It offers no other protocol.
+// goodbye. It offers what a server of any chain does, as peers leave a node that does not: it answers requests by range
+// with ResourceUnavailable, and leaves out by root what is asked for.
 //
 // It tells each peer the view of the chain that this peer has told last, as peers leave those whose view differs too
 // much: until then, a head at slot 0. The earliest available slot is the one after the head, as no block is held. Of a

@@ -3,6 +3,7 @@ package beacon_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"math"
 	"slices"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
@@ -84,30 +86,79 @@ func TestClientAloneIsLeftByWatchfulPeers(t *testing.T) {
 	})
 }
 
-// It offers the protocols that it answers, at every fork, and no others.
-func TestServerWithoutAChainOffersWhatItServes(t *testing.T) {
-	tests := map[ssz.Slot][]protocol.ID{
-		firstSlot: {idGoodbye, idMetaDataV2, idPing, idStatusV1},
-		1000:      {idGoodbye, idMetaDataV3, idPing, idStatusV2},
-	}
-	for slot, want := range tests {
-		simulate(t, func(t *testing.T, client, server host.Host) {
-			late := devNetwork().TimeAt(slot)
-			serve(t, client, beacon.NoChain, beacon.ServerOptions{Now: func() time.Time { return late }})
-			connect(t, client, server)
-			settle()
-			var got []protocol.ID
-			for _, id := range must(server.Peerstore().GetProtocols(client.ID())) {
-				if bytes.HasPrefix([]byte(id), []byte(beacon.ProtocolPrefix)) {
-					got = append(got, id)
-				}
+// offersOf returns the protocols of the domain that a server of a chain offers at a slot.
+func offersOf(t *testing.T, chain beacon.Chain, at ssz.Slot) (ids []protocol.ID) {
+	t.Helper()
+	simulate(t, func(t *testing.T, client, server host.Host) {
+		late := devNetwork().TimeAt(at)
+		serve(t, server, chain, beacon.ServerOptions{Now: func() time.Time { return late }})
+		connect(t, client, server)
+		settle()
+		for _, id := range must(client.Peerstore().GetProtocols(server.ID())) {
+			if bytes.HasPrefix([]byte(id), []byte(beacon.ProtocolPrefix)) {
+				ids = append(ids, id)
 			}
-			slices.Sort(got)
-			if !slices.Equal(got, want) {
-				t.Errorf("slot %d: offers %q, want %q", slot, got, want)
+		}
+		slices.Sort(ids)
+	})
+	return ids
+}
+
+// A peer holds it against a node that it refuses a protocol of the fork: it offers them all, at every fork.
+func TestServerWithoutAChainOffersWhatAnyServerDoes(t *testing.T) {
+	const columns = beacon.ProtocolPrefix + "/data_column_sidecars_by_"
+	for at, least := range map[ssz.Slot][]protocol.ID{
+		firstSlot: {idGoodbye, idMetaDataV2, idPing, idStatusV1, idByRange, idByRoot},
+		1000: {
+			idGoodbye, idMetaDataV3, idPing, idStatusV2, idByRange, idByRoot,
+			columns + "range/1/ssz_snappy", columns + "root/1/ssz_snappy",
+		},
+	} {
+		got, want := offersOf(t, beacon.NoChain, at), offersOf(t, onlyBlocks{devChain()}, at)
+		if !slices.Equal(got, want) {
+			t.Errorf("slot %d: offers %q, want %q", at, got, want)
+		}
+		for _, id := range least {
+			if !slices.Contains(got, id) {
+				t.Errorf("slot %d: does not offer %s", at, id)
 			}
-		})
+		}
 	}
+}
+
+// onlyBlocks hides what a chain holds besides blocks.
+type onlyBlocks struct{ beacon.Chain }
+
+// Requests by range are told that nothing is available, those by root get nothing.
+func TestServerWithoutAChainAnswersThatItHoldsNothing(t *testing.T) {
+	late := devNetwork().TimeAt(1000)
+	simulate(t, func(t *testing.T, client, server host.Host) {
+		now := func() time.Time { return late }
+		serve(t, client, beacon.NoChain, beacon.ServerOptions{Now: now})
+		c := newClient(server)
+		ctx, to := t.Context(), client.ID()
+		roots := []ssz.Root{{1}}
+		columns := []uint64{0, 1, 2, 3}
+		isUnavailable := func(err error) bool {
+			e, ok := errors.AsType[*reqresp.Error](err)
+			return ok && e.Remote && e.Code == reqresp.CodeResourceUnavailable
+		}
+		column := func(d *beacon.DataColumnSidecar) []byte { return d.SSZ }
+		block := func(b *beacon.Block) []byte { return b.SSZ }
+		if got, err := drain(c.BlocksByRange(ctx, to, 990, 8), block); len(got) > 0 || !isUnavailable(err) {
+			t.Errorf("blocks by range: %d, %v", len(got), err)
+		}
+		if got, err := drain(c.DataColumnSidecarsByRange(ctx, to, 990, 8, columns), column); len(got) > 0 || !isUnavailable(err) {
+			t.Errorf("columns by range: %d, %v", len(got), err)
+		}
+		if got, err := drain(c.BlocksByRoot(ctx, to, roots), block); len(got) > 0 || err != nil {
+			t.Errorf("blocks by root: %d, %v", len(got), err)
+		}
+		ids := []ssz.DataColumnsByRootIdentifier{{BlockRoot: roots[0], Columns: columns}}
+		if got, err := drain(c.DataColumnSidecarsByRoot(ctx, to, ids), column); len(got) > 0 || err != nil {
+			t.Errorf("columns by root: %d, %v", len(got), err)
+		}
+	})
 }
 
 // Each peer is told its own view of the chain, of which no block is held, and with our fork digest.

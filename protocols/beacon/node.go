@@ -20,43 +20,43 @@ var unaryTimeouts = reqresp.Timeouts{Total: 5 * time.Minute}
 func (f *Family) nodeProtocols() []*Protocol {
 	return []*Protocol{
 		{
-			Name: "status", Version: 2, node: true, Request: "StatusV2", Response: "StatusV2",
+			Name: "status", Version: 2, Request: "StatusV2", Response: "StatusV2",
 			First: ssz.Fulu, Last: newest, timeouts: unaryTimeouts,
 			declare: unary(&f.StatusV2),
 			serve:   func(s *Server, _ *Protocol) reqresp.HandlerFunc { return f.StatusV2.Serve(s.statusV2).Handler },
 		},
 		{
-			Name: "status", Version: 1, node: true, Request: "StatusV1", Response: "StatusV1",
+			Name: "status", Version: 1, Request: "StatusV1", Response: "StatusV1",
 			First: ssz.Phase0, Last: ssz.Electra, timeouts: unaryTimeouts,
 			declare: unary(&f.StatusV1),
 			serve:   func(s *Server, _ *Protocol) reqresp.HandlerFunc { return f.StatusV1.Serve(s.statusV1).Handler },
 		},
 		{
-			Name: "goodbye", Version: 1, node: true, Request: "Goodbye", Response: "Goodbye",
+			Name: "goodbye", Version: 1, Request: "Goodbye", Response: "Goodbye",
 			First: ssz.Phase0, Last: newest, timeouts: unaryTimeouts,
 			declare: unary(&f.Goodbye),
 			serve:   func(s *Server, _ *Protocol) reqresp.HandlerFunc { return f.Goodbye.Serve(s.goodbye).Handler },
 		},
 		{
-			Name: "ping", Version: 1, node: true, Request: "Ping", Response: "Ping",
+			Name: "ping", Version: 1, Request: "Ping", Response: "Ping",
 			First: ssz.Phase0, Last: newest, timeouts: unaryTimeouts,
 			declare: unary(&f.Ping),
 			serve:   func(s *Server, _ *Protocol) reqresp.HandlerFunc { return f.Ping.Serve(s.ping).Handler },
 		},
 		{
-			Name: "metadata", Version: 3, node: true, Response: "MetaDataV3",
+			Name: "metadata", Version: 3, Response: "MetaDataV3",
 			First: ssz.Fulu, Last: newest, timeouts: unaryTimeouts,
 			declare: unary(&f.MetaDataV3),
 			serve:   func(s *Server, _ *Protocol) reqresp.HandlerFunc { return f.MetaDataV3.Serve(s.metaDataV3).Handler },
 		},
 		{
-			Name: "metadata", Version: 2, node: true, Response: "MetaDataV2",
+			Name: "metadata", Version: 2, Response: "MetaDataV2",
 			First: ssz.Altair, Last: ssz.Electra, timeouts: unaryTimeouts,
 			declare: unary(&f.MetaDataV2),
 			serve:   func(s *Server, _ *Protocol) reqresp.HandlerFunc { return f.MetaDataV2.Serve(s.metaDataV2).Handler },
 		},
 		{
-			Name: "metadata", Version: 1, node: true, Response: "MetaDataV1",
+			Name: "metadata", Version: 1, Response: "MetaDataV1",
 			First: ssz.Phase0, Last: ssz.Phase0, timeouts: unaryTimeouts,
 			declare: unary(&f.MetaDataV1),
 			serve:   func(s *Server, _ *Protocol) reqresp.HandlerFunc { return f.MetaDataV1.Serve(s.metaDataV1).Handler },

@@ -17,9 +17,6 @@ type offer struct {
 // offers returns all methods that are offered at some time: those that the chain can answer.
 func (s *Server) offers() (all []offer) {
 	for _, p := range s.family.protocols {
-		if s.chain == NoChain && !p.node {
-			continue
-		}
 		if handler := p.serve(s, p); handler != nil {
 			all = append(all, offer{reqresp.Method{Spec: p.spec, Handler: handler}, p})
 		}

@@ -28,7 +28,6 @@ type Protocol struct {
 	// keep offering it for a while, see OfferedAt.
 	First, Last ssz.Fork
 
-	node     bool                                          // it is about nodes, and needs no chain
 	maxItems func(*ssz.Config, ssz.Fork) uint64            // nil: one
 	cost     func(*Protocol, any) uint64                   // nil: MaxItems
 	linger   func(*ssz.Config) uint64                      // epochs; nil: one

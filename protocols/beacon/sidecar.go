@@ -38,6 +38,7 @@ func (o *sidecarOrder) seen(slot ssz.Slot, root ssz.Root, index uint64) bool {
 }
 
 func (o *sidecarOrder) check(slot ssz.Slot, root ssz.Root, index uint64) error {
+	joins := !o.span.any
 	if err := o.span.check(uint64(slot)); err != nil {
 		return err
 	}
@@ -46,7 +47,11 @@ func (o *sidecarOrder) check(slot ssz.Slot, root ssz.Root, index uint64) error {
 		case slot < o.slot:
 			return fmt.Errorf("%w: %d after %d", ErrSlotOrder, slot, o.slot)
 		case slot == o.slot && root != o.root:
-			return fmt.Errorf("%w: blocks %v and %v in slot %d", ErrNotLinked, o.root, root, slot)
+			err := fmt.Errorf("%w: blocks %v and %v in slot %d", ErrNotLinked, o.root, root, slot)
+			if joins {
+				return &changedError{err}
+			}
+			return err
 		case slot == o.slot && index <= o.index:
 			return fmt.Errorf("%w: %d after %d in slot %d", ErrIndexOrder, index, o.index, slot)
 		}

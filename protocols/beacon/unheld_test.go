@@ -431,6 +431,57 @@ func TestEarliestSlotFollowsHeadPruningAndClock(t *testing.T) {
 	})
 }
 
+// A slowChain takes its time to read a block.
+type slowChain struct{ *memoryChain }
+
+func (c slowChain) AppendFrames(ctx context.Context, ref beacon.BlockRef, dst []byte) ([]byte, error) {
+	time.Sleep(4 * time.Millisecond)
+	return c.memoryChain.AppendFrames(ctx, ref, dst)
+}
+
+// blocksWithoutBlobs returns a chain with the same block of Fulu in each of some slots.
+func blocksWithoutBlobs(first, last ssz.Slot) *memoryChain {
+	var chain []*beacon.Block
+	for _, b := range beacontest.FuluBlocks() {
+		if b.Slot != 88 {
+			continue
+		}
+		for slot := first; slot <= last; slot++ {
+			same := *b
+			same.Slot = slot
+			binary.LittleEndian.PutUint64(same.Root[:], uint64(slot))
+			chain = append(chain, &same)
+		}
+	}
+	return newMemoryChain(beacon.Status{}, chain)
+}
+
+// Peers are answered while the owner's look into many blocks is not finished, with a later slot.
+func TestPeersAreAnsweredWhileManyBlocksAreLookedInto(t *testing.T) {
+	const first, last = 80, 3000
+	simulate(t, func(t *testing.T, client, server host.Host) {
+		n := beacontest.FuluNetwork()
+		chain := slowChain{blocksWithoutBlobs(first, last)}
+		srv := serveOn(t, server, n, chain, beacon.ServerOptions{Now: fuluNow(last)})
+		var ended atomic.Bool
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			if status := must(srv.Status(t.Context())); status.EarliestAvailableSlot != first {
+				t.Errorf("earliest slot %d in the end, want %d", status.EarliestAvailableSlot, first)
+			}
+			ended.Store(true)
+		}()
+		time.Sleep(time.Second)
+		c := beacon.NewClient(client, beacon.NewFamily(n), nil)
+		status, err := c.Status(t.Context(), server.ID(), beacon.Status{ForkDigest: n.DigestAt(n.EpochOf(last))})
+		if got := status.EarliestAvailableSlot; err != nil || got <= first || got > last || ended.Load() {
+			t.Errorf("a peer is told of slot %d: %v; all was looked into before: %v", got, err, ended.Load())
+		}
+		<-done
+	})
+}
+
 // gloasBlock is a block of Gloas with a number of blobs.
 type gloasBlock struct {
 	slot     ssz.Slot

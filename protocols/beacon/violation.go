@@ -19,7 +19,8 @@ var (
 	// a blob out.
 	ErrIndexOrder = errors.New("beacon: indices out of order")
 	// ErrNotLinked is a block that does not link to the one before it, or a sidecar of a second block in
-	// one slot: the answer is not of a single chain.
+	// one slot: the answer is not of a single chain. Between two answers over mplex, see [Client], it comes without
+	// reqresp.ErrViolation.
 	ErrNotLinked = errors.New("beacon: object does not link to the one before")
 	// ErrUnexpectedRoot is an object of a root that was not asked for, or was
 	// already answered.

@@ -130,8 +130,8 @@
 // next one fail at once. See [ServerOptions] and [ClientOptions].
 //
 // Every phase of an exchange has a timeout of its own, see [Timeouts]. A message that keeps arriving is not
-// timed out, however large it is and slow the link. Peers with pending
-// exchanges are protected from the connection manager.
+// timed out, however large it is, as long as 16 KiB come within each. Peers with pending exchanges are protected
+// from the connection manager.
 //
 // # Observation
 //

@@ -243,6 +243,8 @@ func closing(id protocol.ID) func(host.Host) {
 func TestWhatIsAllowedBreaksNoRule(t *testing.T) {
 	full := beacontest.New()
 	const earliest = beacontest.Head - 16
+	network := beacontest.Network()
+	longAfter := beacontest.Head + network.StartSlot(ssz.Epoch(network.MinEpochsForBlockRequests())) + 8
 	pong := string(snappy.AppendFrames([]byte{0, 8}, make([]byte, 8)))
 	for _, tt := range []struct {
 		name    string
@@ -301,6 +303,8 @@ func TestWhatIsAllowedBreaksNoRule(t *testing.T) {
 			"a reset for a list that is out of bounds", "S3-max execution_payload_envelopes_by_root/1",
 			full, func(h host.Host) { answer(h, id("execution_payload_envelopes_by_root", 1), "") }, conformance.Pass,
 		},
+		{"a head older than blocks are kept", "S7-ancestry beacon_blocks_by_head/1", at{full, longAfter}, nil, conformance.Skip},
+		{"that head alone", "S7-count beacon_blocks_by_head/1", at{full, longAfter}, nil, conformance.Skip},
 		{"an answer that is withheld", "M1-close ping/1", full, withholding(id("ping", 1), pong), conformance.Skip},
 		{
 			"blocks that are withheld", "S2-serve beacon_blocks_by_range/2",

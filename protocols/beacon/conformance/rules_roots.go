@@ -2,7 +2,9 @@ package conformance
 
 import (
 	"context"
+	"fmt"
 
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
@@ -29,8 +31,17 @@ func tryUnknownRoot(ctx context.Context, s *session, r *Rule) (string, error) {
 	return s.noneOrUnavailable(ctx, r, payload(nowhere[:]))
 }
 
-func tryAncestry(ctx context.Context, s *session, r *Rule) (string, error) {
+// servedHead returns the peer's head, whose ancestry it has to serve unless it is older than blocks are kept.
+func (s *session) servedHead(r *Rule) (*beacon.Block, error) {
 	head, err := s.head()
+	if err == nil && head.Slot < s.row(r.Method, r.Version).ServedFrom(s.currentSlot()) {
+		return nil, skipped(fmt.Sprintf("its head, of slot %d, is before its serve range", head.Slot))
+	}
+	return head, err
+}
+
+func tryAncestry(ctx context.Context, s *session, r *Rule) (string, error) {
+	head, err := s.servedHead(r)
 	if err != nil {
 		return "", err
 	}
@@ -45,7 +56,7 @@ func tryAncestry(ctx context.Context, s *session, r *Rule) (string, error) {
 }
 
 func tryOneAncestor(ctx context.Context, s *session, r *Rule) (string, error) {
-	head, err := s.head()
+	head, err := s.servedHead(r)
 	if err != nil {
 		return "", err
 	}
