@@ -55,10 +55,11 @@ type Config struct {
 	// the first is a letter. Empty means DefaultName.
 	Name string
 
-	// Host is a libp2p host to run on, which the service does not close. Nil has
-	// the service make one. The service runs no gossipsub on a host that is given, although consensus clients expect it
-	// of every peer: a host without it can run package gossipsub. A host keeps out peers that are banned if it was made with the gater of Book; from
-	// any other, they are left soon after they have connected, and nothing that they ask for is served meanwhile.
+	// Host is a libp2p host to run on, which the service does not close. Nil has the service make one. The
+	// service runs no gossipsub on a host that is given, although consensus clients expect it of every peer: a
+	// host without it can run package gossipsub. A host keeps out peers that are banned if it was made with the
+	// gater of Book; from any other, they are left soon after they have connected, and nothing that they ask for
+	// is served meanwhile.
 	Host host.Host
 	// Listen are the multiaddrs on which the service's own host listens. Empty
 	// means DefaultListen. It must be empty if Host is set.

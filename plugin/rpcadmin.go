@@ -16,7 +16,8 @@ import (
 
 // AdminAPI is the RPC namespace of a service's calls that change something, "reqrespadmin" unless Config.Name
 // says otherwise. They may be made concurrently; those that need the service to run fail with [ErrNotRunning]
-// otherwise. A peer is named by its peer id, or by its node record. Package client has a client for them, package api tells what of it is kept.
+// otherwise. A peer is named by its peer id, or by its node record. Package client has a client for them,
+// package api tells what of it is kept.
 type AdminAPI struct {
 	service *Service
 }
@@ -33,9 +34,9 @@ func (a *AdminAPI) SetLimit(method string, change api.LimitChange) (*api.Limit, 
 	return &limit, nil
 }
 
-// Connect dials a peer at a multiaddr with its peer id, or by its node record (ENR), whatever the target and its back-off, exchanges
-// statuses with it, and returns what it told. From then on it is a peer as any other; those that are always dialed
-// again are set in Config.Peers.
+// Connect dials a peer at a multiaddr with its peer id, or by its node record (ENR), whatever the target and
+// its back-off, exchanges statuses with it, and returns what it told. From then on it is a peer as any other;
+// those that are always dialed again are set in Config.Peers.
 func (a *AdminAPI) Connect(ctx context.Context, addr string) (*api.Status, error) {
 	r := a.service.running.Load()
 	if r == nil {

@@ -77,7 +77,8 @@ func (n *Network) BlockRoot(fork Fork, b []byte) (Root, error) {
 
 // DecodeBlock checks b as CheckBlock does and decodes it into a new object, which is a
 // *SignedBeaconBlock... of package containers for phase0, and of package mainnet, minimal or
-// gnosis for later forks. Gnosis has types of its own from Capella to Fulu, and those of mainnet otherwise. The result shares no memory with b.
+// gnosis for later forks. Gnosis has types of its own from Capella to Fulu, and those of mainnet otherwise.
+// The result shares no memory with b.
 func (n *Network) DecodeBlock(fork Fork, b []byte) (SignedBlock, error) {
 	t, err := n.blockType(fork)
 	if err != nil {

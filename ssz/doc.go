@@ -3,10 +3,10 @@
 //
 // # Networks
 //
-// A [Network] is a configuration and a genesis: [Mainnet] and others that are built in, see
-// [BuiltInNamed], or [ParseConfig] and [NewNetwork] for any other. It converts between times, slots and epochs, and between epochs, forks and fork
-// digests. From Fulu on a digest belongs to a [Period], not to a fork alone: changes of the blob
-// parameters have digests of their own.
+// A [Network] is a configuration and a genesis: [Mainnet] and others that are built in, see [BuiltInNamed],
+// or [ParseConfig] and [NewNetwork] for any other. It converts between times, slots and epochs, and between
+// epochs, forks and fork digests. From Fulu on a digest belongs to a [Period], not to a fork alone: changes
+// of the blob parameters have digests of their own.
 //
 //	fork, ok := network.ForkOf(digest) // of a chunk's context bytes
 //	if !ok {

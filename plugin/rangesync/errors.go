@@ -33,8 +33,8 @@ var (
 	ErrFuture = errors.New("rangesync: peer's status is ahead of the clock")
 )
 
-// A LimitedError is returned when a peer says for five minutes that it is asked too
-// much, and gives nothing else meanwhile, or when the pacer leaves it alone for that long. That is no fault of the peer's: sync from
+// A LimitedError is returned when a peer says for five minutes that it is asked too much, and gives nothing
+// else meanwhile, or when the pacer leaves it alone for that long. That is no fault of the peer's: sync from
 // another one, and from this one later. [beacon.IsRateLimited] holds for it.
 type LimitedError struct {
 	// Peer is who was asked.

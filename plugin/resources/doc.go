@@ -36,8 +36,8 @@
 // yamux faster than they can be reset uses it up too, and loses its connection.
 //
 // libp2p gives a stream ten seconds to negotiate its protocol. A [Manager] shares the slots for such streams
-// among peers: a peer holds at most a fourth of the free ones and no more than 16, keeps each for two to five seconds, and is
-// reported when it has left six streams without a protocol.
+// among peers: a peer holds at most a fourth of the free ones and no more than 16, keeps each for two to five
+// seconds, and is reported when it has left six streams without a protocol.
 //
 // What a connection costs without streams is bounded by the number of connections. go-libp2p v0.51 goes on
 // counting one over TCP that ends after its handshake, but before it was accepted: a peer that has

@@ -37,11 +37,11 @@ type ManagerOptions struct {
 // A Manager is a resource manager that shares the slots for inbound streams in negotiation among peers.
 //
 // libp2p gives a peer ten seconds to negotiate the protocol of a stream, and a slot for each stream
-// meanwhile. A few peers that leave streams without a protocol can take all slots, so that nobody else
-// can open a stream. A Manager bounds what one peer holds to a fourth of the free slots, and to a sixteenth
-// once it has opened many more streams than it has negotiated, though always one while there is any. Without a free slot, a peer that negotiates its streams evicts a stream of the
-// peer that has left most of them. A stream without a protocol is reset after at most five seconds, and
-// after two when slots run short.
+// meanwhile. A few peers that leave streams without a protocol can take all slots, so that nobody else can
+// open a stream. A Manager bounds what one peer holds to a fourth of the free slots, and to a sixteenth once
+// it has opened many more streams than it has negotiated, though always one while there is any. Without a
+// free slot, a peer that negotiates its streams evicts a stream of the peer that has left most of them. A
+// stream without a protocol is reset after at most five seconds, and after two when slots run short.
 //
 // Its methods may be called concurrently.
 type Manager struct {

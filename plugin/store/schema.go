@@ -35,8 +35,8 @@ const (
 	blobsSize    = sumSize + rootSize + 4 + 2*rootSize
 )
 
-// copyKey returns the key under which the value of a key is stored a second time. It is at the other end of the database:
-// whatever file, or block of a file, holds one of them should not hold the other.
+// copyKey returns the key under which the value of a key is stored a second time. It is at the other end of
+// the database: whatever file, or block of a file, holds one of them should not hold the other.
 func copyKey(key byte) []byte {
 	if key == versionKey {
 		return []byte{lowPrefix, key}
