@@ -13,6 +13,10 @@ import (
 // half-closes sends the end along with the request.
 const endGrace = 5 * time.Millisecond
 
+// endLinger is how long the end is waited for once the answer is written. On QUIC a stream that is closed before has
+// the requester's half-close fail, which some take for a failure of the exchange.
+const endLinger = 250 * time.Millisecond
+
 // errTrailing returns the verdict on a request that bytes follow.
 func errTrailing() error {
 	return Errorf(CodeInvalidRequest, "bytes after the request").WithCause(ErrViolation)
@@ -42,6 +46,7 @@ func (in *Inbound) readEnd(br *bufio.Reader, tr *transportReader) error {
 type trailingWatch struct {
 	stream network.Stream
 	done   chan struct{} // closed when nothing is read any more
+	ended  bool          // before that
 }
 
 // watchTrailing calls found with a verdict if a byte arrives on the stream before its end.
@@ -50,9 +55,11 @@ func watchTrailing(stream network.Stream, found context.CancelCauseFunc) *traili
 	_ = stream.SetReadDeadline(time.Time{})
 	go func() {
 		defer close(w.done)
-		if n, _ := stream.Read(make([]byte, 1)); n > 0 {
+		n, err := stream.Read(make([]byte, 1))
+		if n > 0 {
 			found(errTrailing())
 		}
+		w.ended = !isTimeout(err)
 	}()
 	return w
 }
@@ -64,4 +71,15 @@ func (w *trailingWatch) stop() {
 	}
 	_ = w.stream.SetReadDeadline(time.Now())
 	<-w.done
+}
+
+// linger waits for the end of the stream, for a moment and no longer than ctx, unless it has come. On a nil watch it
+// does nothing. It is called after stop.
+func (w *trailingWatch) linger(ctx context.Context) {
+	if w == nil || w.ended {
+		return
+	}
+	_ = w.stream.SetReadDeadline(time.Now().Add(endLinger))
+	defer context.AfterFunc(ctx, func() { _ = w.stream.SetReadDeadline(longAgo) })()
+	_, _ = w.stream.Read(make([]byte, 1))
 }

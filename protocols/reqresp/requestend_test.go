@@ -114,9 +114,28 @@ func TestRequesterThatLeavesItsSideOpenIsAnsweredAtOnce(t *testing.T) {
 			if took := time.Since(start); took > 3*roundTrip {
 				t.Errorf("%q: answered after %v", tt.wire, took)
 			}
+			time.Sleep(time.Second)
 			if len(srv.Streams()) != 0 {
 				t.Errorf("%q: the server still holds the stream", tt.wire)
 			}
 		}
+	})
+}
+
+// A requester that half-closes late can, though it is answered before.
+func TestLateHalfCloseDoesNotFail(t *testing.T) {
+	simulate(t, func(t *testing.T, s *simulation) {
+		serve(t, s.server, nil, echo.Serve(echoed))
+		s.connect(t)
+		stream := openRaw(t, s.client, s.server, echo.Spec().Protocols[0])
+		_, _ = stream.Write([]byte("\x05hello"))
+		time.Sleep(100 * time.Millisecond)
+		if err := stream.CloseWrite(); err != nil {
+			t.Errorf("half-closing: %v", err)
+		}
+		if got, err := io.ReadAll(stream); string(got) != echoes || err != nil {
+			t.Errorf("got %q, %v", got, err)
+		}
+		_ = stream.Close()
 	})
 }

@@ -89,6 +89,7 @@ func finish(ctx context.Context, in *Inbound, err error) error {
 	// Both are needed: CloseWrite alone frees nothing. An error means that the
 	// peer has lost interest, after everything was written.
 	_ = in.stream.CloseWrite()
+	in.trailing.linger(ctx)
 	_ = in.stream.Close()
 	if err == nil && in.spec.Kind == KindUnary && in.usage.Items == 0 {
 		return ErrResponseOmission

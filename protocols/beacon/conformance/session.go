@@ -159,13 +159,14 @@ func (s *session) send(ctx context.Context, r *Rule, wire []byte, timeout time.D
 		return answer{}, err
 	}
 	defer func() { _ = stream.Reset() }()
-	if _, err := stream.Write(wire); err != nil {
-		return answer{end: err}, nil
+	// A peer that answers before it has read all tells on QUIC that it wants no more, which is an error here.
+	_, err = stream.Write(wire)
+	err = cmp.Or(err, stream.CloseWrite())
+	a, unread := readAnswer(stream)
+	if len(a.wire) == 0 && a.end != nil {
+		a.end = cmp.Or(err, a.end)
 	}
-	if err := stream.CloseWrite(); err != nil {
-		return answer{end: err}, nil
-	}
-	return readAnswer(stream)
+	return a, unread
 }
 
 func (s *session) open(ctx context.Context, r *Rule, timeout time.Duration) (network.Stream, error) {
