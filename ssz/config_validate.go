@@ -9,6 +9,9 @@ import (
 // maxBlobCommitments is MAX_BLOB_COMMITMENTS_PER_BLOCK, the same in all presets.
 const maxBlobCommitments = 4096
 
+// numberOfCustodyGroups is NUMBER_OF_CUSTODY_GROUPS, the same in all presets.
+const numberOfCustodyGroups = 128
+
 func (c *Config) validate() error {
 	if c.Preset >= presetCount {
 		return fmt.Errorf("%w: preset %v: want %s", ErrConfig, c.Preset, wantPreset)
@@ -38,6 +41,7 @@ func (c *Config) validate() error {
 		{"MAX_REQUEST_BLOB_SIDECARS", c.MaxRequestBlobSidecars, 0, math.MaxInt32},
 		{"MAX_REQUEST_BLOB_SIDECARS_ELECTRA", c.MaxRequestBlobSidecarsElectra, 0, math.MaxInt32},
 		{"MAX_REQUEST_DATA_COLUMN_SIDECARS", c.MaxRequestDataColumnSidecars, 0, math.MaxInt32},
+		{"CUSTODY_REQUIREMENT", c.CustodyRequirement, 0, numberOfCustodyGroups},
 	} {
 		if v.value < v.min || v.value > v.max {
 			return fmt.Errorf("%w: %s %d: want %d to %d", ErrConfig, v.name, v.value, v.min, v.max)
