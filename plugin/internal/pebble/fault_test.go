@@ -116,7 +116,7 @@ func write(db *pebble.Database, from, to int) (synced int, err error) {
 		); err != nil {
 			return i, err
 		}
-		if i%8 == 7 { // A compaction may fail without harm. The next write tells whether the database has failed.
+		if i%4 == 3 { // A compaction may fail without harm. The next write tells whether the database has failed.
 			_ = db.Compact(nil, nil)
 		}
 	}
@@ -159,7 +159,7 @@ func copyDatabase(t *testing.T, dir string) string {
 // its log, flushes, compacts, and is closed.
 func TestEveryFailedWriteIsAnError(t *testing.T) {
 	t.Parallel()
-	const before, after = 6, 20
+	const before, after = 5, 13
 	dir := t.TempDir()
 	db, err := pebble.OpenOn(vfs.Default, dir)
 	must(t, err)
