@@ -39,10 +39,15 @@ var _ ethdb.KeyValueStore = (*Database)(nil)
 // Open opens the database in the directory path, which it makes if need be. Damage since it was closed to the few bytes
 // that all hangs by is mended. The cache is in MiB, and handles is
 // how many files may be open at a time. The error names the path. It wraps [ErrCorrupt] if a file that
-// the database cannot do without is damaged or missing.
+// the database cannot do without is damaged or missing. After a failed write the files stay locked until the process
+// ends.
 func Open(path string, cache, handles int) (*Database, error) {
+	return open(vfs.Default, path, cache, handles)
+}
+
+func open(fs vfs.FS, path string, cache, handles int) (*Database, error) {
 	d := &Database{dir: path, failed: make(chan struct{})}
-	o := d.options(cache, handles)
+	o := d.options(fs, cache, handles)
 	defer o.Cache.Unref()
 	err := d.guard(func() (err error) {
 		if err := os.MkdirAll(path, 0o755); err != nil {
@@ -80,10 +85,10 @@ const memTables = 4
 
 // options are those of package ethdb/pebble, as far as they matter here, but for the events, the format, and
 // writes that wait for compactions: these may be in vain where a table is damaged.
-func (d *Database) options(cache, handles int) *pebble.Options {
+func (d *Database) options(fs vfs.FS, cache, handles int) *pebble.Options {
 	o := &pebble.Options{
 		Cache:                       pebble.NewCache(int64(cache) << 20),
-		FS:                          vfs.Default,
+		FS:                          fileSystem{fs, d},
 		MaxOpenFiles:                handles,
 		MemTableSize:                uint64(cache) << 20 / 2 / memTables,
 		MemTableStopWritesThreshold: memTables,
@@ -110,7 +115,7 @@ func (d *Database) options(cache, handles int) *pebble.Options {
 }
 
 // retryAfter is how long Pebble is kept from trying again what has failed, as it does without a pause.
-const retryAfter = time.Second
+var retryAfter = time.Second
 
 // backgroundError is told what a flush or a compaction has failed with. One of a damaged table Pebble leaves alone
 // for a while.
@@ -137,8 +142,9 @@ type logger struct{ d *Database }
 func (logger) Infof(string, ...any)  {}
 func (logger) Errorf(string, ...any) {}
 
-// Fatalf ends the goroutine that has failed, which Pebble demands, and not the process. What the goroutine holds stays
-// held: guard does not wait for it.
+// Fatalf ends the goroutine that has failed, which Pebble demands, and not the process. Its deferred calls unlock what
+// readers may wait for. None unlocks a mutex that is not locked: that would take a failed rotation of the write-ahead
+// log, and fileSystem lets none fail.
 func (l logger) Fatalf(format string, args ...any) {
 	l.d.fail(fmt.Errorf(format, args...))
 	runtime.Goexit()
@@ -307,13 +313,13 @@ func (d *Database) SyncKeyValue() error {
 	return d.write(func() error { return d.db.LogData(nil, pebble.Sync) })
 }
 
-// Stat implements ethdb.KeyValueStater.
+// Stat implements ethdb.KeyValueStater. It fails after a failed write, which may hold what Pebble counts.
 func (d *Database) Stat() (string, error) {
-	if err := d.use(); err != nil {
+	var stats string
+	if err := d.write(func() error { stats = d.db.Metrics().String(); return nil }); err != nil {
 		return "", err
 	}
-	defer d.done()
-	return d.db.Metrics().String(), nil
+	return stats, nil
 }
 
 // Compact implements ethdb.Compacter.
