@@ -11,4 +11,16 @@
 //
 //	go test -run '^$' -bench Serve ./integration
 //	go test -tags peers -run '^$' -bench Rust ./integration
+//
+// The tests with the build tag attack run attackers, a service and honest peers in processes of their own, over
+// loopback. They print a table: what honest requests and newcomers got against the time before the attack,
+// the service's memory, and what became of the attackers. The short form takes three minutes at most and asserts
+// the share of honest requests, the memory and the fate of the attackers:
+//
+//	go test -tags attack -run TestHonestPeersNoticeNothing -v ./integration
+//
+// The long form takes half an hour and runs every attack, from 8 to 200 peers. It holds latencies against their
+// bounds too, which wants a machine with nothing else to do:
+//
+//	go test -tags attack -run TestHonestPeersNoticeNothing -v -timeout 1h ./integration -attack.long
 package integration

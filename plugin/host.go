@@ -59,7 +59,7 @@ func newHost(key *ecdsa.PrivateKey, cfg *Config, plan *resources.Plan, scores *s
 		libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport()),
 		libp2p.Security(noise.ID, noise.New),
 		libp2p.Muxer(yamux.ID, yamux.DefaultTransport),
-		libp2p.Muxer(mplex.ID, mplex.DefaultTransport),
+		libp2p.Muxer(mplex.ID, mplexMuxer{mplex.DefaultTransport}),
 		libp2p.DisableRelay(),
 		libp2p.Ping(false),
 	)

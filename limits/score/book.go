@@ -92,7 +92,7 @@ func (b *Book) Config() Config {
 // Penalize lowers a peer's score, unless it is trusted, and returns what is to be
 // done about it. The reason is for people. It panics if there is no such class.
 func (b *Book) Penalize(id peer.ID, class Class, reason string) Verdict {
-	if class < Fatal || class > HighTolerance {
+	if class < Fatal || class >= reward {
 		panic("score: no " + class.String())
 	}
 	return b.change(id, class, reason)

@@ -18,6 +18,9 @@ const (
 	MidTolerance
 	// HighTolerance costs 1. The 23rd disconnects and the 84th bans, at five a minute.
 	HighTolerance
+	// Malformed costs 5 and has no cap. The fourth disconnects and the tenth bans, however fast they come.
+	// It is for bytes that no correct peer sends.
+	Malformed
 
 	// reward is not a penalty, but capped as one.
 	reward
@@ -36,6 +39,8 @@ func (c Class) String() string {
 		return "mid tolerance"
 	case HighTolerance:
 		return "high tolerance"
+	case Malformed:
+		return "malformed"
 	case reward:
 		return "reward"
 	}
@@ -48,5 +53,6 @@ var change = [classes]float64{
 	LowTolerance:  -10,
 	MidTolerance:  -5,
 	HighTolerance: -1,
+	Malformed:     -5,
 	reward:        0.5,
 }

@@ -34,9 +34,9 @@ type Config struct {
 	// Window is how long a cap holds, at least a second. Zero means DefaultWindow.
 	Window time.Duration
 	// LowCap, MidCap and HighCap are the most that penalties of the class cost a
-	// peer within a window; fatal ones are not capped. RewardCap is the most that
+	// peer within a window; those of Fatal and Malformed are not capped. RewardCap is the most that
 	// rewards add. Zero means the default of each, none is more than 100. By
-	// default no burst of one class bans, and only one of LowTolerance disconnects.
+	// default no burst of a class that is capped bans, and only one of LowTolerance disconnects.
 	LowCap, MidCap, HighCap, RewardCap float64
 	// Disconnect is the score from which on a peer is to be disconnected, less than
 	// zero. A score within a quarter of a point of it counts as at it, so that penalties
@@ -114,7 +114,7 @@ func (c *Config) cap(class Class) float64 {
 		return c.HighCap
 	case reward:
 		return c.RewardCap
-	case Fatal:
+	case Fatal, Malformed:
 	}
 	return 2 * Max
 }

@@ -1,16 +1,20 @@
 package score
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
 
-// Middleware returns a middleware that penalises what peers do wrong as they
-// ask: requests that are malformed or invalid, and answers that they do not read.
-// A request that breaks off, or an answer that is given up, is no fault.
+// Middleware returns a middleware that penalises what peers do wrong as they ask. A request that no codec
+// can read is [Malformed]. A request that is invalid, incomplete or too slow, and an answer that is not read, are
+// of [MidTolerance]. A stream that ends before the first byte of a request, a stream that is reset and
+// an answer that is given up are no faults: that is what is seen of a caller who is gone and of a connection that
+// is cut.
 //
 // Of peers that are banned nothing is read: their exchanges fail with an error that wraps [ErrBanned] and
 // reqresp.ErrRefused. Where the host has a [Book.Gater], they hardly come that far.
@@ -21,30 +25,41 @@ func (b *Book) Middleware() reqresp.Middleware {
 				return fmt.Errorf("%w: %w", ErrBanned, reqresp.ErrRefused)
 			}
 			err := next(ctx, in)
-			if reason := inboundFault(ctx, err); reason != "" {
-				b.Penalize(in.Peer(), MidTolerance, reason+": "+in.Spec().Name)
+			if class, what := inboundFault(ctx, in, err); what != "" {
+				b.Penalize(in.Peer(), class, what+": "+in.Spec().Name)
 			}
 			return err
 		}
 	}
 }
 
-// inboundFault returns what a peer did wrong, nothing if it is not to blame.
-func inboundFault(ctx context.Context, err error) string {
-	e, ok := errors.AsType[*reqresp.Error](err)
+// inboundFault returns what a peer did wrong and how grave that is, nothing if it is not to blame.
+func inboundFault(ctx context.Context, in *reqresp.Inbound, err error) (class Class, what string) {
+	verdict, ok := errors.AsType[*reqresp.Error](err)
 	if !ok {
 		// What follows a request cancels the exchange.
-		e, ok = errors.AsType[*reqresp.Error](context.Cause(ctx))
+		err = cmp.Or(context.Cause(ctx), err)
+		verdict, ok = errors.AsType[*reqresp.Error](err)
 	}
-	if ok {
-		if e.Code == reqresp.CodeInvalidRequest && !e.Remote {
-			return "invalid request"
+	switch {
+	case ok && (verdict.Code != reqresp.CodeInvalidRequest || verdict.Remote):
+		return 0, ""
+	case ok && isCut(err):
+		if in.Asked() == 0 {
+			return 0, ""
 		}
-		return ""
+		return MidTolerance, "incomplete request"
+	case ok && errors.Is(err, reqresp.ErrViolation):
+		return Malformed, "malformed request"
+	case ok:
+		return MidTolerance, "invalid request"
+	case errors.Is(err, reqresp.ErrTimeout) && ctx.Err() == nil:
+		// If the whole exchange took too long, it may be us who were slow.
+		return MidTolerance, "answer not read in time"
 	}
-	// If the whole exchange took too long, it may be us who were slow.
-	if errors.Is(err, reqresp.ErrTimeout) && ctx.Err() == nil {
-		return "answer not read in time"
-	}
-	return ""
+	return 0, ""
 }
+
+// isCut reports whether a request is only the beginning of one. A transport may end the stream of a caller
+// who is gone as if it was complete.
+func isCut(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }

@@ -52,6 +52,9 @@ func (in *Inbound) Protocol() protocol.ID { return in.info.Protocol }
 // Conn returns the connection the stream runs on.
 func (in *Inbound) Conn() network.Conn { return in.info.Conn }
 
+// Asked returns how many bytes of the request were read so far. It is that of the wire, and final when Receive has returned.
+func (in *Inbound) Asked() uint64 { return in.result.RequestBytes }
+
 // Sent returns the chunks and bytes that were written so far.
 func (in *Inbound) Sent() Cost { return in.usage }
 
@@ -60,7 +63,8 @@ func (in *Inbound) Sent() Cost { return in.usage }
 // anything is sent.
 //
 // A request that cannot be read, is malformed, is not complete in time or is followed by bytes fails
-// with an [*Error] of [CodeInvalidRequest], for the handler to return. A stream that broke,
+// with an error that wraps an [*Error] of [CodeInvalidRequest], for the handler to return. It wraps [ErrViolation] too,
+// unless time ran out. A stream that broke,
 // a context that ended or an exchange that cannot be admitted fails with that
 // cause.
 //
@@ -121,7 +125,7 @@ func (in *Inbound) read(ctx context.Context, msg any) error {
 	case err == nil:
 		return nil
 	case tr.err == nil:
-		return verdictOr(fmt.Errorf("%w: %w", ErrViolation, err), CodeInvalidRequest, "malformed request")
+		return malformed(err)
 	case errors.Is(tr.err, ErrRefused):
 		return fmt.Errorf("reading request: %w", tr.err)
 	case isTimeout(tr.err):
@@ -129,6 +133,15 @@ func (in *Inbound) read(ctx context.Context, msg any) error {
 	}
 	in.broken = true
 	return fmt.Errorf("reading request: %w", streamCause(ctx, in.stream, tr.err))
+}
+
+// malformed returns the verdict on a request that cannot be read: the codec's own, if it has one.
+func malformed(err error) error {
+	violation := fmt.Errorf("%w: %w", ErrViolation, err)
+	if _, ok := ownVerdict(err); ok {
+		return violation
+	}
+	return Errorf(CodeInvalidRequest, "malformed request").WithCause(violation)
 }
 
 // verdictOr returns err itself if it is meant for the peer, else a verdict that

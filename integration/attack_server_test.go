@@ -1,0 +1,164 @@
+//go:build attack
+
+package integration_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ethereum/go-ethereum/node"
+	"github.com/ethereum/go-ethereum/p2p"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/seed-2dd5877b/reqresp/plugin"
+	"github.com/seed-2dd5877b/reqresp/plugin/devchain"
+	"github.com/seed-2dd5877b/reqresp/plugin/store"
+)
+
+// attackedServer and attackingPeers are set in the environments of the processes of an attack: to the memory of
+// the service, and to an attackOrder.
+const (
+	attackedServer = "REQRESP_ATTACKED_SERVER"
+	attackingPeers = "REQRESP_ATTACKING_PEERS"
+)
+
+func init() {
+	servers[attackedServer] = serveAttacked
+	servers[attackingPeers] = runAttackers
+}
+
+// An attackedState is what the service under attack says of its peers.
+type attackedState struct {
+	Connected, Banned []peer.ID
+}
+
+// serveAttacked is the process that is attacked. It runs the service with every setting at its default but
+// the memory, tells its addresses, and then for each line its state.
+func serveAttacked(memory string) error {
+	bytes, err := strconv.ParseInt(memory, 10, 64)
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "reqresp-attacked")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	stack, err := node.New(&node.Config{Name: "attacked", DataDir: dir, P2P: p2p.Config{NoDiscovery: true, NoDial: true}})
+	if err != nil {
+		return err
+	}
+	defer stack.Close()
+	service, err := plugin.New(stack, nil, plugin.Config{
+		Genesis: &store.Network{
+			Config:                devchain.Config(),
+			GenesisTime:           devchain.GenesisTime,
+			GenesisValidatorsRoot: devchain.GenesisValidatorsRoot(),
+		},
+		Listen: []string{"/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/udp/0/quic-v1"},
+		Memory: bytes,
+		Now:    benchNow,
+	})
+	if err != nil {
+		return err
+	}
+	if err := stack.Start(); err != nil {
+		return err
+	}
+	if err := service.Store().Append(context.Background(), benchBlocks()...); err != nil {
+		return err
+	}
+	debug.FreeOSMemory()
+	return tellState(service)
+}
+
+func tellState(service *plugin.Service) error {
+	h, answer := service.Host(), json.NewEncoder(os.Stdout)
+	if err := answer.Encode(peer.AddrInfo{ID: h.ID(), Addrs: h.Addrs()}); err != nil {
+		return err
+	}
+	for questions := bufio.NewScanner(os.Stdin); questions.Scan(); {
+		state := attackedState{Connected: h.Network().Peers()}
+		for _, ban := range service.Scores().Bans() {
+			state.Banned = append(state.Banned, ban.Peer)
+		}
+		if err := answer.Encode(state); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A process is one of the test binary's roles. It ends with its input.
+type process struct {
+	cmd    *exec.Cmd
+	ask    *os.File
+	answer *json.Decoder
+	end    func() error
+}
+
+// startProcess runs a role of the test binary until the test ends, or the process is ended.
+func startProcess(t *testing.T, role, order string) *process {
+	t.Helper()
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), os.Args[0])
+	cmd.Env = append(os.Environ(), role+"="+order)
+	cmd.Stderr = os.Stderr
+	in, ask, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stdin = in
+	answer, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	_ = in.Close()
+	p := &process{cmd: cmd, ask: ask, answer: json.NewDecoder(bufio.NewReader(answer))}
+	p.end = sync.OnceValue(func() error {
+		_ = ask.Close()
+		kill := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
+		defer kill.Stop()
+		return cmd.Wait()
+	})
+	t.Cleanup(func() {
+		if err := p.end(); err != nil {
+			t.Errorf("%s: %v", role, err)
+		}
+	})
+	return p
+}
+
+// tell sends the process a line and decodes what it answers.
+func (p *process) tell(into any) error {
+	if _, err := p.ask.WriteString("\n"); err != nil {
+		return err
+	}
+	return p.answer.Decode(into)
+}
+
+// resident returns how much memory the process takes: nothing where the system does not say.
+func (p *process) resident() int64 {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", p.cmd.Process.Pid))
+	if err != nil {
+		return 0
+	}
+	fields := strings.Fields(string(text))
+	pages, err := strconv.ParseInt(fields[1], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return pages * int64(os.Getpagesize())
+}
