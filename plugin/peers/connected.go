@@ -29,8 +29,7 @@ type connected struct {
 	nextPing time.Time
 	fails    int // requests in a row that it did not answer
 
-	trial  time.Time  // when the time began in which it may show use
-	used   time.Time  // when it last was of use: an exchange of data has ended; zero if none has
+	trial
 	chosen *departure // nil unless it is to be left for lack of room
 
 	busy    bool      // a task looks after it

@@ -40,7 +40,7 @@
 // peers as long as there are few of those: peers that dial choose themselves.
 //
 // A fourth of the target is for newcomers: a peer is not left for lack of room in its first 30 seconds, in which it can show
-// use. If there are more of them, those that came first make room. A peer that was of no use has no such time again if it
+// use. If there are more of them, those that came first make room. A peer has no such time again if it
 // comes back within ten minutes. Of the peers of one address prefix no more than [Options].MaxPerPrefix are kept.
 //
 // A peer is not left for lack of room in the middle of an answer: it is left ten seconds after the answers

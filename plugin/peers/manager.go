@@ -38,8 +38,8 @@ type Manager struct {
 	known   *table
 	conns   map[peer.ID]*connected
 	trusted map[peer.ID]bool
-	trials  map[peer.ID]time.Time // when that of a peer which has gone unused began
-	dials   int                   // under way
+	trials  map[peer.ID]trial // of peers that have gone
+	dials   int               // under way
 	ours    view
 }
 
@@ -74,7 +74,7 @@ func New(h host.Host, opts *Options) (*Manager, error) {
 		hungry:  make(chan struct{}, 1),
 		conns:   make(map[peer.ID]*connected),
 		trusted: make(map[peer.ID]bool),
-		trials:  make(map[peer.ID]time.Time),
+		trials:  make(map[peer.ID]trial),
 	}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	m.notify = &network.NotifyBundle{

@@ -17,6 +17,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 
 	"github.com/seed-2dd5877b/reqresp/plugin/peers"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/snappy"
 )
 
@@ -248,5 +249,86 @@ func TestPrefixHasAPartOfTheRoom(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// An attacker keeps dialing the node as soon as it was left.
+func attack(ctx context.Context, wg *sync.WaitGroup, from host.Host, n *node, greedy bool) {
+	server := beacon.NewServer(from, n.server.Family().Network(), &headChain{}, nil)
+	_ = server.Start()
+	wg.Go(func() {
+		defer server.Stop(context.WithoutCancel(ctx))
+		for ctx.Err() == nil {
+			pause := time.Second
+			if from.Connect(ctx, infoOf(n)) == nil && greedy {
+				_ = fetch(ctx, from, n, 2)
+				pause = time.Second
+			}
+			select {
+			case <-ctx.Done():
+			case <-time.After(pause):
+			}
+		}
+	})
+}
+
+// TestNewcomersAreServedAmongManyIdentities has ten attackers for every honest peer, which comes, asks for some
+// seconds and goes.
+func TestNewcomersAreServedAmongManyIdentities(t *testing.T) {
+	const honest, attackers, waves = 2, 20, 5
+	for _, greedy := range []bool{false, true} {
+		for _, prefixes := range []int{1, attackers} {
+			t.Run(fmt.Sprintf("greedy %v, prefixes %d", greedy, prefixes), func(t *testing.T) {
+				simulate(t, afterFork, 1+attackers+honest*waves, func(t *testing.T, hosts []host.Host) {
+					addrs := make(map[peer.ID]netip.Addr)
+					for i, h := range hosts[1:] {
+						addrs[h.ID()] = netip.AddrFrom4([4]byte{203, 0, byte(i), 7})
+						if i < attackers {
+							addrs[h.ID()] = netip.AddrFrom4([4]byte{198, 51, byte(i % prefixes), 7})
+						}
+					}
+					n := newBlockNode(t, hosts[0], peers.Options{Target: 8, Addr: func(id peer.ID) netip.Addr { return addrs[id] }})
+					ctx, cancel := context.WithCancel(t.Context())
+					var wg sync.WaitGroup
+					defer wg.Wait()
+					defer cancel()
+					for _, h := range hosts[1 : 1+attackers] {
+						attack(ctx, &wg, h, n, greedy)
+					}
+					time.Sleep(40 * time.Second)
+					var mu sync.Mutex
+					asked, failed := 0, make(map[string]int)
+					var newcomers sync.WaitGroup
+					for i, h := range hosts[1+attackers:] {
+						d := newNode(t, h, peers.Options{NoDial: true})
+						newcomers.Go(func() {
+							time.Sleep(time.Duration(i/honest) * 8 * time.Second)
+							err := d.Connect(t.Context(), infoOf(n))
+							for range 8 {
+								if err == nil {
+									time.Sleep(500 * time.Millisecond)
+									err = fetch(t.Context(), d, n, 8)
+								}
+								mu.Lock()
+								if asked++; err != nil {
+									failed[err.Error()]++
+								}
+								mu.Unlock()
+							}
+							_ = d.Network().ClosePeer(n.ID())
+						})
+					}
+					newcomers.Wait()
+					lost := 0
+					for _, k := range failed {
+						lost += k
+					}
+					if lost*20 > asked {
+						t.Errorf("%d of %d requests of newcomers failed: %v", lost, asked, failed)
+					}
+					t.Logf("%d of %d requests of newcomers failed", lost, asked)
+				})
+			})
+		}
 	}
 }

@@ -133,20 +133,21 @@ func (m *Manager) overPrefix(all []ranked, seen sight) (surplus []*connected, ke
 	return surplus, kept
 }
 
-// unprotected returns ranked peers without the best newcomers, as many as room is kept for. A newcomer has not
+// unprotected returns ranked peers without the latest newcomers, as many as room is kept for. A newcomer has not
 // behaved badly.
 func (m *Manager) unprotected(all []ranked, now time.Time) []ranked {
-	protected := max(1, m.opts.Target/trialShare)
-	var rest []ranked
-	for _, c := range slices.Backward(all) {
-		if protected > 0 && c.newcomer(now) && c.score >= 0 {
-			protected--
-			continue
+	var newcomers []ranked
+	for _, c := range all {
+		if c.newcomer(now) && c.score >= 0 {
+			newcomers = append(newcomers, c)
 		}
-		rest = append(rest, c)
 	}
-	slices.Reverse(rest)
-	return rest
+	slices.SortStableFunc(newcomers, func(a, b ranked) int { return b.began.Compare(a.began) })
+	protected := make(map[peer.ID]bool)
+	for _, c := range newcomers[:min(len(newcomers), max(1, m.opts.Target/trialShare))] {
+		protected[c.id] = true
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(c ranked) bool { return protected[c.id] })
 }
 
 // A ranked peer is one with what decides whether it is left.

@@ -11,7 +11,7 @@ const (
 	trialTime = 30 * time.Second
 	// trialShare is the part of the target that is kept for newcomers: one in so many, but at least one.
 	trialShare = 4
-	// trialAgain is when a peer that left its trial unused gets another, so that no identity holds room by
+	// trialAgain is when a peer that has had its trial gets another, so that no identity holds room by
 	// coming back.
 	trialAgain = 10 * time.Minute
 	// maxTrials bounds those that are remembered.
@@ -20,20 +20,19 @@ const (
 	usedFor = 10 * time.Minute
 )
 
-// trialLocked returns when the trial of a peer that connects began.
-func (m *Manager) trialLocked(id peer.ID, now time.Time) time.Time {
-	if began, ok := m.trials[id]; ok && now.Sub(began) < trialAgain {
-		return began
+// A trial is when that of a peer began, and when the peer was last of use; zero if it never was.
+type trial struct{ began, used time.Time }
+
+// trialLocked returns the trial of a peer that connects.
+func (m *Manager) trialLocked(id peer.ID, now time.Time) trial {
+	if t, ok := m.trials[id]; ok && now.Sub(t.began) < trialAgain {
+		return t
 	}
-	return now
+	return trial{began: now}
 }
 
-// endTrialLocked remembers the trial of a peer that goes, unless it was of use.
+// endTrialLocked remembers the trial of a peer that goes.
 func (m *Manager) endTrialLocked(c *connected) {
-	if !c.used.IsZero() {
-		delete(m.trials, c.id)
-		return
-	}
 	if len(m.trials) >= maxTrials {
 		m.forgetTrialsLocked(time.Now())
 	}
@@ -42,8 +41,8 @@ func (m *Manager) endTrialLocked(c *connected) {
 
 // forgetTrialsLocked makes room for one more trial: those that are over go, and one that is not if there is none.
 func (m *Manager) forgetTrialsLocked(now time.Time) {
-	for id, began := range m.trials {
-		if now.Sub(began) >= trialAgain {
+	for id, t := range m.trials {
+		if now.Sub(t.began) >= trialAgain {
 			delete(m.trials, id)
 		}
 	}
@@ -55,7 +54,7 @@ func (m *Manager) forgetTrialsLocked(now time.Time) {
 	}
 }
 
-func (c *connected) newcomer(now time.Time) bool { return now.Sub(c.trial) < trialTime }
+func (c *connected) newcomer(now time.Time) bool { return now.Sub(c.began) < trialTime }
 
 func (c *connected) inUse(now time.Time) bool {
 	return !c.used.IsZero() && now.Sub(c.used) < usedFor
