@@ -78,7 +78,7 @@ func (l *Limiter) forgetSome(sh *shard, now time.Duration, n int) {
 		if n--; n < 0 {
 			return
 		}
-		if mb.idle(now, virtual) && !(room && mb.standing.kept(now)) {
+		if mb.idle(now, virtual) && (!room || !mb.standing.kept(now)) {
 			l.forget(sh, mb)
 		}
 	}
