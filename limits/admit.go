@@ -117,6 +117,7 @@ func (p *pace) take(now time.Duration) {
 	p.price = a.price
 	p.held = a.budget.take(&a.method.rates, now, cost{requests: 1}, p.price)
 	a.active++
+	a.member.standing.begin(now)
 	p.running = true
 	p.want, p.promised = cost{requests: 1}, a.method.promise(2)
 }

@@ -13,12 +13,15 @@ import (
 // and changes nothing, if a rate or a bound is outside its range, or if prefixes are
 // turned on and [Options].Addr is nil.
 func (l *Limiter) Apply(c Config) error {
+	if l.addr == nil {
+		if c.Prefix.Peers > 0 {
+			return fmt.Errorf("limits: Prefix.Peers is %d, which needs Options.Addr: see HostAddr, or want 0", c.Prefix.Peers)
+		}
+		c.Prefix.Peers = -1
+	}
 	c, err := c.Effective()
 	if err != nil {
 		return err
-	}
-	if c.Prefix.Peers > 0 && l.addr == nil {
-		return fmt.Errorf("limits: Prefix.Peers is %d, which needs Options.Addr: see HostAddr, or want 0", c.Prefix.Peers)
 	}
 	l.change.Lock()
 	defer l.change.Unlock()
@@ -68,13 +71,13 @@ func (l *Limiter) setMethod(now time.Duration, m *method) {
 // leave them as they are next refreshed.
 func (l *Limiter) setPrefixes(now time.Duration, methods map[string]*method) {
 	t, c := &l.prefixes, l.config.Prefix
-	t.max, t.peers, t.bits4, t.bits6 = l.config.MaxPeers, c.Peers, c.IPv4Bits, c.IPv6Bits
-	t.concurrent = l.config.MaxConcurrent * c.Peers
+	t.max, t.peers, t.length = l.config.MaxPeers, max(c.Peers, 0), c
+	t.concurrent = l.config.MaxConcurrent * t.peers
 	for _, x := range t.known {
-		x.share = float64(max(c.Peers, 1))
+		x.share = float64(max(t.peers, 1))
 		for _, m := range methods {
 			if m.index < len(x.pools) && x.pools[m.index] != nil {
-				x.pools[m.index].set(now, m.rates.times(uint64(c.Peers)), t.concurrent)
+				x.pools[m.index].set(now, m.rates.times(uint64(t.peers)), t.concurrent)
 			}
 		}
 	}

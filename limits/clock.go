@@ -15,6 +15,7 @@ type clock struct {
 	mu      sync.Mutex
 	value   float64
 	waiting int
+	fresh   int           // new peers' turns among those that wait
 	idle    time.Duration // since when nobody waits
 	speed   float64       // while nobody waits, per nanosecond
 }
@@ -34,23 +35,29 @@ func (c *clock) nowLocked(now time.Duration) float64 {
 	return c.value
 }
 
-// join counts in one who waits and returns the virtual time.
-func (c *clock) join(now time.Duration) float64 {
+// join counts in one who waits. It returns the virtual time and how many new peers' turns wait.
+func (c *clock) join(now time.Duration, fresh bool) (virtual float64, newPeers int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	v := c.nowLocked(now)
 	c.waiting++
-	return v
+	if fresh {
+		c.fresh++
+	}
+	return v, c.fresh
 }
 
 // leave counts out one who waits, who goes on with its turn's tag if granted.
-func (c *clock) leave(now time.Duration, tag float64, granted bool) {
+func (c *clock) leave(now time.Duration, t *turn, granted bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.waiting--
+	if t.fresh {
+		c.fresh--
+	}
 	c.idle = now
 	if granted {
-		c.value = max(c.value, tag)
+		c.value = max(c.value, t.tag)
 	}
 }
 

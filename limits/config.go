@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"net/netip"
 
 	"github.com/seed-2dd5877b/reqresp/limits/internal/field"
 )
@@ -19,10 +20,13 @@ const (
 	// to 300 bytes and each method that it used 200, so that it costs 24 MiB when
 	// reached with six methods. What was taken once is used again, not given back.
 	DefaultMaxPeers = 1 << 14
-	// DefaultIPv4Bits is the length of Prefix.IPv4Bits.
+	// DefaultPrefixPeers is the default of Prefix.Peers: with all other defaults, the peers of one
+	// prefix get half of what the node sends.
+	DefaultPrefixPeers = 4
+	// DefaultIPv4Bits is the default of Prefix.IPv4Bits.
 	DefaultIPv4Bits = 24
-	// DefaultIPv6Bits is the length of Prefix.IPv6Bits.
-	DefaultIPv6Bits = 64
+	// DefaultIPv6Bits is the default of Prefix.IPv6Bits: what one customer of a provider may have.
+	DefaultIPv6Bits = 48
 )
 
 // A Config is all that can be set, and changed at run time, about what peers may
@@ -72,12 +76,32 @@ type Method struct {
 type Prefix struct {
 	// Peers is how many peers' budgets all peers of a prefix have together, how
 	// many peers' exchanges at a time, see Config.MaxConcurrent, and how many peers'
-	// part of a capacity that is shared, up to 1024. Zero turns prefixes off.
+	// part of a capacity that is shared, up to 1024. Zero means DefaultPrefixPeers. A negative
+	// number turns prefixes off, and so does a nil Options.Addr.
 	Peers int
 	// IPv4Bits is the length of a prefix, up to 32. Zero means DefaultIPv4Bits.
 	IPv4Bits int
 	// IPv6Bits is the length of a prefix, up to 128. Zero means DefaultIPv6Bits.
 	IPv6Bits int
+}
+
+func (p Prefix) withDefaults() Prefix {
+	p.Peers = cmp.Or(p.Peers, DefaultPrefixPeers)
+	p.IPv4Bits = cmp.Or(p.IPv4Bits, DefaultIPv4Bits)
+	p.IPv6Bits = cmp.Or(p.IPv6Bits, DefaultIPv6Bits)
+	return p
+}
+
+// Of returns the prefix of an address by IPv4Bits or IPv6Bits; an IPv4 address in IPv6 form is taken as
+// IPv4. It reports false for an address that is not valid, and for a length that is out of range.
+func (p Prefix) Of(addr netip.Addr) (netip.Prefix, bool) {
+	p, addr = p.withDefaults(), addr.Unmap().WithZone("")
+	bits := p.IPv6Bits
+	if addr.Is4() {
+		bits = p.IPv4Bits
+	}
+	prefix, err := addr.Prefix(bits)
+	return prefix, err == nil && prefix.IsValid()
 }
 
 // Effective returns the configuration with every default filled in, or an error
@@ -89,8 +113,7 @@ func (c Config) Effective() (Config, error) {
 	c.MaxConcurrent = cmp.Or(c.MaxConcurrent, DefaultMaxConcurrent)
 	c.MaxQueue = cmp.Or(c.MaxQueue, DefaultMaxQueue)
 	c.MaxPeers = cmp.Or(c.MaxPeers, DefaultMaxPeers)
-	c.Prefix.IPv4Bits = cmp.Or(c.Prefix.IPv4Bits, DefaultIPv4Bits)
-	c.Prefix.IPv6Bits = cmp.Or(c.Prefix.IPv6Bits, DefaultIPv6Bits)
+	c.Prefix = c.Prefix.withDefaults()
 	if c.Methods == nil {
 		c.Methods = DefaultMethods()
 	}
@@ -114,7 +137,7 @@ func (c Config) validate() error {
 		{"MaxConcurrent", c.MaxConcurrent, 1, 1 << 10},
 		{"MaxQueue", c.MaxQueue, 1, 1 << 16},
 		{"MaxPeers", c.MaxPeers, 1, 1 << 20},
-		{"Prefix.Peers", c.Prefix.Peers, 0, 1 << 10},
+		{"Prefix.Peers", max(c.Prefix.Peers, 0), 0, 1 << 10},
 		{"Prefix.IPv4Bits", c.Prefix.IPv4Bits, 1, 32},
 		{"Prefix.IPv6Bits", c.Prefix.IPv6Bits, 1, 128},
 	} {

@@ -70,6 +70,20 @@
 // a peer that does not read keeps nobody out. If all such peers read again at once, more
 // may be due than was promised, by one chunk for each.
 //
+// # New peers
+//
+// A peer ID costs nothing, so a new one counts for little: all new peers that wait at a time have a quarter of one
+// peer's part together. A peer's weight grows from there to what its score gives, between 5 s and 15 s of useful time: that
+// from one chunk that it reads to the next, of which 2 s count at most, and a sixtieth where the chunk waited for its turn. So
+// those who make the node short of capacity earn nothing by it, while peers that came before keep their part. The
+// weight of a new peer matters only while others wait: it lowers none of its own quotas, and the floor holds for it as
+// well. A peer keeps what it has earned for 10 minutes after its last chunk, connected or not, while there is room for
+// new peers.
+//
+// Peers whose addresses share a prefix have the part of [Prefix].Peers of them together. Peers at
+// addresses of [PrivateNetworks] belong to no prefix by [HostAddr], as all peers may have such an address: there,
+// only the weight of new peers holds back who uses many identities.
+//
 // # Memory
 //
 // A peer is tracked from its first request until it uses nothing and every

@@ -45,9 +45,9 @@ type Options struct {
 	Scores Scores
 	// Observer is told what is decided. Nil tells nobody.
 	Observer Observer
-	// Addr returns the IP address that a peer is connected from, which is needed
-	// for Config.Prefix, see [HostAddr]: with nil, Prefix.Peers is refused. Peers whose
-	// address is not valid belong to no prefix. It is called concurrently.
+	// Addr returns the IP address that a peer is connected from, see [HostAddr]. Peers whose
+	// address is not valid belong to no prefix. Nil turns prefixes off: a Config.Prefix.Peers
+	// above zero is refused then. It is called concurrently.
 	Addr func(peer.ID) netip.Addr
 }
 

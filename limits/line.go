@@ -21,10 +21,11 @@ type line struct {
 
 // A turn is a pace's place in a line.
 type turn struct {
-	tag  float64
-	seq  uint64 // among those of one tag
-	pos  int    // in the heap
-	wake chan struct{}
+	tag   float64
+	fresh bool   // its peer is new
+	seq   uint64 // among those of one tag
+	pos   int    // in the heap
+	wake  chan struct{}
 }
 
 // before reports whether t is served before u.

@@ -13,28 +13,33 @@ type member struct {
 	key       key
 	accounts  []*account
 	prefix    *prefix // nil if there is none
-	weight    float64
+	weight    float64 // by its score
+	standing  standing
 	finish    float64 // virtual time up to which the peer was served
 	refreshed time.Duration
 }
 
-// charge lets the peer, and its prefix, pay for bytes of the shared capacity. It
-// returns the tag of the turn that it pays for, from the virtual time on.
-func (m *member) charge(virtual float64, bytes uint64) float64 {
-	tag := max(virtual, m.finish)
+// charge lets the peer, and its prefix, pay for bytes of the shared capacity, of which its part is share in
+// relation to others. It returns the tag of the turn that it pays for, from the virtual time on.
+func (m *member) charge(virtual float64, bytes uint64, share float64) float64 {
+	tag, n := max(virtual, m.finish), float64(bytes)
 	if m.prefix != nil {
-		tag = m.prefix.charge(tag, bytes)
+		tag = m.prefix.charge(tag, n, share)
 	}
-	m.finish = tag + float64(bytes)/m.weight
+	m.finish = tag + n/share
+	if m.standing.isNew() {
+		// It pays before its turn, not after: else those who always come anew never paid.
+		return m.finish
+	}
 	return tag
 }
 
-// correct changes what was charged.
-func (m *member) correct(charged, used uint64) {
+// correct changes what was charged for a share.
+func (m *member) correct(charged, used uint64, share float64) {
 	diff := float64(used) - float64(charged)
-	m.finish += diff / m.weight
+	m.finish += diff / share
 	if m.prefix != nil {
-		m.prefix.correct(diff)
+		m.prefix.correct(diff, share)
 	}
 }
 

@@ -33,9 +33,10 @@ type pace struct {
 	price    price         // that it was reserved at
 	shared   [levels]hold
 	levels   int
-	want     cost   // of every pool, for what it passes them
-	promised cost   // of every pool that can run short, as it is admitted
-	charged  uint64 // for what is held, if it waited its turn for that
+	want     cost    // of every pool, for what it passes them
+	promised cost    // of every pool that can run short, as it is admitted
+	charged  uint64  // for what is held, if it waited its turn for that
+	share    float64 // that it was charged for
 
 	turn turn
 	next *pace // among the shard's spare ones
@@ -139,9 +140,10 @@ func (p *pace) reserve(ctx context.Context, now time.Duration, c cost) (time.Dur
 // Settle implements [reqresp.Pace].
 func (p *pace) Settle(used reqresp.Cost) {
 	p.shard.mu.Lock()
-	now := p.limiter.now()
+	now, waited := p.limiter.now(), p.charged > 0
 	p.settle(now, cost{items: used.Items, bytes: used.Bytes})
 	if used.Items > 0 {
+		p.account.member.standing.read(now, waited)
 		m := p.account.method
 		m.sent(p.reserved, used)
 		p.shard.count(m).send(used)
@@ -163,7 +165,7 @@ func (p *pace) settle(now time.Duration, used cost) {
 		p.shared[i].settle(now, used)
 	}
 	if p.charged > 0 {
-		p.account.member.correct(p.charged, used[bytes])
+		p.account.member.correct(p.charged, used[bytes], p.share)
 		p.charged = 0
 	}
 }

@@ -137,13 +137,16 @@ func (p *pace) passInTurn(ctx context.Context, now time.Duration, s stage, due t
 	if s == chunk {
 		p.charged = p.want[bytes]
 	}
-	p.turn.tag = m.charge(l.clock.join(now), p.charged)
+	p.turn.fresh = m.standing.isNew()
+	virtual, newPeers := l.clock.join(now, p.turn.fresh)
+	p.share = m.weight * m.standing.factor(newPeers)
+	p.turn.tag = m.charge(virtual, p.charged, p.share)
 	p.shard.mu.Unlock()
 	for i := first; i < p.levels && !overdue && err == nil; i++ {
 		h := &p.shared[i]
 		overdue, err = h.line(s).await(ctx, p, due, func(now time.Duration) (time.Duration, bool) { return p.try(now, s, h) })
 	}
-	l.clock.leave(l.now(), p.turn.tag, err == nil && !overdue)
+	l.clock.leave(l.now(), &p.turn, err == nil && !overdue)
 	p.shard.mu.Lock()
 	return overdue, err
 }

@@ -19,19 +19,20 @@ type prefix struct {
 	finish float64
 }
 
-// charge works as a member's.
-func (x *prefix) charge(virtual float64, bytes uint64) float64 {
+// charge works as a member's. A prefix has the share of so many members of the one's weight: new
+// identities from it have no more than so many of them.
+func (x *prefix) charge(virtual, bytes, weight float64) float64 {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	tag := max(virtual, x.finish)
-	x.finish = tag + float64(bytes)/x.share
+	x.finish = tag + bytes/(x.share*weight)
 	return tag
 }
 
-func (x *prefix) correct(bytes float64) {
+func (x *prefix) correct(bytes, weight float64) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.finish += bytes / x.share
+	x.finish += bytes / (x.share * weight)
 }
 
 // idle reports whether the prefix could be forgotten, if it has no members. The
@@ -55,11 +56,10 @@ func (x *prefix) idle(now time.Duration, virtual float64) bool {
 type prefixes struct {
 	mu    sync.Mutex
 	max   int
-	peers int // whose budgets each prefix has; zero turns them off
+	peers int // whose budgets each prefix has; none if there are no prefixes
 	// concurrent is how many exchanges with a method a prefix has at a time.
 	concurrent int
-	bits4      int
-	bits6      int
+	length     Prefix
 	known      map[netip.Prefix]*prefix
 }
 
@@ -68,17 +68,12 @@ type prefixes struct {
 func (t *prefixes) join(addr netip.Addr, now time.Duration, virtual float64) (*prefix, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.peers == 0 || !addr.IsValid() {
+	if t.peers == 0 {
 		return nil, true
 	}
-	addr = addr.Unmap()
-	n := t.bits6
-	if addr.Is4() {
-		n = t.bits4
-	}
-	bits, err := addr.Prefix(n)
-	if err != nil {
-		return nil, true // a length that the configuration's check let pass
+	bits, ok := t.length.Of(addr)
+	if !ok {
+		return nil, true
 	}
 	x := t.known[bits]
 	if x == nil {

@@ -17,7 +17,7 @@ const (
 // score has one. It is safe for concurrent use, and calls no limiter.
 type Scores interface {
 	// Weight returns how much of a shared capacity a peer gets in relation to
-	// others. Strangers have weight one. A weight below one lowers the peer's own
+	// others, once it is no longer new. Strangers have weight one. A weight below one lowers the peer's own
 	// quotas as well; none raises them over what was set. It is looked up as a
 	// peer's exchanges begin or wait, once a second at most.
 	Weight(peer.ID) float64

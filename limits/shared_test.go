@@ -513,7 +513,7 @@ func TestPrefixSharesTheBudgetsOfAFewPeers(t *testing.T) {
 		wantAt(t, "admission from the prefix, written otherwise", start, s/2)
 
 		c = l.Config()
-		c.Prefix.Peers = 0
+		c.Prefix.Peers = -1
 		if err := l.Apply(c); err != nil {
 			t.Fatal(err)
 		}

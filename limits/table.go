@@ -70,15 +70,15 @@ func (l *Limiter) forget(sh *shard, mb *member) {
 }
 
 // forgetSome looks at n members of a shard, others each time as Go ranges over
-// maps at random, and forgets those whom a new budget would give nothing. The
-// shard is locked.
+// maps at random, and forgets those whom a new budget would give nothing, but while there
+// is room none whose standing is kept. The shard is locked.
 func (l *Limiter) forgetSome(sh *shard, now time.Duration, n int) {
-	virtual := l.clock.now(now)
+	virtual, room := l.clock.now(now), l.tracked.Load() < l.maxPeers.Load()
 	for _, mb := range sh.members {
 		if n--; n < 0 {
 			return
 		}
-		if mb.idle(now, virtual) {
+		if mb.idle(now, virtual) && (!room || !mb.standing.kept(now)) {
 			l.forget(sh, mb)
 		}
 	}

@@ -84,7 +84,7 @@ type Config struct {
 	// resources.MaxMemory.
 	Memory int64
 
-	// Peers says how many peers to have and whom, and who is trusted. Scores, File, Shared and Logger are
+	// Peers says how many peers to have and whom, and who is trusted. Scores, Addr, File, Shared and Logger are
 	// the service's to set: peers are remembered in the node's data directory.
 	Peers peers.Options
 
@@ -94,8 +94,9 @@ type Config struct {
 	Discovery *discovery.Options
 
 	// Limits are the rate limits of what is served; see package limits. Nil means
-	// its defaults. They can be changed at run time by Service.Limiter. Scores and Addr are the service's to
-	// set.
+	// its defaults. They can be changed at run time by Service.Limiter. Scores is the service's to set. Addr tells
+	// the addresses by whose prefixes peers are counted, here and in Peers: nil means those that the host is
+	// connected to, see limits.HostAddr.
 	Limits *limits.Options
 	// Scores is how peers are scored; see package score. It can be changed at run time by Service.Scores. Scores
 	// and bans are kept in the node's data directory.
@@ -171,14 +172,14 @@ func (c Config) validate(stack *node.Config, embedded bool) error {
 	if err := validateName(c.Name); err != nil {
 		return err
 	}
-	if p := c.Peers; p.Scores != nil || p.File != "" || p.Shared || p.Logger != nil {
-		return errors.New("plugin: Scores, File, Shared and Logger of Config.Peers are set by the service, leave them unset")
+	if p := c.Peers; p.Scores != nil || p.Addr != nil || p.File != "" || p.Shared || p.Logger != nil {
+		return errors.New("plugin: Scores, Addr, File, Shared and Logger of Config.Peers are set by the service, leave them unset")
 	}
 	if c.Book != nil && c.Scores != (score.Config{}) {
 		return errors.New("plugin: Config.Scores is of no effect with Config.Book, which has its own: leave it zero")
 	}
-	if l := c.Limits; l != nil && (l.Scores != nil || l.Addr != nil) {
-		return errors.New("plugin: Scores and Addr of Config.Limits are set by the service, leave them unset")
+	if l := c.Limits; l != nil && l.Scores != nil {
+		return errors.New("plugin: Scores of Config.Limits is set by the service, leave it unset")
 	}
 	if err := (resources.Options{Memory: c.Memory}).Validate(); err != nil {
 		return fmt.Errorf("plugin: Config.Memory: %w", err)

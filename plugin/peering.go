@@ -11,6 +11,7 @@ func peersFile(name string) string { return name + "-peers.json" }
 func (s *Service) peerOptions() *peers.Options {
 	o := s.cfg.Peers
 	o.File = s.env.path(peersFile(s.cfg.Name))
+	o.Addr = s.addr
 	o.Shared = s.cfg.Host != nil
 	o.Trusted = s.scores.Trusted()
 	o.Scores = judge{s.scores.Book}

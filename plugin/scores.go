@@ -58,14 +58,20 @@ func (s *Service) limiterOptions() *limits.Options {
 		o = *s.cfg.Limits
 	}
 	o.Scores = s.scores
-	o.Addr = func(id peer.ID) netip.Addr {
-		h := s.Host()
-		if h == nil {
-			return netip.Addr{}
-		}
-		return limits.HostAddr(h)(id)
-	}
+	o.Addr = s.addr
 	return &o
+}
+
+// addr returns the address that counts for a peer's prefix.
+func (s *Service) addr(id peer.ID) netip.Addr {
+	if l := s.cfg.Limits; l != nil && l.Addr != nil {
+		return l.Addr(id)
+	}
+	h := s.Host()
+	if h == nil {
+		return netip.Addr{}
+	}
+	return limits.HostAddr(h)(id)
 }
 
 // A judge has the manager of the peers do what a book says of them.

@@ -263,8 +263,8 @@ func TestNewRefusesConflicts(t *testing.T) {
 		{"scores of its own", nodeConfig(""), false, func(c *plugin.Config) { c.Limits = &limits.Options{Scores: new(score.Book)} }, "Config.Limits"},
 		{"scores and a book", nodeConfig(""), false, func(c *plugin.Config) { c.Scores.BanFor, c.Book = time.Hour, new(score.Book) }, "Config.Scores"},
 		{"another's addresses", nodeConfig(""), false, func(c *plugin.Config) {
-			c.Limits = &limits.Options{Addr: func(peer.ID) netip.Addr { return netip.Addr{} }}
-		}, "Config.Limits"},
+			c.Peers.Addr = func(peer.ID) netip.Addr { return netip.Addr{} }
+		}, "Config.Peers"},
 		{"a namespace of the node", nodeConfig(""), false, func(c *plugin.Config) { c.Name = "admin" }, `"admin"`},
 		{"more outbound peers than peers", nodeConfig(""), false, func(c *plugin.Config) { c.Peers.Target, c.Peers.MinOutbound = 4, 5 }, "MinOutbound is 5"},
 		{"a static peer without address", nodeConfig(""), false, func(c *plugin.Config) { c.Peers.Static = []peer.AddrInfo{{ID: h.ID()}} }, "Config.Peers"},

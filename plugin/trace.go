@@ -82,5 +82,6 @@ func peerTraces(a, b *beacon.PeerTrace) *beacon.PeerTrace {
 		Ping:    bothWith(a.Ping, b.Ping),
 		Goodbye: bothWith(a.Goodbye, b.Goodbye),
 		Left:    bothWith(a.Left, b.Left),
+		Used:    both(a.Used, b.Used),
 	}
 }

@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -8,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/seed-2dd5877b/reqresp/limits"
 	"github.com/seed-2dd5877b/reqresp/limits/config"
@@ -204,7 +207,7 @@ func TestPresetsGrantWhatTheStrictestServerDoes(t *testing.T) {
 
 func TestPresetsCanBeApplied(t *testing.T) {
 	t.Parallel()
-	limiter, err := limits.New(nil)
+	limiter, err := limits.New(&limits.Options{Addr: func(peer.ID) netip.Addr { return netip.Addr{} }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,7 +275,8 @@ func TestErrorsNameThePlace(t *testing.T) {
 		"[methods.\"/a.B\"]\npeer.items = \"1/2h\"":   `config: methods."/a.B".peer.items: Per 2h0m0s is not`,
 		"[methods.Methods]\npeer.items = \"1/2h\"":    "config: methods.Methods.peer.items: Per 2h0m0s is not",
 		"[prefix]\nipv4_bits = 40":                    "config: prefix.ipv4_bits: 40 is not between 1 and 32",
-		"[prefix]\npeers = -1":                        "config: prefix.peers: -1 is not between 0 and 1024",
+		"[prefix]\npeers = 2000":                      "config: prefix.peers: 2000 is not between 0 and 1024",
+		"[prefix]\npeers = 0":                         "config: prefix.peers: 0 is not allowed, leave it out for the default",
 		"[score]\nban = -10.0":                        "config: score.ban: -10 is not between -100 and -20",
 		"trusted = [\"alice\"]":                       `config: trusted: "alice" is no peer ID: `,
 		"node = ":                                     "config: line 1, column ",

@@ -48,6 +48,7 @@ func (f *table) checkZeros() error {
 		{"max_concurrent", isZero(f.MaxConcurrent)},
 		{"max_queue", isZero(f.MaxQueue)},
 		{"max_peers", isZero(f.MaxPeers)},
+		{"prefix.peers", isZero(p.Peers)},
 		{"prefix.ipv4_bits", isZero(p.IPv4Bits)},
 		{"prefix.ipv6_bits", isZero(p.IPv6Bits)},
 		{"score.half_life", isZero(s.HalfLife)},
@@ -78,7 +79,7 @@ type table struct {
 	MaxPeers      *int               `toml:"max_peers,omitempty" comment:"Peers that are remembered."`
 	Trusted       *[]string          `toml:"trusted,omitempty" comment:"Peer IDs that are never penalised."`
 	Node          *quota             `toml:"node,omitempty" comment:"All peers and methods together."`
-	Prefix        *prefix            `toml:"prefix,omitempty" comment:"Peers whose addresses begin alike. Zero peers turns this off."`
+	Prefix        *prefix            `toml:"prefix,omitempty" comment:"Peers whose addresses begin alike. Below zero peers turns this off."`
 	Score         *scores            `toml:"score,omitempty" comment:"How behaviour is scored."`
 	Default       *method            `toml:"default,omitempty" comment:"Methods that are not named, and rates that a named one leaves out."`
 	Methods       map[string]*method `toml:"methods,omitempty"`

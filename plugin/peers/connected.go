@@ -29,13 +29,16 @@ type connected struct {
 	nextPing time.Time
 	fails    int // requests in a row that it did not answer
 
+	trial
+	chosen *departure // nil unless it is to be left for lack of room
+
 	busy    bool      // a task looks after it
 	leaving bool      // it is being left
 	hangUp  time.Time // when to hang up on a peer that has said goodbye; zero if it has not
 }
 
 // going reports whether the connection is about to end.
-func (c *connected) going() bool { return c.leaving || !c.hangUp.IsZero() }
+func (c *connected) going() bool { return c.leaving || c.chosen != nil || !c.hangUp.IsZero() }
 
 // join notes a connection. A limited one makes no peer: nothing is asked over it.
 func (m *Manager) join(conn network.Conn) {
@@ -53,7 +56,8 @@ func (m *Manager) joinLocked(id peer.ID, dir network.Direction) *connected {
 	c := m.conns[id]
 	if c == nil {
 		k := m.known.peers[id]
-		c = &connected{id: id, since: time.Now(), dir: dir, ours: k != nil && k.dialed}
+		now := time.Now()
+		c = &connected{id: id, since: now, trial: m.trialLocked(id, now), dir: dir, ours: k != nil && k.dialed}
 		m.conns[id] = c
 	}
 	return c
@@ -71,10 +75,13 @@ func (m *Manager) part(id peer.ID) {
 	if m.host.Network().Connectedness(id) == network.Connected {
 		if c.going() {
 			// It was left, and has connected again: what was is over.
-			m.conns[id] = &connected{id: id, since: time.Now(), dir: network.DirInbound}
+			m.endTrialLocked(c)
+			now := time.Now()
+			m.conns[id] = &connected{id: id, since: now, trial: m.trialLocked(id, now), dir: network.DirInbound}
 		}
 		return
 	}
+	m.endTrialLocked(c)
 	if c.status != nil {
 		now := time.Now()
 		m.meetLocked(id, now)

@@ -12,6 +12,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"golang.org/x/time/rate"
 
+	"github.com/seed-2dd5877b/reqresp/limits"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 )
 
@@ -37,7 +38,8 @@ type Manager struct {
 	known   *table
 	conns   map[peer.ID]*connected
 	trusted map[peer.ID]bool
-	dials   int // under way
+	trials  map[peer.ID]trial // of peers that have gone
+	dials   int               // under way
 	ours    view
 }
 
@@ -60,6 +62,9 @@ func New(h host.Host, opts *Options) (*Manager, error) {
 		return nil, err
 	}
 	o = o.withDefaults()
+	if o.Addr == nil {
+		o.Addr = limits.HostAddr(h)
+	}
 	m := &Manager{
 		host:    h,
 		opts:    o,
@@ -69,6 +74,7 @@ func New(h host.Host, opts *Options) (*Manager, error) {
 		hungry:  make(chan struct{}, 1),
 		conns:   make(map[peer.ID]*connected),
 		trusted: make(map[peer.ID]bool),
+		trials:  make(map[peer.ID]trial),
 	}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	m.notify = &network.NotifyBundle{

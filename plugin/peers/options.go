@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"slices"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -20,6 +21,14 @@ type Options struct {
 	// MinOutbound is how many of them it wants to have dialed itself, at most Target. Zero means
 	// a quarter of Target.
 	MinOutbound int
+	// MaxPerPrefix is how many peers may have addresses of one prefix, as limits.Prefix has it by default: an IPv4 /24 or
+	// an IPv6 /48. Those beyond are left, wherever the target is. Static and trusted peers are not counted. Zero means an
+	// eighth of Target, but at least 2. A negative number sets no bound.
+	MaxPerPrefix int
+	// Addr returns the IP address that a peer is connected from. Peers whose address is not valid belong to no prefix. It
+	// is called often and concurrently, and never while the manager holds a lock. Nil means limits.HostAddr, by which no
+	// prefix has peers at loopback and private addresses.
+	Addr func(peer.ID) netip.Addr
 	// NoDial leaves dialing to others, but for static peers: of the peers that are known none is dialed.
 	NoDial bool
 	// Static peers are always dialed again, wherever the target is, and never left for
@@ -42,6 +51,7 @@ type Options struct {
 func (o Options) withDefaults() Options {
 	o.Target = cmp.Or(o.Target, DefaultTarget)
 	o.MinOutbound = cmp.Or(o.MinOutbound, o.Target/4)
+	o.MaxPerPrefix = cmp.Or(o.MaxPerPrefix, max(2, o.Target/8))
 	o.Static = slices.Clone(o.Static)
 	o.Trusted = slices.Clone(o.Trusted)
 	if o.Scores == nil {

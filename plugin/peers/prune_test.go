@@ -60,8 +60,8 @@ func TestTheWorstAreLeftFirst(t *testing.T) {
 	}{
 		{"the one with the lowest score", [3]float64{-1, 0, 5}, [3]uint64{100, 20, 100}, -1, 0},
 		{"of equal scores, the one furthest behind", [3]float64{}, [3]uint64{60, 20, 100}, -1, 1},
-		{"of those within an epoch, the youngest", [3]float64{}, [3]uint64{68, 90, 100}, -1, 2},
-		{"not a trusted one", [3]float64{0, 0, -10}, [3]uint64{100, 100, 20}, 2, 1},
+		{"of newcomers within an epoch, the one that came first", [3]float64{}, [3]uint64{68, 90, 100}, -1, 0},
+		{"not a trusted one", [3]float64{0, 0, -10}, [3]uint64{100, 100, 20}, 2, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			simulate(t, afterFork, 4, func(t *testing.T, hosts []host.Host) {
@@ -86,31 +86,6 @@ func TestTheWorstAreLeftFirst(t *testing.T) {
 			})
 		})
 	}
-}
-
-func TestNewcomersAreToldThatThereIsNoRoom(t *testing.T) {
-	simulate(t, afterFork, 5, func(t *testing.T, hosts []host.Host) {
-		n := newNode(t, hosts[0], peers.Options{Target: 2})
-		dialers(t, n, hosts[1:3])
-		late := notesGoodbyes(hosts[3])
-		connect(t, hosts[3], n)
-		settle()
-		if got := late.get(); !slices.Equal(got, []beacon.GoodbyeReason{beacon.GoodbyeTooManyPeers}) || connected(n, hosts[3]) {
-			t.Errorf("goodbyes %v, connected %v", got, connected(n, hosts[3]))
-		}
-		if got := n.known(); !slices.Equal(got, byID(hosts[1:3]...)) {
-			t.Errorf("peers %v, want the first two", got)
-		}
-		// There is always room for a static one, at the cost of the youngest other.
-		if err := n.manager.AddStatic(infoOf(hosts[4])); err != nil {
-			t.Fatal(err)
-		}
-		newNode(t, hosts[4], peers.Options{})
-		time.Sleep(30 * time.Second)
-		if got := n.known(); !slices.Equal(got, byID(hosts[1], hosts[4])) {
-			t.Errorf("peers %v, want the first and the static one", got)
-		}
-	})
 }
 
 // Peers that dial choose themselves: some are always chosen by this node.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"iter"
 	"log/slog"
+	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -22,6 +24,7 @@ import (
 	"github.com/seed-2dd5877b/reqresp/plugin/peers"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+	"github.com/seed-2dd5877b/reqresp/snappy"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
@@ -37,23 +40,37 @@ const (
 // afterFork is a slot of the development chain long after its fork.
 const afterFork ssz.Slot = 1000
 
-// A headChain is a chain that has nothing but a head.
-type headChain struct{ head atomic.Uint64 }
+// A headChain is a chain that has a head, and blocks of noise in every slot if they have a size.
+type headChain struct {
+	head  atomic.Uint64
+	size  atomic.Int64 // of a block
+	delay atomic.Int64 // before each, a time.Duration
+}
 
 func (c *headChain) Status(context.Context) (beacon.Status, error) {
 	return beacon.Status{HeadSlot: ssz.Slot(c.head.Load())}, nil
 }
 
-func (*headChain) BlocksByRange(context.Context, ssz.Slot, uint64) iter.Seq2[beacon.BlockRef, error] {
-	return func(func(beacon.BlockRef, error) bool) {}
+func (c *headChain) BlocksByRange(_ context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.BlockRef, error] {
+	size := int(c.size.Load())
+	return func(yield func(beacon.BlockRef, error) bool) {
+		for slot := start; size > 0 && slot < start+ssz.Slot(count); slot++ {
+			time.Sleep(time.Duration(c.delay.Load()))
+			if !yield(beacon.BlockRef{Slot: slot, Size: size, FramesSize: size}, nil) {
+				return
+			}
+		}
+	}
 }
 
 func (*headChain) BlocksByRoot(context.Context, []ssz.Root) iter.Seq2[beacon.BlockRef, error] {
 	return func(func(beacon.BlockRef, error) bool) {}
 }
 
-func (*headChain) AppendFrames(context.Context, beacon.BlockRef, []byte) ([]byte, error) {
-	return nil, beacon.ErrUnavailable
+func (*headChain) AppendFrames(_ context.Context, ref beacon.BlockRef, dst []byte) ([]byte, error) {
+	noise := make([]byte, ref.Size)
+	_, _ = rand.NewChaCha8([32]byte{}).Read(noise)
+	return snappy.AppendFrames(dst, noise), nil
 }
 
 // An asked is what one peer was asked for.
@@ -134,6 +151,9 @@ func newNode(t *testing.T, h host.Host, opts peers.Options) *node {
 // newNodeAt starts a node with a clock of its own.
 func newNodeAt(t *testing.T, h host.Host, opts peers.Options, now func() time.Time) *node {
 	t.Helper()
+	if opts.Addr == nil {
+		opts.Addr = func(peer.ID) netip.Addr { return netip.Addr{} } // The simulated network has one prefix.
+	}
 	manager, err := peers.New(h, &opts)
 	if err != nil {
 		t.Fatal(err)

@@ -17,6 +17,7 @@ func (m *Manager) Trace() *beacon.PeerTrace {
 		Ping:    m.gotPing,
 		Goodbye: m.gotGoodbye,
 		Left:    m.left,
+		Used:    m.gotUse,
 	}
 }
 
@@ -45,6 +46,16 @@ func (m *Manager) gotPing(id peer.ID, seq uint64) {
 	defer m.mu.Unlock()
 	if c := m.conns[id]; c != nil {
 		c.seq, c.fails = max(c.seq, seq), 0
+	}
+}
+
+func (m *Manager) gotUse(id peer.ID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if c := m.conns[id]; c != nil {
+		if c.used = time.Now(); c.chosen != nil {
+			m.rouse()
+		}
 	}
 }
 

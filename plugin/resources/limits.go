@@ -2,7 +2,6 @@ package resources
 
 import (
 	"math"
-	"net/netip"
 	"time"
 
 	"github.com/libp2p/go-libp2p"
@@ -10,6 +9,7 @@ import (
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 	"github.com/libp2p/go-libp2p/x/rate"
 
+	"github.com/seed-2dd5877b/reqresp/limits"
 	"github.com/seed-2dd5877b/reqresp/plugin/gossipsub"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
@@ -114,24 +114,9 @@ const (
 	networkPart = 2 // of an IPv6 /48
 )
 
-// private are the networks whose addresses say nothing of who is behind them: those of a NAT, a proxy or a
-// container network that the host itself is behind.
-var private = []netip.Prefix{
-	netip.MustParsePrefix("127.0.0.0/8"),
-	netip.MustParsePrefix("10.0.0.0/8"),
-	netip.MustParsePrefix("172.16.0.0/12"),
-	netip.MustParsePrefix("192.168.0.0/16"),
-	netip.MustParsePrefix("100.64.0.0/10"),
-	netip.MustParsePrefix("169.254.0.0/16"),
-	netip.MustParsePrefix("::1/128"),
-	netip.MustParsePrefix("fc00::/7"),
-	netip.MustParsePrefix("fe80::/10"),
-}
-
 // AddressLimits returns how many connections one address may have, for the options of rcmgr.NewResourceManager:
 // an eighth of three times Options.Peers for a public address, and no less than libp2p's eight. Twice as many may
-// come at once, and all of them anew in 40 seconds. Loopback, private and link-local addresses have no bounds of
-// their own.
+// come at once, and all of them anew in 40 seconds. Addresses of limits.PrivateNetworks have no bounds of their own.
 func (p *Plan) AddressLimits() []rcmgr.Option {
 	address, prefix := max(8, 3*p.peers/addressPart), max(8, 3*p.peers/networkPart)
 	var v4, v6 []rcmgr.NetworkPrefixLimit
@@ -140,7 +125,7 @@ func (p *Plan) AddressLimits() []rcmgr.Option {
 		IPv6SubnetLimits: []rate.SubnetLimit{{PrefixLength: 56, Limit: connRate(address)}, {PrefixLength: 48, Limit: connRate(prefix)}},
 		GracePeriod:      time.Minute,
 	}}
-	for _, network := range private {
+	for _, network := range limits.PrivateNetworks() {
 		limit := rcmgr.NetworkPrefixLimit{Network: network, ConnCount: math.MaxInt}
 		if network.Addr().Is4() {
 			v4 = append(v4, limit)

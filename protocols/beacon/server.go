@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -111,7 +112,7 @@ func NewServer(h host.Host, network *ssz.Network, chain Chain, opts *ServerOptio
 		opts:    o,
 		log:     o.Logger,
 		engine:  reqresp.NewServer(h, engineOptions(o)),
-		client:  NewClient(h, family, &ClientOptions{Pacer: o.CallPacer, Trace: o.ClientTrace}),
+		client:  NewClient(h, family, &ClientOptions{Pacer: o.CallPacer, Trace: o.PeerTrace.askedTrace(o.ClientTrace)}),
 		peers:   make(map[peer.ID]Status),
 		leaving: make(map[peer.ID]bool),
 		done:    make(chan struct{}),
@@ -133,7 +134,7 @@ func engineOptions(o ServerOptions) *reqresp.ServerOptions {
 		Middleware: o.Middleware,
 		MaxStreams: o.MaxStreams,
 		MaxMemory:  o.MaxMemory,
-		Trace:      o.Trace,
+		Trace:      o.PeerTrace.servedTrace(o.Trace),
 		Logger:     o.Logger,
 	}
 }
@@ -182,6 +183,12 @@ func (s *Server) Client() *Client { return s.client }
 
 // Serving returns how many requests of each peer are being served.
 func (s *Server) Serving() map[peer.ID]int { return s.engine.Streams() }
+
+// Answering returns the exchanges of the chain's data that are being served, the latest first. The slice is
+// the caller's.
+func (s *Server) Answering() []reqresp.Serving {
+	return slices.DeleteFunc(s.engine.Serving(), func(e reqresp.Serving) bool { return !isData(e.Spec) })
+}
 
 // Refused returns how many streams were reset because too many were being served, in all or
 // for one peer, or because there was no memory for their messages.

@@ -1,6 +1,10 @@
 package beacon
 
-import "github.com/libp2p/go-libp2p/core/peer"
+import (
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+)
 
 // A PeerTrace is a set of hooks by which a [Server] tells what it learns of peers, for
 // whoever manages them. Any of them may be nil. They run on the goroutine of the exchange,
@@ -16,6 +20,60 @@ type PeerTrace struct {
 	Goodbye func(id peer.ID, reason GoodbyeReason)
 	// Left is told when this node begins to leave the peer, whoever wanted it to.
 	Left func(id peer.ID, reason GoodbyeReason)
+	// Used is told when an exchange of the chain's data, whoever began it, has ended that carried
+	// at least one response. Statuses, pings, metadata and goodbyes are no data.
+	Used func(id peer.ID)
+}
+
+// isData reports whether a method is for the chain's data, and not for what peers tell of themselves.
+func isData(spec *reqresp.Spec) bool {
+	switch spec.Name {
+	case "status", "goodbye", "ping", "metadata":
+		return false
+	}
+	return true
+}
+
+// servedTrace returns hooks that tell Used, beside others.
+func (t *PeerTrace) servedTrace(next *reqresp.ServerTrace) *reqresp.ServerTrace {
+	var hooks reqresp.ServerTrace
+	if next != nil {
+		hooks = *next
+	}
+	if t.Used == nil {
+		return &hooks
+	}
+	done := hooks.Done
+	hooks.Done = func(info reqresp.InboundInfo, r reqresp.Result) {
+		if r.Chunks > 0 && isData(info.Spec) {
+			t.Used(info.Peer)
+		}
+		if done != nil {
+			done(info, r)
+		}
+	}
+	return &hooks
+}
+
+// askedTrace is servedTrace for the calls of a client.
+func (t *PeerTrace) askedTrace(next *reqresp.ClientTrace) *reqresp.ClientTrace {
+	var hooks reqresp.ClientTrace
+	if next != nil {
+		hooks = *next
+	}
+	if t.Used == nil {
+		return &hooks
+	}
+	done := hooks.Done
+	hooks.Done = func(info reqresp.OutboundInfo, r reqresp.Result) {
+		if r.Chunks > 0 && isData(info.Spec) {
+			t.Used(info.Peer)
+		}
+		if done != nil {
+			done(info, r)
+		}
+	}
+	return &hooks
 }
 
 func (t *PeerTrace) status(id peer.ID, ours, theirs Status) {

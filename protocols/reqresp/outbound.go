@@ -114,7 +114,7 @@ func (o *Outbound) Send(req any) error {
 // write writes the request. Where libp2p negotiates along with the first write, that cannot be gone on
 // with after a timeout, and so it is small.
 func (o *Outbound) write(b []byte) (int, error) {
-	first := min(len(b), progressFloor)
+	first := min(len(b), ProgressFloor)
 	n, err := o.timer.write(b[:first], o.timeouts.Write)
 	if err != nil {
 		return n, err

@@ -8,9 +8,9 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 )
 
-// progressFloor is how many bytes of a message have to cross within each of its timeouts for it to
+// ProgressFloor is how many bytes of a message have to cross within each of its timeouts for it to
 // get another: of [Timeouts], Progress and Write.
-const progressFloor = 16 << 10
+const ProgressFloor = 16 << 10
 
 // longAgo as a deadline ends what waits.
 var longAgo = time.Unix(1, 0)
@@ -20,6 +20,8 @@ var longAgo = time.Unix(1, 0)
 // timer none.
 type progressTimer struct {
 	stream network.Stream
+	// written counts what is written, of all messages.
+	written atomic.Uint64
 
 	mu      sync.Mutex
 	timer   *time.Timer // nil until it is first started
@@ -32,7 +34,7 @@ type progressTimer struct {
 }
 
 // start begins a timeout, and ends the one before. One for reading goes on as long as reading, which counts what
-// is read, grows by progressFloor in each. Of what it has counted already, some bytes may be
+// is read, grows by ProgressFloor in each. Of what it has counted already, some bytes may be
 // ahead: of the message that the timeout is for. One for writing has no count.
 func (t *progressTimer) start(timeout time.Duration, reading *atomic.Uint64, ahead int) {
 	t.mu.Lock()
@@ -83,7 +85,7 @@ func (t *progressTimer) expire() {
 		_ = t.stream.SetWriteDeadline(longAgo)
 		return
 	}
-	if n := t.reading.Load(); n-t.mark >= progressFloor {
+	if n := t.reading.Load(); n-t.mark >= ProgressFloor {
 		t.mark = n
 		t.arm()
 		return
@@ -93,18 +95,19 @@ func (t *progressTimer) expire() {
 }
 
 // write writes all of b in one piece, or fails. It gets another timeout each time that the stream has
-// taken progressFloor bytes or more within one.
+// taken ProgressFloor bytes or more within one.
 func (t *progressTimer) write(b []byte, timeout time.Duration) (int, error) {
 	done := 0
 	for done < len(b) {
 		t.start(timeout, nil, 0)
 		n, err := t.stream.Write(b[done:])
 		late := t.stop()
+		t.written.Add(uint64(n))
 		done += n
 		if late {
 			_ = t.stream.SetWriteDeadline(time.Time{})
 		}
-		if err != nil && (!late || n < progressFloor || !isTimeout(err)) {
+		if err != nil && (!late || n < ProgressFloor || !isTimeout(err)) {
 			return done, err
 		}
 	}

@@ -19,6 +19,9 @@ type seat struct {
 
 	waits      bool  // to be admitted
 	prev, next *seat // of those of the peer that do
+
+	exchange      *Inbound
+	before, after *seat // of all that are taken
 }
 
 // A servedPeer is a peer of whom exchanges are being served.
@@ -33,6 +36,7 @@ type servedPeer struct {
 type seats struct {
 	max, perPeer int
 	taken        int
+	latest       *seat // that was taken last
 	peers        map[peer.ID]servedPeer
 }
 
@@ -92,6 +96,11 @@ func (s *seats) take(taken *seat) {
 	}
 	s.peers[taken.peer] = servedPeer{p.seats + 1, taken}
 	s.taken++
+	taken.before = s.latest
+	if s.latest != nil {
+		s.latest.after = taken
+	}
+	s.latest = taken
 }
 
 // settle tells that an exchange was admitted. It keeps its seat from now on.
@@ -118,10 +127,24 @@ func (s *seats) leave(left *seat) {
 	}
 	s.settle(left)
 	s.taken--
+	s.unlink(left)
 	p := s.peers[left.peer]
 	if p.seats--; p.seats == 0 {
 		delete(s.peers, left.peer)
 		return
 	}
 	s.peers[left.peer] = p
+}
+
+func (s *seats) unlink(left *seat) {
+	before, after := left.before, left.after
+	if before != nil {
+		before.after = after
+	}
+	if after != nil {
+		after.before = before
+	} else {
+		s.latest = before
+	}
+	left.before, left.after = nil, nil
 }

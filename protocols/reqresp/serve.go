@@ -28,6 +28,7 @@ func (s *Server) serve(spec *Spec, handler HandlerFunc, stream network.Stream) {
 		trace:  s.opts.Trace,
 		phase:  PhaseRequest,
 	}
+	in.seat.exchange = in
 	tell(in.trace.Start, in.info)
 	if err := s.enter(conn, &in.seat); err != nil {
 		s.turnAway(in, err)

@@ -202,6 +202,24 @@ func (s *Server) Streams() map[peer.ID]int {
 	return s.seats.counts()
 }
 
+// A Serving is an exchange that is being served.
+type Serving struct {
+	InboundInfo
+	// Written is how many bytes of the answer the stream has taken so far.
+	Written uint64
+}
+
+// Serving returns the exchanges that are being served, the latest first. The slice is the caller's.
+func (s *Server) Serving() []Serving {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make([]Serving, 0, s.seats.taken)
+	for at := s.seats.latest; at != nil; at = at.before {
+		all = append(all, Serving{at.exchange.info, at.exchange.timer.written.Load()})
+	}
+	return all
+}
+
 // Refused returns how many streams were reset because a bound of ServerOptions, or of
 // the host's resource manager, was reached: unread, or at least without an answer, if it
 // was one of streams.
