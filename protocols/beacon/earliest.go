@@ -146,7 +146,7 @@ func (l *frontierLook) left() bool { return !l.seen.found && l.seen.from > l.sta
 func (l *frontierLook) run(ctx context.Context, slots int) error {
 	for ; l.left() && slots > 0; slots -= frontierStep {
 		from := max(l.start, l.seen.from-min(l.seen.from, frontierStep))
-		sp, err := l.f.server.spanOf(ctx, from, uint64(l.seen.from-from), frontierStep)
+		sp, err := l.f.server.spanOf(ctx, nil, from, uint64(l.seen.from-from), frontierStep)
 		if err != nil {
 			return err
 		}

@@ -431,6 +431,54 @@ func TestEarliestSlotFollowsHeadPruningAndClock(t *testing.T) {
 	})
 }
 
+// A request that has blocks looked into is charged for each before it is read.
+func TestBlocksThatAreLookedIntoAreCharged(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		request []byte
+		source  bool       // of the sidecars of no block
+		want    []ssz.Slot // of the blocks that are read
+	}{
+		{"no source", columnRange(95, 20, 0), false, []ssz.Slot{95, 96, 97, 98, 99}}, // slot 99 has blobs
+		{"a source that holds none", columnRange(95, 20, 0), true, []ssz.Slot{95, 96, 97, 98, 99}},
+		{"no slots", columnRange(216, 9, 0), false, nil},
+	} {
+		simulate(t, func(t *testing.T, client, server host.Host) {
+			pacer := new(notingPacer)
+			blocks := fuluChain(215)
+			var chain beacon.Chain = notingChain{blocks, pacer}
+			if tt.source {
+				chain = notingSource{&partialSource{memoryChain: blocks}, chain}
+			}
+			srv := serveOn(t, server, beacontest.FuluNetwork(), chain, beacon.ServerOptions{Now: fuluNow(215), Pacer: pacer})
+			must(ask(t, client, server, id(columnsByRange, 1), tt.request))
+			must(0, srv.Stop(t.Context()))
+			var costs []reqresp.Cost
+			calls := slices.Repeat([]string{"reserve", "fetch", "settle"}, len(tt.want))
+			for _, slot := range tt.want {
+				read := reqresp.Cost{Bytes: uint64(len(blocks.bySlot[slot].Frames))}
+				costs = append(costs, read, read)
+			}
+			if !slices.Equal(pacer.costs, costs) {
+				t.Errorf("%s: charged %+v, want %+v", tt.name, pacer.costs, costs)
+			}
+			if calls = append(calls, "release"); !slices.Equal(pacer.calls, calls) {
+				t.Errorf("%s: got %q, want %q", tt.name, pacer.calls, calls)
+			}
+		})
+	}
+}
+
+// A notingSource is a partialSource whose blocks are another's.
+type notingSource struct {
+	*partialSource
+	blocks beacon.Chain
+}
+
+func (s notingSource) AppendFrames(ctx context.Context, ref beacon.BlockRef, dst []byte) ([]byte, error) {
+	return s.blocks.AppendFrames(ctx, ref, dst)
+}
+
 // A slowChain takes its time to read a block.
 type slowChain struct{ *memoryChain }
 
