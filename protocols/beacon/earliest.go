@@ -34,6 +34,8 @@ type frontier struct {
 	head  ssz.Root   // the head that known was found from; zero to look again
 	known stretch    // up to that head
 	older [2]stretch // farther from the head, for when it is reorganized
+
+	failed ssz.Root // the head whose look failed last, so that it is logged once
 }
 
 // A stretch is a block and what is known of the slots up to it.
@@ -110,8 +112,15 @@ func (f *frontier) lookOn(
 		f.head, f.known = ssz.Root{}, stretch{} // The chain has changed since. It is looked at anew the next time.
 		return false, nil
 	default:
-		f.server.log.Error("cannot tell which blocks have sidecars", "up to slot", look.seen.from, "err", err)
-		look.seen.found = true // What cannot be read cannot be served.
+		// What cannot be read cannot be served. The next look tries it again.
+		if f.failed != head {
+			f.failed = head
+			f.server.log.Error("cannot tell which blocks have sidecars", "up to slot", look.seen.from, "err", err)
+		}
+		if look.seen.root != (ssz.Root{}) {
+			look.keep(head)
+		}
+		return false, nil
 	}
 	look.keep(head)
 	return look.left(), nil

@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"iter"
+	"log/slog"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -477,6 +480,60 @@ type notingSource struct {
 
 func (s notingSource) AppendFrames(ctx context.Context, ref beacon.BlockRef, dst []byte) ([]byte, error) {
 	return s.blocks.AppendFrames(ctx, ref, dst)
+}
+
+// A failingChain cannot read the block of a slot.
+type failingChain struct {
+	lookedChain
+	slot ssz.Slot
+}
+
+func (c *failingChain) AppendFrames(ctx context.Context, ref beacon.BlockRef, dst []byte) ([]byte, error) {
+	if ref.Slot == c.slot {
+		c.looks.Add(1)
+		return nil, errors.New("disk failure")
+	}
+	return c.lookedChain.AppendFrames(ctx, ref, dst)
+}
+
+// A block that cannot be read for a while raises the earliest slot only that long.
+func TestEarliestSlotAfterAnErrorOfTheChain(t *testing.T) {
+	all := fuluChain(215)
+	chain := &failingChain{lookedChain: lookedChain{memoryChain: fuluChain(80)}}
+	simulate(t, func(t *testing.T, _, server host.Host) {
+		var log bytes.Buffer
+		logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelError}))
+		srv := serveOn(t, server, beacontest.FuluNetwork(), chain, beacon.ServerOptions{Now: fuluNow(215), Logger: logger})
+		for _, tt := range []struct {
+			name  string
+			head  ssz.Slot
+			slot  ssz.Slot // cannot be read
+			want  ssz.Slot
+			looks int64 // at most
+			lines int   // logged
+		}{
+			{"an older block", 86, 82, 83, 16, 1},
+			{"the same", 86, 82, 83, 1, 0},
+			{"under another head", 98, 94, 95, 12, 1},
+			{"read again", 98, 0, 88, 10, 0}, // slot 87 has blobs
+			{"the head", 101, 101, 102, 1, 1},
+			{"read again", 101, 0, 100, 12, 0}, // slot 99 has blobs
+		} {
+			chain.setHead(tt.head, all)
+			chain.slot = tt.slot
+			chain.looks.Store(0)
+			log.Reset()
+			if got := must(srv.Status(t.Context())).EarliestAvailableSlot; got != tt.want {
+				t.Errorf("%s: earliest slot %d, want %d", tt.name, got, tt.want)
+			}
+			if got := chain.looks.Load(); got > tt.looks {
+				t.Errorf("%s: looked at %d blocks, want %d at most", tt.name, got, tt.looks)
+			}
+			if got := strings.Count(log.String(), "\n"); got != tt.lines {
+				t.Errorf("%s: %d lines were logged, want %d: %s", tt.name, got, tt.lines, log.String())
+			}
+		}
+	})
 }
 
 // A slowChain takes its time to read a block.
