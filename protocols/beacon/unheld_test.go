@@ -536,6 +536,41 @@ func TestEarliestSlotAfterAnErrorOfTheChain(t *testing.T) {
 	})
 }
 
+// A chain whose head is far in the future has no more looked into than the slots up to now.
+func TestEarliestSlotOfAHeadInTheFuture(t *testing.T) {
+	for _, head := range []ssz.Slot{1 << 40, 1<<64 - 1} {
+		chain := fuluChain(98)
+		chain.status.HeadSlot = head
+		var clock setClock
+		simulate(t, func(t *testing.T, _, server host.Host) {
+			n := beacontest.FuluNetwork()
+			clock.set(n.TimeAt(90))
+			srv := serveOn(t, server, n, &boundedChain{Chain: chain, left: 20}, beacon.ServerOptions{Now: clock.now})
+			for _, tt := range []struct{ now, want ssz.Slot }{{90, 88}, {98, 88}, {86, 75}} { // slots 74 and 87 have blobs
+				clock.set(n.TimeAt(tt.now))
+				status, err := srv.Status(t.Context())
+				if err != nil || status.EarliestAvailableSlot != tt.want {
+					t.Errorf("head %d in slot %d: earliest slot %d, want %d: %v",
+						head, tt.now, status.EarliestAvailableSlot, tt.want, err)
+				}
+			}
+		})
+	}
+}
+
+// A boundedChain lists a number of ranges, and is reorganized then.
+type boundedChain struct {
+	beacon.Chain
+	left int
+}
+
+func (c *boundedChain) BlocksByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.BlockRef, error] {
+	if c.left--; c.left < 0 {
+		return func(yield func(beacon.BlockRef, error) bool) { yield(beacon.BlockRef{}, beacon.ErrDiscarded) }
+	}
+	return c.Chain.BlocksByRange(ctx, start, count)
+}
+
 // A slowChain takes its time to read a block.
 type slowChain struct{ *memoryChain }
 
