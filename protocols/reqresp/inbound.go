@@ -111,7 +111,7 @@ func (in *Inbound) read(ctx context.Context, msg any) error {
 	err := in.spec.Codec.ReadRequest(br, in.Protocol(), in.spec.Limits.MaxRequest, msg)
 	in.timer.stop()
 	if err == nil {
-		err = in.readEnd(br, tr)
+		err = in.readEnd(br, tr, msg)
 	}
 	got := tr.n.Load()
 	in.result.RequestBytes = got
