@@ -102,6 +102,41 @@ func TestEveryDecisionIsTold(t *testing.T) {
 	})
 }
 
+// Bytes that were fetched and not sent are paid for as those sent are, and are no chunk.
+func TestFetchedBytesAreCharged(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		seen := &log{}
+		c := onlyBlocks(limits.Quota{Bytes: limits.Rate{N: 100, Per: s, Burst: 300}}, limits.Config{})
+		l, err := limits.New(&limits.Options{Config: c, Observer: seen})
+		if err != nil {
+			t.Fatal(err)
+		}
+		pace := admit(t, l, alice, blocks)
+		defer pace.Release()
+		send(t, pace, reqresp.Cost{Bytes: 300})
+		start := time.Now()
+		send(t, pace, reqresp.Cost{Items: 1, Bytes: 200})
+		if waited := time.Since(start); waited != 2*s {
+			t.Errorf("waited %v for a chunk after a fetch, want 2s", waited)
+		}
+		if got := l.Stats()[0]; got.Items != 1 || got.Bytes != 200 {
+			t.Errorf("statistics are %+v, want one chunk", got)
+		}
+		seen.mu.Lock()
+		defer seen.mu.Unlock()
+		var sent int
+		for _, e := range seen.events {
+			if e.Kind == limits.EventSent {
+				sent++
+			}
+		}
+		if sent != 1 {
+			t.Errorf("told of %d chunks, want 1", sent)
+		}
+	})
+}
+
 func TestStatsTellWhatIsUnderWay(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

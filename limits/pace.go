@@ -152,7 +152,7 @@ func (p *pace) Settle(used reqresp.Cost) {
 	}
 	p.renew()
 	p.shard.mu.Unlock()
-	if p.limiter.observer != nil && used != (reqresp.Cost{}) {
+	if p.limiter.observer != nil && used.Items > 0 {
 		p.observe(Event{Kind: EventSent, Cost: used})
 	}
 }

@@ -198,7 +198,7 @@ func ips(texts ...string) (all []netip.Addr) {
 // The record has the addresses of both families, whose ports are the same.
 func TestTheRecordHasBothExternalAddresses(t *testing.T) {
 	key := newKey(t)
-	d, err := discovery.Start(key, listening("/ip4/0.0.0.0/udp/1/quic-v1", "/ip6/::/udp/1/quic-v1", "/ip4/0.0.0.0/tcp/2"),
+	d, err := discovery.Start(key, listening("/ip4/0.0.0.0/udp/1/quic-v1", "/ip6/::/udp/1/quic-v1", "/ip4/0.0.0.0/tcp/2", "/ip6/::/tcp/2"),
 		newLocal(devchain.Network(), 2), new(sink), &discovery.Options{Listen: "127.0.0.1:0", ExternalIP: ips("192.0.2.7", "2001:db8::7")})
 	if err != nil {
 		t.Fatal(err)

@@ -23,8 +23,9 @@ type Options struct {
 	// do, "enode:"). The function BootNodes has some that are built in.
 	BootNodes []string
 	// ExternalIP are the IP addresses that others reach this node at, if they are known: at most one of IPv4 and one
-	// of IPv6. The record has both. With none the record has Listen's, or 127.0.0.1 if that is of all interfaces, until
-	// other nodes agree on what they see.
+	// of IPv6. The record has both, but that of IPv6 only if the host listens by IPv6 on TCP and QUIC as far as it does
+	// by IPv4. With none the record has Listen's, or 127.0.0.1 if that is of all interfaces, until other nodes agree on
+	// what they see.
 	ExternalIP []netip.Addr
 	// Database is the directory where nodes that were found are kept. Empty keeps them in memory.
 	Database string

@@ -27,7 +27,8 @@ func setEndpoints(ln *enode.LocalNode, listen netip.AddrPort, external []netip.A
 	}
 }
 
-// setPorts puts into the record where the host listens, the first port of each kind.
+// setPorts puts into the record where the host listens, the first port of each kind. By EIP-778 a port without a twin
+// for IPv6 is that of both families: where the host does not listen on it by IPv6, the record has no IPv6 address.
 func setPorts(ln *enode.LocalNode, listening []multiaddr.Multiaddr) {
 	set := make(map[string]bool)
 	for _, addr := range listening {
@@ -35,6 +36,9 @@ func setPorts(ln *enode.LocalNode, listening []multiaddr.Multiaddr) {
 			set[e.ENRKey()] = true
 			ln.Set(e)
 		}
+	}
+	if set["tcp"] && !set["tcp6"] || set["quic"] && !set["quic6"] {
+		ln.SetStaticIP(net.IPv6unspecified) // so that none is learnt either
 	}
 }
 

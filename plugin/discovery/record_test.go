@@ -2,6 +2,7 @@ package discovery_test
 
 import (
 	"net"
+	"slices"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/p2p/enr"
@@ -26,6 +27,38 @@ func TestTheLargestRecordFits(t *testing.T) {
 	const number = 8 // the longest sequence number takes so many bytes more
 	if len(b)+number > enr.SizeLimit {
 		t.Errorf("%d bytes, and up to %d for its number: %d are allowed", len(b), number, enr.SizeLimit)
+	}
+}
+
+// By EIP-778 a port without a twin for IPv6 is that of both families.
+func TestTheRecordAnnouncesNothingThatDoesNotListen(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		listen []string
+		want   []string // addresses in the record
+	}{
+		{"one kind on each family", []string{"/ip6/::/tcp/1", "/ip4/0.0.0.0/udp/2/quic-v1"}, []string{"/ip4/192.0.2.7/udp/2/quic-v1"}},
+		{"the other on each", []string{"/ip6/::/udp/1/quic-v1", "/ip4/0.0.0.0/tcp/2"}, []string{"/ip4/192.0.2.7/tcp/2"}},
+		{"IPv4 alone", []string{"/ip4/0.0.0.0/tcp/2"}, []string{"/ip4/192.0.2.7/tcp/2"}},
+		{"IPv6 alone", []string{"/ip6/::/tcp/1"}, []string{"/ip6/2001:db8::7/tcp/1"}},
+		{"more on IPv6", []string{"/ip6/::/tcp/1", "/ip6/::/udp/3/quic-v1", "/ip4/0.0.0.0/udp/2/quic-v1"}, []string{
+			"/ip4/192.0.2.7/udp/2/quic-v1", "/ip6/2001:db8::7/udp/3/quic-v1", "/ip6/2001:db8::7/tcp/1",
+		}},
+	} {
+		d, err := discovery.Start(newKey(t), listening(tt.listen...), newLocal(devchain.Network(), 2), new(sink),
+			&discovery.Options{Listen: "127.0.0.1:0", ExternalIP: ips("192.0.2.7", "2001:db8::7")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := discovery.ParsePeer(d.Record())
+		d.Stop()
+		var got []string
+		for _, addr := range info.Addrs {
+			got = append(got, addr.String())
+		}
+		if err != nil || !slices.Equal(got, tt.want) {
+			t.Errorf("%s: announces %q, %v, want %q", tt.name, got, err, tt.want)
+		}
 	}
 }
 

@@ -101,9 +101,11 @@ func (s *Server) blobSidecarsByRange(p *Protocol) reqresp.HandlerFunc {
 			return err
 		}
 		if !ok {
-			return s.noneHeld(ctx, p, start, count)
+			return s.noneHeld(ctx, in, p, start, count)
 		}
-		h := holding[SidecarRef]{server: s, p: p, start: start, count: count, most: p.cfg.MaxRequestBlocksDeneb, lacks: lacksBlobs}
+		h := holding[SidecarRef]{
+			server: s, in: in, p: p, start: start, count: count, most: p.cfg.MaxRequestBlocksDeneb, lacks: lacksBlobs,
+		}
 		h.ask = func(start ssz.Slot, count uint64) iter.Seq2[SidecarRef, error] {
 			return source.BlobSidecarsByRange(ctx, start, count)
 		}

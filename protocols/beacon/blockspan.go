@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 
+	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
@@ -18,11 +19,14 @@ type blockSpan struct {
 	peeked map[ssz.Root]ssz.BlobCommitments
 }
 
-// spanOf returns the blocks of a range, which does not overflow, but no more than a number of them.
-func (s *Server) spanOf(ctx context.Context, start ssz.Slot, count, most uint64) (*blockSpan, error) {
+// spanOf returns the blocks of a range, which does not overflow, but no more than a number of them. What is read to
+// look into them is charged to in, unless that is nil.
+func (s *Server) spanOf(
+	ctx context.Context, in *reqresp.Inbound, start ssz.Slot, count, most uint64,
+) (*blockSpan, error) {
 	n := s.family.network
 	sp := &blockSpan{
-		peeker: peeker{network: n, chain: s.chain}, whole: true,
+		peeker: peeker{network: n, chain: s.chain, in: in}, whole: true,
 		peeked: make(map[ssz.Root]ssz.BlobCommitments),
 	}
 	last, reach := start+ssz.Slot(count-1), count

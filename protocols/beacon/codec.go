@@ -33,7 +33,10 @@ type codec struct {
 	hooks    *hooks
 }
 
-var _ reqresp.ErrorCodec = (*codec)(nil)
+var (
+	_ reqresp.ErrorCodec   = (*codec)(nil)
+	_ reqresp.TrailerCodec = (*codec)(nil)
+)
 
 // Name implements reqresp.Codec.
 func (c *codec) Name() string { return "ssz_snappy" }
@@ -61,12 +64,22 @@ func (c *codec) ReadRequest(r reqresp.Reader, id protocol.ID, limit int, req any
 	case *Empty:
 		return nil
 	case unmarshaler:
-		n, err := readRequest(r, limit, c.protocol.request, req)
+		n, err := readMessage(r, limit, c.protocol.request, req)
 		c.hooks.tell(id, network.DirInbound, false, n)
 		return invalid(err)
 	default:
 		return fmt.Errorf("beacon: %T is no request", req)
 	}
+}
+
+// Trailer implements reqresp.TrailerCodec: some encoders let a stream identifier follow a list without elements.
+func (c *codec) Trailer(_ protocol.ID, req any) []byte {
+	if list, ok := req.(marshaler); ok {
+		if b, err := list.MarshalSSZTo(nil); err == nil && len(b) == 0 {
+			return []byte("\xff\x06\x00\x00sNaPpY")
+		}
+	}
+	return nil
 }
 
 // AppendResponse implements reqresp.Codec. A server that has a source appends its objects itself,

@@ -99,9 +99,12 @@ func (s *Server) columnsByRange(p *Protocol) reqresp.HandlerFunc {
 			if len(ours) == 0 {
 				return nil
 			}
-			return s.noneHeld(ctx, p, start, count)
+			return s.noneHeld(ctx, in, p, start, count)
 		}
-		h := holding[SidecarRef]{server: s, p: p, start: start, count: count, most: p.cfg.MaxRequestBlocksDeneb, optional: len(ours) == 0}
+		h := holding[SidecarRef]{
+			server: s, in: in, p: p, start: start, count: count, most: p.cfg.MaxRequestBlocksDeneb,
+			optional: len(ours) == 0,
+		}
 		h.ask = func(start ssz.Slot, count uint64) iter.Seq2[SidecarRef, error] {
 			return source.DataColumnSidecarsByRange(ctx, start, count, columns)
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 	"github.com/seed-2dd5877b/reqresp/snappy"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
@@ -12,8 +13,9 @@ import (
 // A CommitmentSource is a [Chain] that knows without reading a block what it says of its blobs, such as one
 // that keeps that in an index. Of any other chain a server reads the block's frames and looks into them, as
 // [PeekBlobCommitments] does: once for each block from Deneb on that becomes the head, and for the blocks of a
-// range whose sidecars are asked for and not held. What [Chain] says of concurrency and errors goes for it as
-// well.
+// range whose sidecars are asked for and not held, up to the first that has some. The bytes read for a request are
+// reserved with the server's Pacer, and counted against MaxMemory, as those sent are. What [Chain] says of
+// concurrency and errors goes for it as well.
 type CommitmentSource interface {
 	// BlobCommitments returns what a block that the chain has yielded says of its blobs. It is asked for blocks
 	// from Deneb on. If it does not know, the error is ErrUnavailable, and the server looks into the frames.
@@ -39,6 +41,7 @@ func PeekBlobCommitments(n *ssz.Network, slot ssz.Slot, frames []byte) (ssz.Blob
 type peeker struct {
 	network *ssz.Network
 	chain   Chain
+	in      *reqresp.Inbound // is charged for what is read; nil if that is for no request
 	frames  []byte
 }
 
@@ -51,10 +54,16 @@ func (p *peeker) peek(ctx context.Context, ref BlockRef) (c ssz.BlobCommitments,
 			return c, err
 		}
 	}
-	frames, err := p.chain.AppendFrames(ctx, ref, p.frames[:0])
-	if err != nil {
-		return c, err
+	read := func(dst []byte) (frames []byte, err error) {
+		if frames, err = p.chain.AppendFrames(ctx, ref, dst); err == nil {
+			c, err = PeekBlobCommitments(p.network, ref.Slot, frames)
+		}
+		return frames, err
 	}
-	p.frames = frames
-	return PeekBlobCommitments(p.network, ref.Slot, frames)
+	if p.in != nil {
+		err = p.in.Fetch(ctx, uint64(ref.FramesSize), read)
+	} else {
+		p.frames, err = read(p.frames[:0])
+	}
+	return c, err
 }

@@ -32,8 +32,11 @@ type frontier struct {
 
 	// What follows belongs to whoever has the turn.
 	head  ssz.Root   // the head that known was found from; zero to look again
+	end   ssz.Slot   // the slot after those that known was found from
 	known stretch    // up to that head
 	older [2]stretch // farther from the head, for when it is reorganized
+
+	failed ssz.Root // the head whose look failed last, so that it is logged once
 }
 
 // A stretch is a block and what is known of the slots up to it.
@@ -71,7 +74,7 @@ func (f *frontier) from(ctx context.Context, status Status, quick bool) (ssz.Slo
 	if start >= end {
 		return 0, nil
 	}
-	look := frontierLook{f: f, start: start, seen: stretch{from: end}}
+	look := frontierLook{f: f, start: start, end: end, seen: stretch{from: end}}
 	slots := frontierStep
 	if quick {
 		slots = frontierQuick
@@ -98,7 +101,7 @@ func (f *frontier) lookOn(
 	case <-ctx.Done():
 		return false, ctx.Err()
 	}
-	if first && f.head == head {
+	if first && f.head == head && f.end == look.end {
 		look.seen = f.known
 	}
 	err = look.run(ctx, slots)
@@ -110,19 +113,28 @@ func (f *frontier) lookOn(
 		f.head, f.known = ssz.Root{}, stretch{} // The chain has changed since. It is looked at anew the next time.
 		return false, nil
 	default:
-		f.server.log.Error("cannot tell which blocks have sidecars", "up to slot", look.seen.from, "err", err)
-		look.seen.found = true // What cannot be read cannot be served.
+		// What cannot be read cannot be served. The next look tries it again.
+		if f.failed != head {
+			f.failed = head
+			f.server.log.Error("cannot tell which blocks have sidecars", "up to slot", look.seen.from, "err", err)
+		}
+		if look.seen.root != (ssz.Root{}) {
+			look.keep(head)
+		}
+		return false, nil
 	}
 	look.keep(head)
 	return look.left(), nil
 }
 
-// slots returns the range of the slots whose sidecars have to be served.
+// slots returns the range of the slots whose sidecars have to be served. A head in the future is a chain's mistake,
+// and must not keep the server looking.
 func (f *frontier) slots(status Status) (start, end ssz.Slot) {
 	if status.HeadRoot == (ssz.Root{}) {
 		return 0, 0
 	}
-	start, end = max(f.p.ServedFrom(f.server.currentSlot()), status.EarliestAvailableSlot), status.HeadSlot+1
+	now := f.server.currentSlot()
+	start, end = max(f.p.ServedFrom(now), status.EarliestAvailableSlot), min(status.HeadSlot, now)+1
 	if f.p.Last < newest {
 		end = min(end, f.server.family.network.StartSlot(f.p.cfg.Forks[f.p.Last+1].Epoch))
 	}
@@ -133,6 +145,7 @@ func (f *frontier) slots(status Status) (start, end ssz.Slot) {
 type frontierLook struct {
 	f     *frontier
 	start ssz.Slot // where it ends at the latest
+	end   ssz.Slot // the slot after where it begins
 
 	seen stretch
 	open ssz.Slot // the slot after the head if its payload may yet be revealed, else zero
@@ -146,7 +159,7 @@ func (l *frontierLook) left() bool { return !l.seen.found && l.seen.from > l.sta
 func (l *frontierLook) run(ctx context.Context, slots int) error {
 	for ; l.left() && slots > 0; slots -= frontierStep {
 		from := max(l.start, l.seen.from-min(l.seen.from, frontierStep))
-		sp, err := l.f.server.spanOf(ctx, from, uint64(l.seen.from-from), frontierStep)
+		sp, err := l.f.server.spanOf(ctx, nil, from, uint64(l.seen.from-from), frontierStep)
 		if err != nil {
 			return err
 		}
@@ -219,7 +232,7 @@ func (l *frontierLook) keep(head ssz.Root) {
 	if f.known.slot >= f.older[0].slot+frontierApart {
 		f.older = [2]stretch{f.known, f.older[0]}
 	}
-	f.known, f.head = l.seen, head
+	f.known, f.head, f.end = l.seen, head, l.end
 	if l.open > 0 {
 		f.head = ssz.Root{}
 	}

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"slices"
 
+	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
@@ -26,11 +27,13 @@ func after(first, start ssz.Slot, count uint64) (ssz.Slot, uint64) {
 
 // noneHeld is the answer to a request by range for objects that a chain is no source of: nothing, if there are
 // none of them in the range, else that they are not available.
-func (s *Server) noneHeld(ctx context.Context, p *Protocol, start ssz.Slot, count uint64) error {
+func (s *Server) noneHeld(
+	ctx context.Context, in *reqresp.Inbound, p *Protocol, start ssz.Slot, count uint64,
+) error {
 	if start, count = after(p.ServedFrom(s.currentSlot()), start, count); count == 0 {
 		return nil
 	}
-	sp, err := s.spanOf(ctx, start, count, p.cfg.MaxRequestBlocksDeneb)
+	sp, err := s.spanOf(ctx, in, start, count, p.cfg.MaxRequestBlocksDeneb)
 	if err != nil {
 		return unavailable(err)
 	}
@@ -59,6 +62,7 @@ func (r SidecarRef) blockRoot() ssz.Root { return r.BlockRoot }
 // one block are sent all or not at all, and where those of a block are not held, no more are available.
 type holding[R part] struct {
 	server *Server
+	in     *reqresp.Inbound
 	p      *Protocol
 	start  ssz.Slot
 	count  uint64
@@ -102,7 +106,7 @@ func (h *holding[R]) list(ctx context.Context) error {
 	if h.optional = h.optional || count == 0; h.optional {
 		return nil
 	}
-	sp, err := h.server.spanOf(ctx, start, count, h.p.cfg.MaxRequestBlocksDeneb)
+	sp, err := h.server.spanOf(ctx, h.in, start, count, h.p.cfg.MaxRequestBlocksDeneb)
 	if errors.Is(err, ErrUnavailable) {
 		return nil // A source may hold more than the chain.
 	}

@@ -44,13 +44,3 @@ func readMessage(r reqresp.Reader, limit int, shape *ssz.Shape, msg unmarshaler)
 	}
 	return n, msg.UnmarshalSSZ(b)
 }
-
-// readRequest reads a message that is the only one on its stream, and returns its SSZ length. Only a list without
-// elements is read to the end of the stream, as some encoders let a stream identifier follow it.
-func readRequest(r reqresp.Reader, limit int, shape *ssz.Shape, msg unmarshaler) (int, error) {
-	n, err := readMessage(r, limit, shape, msg)
-	if err != nil || n > 0 {
-		return n, err
-	}
-	return n, snappy.ReadEnd(r, n)
-}

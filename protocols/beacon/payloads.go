@@ -82,9 +82,9 @@ func (s *Server) payloadsByRange(p *Protocol) reqresp.HandlerFunc {
 			return err
 		}
 		if !ok {
-			return s.noneHeld(ctx, p, start, count)
+			return s.noneHeld(ctx, in, p, start, count)
 		}
-		h := holding[BlockRef]{server: s, p: p, start: start, count: count, most: s.maxItems(p), single: true}
+		h := holding[BlockRef]{server: s, in: in, p: p, start: start, count: count, most: s.maxItems(p), single: true}
 		h.ask = func(start ssz.Slot, count uint64) iter.Seq2[BlockRef, error] {
 			return source.ExecutionPayloadEnvelopesByRange(ctx, start, count)
 		}

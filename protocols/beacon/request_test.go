@@ -59,7 +59,12 @@ var malformedRequests = []struct {
 	{name: "nothing and no end", id: idPing, open: true},
 	{name: "metadata with a byte", id: idMetaDataV3, wire: unhex("00")},
 	{name: "metadata with a message", id: idMetaDataV2, wire: ping7, open: true},
-	{name: "no roots and no end", id: idByRoot, wire: unhex("00"), open: true},
+	{name: "no roots and a byte", id: idByRoot, wire: unhex("0000"), open: true},
+	{name: "no roots and half a stream identifier", id: idByRoot, wire: join(unhex("00"), ping7[1:6])},
+	{name: "no roots and more than a stream identifier", id: idByRoot, wire: join(unhex("00"), ping7[1:12]), open: true},
+	{name: "no roots and two stream identifiers", id: idByRoot, wire: join(unhex("00"), ping7[1:11], ping7[1:11]), open: true},
+	{name: "a stream identifier after a list", id: idByRoot, wire: join(payload(make([]byte, 32)), ping7[1:11]), open: true},
+	{name: "metadata with a stream identifier", id: idMetaDataV3, wire: ping7[1:11]},
 	{name: "too many roots", id: idByRoot, wire: payload(make([]byte, 129*32))},
 	{name: "count 0", id: idByRange, wire: payload(uints(60, 0, 1))},
 	{name: "step 0", id: idByRange, wire: payload(uints(60, 1, 0))},
@@ -153,6 +158,13 @@ func TestRequestsWithUnusualFramesAreServed(t *testing.T) {
 		if got, err := ask(t, client, server, idByRoot, emptyList); err != nil || len(got) != 0 {
 			t.Errorf("empty list with an identifier: got %x, %v", got, err)
 		}
+		stream := openRaw(t, client, server, idByRoot)
+		must(stream.Write(emptyList[:1]))
+		must(stream.Write(emptyList[1:]))
+		must(0, stream.CloseWrite())
+		if got, err := io.ReadAll(stream); err != nil || len(got) != 0 {
+			t.Errorf("empty list with an identifier in a write of its own: got %x, %v", got, err)
+		}
 	})
 }
 
@@ -161,10 +173,8 @@ func TestRequestsWithoutEndAreAnsweredAtOnce(t *testing.T) {
 	simulate(t, func(t *testing.T, client, server host.Host) {
 		serve(t, server, devChain(), beacon.ServerOptions{MetaData: func() ssz.MetaDataV3 { return testMetaData }})
 		connect(t, client, server)
-		for _, tt := range exchanges() {
-			if tt.name == "no roots" {
-				continue // A stream identifier may follow.
-			}
+		all := append(exchanges(), exchange{"no roots with an identifier", idByRoot, join(unhex("00"), ping7[1:11]), nil})
+		for _, tt := range all {
 			start := time.Now()
 			stream := openRaw(t, client, server, tt.id)
 			must(stream.Write(tt.request))

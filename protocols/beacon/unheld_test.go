@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"iter"
+	"log/slog"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -429,6 +432,143 @@ func TestEarliestSlotFollowsHeadPruningAndClock(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A request that has blocks looked into is charged for each before it is read.
+func TestBlocksThatAreLookedIntoAreCharged(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		request []byte
+		source  bool       // of the sidecars of no block
+		want    []ssz.Slot // of the blocks that are read
+	}{
+		{"no source", columnRange(95, 20, 0), false, []ssz.Slot{95, 96, 97, 98, 99}}, // slot 99 has blobs
+		{"a source that holds none", columnRange(95, 20, 0), true, []ssz.Slot{95, 96, 97, 98, 99}},
+		{"no slots", columnRange(216, 9, 0), false, nil},
+	} {
+		simulate(t, func(t *testing.T, client, server host.Host) {
+			pacer := new(notingPacer)
+			blocks := fuluChain(215)
+			var chain beacon.Chain = notingChain{blocks, pacer}
+			if tt.source {
+				chain = notingSource{&partialSource{memoryChain: blocks}, chain}
+			}
+			srv := serveOn(t, server, beacontest.FuluNetwork(), chain, beacon.ServerOptions{Now: fuluNow(215), Pacer: pacer})
+			must(ask(t, client, server, id(columnsByRange, 1), tt.request))
+			must(0, srv.Stop(t.Context()))
+			var costs []reqresp.Cost
+			calls := slices.Repeat([]string{"reserve", "fetch", "settle"}, len(tt.want))
+			for _, slot := range tt.want {
+				read := reqresp.Cost{Bytes: uint64(len(blocks.bySlot[slot].Frames))}
+				costs = append(costs, read, read)
+			}
+			if !slices.Equal(pacer.costs, costs) {
+				t.Errorf("%s: charged %+v, want %+v", tt.name, pacer.costs, costs)
+			}
+			if calls = append(calls, "release"); !slices.Equal(pacer.calls, calls) {
+				t.Errorf("%s: got %q, want %q", tt.name, pacer.calls, calls)
+			}
+		})
+	}
+}
+
+// A notingSource is a partialSource whose blocks are another's.
+type notingSource struct {
+	*partialSource
+	blocks beacon.Chain
+}
+
+func (s notingSource) AppendFrames(ctx context.Context, ref beacon.BlockRef, dst []byte) ([]byte, error) {
+	return s.blocks.AppendFrames(ctx, ref, dst)
+}
+
+// A failingChain cannot read the block of a slot.
+type failingChain struct {
+	lookedChain
+	slot ssz.Slot
+}
+
+func (c *failingChain) AppendFrames(ctx context.Context, ref beacon.BlockRef, dst []byte) ([]byte, error) {
+	if ref.Slot == c.slot {
+		c.looks.Add(1)
+		return nil, errors.New("disk failure")
+	}
+	return c.lookedChain.AppendFrames(ctx, ref, dst)
+}
+
+// A block that cannot be read for a while raises the earliest slot only that long.
+func TestEarliestSlotAfterAnErrorOfTheChain(t *testing.T) {
+	all := fuluChain(215)
+	chain := &failingChain{lookedChain: lookedChain{memoryChain: fuluChain(80)}}
+	simulate(t, func(t *testing.T, _, server host.Host) {
+		var log bytes.Buffer
+		logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelError}))
+		srv := serveOn(t, server, beacontest.FuluNetwork(), chain, beacon.ServerOptions{Now: fuluNow(215), Logger: logger})
+		for _, tt := range []struct {
+			name  string
+			head  ssz.Slot
+			slot  ssz.Slot // cannot be read
+			want  ssz.Slot
+			looks int64 // at most
+			lines int   // logged
+		}{
+			{"an older block", 86, 82, 83, 16, 1},
+			{"the same", 86, 82, 83, 1, 0},
+			{"under another head", 98, 94, 95, 12, 1},
+			{"read again", 98, 0, 88, 10, 0}, // slot 87 has blobs
+			{"the head", 101, 101, 102, 1, 1},
+			{"read again", 101, 0, 100, 12, 0}, // slot 99 has blobs
+		} {
+			chain.setHead(tt.head, all)
+			chain.slot = tt.slot
+			chain.looks.Store(0)
+			log.Reset()
+			if got := must(srv.Status(t.Context())).EarliestAvailableSlot; got != tt.want {
+				t.Errorf("%s: earliest slot %d, want %d", tt.name, got, tt.want)
+			}
+			if got := chain.looks.Load(); got > tt.looks {
+				t.Errorf("%s: looked at %d blocks, want %d at most", tt.name, got, tt.looks)
+			}
+			if got := strings.Count(log.String(), "\n"); got != tt.lines {
+				t.Errorf("%s: %d lines were logged, want %d: %s", tt.name, got, tt.lines, log.String())
+			}
+		}
+	})
+}
+
+// A chain whose head is far in the future has no more looked into than the slots up to now.
+func TestEarliestSlotOfAHeadInTheFuture(t *testing.T) {
+	for _, head := range []ssz.Slot{1 << 40, 1<<64 - 1} {
+		chain := fuluChain(98)
+		chain.status.HeadSlot = head
+		var clock setClock
+		simulate(t, func(t *testing.T, _, server host.Host) {
+			n := beacontest.FuluNetwork()
+			clock.set(n.TimeAt(90))
+			srv := serveOn(t, server, n, &boundedChain{Chain: chain, left: 20}, beacon.ServerOptions{Now: clock.now})
+			for _, tt := range []struct{ now, want ssz.Slot }{{90, 88}, {98, 88}, {86, 75}} { // slots 74 and 87 have blobs
+				clock.set(n.TimeAt(tt.now))
+				status, err := srv.Status(t.Context())
+				if err != nil || status.EarliestAvailableSlot != tt.want {
+					t.Errorf("head %d in slot %d: earliest slot %d, want %d: %v",
+						head, tt.now, status.EarliestAvailableSlot, tt.want, err)
+				}
+			}
+		})
+	}
+}
+
+// A boundedChain lists a number of ranges, and is reorganized then.
+type boundedChain struct {
+	beacon.Chain
+	left int
+}
+
+func (c *boundedChain) BlocksByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.BlockRef, error] {
+	if c.left--; c.left < 0 {
+		return func(yield func(beacon.BlockRef, error) bool) { yield(beacon.BlockRef{}, beacon.ErrDiscarded) }
+	}
+	return c.Chain.BlocksByRange(ctx, start, count)
 }
 
 // A slowChain takes its time to read a block.

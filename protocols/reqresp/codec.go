@@ -62,6 +62,16 @@ type WholeStreamCodec interface {
 	WholeStream()
 }
 
+// A TrailerCodec is a [Codec] of a wire format of which some encoders let bytes follow a complete request that mean
+// nothing.
+type TrailerCodec interface {
+	Codec
+
+	// Trailer returns the bytes that may follow req, which was read, once. The engine ignores them if they arrive
+	// with the request. It is called only if bytes follow; nil means that none may.
+	Trailer(id protocol.ID, req any) []byte
+}
+
 // ReadWhole reads r to its end and passes what it read, a whole message of at
 // most limit bytes, to decode, whose error it returns. The bytes belong to the
 // engine, which reuses them once decode has returned.

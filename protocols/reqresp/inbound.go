@@ -115,7 +115,7 @@ func (in *Inbound) read(ctx context.Context, msg any) error {
 	err := in.spec.Codec.ReadRequest(br, in.Protocol(), in.spec.Limits.MaxRequest, msg)
 	in.timer.stop()
 	if err == nil {
-		err = in.readEnd(br, tr)
+		err = in.readEnd(br, tr, msg)
 	}
 	got := tr.n.Load()
 	in.result.RequestBytes = got
@@ -249,6 +249,34 @@ func (in *Inbound) SendAppend(ctx context.Context, fill func(dst []byte) ([]byte
 	}
 	in.result.Chunks++
 	tellBytes(in.trace.WroteChunk, in.info, n)
+	return nil
+}
+
+// Fetch calls fill for data that the handler has to look into to find its answer, and that is not sent. The data,
+// expected to take size bytes, is reserved and settled with the server's [Pacer] as bytes without an item, and held in
+// its memory meanwhile. What was reserved and not sent is given back first, as by Reserve. The buffer that fill
+// extends and returns is the engine's and empty; it must not be kept. It fails as Reserve does, with fill's error as it
+// is, or with one that wraps ErrRefused if there is no memory.
+func (in *Inbound) Fetch(ctx context.Context, size uint64, fill func(dst []byte) ([]byte, error)) error {
+	if err := in.Reserve(ctx, Cost{Bytes: size}); err != nil {
+		return err
+	}
+	in.reserved = false
+	var used Cost
+	defer func() { in.pace.Settle(used) }()
+	request := in.memory.held
+	if err := in.memory.hold(request+in.expected, chunkPriority); err != nil {
+		return err
+	}
+	defer func() { _ = in.memory.hold(request, chunkPriority) }()
+	buf := getBuffer()
+	defer putBuffer(buf)
+	data, err := fill((*buf)[:0])
+	if err != nil {
+		return err
+	}
+	*buf = data
+	used.Bytes = uint64(len(data))
 	return nil
 }
 

@@ -85,6 +85,38 @@ func TestMessagesBeyondTheMemoryAreRefused(t *testing.T) {
 	}
 }
 
+// What is looked into and not sent is held while it is.
+func TestFetchesAreHeldInMemory(t *testing.T) {
+	const memory = 64 << 10
+	simulate(t, func(t *testing.T, s *simulation) {
+		var srv *reqresp.Server
+		srv = serve(t, s.server, &reqresp.ServerOptions{MaxMemory: memory}, handles(func(ctx context.Context, in *reqresp.Inbound) error {
+			if err := in.Receive(ctx, new(Text)); err != nil {
+				return err
+			}
+			before := srv.Memory()
+			err := in.Fetch(ctx, memory/2, func(dst []byte) ([]byte, error) {
+				if got := srv.Memory(); got != before+memory/2 {
+					t.Errorf("%d bytes held during a fetch of %d, %d before", got, memory/2, before)
+				}
+				return append(dst, "abc"...), nil
+			})
+			if got := srv.Memory(); err != nil || got != before {
+				t.Errorf("%d bytes held after a fetch, want %d: %v", got, before, err)
+			}
+			err = in.Fetch(ctx, memory+1, func(dst []byte) ([]byte, error) {
+				t.Error("fetched without memory")
+				return dst, nil
+			})
+			wantOverLimit(t, "fetch", err, network.ErrResourceLimitExceeded)
+			return nil
+		}))
+		if _, err := collect(paced.Call(t.Context(), reqresp.NewClient(s.client, nil), s.server.ID(), new(Text("")))); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // One exchange of a peer may take all the memory there is, two of them no more than its share.
 func TestPeersShareOfTheMemory(t *testing.T) {
 	const memory = 1 << 20

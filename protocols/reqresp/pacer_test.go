@@ -112,6 +112,19 @@ func TestWhatThePacerIsTold(t *testing.T) {
 			_ = in.Reserve(ctx, reqresp.Cost{Items: 2})
 			panic("broken handler")
 		}, []string{"reserve 2/0", "settle 0/0"}, true},
+		{"fetched and not sent", func(ctx context.Context, in *reqresp.Inbound, l *ledger) error {
+			return errors.Join(in.Fetch(ctx, 9, filled(l)), in.SendAppend(ctx, filled(l)))
+		}, []string{"reserve 0/9", "fill", "settle 0/5", "reserve 1/0", "fill", "settle 1/5"}, false},
+		{"reserved before a fetch", func(ctx context.Context, in *reqresp.Inbound, l *ledger) error {
+			return errors.Join(in.Reserve(ctx, reqresp.Cost{Items: 1, Bytes: 7}), in.Fetch(ctx, 9, filled(l)))
+		}, []string{"reserve 1/7", "settle 0/0", "reserve 0/9", "fill", "settle 0/5"}, false},
+		{"fetch fails", func(ctx context.Context, in *reqresp.Inbound, _ *ledger) error {
+			err := in.Fetch(ctx, 9, func([]byte) ([]byte, error) { return nil, errFill })
+			if err != errFill {
+				t.Errorf("got %v, want fill's own error", err)
+			}
+			return err
+		}, []string{"reserve 0/9", "settle 0/0"}, true},
 		{"received twice", func(ctx context.Context, in *reqresp.Inbound, _ *ledger) error {
 			return in.Receive(ctx, new(Text))
 		}, nil, true},

@@ -23,13 +23,18 @@ func errTrailing() error {
 }
 
 // readEnd looks for the end of the stream behind a complete request. Bytes that have arrived in place of it are an
-// error. A requester that does not half-close is answered all the same, and watched while it is.
-func (in *Inbound) readEnd(br *bufio.Reader, tr *transportReader) error {
+// error, but for a [TrailerCodec]'s trailer. A requester that does not half-close is answered all the same, and watched
+// while it is.
+func (in *Inbound) readEnd(br *bufio.Reader, tr *transportReader, msg any) error {
 	if tr.ended && br.Buffered() == 0 {
 		return nil
 	}
 	_ = in.stream.SetReadDeadline(time.Now().Add(endGrace))
-	switch _, err := br.Peek(1); {
+	_, err := br.Peek(1)
+	if err == nil && in.skipTrailer(br, msg) {
+		_, err = br.Peek(1)
+	}
+	switch {
 	case err == nil:
 		return errTrailing()
 	case err == io.EOF:
@@ -40,6 +45,20 @@ func (in *Inbound) readEnd(br *bufio.Reader, tr *transportReader) error {
 	tr.err = nil
 	in.trailing = watchTrailing(in.stream, in.seat.cancel)
 	return nil
+}
+
+// skipTrailer skips what the codec lets follow a request, and reports whether that was there.
+func (in *Inbound) skipTrailer(br *bufio.Reader, msg any) bool {
+	codec, ok := in.spec.Codec.(TrailerCodec)
+	if !ok {
+		return false
+	}
+	trailer := codec.Trailer(in.Protocol(), msg)
+	if got, err := br.Peek(len(trailer)); err != nil || len(trailer) == 0 || string(got) != string(trailer) {
+		return false
+	}
+	_, _ = br.Discard(len(trailer))
+	return true
 }
 
 // A trailingWatch reads on after a request whose end has not come, until it is stopped.
