@@ -117,6 +117,7 @@ func (f faultyFile) Write(p []byte) (int, error) {
 func (f faultyFile) Sync() error                { return f.fault.hit(f.name) }
 func (f faultyFile) SyncData() error            { return f.fault.hit(f.name) }
 func (f faultyFile) SyncTo(int64) (bool, error) { return false, f.fault.hit(f.name) }
+func (f faultyFile) Fd() uintptr                { return vfs.InvalidFd } // The file may be closed meanwhile.
 func (f faultyFile) Close() error               { return errors.Join(f.fault.hit(f.name), f.File.Close()) }
 
 // Values of the fault's test. One is too large for a memory table.
