@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -23,6 +25,24 @@ type fault struct {
 	stays bool
 	count atomic.Int64
 	fatal atomic.Bool // It failed another file than a table, which Pebble can make anew.
+
+	mu     sync.Mutex
+	opened []io.Closer
+}
+
+// keep notes what is to be closed once the database is of no more use, which does not close it after a failure.
+func (f *fault) keep(opened io.Closer) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.opened = append(f.opened, opened)
+}
+
+func (f *fault) closeAll() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, opened := range f.opened {
+		_ = opened.Close()
+	}
 }
 
 func (f *fault) String() string { return fmt.Sprintf("write %d, stays %t", f.n, f.stays) }
@@ -44,7 +64,11 @@ func (f *fault) file(name string, open func() (vfs.File, error)) (vfs.File, erro
 		return nil, err
 	}
 	opened, err := open()
-	return faultyFile{opened, name, f}, err
+	if err != nil {
+		return nil, err
+	}
+	f.keep(opened)
+	return faultyFile{opened, name, f}, nil
 }
 
 type faultyFS struct {
@@ -62,7 +86,11 @@ func (fs faultyFS) ReuseForWrite(oldName, newName string, category vfs.DiskWrite
 
 func (fs faultyFS) OpenDir(name string) (vfs.File, error) {
 	dir, err := fs.FS.OpenDir(name)
-	return faultyFile{dir, name, fs.fault}, err
+	if err != nil {
+		return nil, err
+	}
+	fs.fault.keep(dir)
+	return faultyFile{dir, name, fs.fault}, nil
 }
 
 func (fs faultyFS) Rename(oldName, newName string) error {
@@ -89,6 +117,7 @@ func (f faultyFile) Write(p []byte) (int, error) {
 func (f faultyFile) Sync() error                { return f.fault.hit(f.name) }
 func (f faultyFile) SyncData() error            { return f.fault.hit(f.name) }
 func (f faultyFile) SyncTo(int64) (bool, error) { return false, f.fault.hit(f.name) }
+func (f faultyFile) Fd() uintptr                { return vfs.InvalidFd } // The file may be closed meanwhile.
 func (f faultyFile) Close() error               { return errors.Join(f.fault.hit(f.name), f.File.Close()) }
 
 // Values of the fault's test. One is too large for a memory table.
@@ -192,6 +221,7 @@ func TestEveryFailedWriteIsAnError(t *testing.T) {
 // meet has a database meet a fault. It returns what the database failed with.
 func meet(t *testing.T, f *fault, dir string, before, after int) error {
 	t.Helper()
+	defer f.closeAll()
 	synced := before
 	db, err := pebble.OpenOn(faultyFS{vfs.Default, f}, dir)
 	if err == nil {
