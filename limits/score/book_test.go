@@ -52,7 +52,7 @@ func TestPenaltiesAreCappedPerClassAndWindow(t *testing.T) {
 		{score.HighTolerance, -1, -5, score.Keep},
 		{score.MidTolerance, -5, -10, score.Keep},
 		{score.LowTolerance, -10, -20, score.Disconnect},
-		{score.Malformed, -5, -100, score.Ban},
+		{score.Malformed, -2, -100, score.Ban},
 		{score.Fatal, -100, -100, score.Ban},
 	} {
 		t.Run(tc.class.String(), func(t *testing.T) {
@@ -363,8 +363,8 @@ func TestPenaltiesThatFollowEachOtherAddUp(t *testing.T) {
 		{score.LowTolerance, 30 * time.Second, 3, 6},
 		{score.MidTolerance, 30 * time.Second, 5, 12},
 		{score.HighTolerance, 12 * time.Second, 23, 84},
-		{score.Malformed, time.Nanosecond, 4, 10},
-		{score.Malformed, 500 * time.Millisecond, 4, 10},
+		{score.Malformed, time.Nanosecond, 10, 25},
+		{score.Malformed, 500 * time.Millisecond, 10, 26},
 	} {
 		t.Run(fmt.Sprint(tc.class, " every ", tc.apart), func(t *testing.T) {
 			t.Parallel()

@@ -18,7 +18,7 @@ const (
 	MidTolerance
 	// HighTolerance costs 1. The 23rd disconnects and the 84th bans, at five a minute.
 	HighTolerance
-	// Malformed costs 5 and has no cap. The fourth disconnects and the tenth bans, however fast they come.
+	// Malformed costs 2 and has no cap. Ten at once disconnect and some twenty-five within a minute ban.
 	// It is for bytes that no correct peer sends.
 	Malformed
 
@@ -53,6 +53,6 @@ var change = [classes]float64{
 	LowTolerance:  -10,
 	MidTolerance:  -5,
 	HighTolerance: -1,
-	Malformed:     -5,
+	Malformed:     -2,
 	reward:        0.5,
 }

@@ -15,9 +15,9 @@
 // loses by one class within a window of time is capped; what has decayed of it
 // meanwhile can be lost again. So a minute in which every answer comes late, which
 // may well be the node's own fault, costs each peer a little and bans nobody. A peer
-// that goes on for many windows is banned all the same. Requests that no correct peer sends have no cap: ten
-// of them within a minute ban. Useful answers are rewarded,
-// within a cap too. Being throttled is no fault, and never told here.
+// that goes on for many windows is banned all the same. Requests that no correct peer
+// sends have no cap: some twenty-five of them within a minute ban. Useful answers are
+// rewarded, within a cap too. Being throttled is no fault, and never told here.
 //
 // # Consequences
 //

@@ -113,7 +113,7 @@ func TestMiddlewarePenalisesWhatPeersDoWrong(t *testing.T) {
 		"invalid request":         {4, readAll, -5},
 		"no memory for a request": {serverMemory, readAll, 0},
 		"no memory for an answer": {5, readAll, 0},
-		"malformed request":       {6, readAll, -5},
+		"malformed request":       {6, readAll, -2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -247,8 +247,8 @@ func TestMiddlewarePenalisesBytesAfterARequest(t *testing.T) {
 			}
 			time.Sleep(time.Second)
 		}
-		if got := book.Score(client.ID()); got > -4.99 || got < -5 {
-			t.Errorf("score is %v, want -5", got)
+		if got := book.Score(client.ID()); got > -1.99 || got < -2 {
+			t.Errorf("score is %v, want -2", got)
 		}
 	})
 }
