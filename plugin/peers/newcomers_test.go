@@ -332,3 +332,26 @@ func TestNewcomersAreServedAmongManyIdentities(t *testing.T) {
 		}
 	}
 }
+
+// A peer that makes room is told why, and there is always room for a static one.
+func TestPeersThatMakeRoomAreToldWhy(t *testing.T) {
+	simulate(t, afterFork, 5, func(t *testing.T, hosts []host.Host) {
+		n := newNode(t, hosts[0], peers.Options{Target: 2, MaxPerPrefix: -1})
+		dialers(t, n, hosts[1:2])
+		dialers(t, n, hosts[2:3])
+		told := notesGoodbyes(hosts[2])
+		time.Sleep(trial)
+		dialers(t, n, hosts[3:4])
+		settle()
+		if got := told.get(); !slices.Equal(got, []beacon.GoodbyeReason{beacon.GoodbyeTooManyPeers}) || connected(n, hosts[2]) {
+			t.Errorf("goodbyes %v, connected %v", got, connected(n, hosts[2]))
+		}
+		time.Sleep(trial)
+		if err := n.manager.AddStatic(infoOf(hosts[4])); err != nil {
+			t.Fatal(err)
+		}
+		newNode(t, hosts[4], peers.Options{})
+		time.Sleep(trial)
+		wantPeers(t, n, "with a static one", hosts[1], hosts[4])
+	})
+}
