@@ -30,9 +30,9 @@ const (
 	failureHalfLife = time.Minute
 	debtHalfLife    = 30 * time.Second
 
-	// evictionMargin is by how much more than a newcomer the peer that loses a stream must owe, so that
-	// peers who are alike do not evict each other.
-	evictionMargin = 2
+	// evictionMargin is how many streams more than a newcomer the peer that loses one must owe, so that peers
+	// who are alike do not evict each other. Two streams that were opened a moment ago count for a bit less.
+	evictionMargin = 1.5
 
 	// maxTracked bounds the peers that are remembered without a stream in negotiation.
 	maxTracked = 1 << 14
