@@ -66,7 +66,11 @@ func TestScenario03ExplicitAddresses(t *testing.T) {
 		client, server := faces(t, s)
 		s.client.Peerstore().ClearAddrs(s.server.ID())
 
-		id := send(t, client, s.server.ID(), "ping")
+		// Without an address it fails at once, maybe before anybody can see it pending.
+		id, err := client.SendRequest(t.Context(), s.server.ID(), "ping")
+		if err != nil {
+			t.Fatal(err)
+		}
 		wantOutboundFailure(t, client, s.server.ID(), id, reqresp.ReasonDial)
 		id = sendWith(t, client, s.server.ID(), "ping", reqresp.CallOptions{Addrs: s.server.Addrs()})
 		respond(t, server, wantRequest(t, server, s.client.ID()), "pong")
