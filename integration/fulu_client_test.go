@@ -151,22 +151,21 @@ func (c *fuluClient) follow(ctx context.Context, to peer.AddrInfo) error {
 	}
 }
 
-// leaves hangs up on whom it does not keep.
+// leaves disconnects a peer that it does not keep, and reports whether it did.
 func (c *fuluClient) leaves(ctx context.Context) bool {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	switch {
 	case c.score <= lodestarBan:
 		c.left = beacon.GoodbyeBanned
 	case c.score <= lodestarGone:
 		c.left = beacon.GoodbyeBadScore
 	default:
+		c.mu.Unlock()
 		return false
 	}
 	reason := c.left
 	c.mu.Unlock()
 	c.server.Leave(ctx, c.to, reason)
-	c.mu.Lock()
 	return true
 }
 

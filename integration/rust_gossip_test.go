@@ -58,8 +58,8 @@ func meet(t *testing.T, service *plugin.Service, rust *rustpeer.Peer) {
 	}
 }
 
-// A peer that leaves whoever does not support gossipsub, as Lighthouse does, keeps a service for a minute, and sees no
-// subscriptions of it.
+// A peer that disconnects hosts without gossipsub, as Lighthouse does, keeps a service for a minute and sees no
+// subscriptions.
 func TestRustKeepsAServiceThatSupportsGossipsub(t *testing.T) {
 	rust := rusttest.Start(t, rustpeer.Gossip, rustpeer.Options{})
 	meet(t, newGossipService(t, false), rust)

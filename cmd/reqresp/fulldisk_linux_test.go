@@ -25,7 +25,7 @@ func volume(t *testing.T, mib string) string {
 	return dir
 }
 
-// occupy takes what is free on a volume, but for so many bytes.
+// occupy fills a volume until leave bytes are free.
 func occupy(t *testing.T, dir string, leave uint64) (release func()) {
 	t.Helper()
 	var stat syscall.Statfs_t

@@ -13,7 +13,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 )
 
-// A peer that takes the request for its status and never answers is told of as that.
+// The error for a peer that reads the status request and never answers says so.
 func TestAPeerThatDoesNotTellItsStatus(t *testing.T) {
 	t.Parallel()
 	h, err := libp2p.New(libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"), libp2p.DisableRelay())

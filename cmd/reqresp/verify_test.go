@@ -80,7 +80,7 @@ func TestVerifyFindsDamageAndSaysHowToRepair(t *testing.T) {
 	}
 }
 
-// What does not let a store be opened is told by all commands.
+// Every command reports why it cannot open the store.
 func TestADatabaseThatIsDamagedIsNoneOfTheArguments(t *testing.T) {
 	t.Parallel()
 	dir := importChain(t, blocks(t)[:3])

@@ -57,8 +57,9 @@
 // # Gossip
 //
 // It subscribes to 64 topics of gossipsub, over TCP with noise and yamux, and reports the subscriptions of others. A
-// peer that does not support gossipsub is reported and left, as Lighthouse leaves it. So that a consensus client keeps
-// it, it echoes what it is told by status/1 and ping/1 of the consensus specs. Its commands are listen and dial.
+// peer that does not support gossipsub is reported and disconnected, as Lighthouse does. The program answers status/1
+// and ping/1 of the consensus specs with the request itself, so that a consensus client keeps it. Its commands are
+// listen and dial.
 //
 // # The line protocol
 //
