@@ -234,12 +234,13 @@ func (s *slots) expire(now time.Time) (n int) {
 	return n
 }
 
-// takeEvicted returns the peers that have streams to be reset.
+// takeEvicted returns the peers that have streams to be reset. The caller owns the map.
 func (s *slots) takeEvicted() map[peer.ID]struct{} {
-	ids := s.evicted
-	if len(ids) > 0 {
-		s.evicted = make(map[peer.ID]struct{})
+	if len(s.evicted) == 0 {
+		return nil
 	}
+	ids := s.evicted
+	s.evicted = make(map[peer.ID]struct{})
 	return ids
 }
 
