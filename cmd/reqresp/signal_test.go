@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed-2dd5877b/reqresp/cmd/reqresp/internal/call"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
@@ -50,7 +51,7 @@ func TestServeStopsInGoodOrderOnASignal(t *testing.T) {
 			t.Fatalf("%v: %s", err, stderr)
 		}
 		status := succeed(t, append([]string{"call", strings.TrimSpace(line), "status"}, devNetwork(t)...)...)
-		if got := decode[statusJSON](t, status); got.HeadSlot != 3 {
+		if got := decode[call.Status](t, status); got.HeadSlot != 3 {
 			t.Errorf("status %+v", got)
 		}
 		if err := cmd.Process.Signal(signal); err != nil {

@@ -1,20 +1,24 @@
 package config
 
 import (
-	"errors"
+	"bytes"
+	"cmp"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/pelletier/go-toml/v2"
 
+	"github.com/seed-2dd5877b/reqresp/internal/settings"
 	"github.com/seed-2dd5877b/reqresp/limits"
 	"github.com/seed-2dd5877b/reqresp/limits/score"
 )
 
 // A Config is what a file sets. The zero value is the default preset.
 type Config struct {
+	// Preset is the name of the preset that the file changes, see [Presets]. Empty means Default.
+	Preset string
 	// Limits is for a [limits.Limiter].
 	Limits limits.Config
 	// Score is for a [score.Book].
@@ -24,9 +28,10 @@ type Config struct {
 }
 
 // Effective returns the configuration with every default filled in, or an error
-// that names what is outside its range.
+// that names what is outside its range. It takes nothing from the preset.
 func (c Config) Effective() (Config, error) {
 	var err error
+	c.Preset = cmp.Or(c.Preset, Default)
 	if c.Limits, err = c.Limits.Effective(); err != nil {
 		return Config{}, err
 	}
@@ -61,11 +66,11 @@ func Load(path string) (Config, error) {
 }
 
 // Parse reads a file's content and returns the effective configuration. It fails
-// on everything that it does not know.
+// on everything that it does not know. An error names the line or the key.
 func Parse(data []byte) (Config, error) {
-	f, err := decode(data)
+	f, err := parse(data)
 	if err != nil {
-		return Config{}, err
+		return Config{}, fmt.Errorf("config: %w", err)
 	}
 	c, err := f.Config()
 	if err != nil {
@@ -74,35 +79,59 @@ func Parse(data []byte) (Config, error) {
 	return c, nil
 }
 
-func decode(data []byte) (*File, error) {
-	f := new(File)
-	dec := toml.NewDecoder(strings.NewReader(string(data)))
-	dec.DisallowUnknownFields()
-	err := dec.Decode(f)
-	if strict, ok := errors.AsType[*toml.StrictMissingError](err); ok {
-		e := strict.Errors[0]
-		line, _ := e.Position()
-		key := e.Key()
-		return nil, fmt.Errorf("config: line %d: there is no setting %s here", line, key[len(key)-1])
-	}
-	if e, ok := errors.AsType[*toml.DecodeError](err); ok {
-		line, column := e.Position()
-		return nil, fmt.Errorf("config: line %d, column %d: %w", line, column, err)
-	}
+func parse(data []byte) (*File, error) {
+	file, err := settings.Decode(data)
 	if err != nil {
-		return nil, fmt.Errorf("config: %w", err)
+		return nil, fmt.Errorf("line %w", err)
+	}
+	name := Default
+	if err := (settings.Table{presetSetting(&name)}).Apply(slices.DeleteFunc(slices.Clone(file), notPreset)); err != nil {
+		return nil, fmt.Errorf("line %w", err)
+	}
+	var methods []string
+	for _, e := range file {
+		if len(e.Path) > 1 && strings.EqualFold(e.Path[0], "methods") {
+			methods = append(methods, e.Path[1])
+		}
+	}
+	f, err := NewFile(name, methods...)
+	if err != nil {
+		return nil, err
+	}
+	if err := append(f.Settings(""), presetSetting(&name)).Apply(file); err != nil {
+		return nil, fmt.Errorf("line %w", err)
 	}
 	return f, nil
 }
 
-func parsePeers(texts []string) ([]peer.ID, error) {
-	var ids []peer.ID
-	for _, text := range texts {
-		id, err := peer.Decode(text)
-		if err != nil {
-			return nil, fmt.Errorf("trusted: %q is no peer ID: %w", text, err)
-		}
-		ids = append(ids, id)
+func presetSetting(name *string) *settings.Setting {
+	return &settings.Setting{Key: "preset", Usage: "preset that everything in comments is taken from", Value: settings.OneOf(name, Presets()...)}
+}
+
+func notPreset(e settings.Entry) bool {
+	return len(e.Path) != 1 || !strings.EqualFold(e.Path[0], "preset")
+}
+
+// Format returns the configuration as a file. It sets what differs from the preset, and has the rest in comments. It
+// fails if something is outside its range.
+func (c Config) Format() ([]byte, error) {
+	c, err := c.Effective()
+	if err != nil {
+		return nil, err
 	}
-	return ids, nil
+	f, err := presetFile(cmp.Or(c.Preset, Default))
+	if err != nil {
+		return nil, err
+	}
+	for name := range c.Limits.Methods {
+		f.method(name)
+	}
+	name := Default
+	table := append(settings.Table{presetSetting(&name)}, f.Settings("")...)
+	table.Mark()
+	name = f.preset
+	f.assume(c)
+	var b bytes.Buffer
+	err = table.Write(&b)
+	return b.Bytes(), err
 }
