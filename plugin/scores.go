@@ -80,6 +80,7 @@ type judge struct{ book *score.Book }
 func (j judge) Score(id peer.ID) float64 { return j.book.Score(id) }
 func (j judge) Bad(id peer.ID) bool      { return j.book.Verdict(id) != score.Keep }
 func (j judge) Banned(id peer.ID) bool   { return j.book.Verdict(id) == score.Ban }
+func (j judge) Trusted(id peer.ID) bool  { return j.book.IsTrusted(id) }
 
 // keepInterval is how often scores are written to the file. Bans by hand are at once.
 const keepInterval = time.Minute
