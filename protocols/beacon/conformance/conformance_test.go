@@ -138,32 +138,34 @@ type lateChain struct {
 	earliest ssz.Slot
 }
 
+func (c lateChain) Sources() beacon.Sources { return beacontest.SourcesOf(c) }
+
 func (c lateChain) Status(ctx context.Context) (beacon.Status, error) {
 	status, err := c.Chain.Status(ctx)
 	status.EarliestAvailableSlot = c.earliest
 	return status, err
 }
 
-func lateRange[R any](c lateChain, start ssz.Slot, refs iter.Seq2[R, error]) iter.Seq2[R, error] {
+func lateRange(c lateChain, start ssz.Slot, refs iter.Seq2[beacon.Ref, error]) iter.Seq2[beacon.Ref, error] {
 	if start >= c.earliest {
 		return refs
 	}
-	return func(yield func(R, error) bool) { yield(*new(R), beacon.ErrUnavailable) }
+	return func(yield func(beacon.Ref, error) bool) { yield(beacon.Ref{}, beacon.ErrUnavailable) }
 }
 
-func (c lateChain) BlocksByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.BlockRef, error] {
+func (c lateChain) BlocksByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.Ref, error] {
 	return lateRange(c, start, c.Chain.BlocksByRange(ctx, start, count))
 }
 
-func (c lateChain) BlobSidecarsByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.SidecarRef, error] {
+func (c lateChain) BlobSidecarsByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.Ref, error] {
 	return lateRange(c, start, c.Chain.BlobSidecarsByRange(ctx, start, count))
 }
 
-func (c lateChain) DataColumnSidecarsByRange(ctx context.Context, start ssz.Slot, count uint64, columns []uint64) iter.Seq2[beacon.SidecarRef, error] {
+func (c lateChain) DataColumnSidecarsByRange(ctx context.Context, start ssz.Slot, count uint64, columns []uint64) iter.Seq2[beacon.Ref, error] {
 	return lateRange(c, start, c.Chain.DataColumnSidecarsByRange(ctx, start, count, columns))
 }
 
-func (c lateChain) ExecutionPayloadEnvelopesByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.BlockRef, error] {
+func (c lateChain) ExecutionPayloadEnvelopesByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.Ref, error] {
 	return lateRange(c, start, c.Chain.ExecutionPayloadEnvelopesByRange(ctx, start, count))
 }
 
@@ -196,14 +198,14 @@ func TestOurServerConforms(t *testing.T) {
 		{"electra, with a block without blobs", withoutBlobs(t, full.Until(44)), 44},
 		{"fulu, with a late start", lateChain{full.Until(52), 44}, 52},
 		{"fulu, with a block without blobs", withoutBlobs(t, full.Until(52)), 52},
-		{"electra, of blocks alone", struct{ beacon.Chain }{full.Until(44)}, 44},
-		{"fulu, of blocks alone", struct{ beacon.Chain }{full.Until(52)}, 52},
-		{"fulu, of blocks alone, the last without blobs", struct{ beacon.Chain }{withoutBlobs(t, full.Until(52))}, 52},
-		{"gloas, of blocks alone", struct{ beacon.Chain }{full.Until(60)}, 60},
+		{"electra, of blocks alone", beacontest.BlocksOnly{Chain: full.Until(44)}, 44},
+		{"fulu, of blocks alone", beacontest.BlocksOnly{Chain: full.Until(52)}, 52},
+		{"fulu, of blocks alone, the last without blobs", beacontest.BlocksOnly{Chain: withoutBlobs(t, full.Until(52))}, 52},
+		{"gloas, of blocks alone", beacontest.BlocksOnly{Chain: full.Until(60)}, 60},
 		{"heze", full, beacontest.Head},
 		{"heze, with a late start", lateChain{full, beacontest.Head - 4}, beacontest.Head},
 	} {
-		_, sidecars := tt.chain.(beacon.BlobSource)
+		sidecars := tt.chain.Sources().Blobs != nil
 		results := against{scarceNetwork(t), tt.chain, tt.head, nil, few, sidecars}.run(t)
 		if len(results) != len(conformance.Rules()) {
 			t.Fatalf("%d results for %d rules", len(results), len(conformance.Rules()))
@@ -212,7 +214,7 @@ func TestOurServerConforms(t *testing.T) {
 			name := ruleName(*r.Rule)
 			switch r.Outcome {
 			case conformance.Fail:
-				_, light := tt.chain.(beacon.LightClientSource)
+				light := tt.chain.Sources().LightClient != nil
 				if light || r.Rule.ID != "P-offered" || !strings.HasPrefix(r.Rule.Method, "light_client") {
 					t.Errorf("%s: %s: saw %s", tt.name, name, r.Saw)
 				}
@@ -239,17 +241,19 @@ func TestOurServerConforms(t *testing.T) {
 // A backwardsChain serves ranges in the wrong order, and bootstraps of any root.
 type backwardsChain struct{ *beacontest.Chain }
 
-func (c backwardsChain) BlocksByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.BlockRef, error] {
+func (c backwardsChain) Sources() beacon.Sources { return beacontest.SourcesOf(c) }
+
+func (c backwardsChain) BlocksByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.Ref, error] {
 	return backwards(c.Chain.BlocksByRange(ctx, start, count))
 }
 
 func (c backwardsChain) DataColumnSidecarsByRange(
 	ctx context.Context, start ssz.Slot, count uint64, columns []uint64,
-) iter.Seq2[beacon.SidecarRef, error] {
+) iter.Seq2[beacon.Ref, error] {
 	return backwards(c.Chain.DataColumnSidecarsByRange(ctx, start, count, columns))
 }
 
-func (c backwardsChain) LightClientBootstrap(ctx context.Context, _ ssz.Root) (beacon.LightClientRef, error) {
+func (c backwardsChain) LightClientBootstrap(ctx context.Context, _ ssz.Root) (beacon.Ref, error) {
 	return c.Chain.LightClientBootstrap(ctx, c.Bootstraps[0].Root)
 }
 
@@ -259,31 +263,33 @@ type forgetful struct {
 	updates int
 }
 
-func none[R any](func(R, error) bool) {}
+func none(func(beacon.Ref, error) bool) {}
 
-func (*forgetful) BlobSidecarsByRoot(context.Context, []ssz.BlobIdentifier) iter.Seq2[beacon.SidecarRef, error] {
+func (*forgetful) BlobSidecarsByRoot(context.Context, []ssz.BlobIdentifier) iter.Seq2[beacon.Ref, error] {
 	return none
 }
 
-func (*forgetful) DataColumnSidecarsByRoot(context.Context, []ssz.DataColumnsByRootIdentifier) iter.Seq2[beacon.SidecarRef, error] {
+func (*forgetful) DataColumnSidecarsByRoot(context.Context, []ssz.DataColumnsByRootIdentifier) iter.Seq2[beacon.Ref, error] {
 	return none
 }
 
-func (*forgetful) ExecutionPayloadEnvelopesByRoot(context.Context, []ssz.Root) iter.Seq2[beacon.BlockRef, error] {
+func (*forgetful) ExecutionPayloadEnvelopesByRoot(context.Context, []ssz.Root) iter.Seq2[beacon.Ref, error] {
 	return none
 }
+
+func (c *forgetful) Sources() beacon.Sources { return beacontest.SourcesOf(c) }
 
 // LightClientUpdates answers a sample and the first rule.
-func (f *forgetful) LightClientUpdates(ctx context.Context, start, count uint64) iter.Seq2[beacon.LightClientRef, error] {
+func (f *forgetful) LightClientUpdates(ctx context.Context, start, count uint64) iter.Seq2[beacon.Ref, error] {
 	if f.updates++; f.updates > 2 {
 		return none
 	}
 	return f.Chain.LightClientUpdates(ctx, start, count)
 }
 
-func backwards[R any](refs iter.Seq2[R, error]) iter.Seq2[R, error] {
-	return func(yield func(R, error) bool) {
-		var all []R
+func backwards(refs iter.Seq2[beacon.Ref, error]) iter.Seq2[beacon.Ref, error] {
+	return func(yield func(beacon.Ref, error) bool) {
+		var all []beacon.Ref
 		for r, err := range refs {
 			if err != nil {
 				yield(r, err)
