@@ -16,6 +16,7 @@ import (
 
 	"github.com/seed-2dd5877b/reqresp/limits"
 	"github.com/seed-2dd5877b/reqresp/limits/score"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon/quota"
 )
 
 // scoresFile is where a service keeps scores and bans.
@@ -56,6 +57,9 @@ func (s *Service) limiterOptions() *limits.Options {
 	var o limits.Options
 	if s.cfg.Limits != nil {
 		o = *s.cfg.Limits
+	}
+	if o.Config.Methods == nil {
+		o.Config.Methods = quota.Served()
 	}
 	o.Scores = s.scores
 	o.Addr = s.addr
