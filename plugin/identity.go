@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"crypto/ecdsa"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,6 +11,8 @@ import (
 
 	gcrypto "github.com/ethereum/go-ethereum/crypto"
 	"github.com/libp2p/go-libp2p/core/crypto"
+
+	"github.com/seed-2dd5877b/reqresp/internal/atomicfile"
 )
 
 // identityFile is where a service keeps its peer identity, as hex, like go-ethereum's own
@@ -27,14 +30,14 @@ func identity(env environment, cfg *Config) (*ecdsa.PrivateKey, error) {
 		return gcrypto.GenerateKey()
 	}
 	key, err := gcrypto.LoadECDSA(path)
-	if err == nil {
-		return key, nil
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return newIdentityKey(path)
+	case err != nil:
 		// A new key in its place would be another peer: leave the choice to the user.
-		return nil, fmt.Errorf("plugin: peer identity %s is unreadable, restore or remove it: %w", path, err)
+		return nil, fmt.Errorf("plugin: peer identity %s is not a key: restore it, or remove it for a new identity: %w", path, err)
 	}
-	return newIdentityKey(path)
+	return key, nil
 }
 
 // peerKey is an identity as libp2p has it.
@@ -50,12 +53,7 @@ func newIdentityKey(path string) (*ecdsa.PrivateKey, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("plugin: keeping the peer identity: %w", err)
 	}
-	// A process that dies while it writes must not leave half a key in its place.
-	partial := path + ".tmp"
-	if err := gcrypto.SaveECDSA(partial, key); err != nil {
-		return nil, fmt.Errorf("plugin: keeping the peer identity: %w", err)
-	}
-	if err := os.Rename(partial, path); err != nil {
+	if err := atomicfile.Write(path, []byte(hex.EncodeToString(gcrypto.FromECDSA(key)))); err != nil {
 		return nil, fmt.Errorf("plugin: keeping the peer identity: %w", err)
 	}
 	return key, nil

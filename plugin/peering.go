@@ -13,7 +13,6 @@ func (s *Service) peerOptions() *peers.Options {
 	o.File = s.env.path(peersFile(s.cfg.Name))
 	o.Addr = s.addr
 	o.Shared = s.cfg.Host != nil
-	o.Trusted = s.scores.Trusted()
 	o.Scores = judge{s.scores.Book}
 	o.Logger = s.cfg.Logger.With("module", "peers")
 	return &o

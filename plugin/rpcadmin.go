@@ -110,7 +110,6 @@ func (a *AdminAPI) trust(id string, trusted bool) (bool, error) {
 		return false, err
 	}
 	a.service.scores.Trust(of, trusted)
-	r.peers.SetTrusted(of, trusted)
 	a.service.log().Info("trust was changed", "peer", of, "trusted", trusted)
 	return true, r.keeper.keep("trust has changed") // Who is trusted is no longer banned.
 }

@@ -14,8 +14,10 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/seed-2dd5877b/reqresp/internal/atomicfile"
 	"github.com/seed-2dd5877b/reqresp/limits"
 	"github.com/seed-2dd5877b/reqresp/limits/score"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon/quota"
 )
 
 // scoresFile is where a service keeps scores and bans.
@@ -57,6 +59,9 @@ func (s *Service) limiterOptions() *limits.Options {
 	if s.cfg.Limits != nil {
 		o = *s.cfg.Limits
 	}
+	if o.Config.Methods == nil {
+		o.Config.Methods = quota.Served()
+	}
 	o.Scores = s.scores
 	o.Addr = s.addr
 	return &o
@@ -80,6 +85,7 @@ type judge struct{ book *score.Book }
 func (j judge) Score(id peer.ID) float64 { return j.book.Score(id) }
 func (j judge) Bad(id peer.ID) bool      { return j.book.Verdict(id) != score.Keep }
 func (j judge) Banned(id peer.ID) bool   { return j.book.Verdict(id) == score.Ban }
+func (j judge) Trusted(id peer.ID) bool  { return j.book.IsTrusted(id) }
 
 // keepInterval is how often scores are written to the file. Bans by hand are at once.
 const keepInterval = time.Minute
@@ -173,7 +179,6 @@ func (k *keeper) keep(changed string) error {
 	return nil
 }
 
-// save replaces the file in one piece, so that a process or a machine which dies leaves the old one.
 func (k *keeper) save() error {
 	if k.path == "" {
 		return nil
@@ -184,26 +189,8 @@ func (k *keeper) save() error {
 	if err != nil {
 		return fmt.Errorf("plugin: keeping scores and bans: %w", err)
 	}
-	partial := k.path + ".tmp"
-	if err := writeSynced(partial, text); err != nil {
-		_ = os.Remove(partial) // On a full disk it is in the way.
-		return fmt.Errorf("plugin: keeping scores and bans: %w", err)
-	}
-	if err := os.Rename(partial, k.path); err != nil {
+	if err := atomicfile.Write(k.path, text); err != nil {
 		return fmt.Errorf("plugin: keeping scores and bans: %w", err)
 	}
 	return nil
-}
-
-// writeSynced writes a file to the disk: one that is renamed before may be empty after a power cut, and a
-// service does not start with that.
-func writeSynced(path string, text []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	if _, err = f.Write(text); err == nil {
-		err = f.Sync()
-	}
-	return errors.Join(err, f.Close())
 }

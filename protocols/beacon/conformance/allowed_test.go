@@ -326,7 +326,7 @@ func TestWhatIsAllowedBreaksNoRule(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			found := false
-			run := against{beacontest.Network(), tt.chain, beacontest.Head, tt.change, few, isHostile(tt.rule)}
+			run := against{beacontest.Network(), tt.chain, beacontest.Head, tt.change, few, isHostile(tt.rule), false}
 			if past, ok := tt.chain.(at); ok {
 				run.chain, run.head = past.Chain, past.head
 			}

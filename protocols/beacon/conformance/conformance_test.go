@@ -16,6 +16,7 @@ import (
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/peerstore"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/libp2p/go-libp2p/x/simlibp2p"
@@ -25,6 +26,7 @@ import (
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon/beacontest"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon/conformance"
+	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 	"github.com/seed-2dd5877b/reqresp/snappy"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
@@ -74,7 +76,7 @@ func simulateCrowd(t *testing.T, f func(t *testing.T, client, server host.Host, 
 // Then changes its protocols.
 func runAgainst(t *testing.T, chain beacon.Chain, head ssz.Slot, change func(host.Host)) []conformance.Result {
 	t.Helper()
-	return against{beacontest.Network(), chain, head, change, few, false}.run(t)
+	return against{beacontest.Network(), chain, head, change, few, false, false}.run(t)
 }
 
 // few is what the limiter grants each peer of each method: less than the hostile rules ask for.
@@ -88,6 +90,20 @@ type against struct {
 	change  func(host.Host)
 	limit   limits.Method
 	hostile bool
+	refuses bool // with an error what would have to wait
+}
+
+// refusing answers with an error as soon as a request would have to wait.
+type refusing struct{ reqresp.Pacer }
+
+func (r refusing) Admit(ctx context.Context, from peer.ID, spec *reqresp.Spec) (reqresp.Pace, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Nanosecond)
+	defer cancel()
+	pace, err := r.Pacer.Admit(ctx, from, spec)
+	if err != nil {
+		return nil, reqresp.Errorf(beacon.CodeRateLimited, "Wait 2s")
+	}
+	return pace, nil
 }
 
 func (a against) run(t *testing.T) (results []conformance.Result) {
@@ -99,7 +115,11 @@ func (a against) run(t *testing.T) (results []conformance.Result) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		srv := beacon.NewServer(server, n, a.chain, &beacon.ServerOptions{Now: now, Pacer: limiter})
+		var pacer reqresp.Pacer = limiter
+		if a.refuses {
+			pacer = refusing{limiter}
+		}
+		srv := beacon.NewServer(server, n, a.chain, &beacon.ServerOptions{Now: now, Pacer: pacer})
 		if err := srv.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -206,7 +226,7 @@ func TestOurServerConforms(t *testing.T) {
 		{"heze, with a late start", lateChain{full, beacontest.Head - 4}, beacontest.Head},
 	} {
 		sidecars := tt.chain.Sources().Blobs != nil
-		results := against{scarceNetwork(t), tt.chain, tt.head, nil, few, sidecars}.run(t)
+		results := against{scarceNetwork(t), tt.chain, tt.head, nil, few, sidecars, false}.run(t)
 		if len(results) != len(conformance.Rules()) {
 			t.Fatalf("%d results for %d rules", len(results), len(conformance.Rules()))
 		}
@@ -374,9 +394,7 @@ func TestLimitIsNoVerdict(t *testing.T) {
 // A limit that refuses what it does not grant is found by every protocol, and only by whoever asks for
 // more than that.
 func TestRefusalIsFound(t *testing.T) {
-	refuse := few
-	refuse.Refuse = true
-	server := against{beacontest.Network(), beacontest.New(), beacontest.Head, nil, refuse, true}
+	server := against{beacontest.Network(), beacontest.New(), beacontest.Head, nil, few, true, true}
 	results := server.run(t)
 	refused := 0
 	for _, r := range results {
@@ -399,7 +417,7 @@ func TestRefusalIsFound(t *testing.T) {
 func TestOurServerWithholdsForLong(t *testing.T) {
 	slow := limits.Method{Peer: limits.Quota{Requests: limits.Rate{N: 1, Per: 30 * time.Second, Burst: 4}}}
 	asked := 0
-	for _, r := range (against{beacontest.Network(), beacontest.New(), beacontest.Head, nil, slow, true}).run(t) {
+	for _, r := range (against{beacontest.Network(), beacontest.New(), beacontest.Head, nil, slow, true, false}).run(t) {
 		if r.Rule.ID != "M3-third" && r.Rule.ID != "M7-limit" {
 			continue
 		}
@@ -561,7 +579,7 @@ func TestBrokenServersAreFound(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			results := against{beacontest.Network(), tt.chain, head.HeadSlot, tt.change, few, tt.hostile}.run(t)
+			results := against{beacontest.Network(), tt.chain, head.HeadSlot, tt.change, few, tt.hostile, false}.run(t)
 			var got []string
 			for _, r := range results {
 				if r.Outcome == conformance.Fail {
