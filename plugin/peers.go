@@ -8,6 +8,7 @@ import (
 	"github.com/seed-2dd5877b/reqresp/plugin/metrics"
 	"github.com/seed-2dd5877b/reqresp/plugin/peers"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon/quota"
 )
 
 // peersFile is where a service remembers its peers.
@@ -64,7 +65,11 @@ func (s *Service) Record() string {
 
 // pacerOptions are those of what peers are asked for.
 func (s *Service) pacerOptions() *outbound.Options {
-	return &outbound.Options{Budgets: s.cfg.Outbound, Client: s.clientOf, IsLimited: beacon.IsRateLimited}
+	budgets := quota.Granted()
+	if s.cfg.Outbound != nil {
+		budgets = map[string][]outbound.Budget{"": s.cfg.Outbound}
+	}
+	return &outbound.Options{Budgets: budgets, Client: s.clientOf, IsLimited: beacon.IsRateLimited}
 }
 
 // clientOf returns the name of a peer's client, once it has identified itself.

@@ -20,6 +20,7 @@ import (
 	"github.com/seed-2dd5877b/reqresp/limits/score"
 	"github.com/seed-2dd5877b/reqresp/plugin/rangesync"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon/quota"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
 
@@ -61,6 +62,9 @@ func (s *Service) limiterOptions() *limits.Options {
 	var o limits.Options
 	if s.cfg.Limits != nil {
 		o = *s.cfg.Limits
+	}
+	if o.Config.Methods == nil {
+		o.Config.Methods = quota.Served()
 	}
 	o.Scores = s.scores
 	o.Addr = s.addr
