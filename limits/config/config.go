@@ -11,6 +11,7 @@ import (
 
 	"github.com/seed-2dd5877b/reqresp/limits"
 	"github.com/seed-2dd5877b/reqresp/limits/score"
+	beaconquota "github.com/seed-2dd5877b/reqresp/protocols/beacon/quota"
 )
 
 // A Config is what a file sets. The zero value is the default preset.
@@ -39,7 +40,7 @@ func (c Config) Effective() (Config, error) {
 // Warnings returns an error for each rate that makes requesters wait at the floor, see
 // [limits.Config.Warnings]. It begins with the rate's key in a file.
 func (c Config) Warnings() []error {
-	all := c.Limits.Warnings()
+	all := c.Limits.Warnings(beaconquota.Small()...)
 	for i, err := range all {
 		all[i] = byKey(err)
 	}
@@ -83,6 +84,9 @@ func decode(data []byte) (*File, error) {
 		e := strict.Errors[0]
 		line, _ := e.Position()
 		key := e.Key()
+		if key[len(key)-1] == "refuse" {
+			return nil, fmt.Errorf("config: line %d: refuse is no longer a setting: delete it, as answers are always withheld", line)
+		}
 		return nil, fmt.Errorf("config: line %d: there is no setting %s here", line, key[len(key)-1])
 	}
 	if e, ok := errors.AsType[*toml.DecodeError](err); ok {

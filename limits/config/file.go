@@ -92,9 +92,8 @@ type quota struct {
 }
 
 type method struct {
-	Refuse *bool  `toml:"refuse,omitempty"`
-	Peer   *quota `toml:"peer,inline,omitempty"`
-	Node   *quota `toml:"node,inline,omitempty"`
+	Peer *quota `toml:"peer,inline,omitempty"`
+	Node *quota `toml:"node,inline,omitempty"`
 }
 
 type prefix struct {
@@ -173,7 +172,6 @@ func (m *method) applyTo(to *limits.Method) {
 	if m == nil {
 		return
 	}
-	set(&to.Refuse, m.Refuse, same)
 	m.Peer.applyTo(&to.Peer)
 	m.Node.applyTo(&to.Node)
 }

@@ -61,11 +61,7 @@ func peerStrings(ids []peer.ID) []string {
 }
 
 func methodOf(m limits.Method) *method {
-	f := &method{Peer: quotaOf(m.Peer), Node: quotaOf(m.Node)}
-	if m.Refuse {
-		f.Refuse = &m.Refuse
-	}
-	return f
+	return &method{Peer: quotaOf(m.Peer), Node: quotaOf(m.Node)}
 }
 
 // quotaOf returns nil if there is nothing to say.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/seed-2dd5877b/reqresp/limits"
+	beaconquota "github.com/seed-2dd5877b/reqresp/protocols/beacon/quota"
 )
 
 // Names of presets.
@@ -36,7 +37,7 @@ func Preset(name string) (Config, error) {
 func preset(name string) (Config, error) {
 	switch name {
 	case Default:
-		return Config{Limits: limits.Config{Methods: limits.DefaultMethods()}}, nil
+		return Config{Limits: limits.Config{Methods: beaconquota.Served()}}, nil
 	case None:
 		return Config{Limits: limits.Config{Methods: make(map[string]limits.Method)}}, nil
 	case Home, Generous, Archive:

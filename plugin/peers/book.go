@@ -12,6 +12,8 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
+
+	"github.com/seed-2dd5877b/reqresp/internal/atomicfile"
 )
 
 // maxFileBytes bounds what is read of a file: maxKnown peers with maxAddrs addresses are less.
@@ -107,15 +109,10 @@ func (t *table) records(now time.Time) []record {
 	return records
 }
 
-// save replaces a file in one piece, so that a process which dies leaves the old one.
 func save(path string, records []record) error {
 	b, err := json.MarshalIndent(records, "", "\t")
 	if err != nil {
 		return err
 	}
-	partial := path + ".tmp"
-	if err := os.WriteFile(partial, b, 0o600); err != nil {
-		return err
-	}
-	return os.Rename(partial, path)
+	return atomicfile.Write(path, b)
 }

@@ -17,11 +17,10 @@ type connected struct {
 	dir   network.Direction // of the first connection
 	ours  bool              // the manager has dialed it
 
-	status   *beacon.Status // nil until it has told one
-	statusAt time.Time      // of the last exchange
-	told     ssz.Slot       // our head in it
-	nextTell time.Time      // when statuses are exchanged again, whatever happens
-	asked    bool           // it was asked for a status, as it was late with its own
+	statusAt time.Time // of the last exchange of statuses; zero if there was none, or the peer has said goodbye
+	told     ssz.Slot  // our head in it
+	nextTell time.Time // when statuses are exchanged again, whatever happens
+	asked    bool      // it was asked for a status, as it was late with its own
 
 	metadata *ssz.MetaDataV3
 	seq      uint64    // the newest metadata that it told of
@@ -32,23 +31,25 @@ type connected struct {
 	trial
 	chosen *departure // nil unless it is to be left for lack of room
 
-	busy    bool      // a task looks after it
-	leaving bool      // it is being left
-	hangUp  time.Time // when to hang up on a peer that has said goodbye; zero if it has not
+	busy      bool      // a task looks after it
+	protected bool      // from the host's connection manager
+	hangUp    time.Time // when to hang up on a peer that has said goodbye; zero if it has not
 }
 
 // going reports whether the connection is about to end.
-func (c *connected) going() bool { return c.leaving || c.chosen != nil || !c.hangUp.IsZero() }
+func (c *connected) going() bool { return c.chosen != nil || !c.hangUp.IsZero() }
 
-// join notes a connection. A limited one makes no peer: nothing is asked over it.
-func (m *Manager) join(conn network.Conn) {
-	stat := conn.Stat()
-	if stat.Limited {
-		return
-	}
+// met reports whether statuses were exchanged.
+func (c *connected) met() bool { return !c.statusAt.IsZero() }
+
+// join notes a connection, unless it has ended already.
+func (m *Manager) join(id peer.ID, dir network.Direction) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.joinLocked(conn.RemotePeer(), stat.Direction)
+	if m.host.Network().Connectedness(id) != network.Connected {
+		return
+	}
+	m.joinLocked(id, dir)
 	m.rouse()
 }
 
@@ -81,14 +82,27 @@ func (m *Manager) part(id peer.ID) {
 		}
 		return
 	}
+	m.removeLocked(c, time.Now())
+}
+
+// removeLocked has a peer be none any more: it is gone, or is being left.
+func (m *Manager) removeLocked(c *connected, now time.Time) {
 	m.endTrialLocked(c)
-	if c.status != nil {
-		now := time.Now()
-		m.meetLocked(id, now)
-		m.known.backOff(id, staticSchedule.first, now) // It may be about to dial us.
+	m.protectLocked(c, false)
+	if c.met() {
+		m.meetLocked(c.id, now)
+		m.known.backOff(c.id, staticSchedule.first, now) // It may be about to dial us.
 	}
-	delete(m.conns, id)
+	delete(m.conns, c.id)
 	m.rouse()
+}
+
+// statusLocked returns the last status of a peer, which the server keeps.
+func (m *Manager) statusLocked(id peer.ID) (beacon.Status, bool) {
+	if m.server == nil {
+		return beacon.Status{}, false
+	}
+	return m.server.PeerStatus(id)
 }
 
 // meetLocked notes that a peer is of this chain. It returns nil if there is no room for more.
@@ -106,10 +120,23 @@ func (m *Manager) countedLocked(c *connected) bool {
 	if c.going() {
 		return false
 	}
-	return !m.opts.Shared || c.ours || c.status != nil
+	return !m.opts.Shared || c.ours || c.met()
 }
 
-func (m *Manager) exemptLocked(id peer.ID) bool {
+func (m *Manager) staticLocked(id peer.ID) bool {
 	k := m.known.peers[id]
-	return m.trusted[id] || k != nil && k.static
+	return k != nil && k.static
+}
+
+// protectTag is that of peers which the host's connection manager has to leave alone.
+const protectTag = "reqresp/peers"
+
+func (m *Manager) protectLocked(c *connected, protect bool) {
+	switch {
+	case protect && !c.protected:
+		m.host.ConnManager().Protect(c.id, protectTag)
+	case !protect && c.protected:
+		m.host.ConnManager().Unprotect(c.id, protectTag)
+	}
+	c.protected = protect
 }

@@ -73,7 +73,6 @@ func (m *Manager) AddStatic(info peer.AddrInfo) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.known.addStatic(info, time.Now()).until = time.Time{}
-	m.protectLocked(info.ID)
 	m.rouse()
 	return nil
 }
@@ -85,30 +84,5 @@ func (m *Manager) RemoveStatic(id peer.ID) {
 	if k := m.known.peers[id]; k != nil {
 		k.static = false
 	}
-	m.protectLocked(id)
 	m.rouse()
-}
-
-// SetTrusted makes a peer trusted, or no longer so, for as long as there is the manager.
-func (m *Manager) SetTrusted(id peer.ID, trusted bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if trusted {
-		m.trusted[id] = true
-	} else {
-		delete(m.trusted, id)
-	}
-	m.protectLocked(id)
-	m.rouse()
-}
-
-func (m *Manager) protectLocked(id peer.ID) {
-	if m.state != stateRunning {
-		return
-	}
-	if m.exemptLocked(id) {
-		m.host.ConnManager().Protect(id, protectTag)
-	} else {
-		m.host.ConnManager().Unprotect(id, protectTag)
-	}
 }

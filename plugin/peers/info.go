@@ -81,13 +81,12 @@ func (m *Manager) info(id peer.ID) (Info, bool) {
 }
 
 func (m *Manager) infoLocked(c *connected) Info {
-	k := m.known.peers[c.id]
 	info := Info{
 		ID: c.id, Direction: c.dir, Since: c.since, StatusAt: c.statusAt, Fails: c.fails,
-		Static: k != nil && k.static, Trusted: m.trusted[c.id],
+		Static: m.staticLocked(c.id),
 	}
-	if c.status != nil {
-		info.Status = new(*c.status)
+	if status, ok := m.statusLocked(c.id); ok {
+		info.Status = &status
 	}
 	if c.metadata != nil {
 		info.MetaData = new(*c.metadata)
@@ -106,5 +105,5 @@ func (m *Manager) complete(info *Info) {
 	}
 	info.Protocols, _ = book.GetProtocols(info.ID)
 	slices.Sort(info.Protocols)
-	info.Score = m.opts.Scores.Score(info.ID)
+	info.Score, info.Trusted = m.opts.Scores.Score(info.ID), m.opts.Scores.Trusted(info.ID)
 }

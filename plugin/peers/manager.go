@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/host"
-	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"golang.org/x/time/rate"
 
@@ -21,7 +20,6 @@ type Manager struct {
 	host   host.Host
 	opts   Options
 	log    *slog.Logger
-	notify *network.NotifyBundle
 	pace   *rate.Limiter // of dials
 	wake   chan struct{} // has the next round come early
 	hungry chan struct{} // tells WaitWanted
@@ -33,14 +31,13 @@ type Manager struct {
 	server *beacon.Server // set by Start, then constant
 	saved  time.Time      // belongs to the loop
 
-	mu      sync.Mutex
-	state   state
-	known   *table
-	conns   map[peer.ID]*connected
-	trusted map[peer.ID]bool
-	trials  map[peer.ID]trial // of peers that have gone
-	dials   int               // under way
-	ours    view
+	mu     sync.Mutex
+	state  state
+	known  *table
+	conns  map[peer.ID]*connected
+	trials map[peer.ID]trial // of peers that have gone
+	dials  int               // under way
+	ours   view
 }
 
 type state uint8
@@ -66,21 +63,16 @@ func New(h host.Host, opts *Options) (*Manager, error) {
 		o.Addr = limits.HostAddr(h)
 	}
 	m := &Manager{
-		host:    h,
-		opts:    o,
-		log:     o.Logger,
-		pace:    rate.NewLimiter(dialRate, dialBurst),
-		wake:    make(chan struct{}, 1),
-		hungry:  make(chan struct{}, 1),
-		conns:   make(map[peer.ID]*connected),
-		trusted: make(map[peer.ID]bool),
-		trials:  make(map[peer.ID]trial),
+		host:   h,
+		opts:   o,
+		log:    o.Logger,
+		pace:   rate.NewLimiter(dialRate, dialBurst),
+		wake:   make(chan struct{}, 1),
+		hungry: make(chan struct{}, 1),
+		conns:  make(map[peer.ID]*connected),
+		trials: make(map[peer.ID]trial),
 	}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
-	m.notify = &network.NotifyBundle{
-		ConnectedF:    func(_ network.Network, conn network.Conn) { m.join(conn) },
-		DisconnectedF: func(_ network.Network, conn network.Conn) { m.part(conn.RemotePeer()) },
-	}
 	m.recall()
 	return m, nil
 }
@@ -96,9 +88,6 @@ func (m *Manager) recall() {
 	m.known = known
 	for _, info := range m.opts.Static {
 		m.known.addStatic(info, now)
-	}
-	for _, id := range m.opts.Trusted {
-		m.trusted[id] = true
 	}
 }
 
@@ -123,10 +112,7 @@ func (m *Manager) Stop() {
 	}
 	m.cancel()
 	m.tasks.Wait()
-	m.host.Network().StopNotify(m.notify)
-	for _, id := range m.exempt() {
-		m.host.ConnManager().Unprotect(id, protectTag)
-	}
+	m.unprotectAll()
 	m.save(time.Now())
 }
 
@@ -138,22 +124,12 @@ func (m *Manager) stop() (running bool) {
 	return running
 }
 
-// protectTag is that of peers which the host's connection manager has to leave alone.
-const protectTag = "reqresp/peers"
-
-// exempt returns the peers that are never left for lack of room.
-func (m *Manager) exempt() (ids []peer.ID) {
+func (m *Manager) unprotectAll() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for id := range m.trusted {
-		ids = append(ids, id)
+	for _, c := range m.conns {
+		m.protectLocked(c, false)
 	}
-	for id, k := range m.known.peers {
-		if k.static && !m.trusted[id] {
-			ids = append(ids, id)
-		}
-	}
-	return ids
 }
 
 // A round looks after all peers. Rounds come regularly, and early if something has happened, but
@@ -165,13 +141,6 @@ const (
 )
 
 func (m *Manager) run() {
-	for _, id := range m.exempt() {
-		m.host.ConnManager().Protect(id, protectTag)
-	}
-	m.host.Network().Notify(m.notify)
-	for _, conn := range m.host.Network().Conns() {
-		m.join(conn)
-	}
 	m.saved = time.Now()
 	tick := time.NewTicker(roundInterval)
 	defer tick.Stop()
@@ -237,7 +206,7 @@ func (m *Manager) recordsAt(now time.Time) []record {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for id, c := range m.conns {
-		if c.status != nil {
+		if c.met() {
 			m.meetLocked(id, now)
 		}
 	}

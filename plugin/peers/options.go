@@ -34,7 +34,8 @@ type Options struct {
 	// Static peers are always dialed again, wherever the target is, and never left for
 	// lack of room. Each has at least one address.
 	Static []peer.AddrInfo
-	// Trusted peers are never left for lack of room or for their score.
+	// Trusted peers are never left for lack of room or for their score. With Scores it is of no effect, as those
+	// know who is trusted.
 	Trusted []peer.ID
 	// Scores judge peers. Nil takes all for good ones.
 	Scores Scores
@@ -53,9 +54,8 @@ func (o Options) withDefaults() Options {
 	o.MinOutbound = cmp.Or(o.MinOutbound, o.Target/4)
 	o.MaxPerPrefix = cmp.Or(o.MaxPerPrefix, max(2, o.Target/8))
 	o.Static = slices.Clone(o.Static)
-	o.Trusted = slices.Clone(o.Trusted)
 	if o.Scores == nil {
-		o.Scores = noScores{}
+		o.Scores = noScores(slices.Clone(o.Trusted))
 	}
 	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
 	return o

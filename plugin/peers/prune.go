@@ -32,10 +32,10 @@ func (m *Manager) prune(now time.Time) {
 	}
 	polite := maxPolite
 	for id, c := range m.conns {
-		if c.chosen == nil || c.leaving || !c.chosen.over(seen.answers[id], now) {
+		if c.chosen == nil || !c.chosen.over(seen.answers[id], now) {
 			continue
 		}
-		c.leaving = true
+		m.removeLocked(c, now)
 		leave := m.leaver(beacon.GoodbyeTooManyPeers)
 		if polite--; polite < 0 {
 			leave = m.hangUp
@@ -53,7 +53,7 @@ func (m *Manager) crowded() bool {
 		return true
 	}
 	for _, c := range m.conns {
-		if c.chosen != nil && !c.leaving {
+		if c.chosen != nil {
 			return true
 		}
 	}
@@ -65,12 +65,16 @@ type sight struct {
 	scores   map[peer.ID]float64
 	prefixes map[peer.ID]netip.Prefix
 	answers  answers
+	trusted  map[peer.ID]bool
 }
 
 func (m *Manager) look() sight {
-	s := sight{scores: make(map[peer.ID]float64), prefixes: make(map[peer.ID]netip.Prefix), answers: m.answering()}
+	s := sight{
+		scores: make(map[peer.ID]float64), prefixes: make(map[peer.ID]netip.Prefix), answers: m.answering(),
+		trusted: make(map[peer.ID]bool),
+	}
 	for _, id := range m.connectedIDs() {
-		s.scores[id] = m.opts.Scores.Score(id)
+		s.scores[id], s.trusted[id] = m.opts.Scores.Score(id), m.opts.Scores.Trusted(id)
 		if prefix, ok := (limits.Prefix{}).Of(m.opts.Addr(id)); ok {
 			s.prefixes[id] = prefix
 		}
@@ -168,7 +172,7 @@ type ranked struct {
 func (m *Manager) rankLocked(seen sight, now time.Time) []ranked {
 	var all []ranked
 	for id, c := range m.conns {
-		if !m.countedLocked(c) || m.exemptLocked(id) {
+		if !m.countedLocked(c) || m.staticLocked(id) || seen.trusted[id] {
 			continue
 		}
 		seniority := now.Sub(c.since)
@@ -187,13 +191,14 @@ func (m *Manager) rankLocked(seen sight, now time.Time) []ranked {
 // lagLocked is by how many slots a peer's head is behind ours. An epoch is as good as nothing, and no status is worse
 // than any, but for a peer that has just connected.
 func (m *Manager) lagLocked(c *connected, now time.Time) uint64 {
-	if c.status == nil {
+	status, ok := m.statusLocked(c.id)
+	if !ok {
 		if now.Sub(c.since) < askAfter {
 			return 0
 		}
 		return math.MaxUint64
 	}
-	lag := uint64(m.ours.status.HeadSlot - min(c.status.HeadSlot, m.ours.status.HeadSlot))
+	lag := uint64(m.ours.status.HeadSlot - min(status.HeadSlot, m.ours.status.HeadSlot))
 	if lag <= m.network().Preset().SlotsPerEpoch() {
 		return 0
 	}

@@ -13,15 +13,17 @@ import (
 // Trace returns the hooks by which the server tells the manager what it learns.
 func (m *Manager) Trace() *beacon.PeerTrace {
 	return &beacon.PeerTrace{
-		Status:  m.gotStatus,
-		Ping:    m.gotPing,
-		Goodbye: m.gotGoodbye,
-		Left:    m.left,
-		Used:    m.gotUse,
+		Connected:    m.join,
+		Disconnected: m.part,
+		Status:       m.gotStatus,
+		Ping:         m.gotPing,
+		Goodbye:      m.gotGoodbye,
+		Left:         m.left,
+		Used:         m.gotUse,
 	}
 }
 
-func (m *Manager) gotStatus(id peer.ID, ours, theirs beacon.Status) {
+func (m *Manager) gotStatus(id peer.ID, ours, _ beacon.Status) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.host.Network().Connectedness(id) != network.Connected {
@@ -30,14 +32,14 @@ func (m *Manager) gotStatus(id peer.ID, ours, theirs beacon.Status) {
 	// The host may tell of a new connection only after it has carried something.
 	c := m.joinLocked(id, network.DirInbound)
 	now := time.Now()
-	if c.status == nil {
+	if !c.met() {
 		c.nextPing = now.Add(jitter(pingLeast, pingMost))
 		if k := m.meetLocked(id, now); k != nil && !c.going() {
 			k.until = time.Time{} // It wants to be a peer, whatever was.
 		}
 		m.rouse()
 	}
-	c.status, c.statusAt, c.told, c.fails = &theirs, now, ours.HeadSlot, 0
+	c.statusAt, c.told, c.fails = now, ours.HeadSlot, 0
 	c.nextTell = now.Add(jitter(statusInterval*4/5, statusInterval))
 }
 
@@ -68,7 +70,7 @@ func (m *Manager) gotGoodbye(id peer.ID, reason beacon.GoodbyeReason) {
 	now := time.Now()
 	m.known.backOff(id, m.backoffLocked(reason), now)
 	if c := m.conns[id]; c != nil {
-		c.status, c.hangUp = nil, now.Add(farewell)
+		c.statusAt, c.hangUp = time.Time{}, now.Add(farewell)
 		m.rouse()
 	}
 }
@@ -76,9 +78,10 @@ func (m *Manager) gotGoodbye(id peer.ID, reason beacon.GoodbyeReason) {
 func (m *Manager) left(id peer.ID, reason beacon.GoodbyeReason) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.known.backOff(id, m.backoffLocked(reason), time.Now())
+	now := time.Now()
+	m.known.backOff(id, m.backoffLocked(reason), now)
 	if c := m.conns[id]; c != nil {
-		c.leaving = true
+		m.removeLocked(c, now)
 	}
 }
 

@@ -55,13 +55,13 @@ func (m *Manager) lookAtOurs(now time.Time) {
 func (m *Manager) network() *ssz.Network { return m.server.Family().Network() }
 
 // A verdict is what scores say of a peer.
-type verdict struct{ bad, banned bool }
+type verdict struct{ bad, banned, trusted bool }
 
 // verdicts asks for the scores of all peers, with nothing locked.
 func (m *Manager) verdicts() map[peer.ID]verdict {
 	all := make(map[peer.ID]verdict)
 	for _, id := range m.connectedIDs() {
-		all[id] = verdict{bad: m.opts.Scores.Bad(id), banned: m.opts.Scores.Banned(id)}
+		all[id] = verdict{m.opts.Scores.Bad(id), m.opts.Scores.Banned(id), m.opts.Scores.Trusted(id)}
 	}
 	return all
 }
@@ -85,7 +85,8 @@ func (m *Manager) tend(now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for id, c := range m.conns {
-		if c.busy || c.leaving {
+		m.protectLocked(c, verdicts[id].trusted || m.staticLocked(id))
+		if c.busy {
 			continue
 		}
 		if do := m.dueLocked(c, verdicts[id], now); do != nil {
@@ -113,9 +114,9 @@ func (m *Manager) dueLocked(c *connected, v verdict, now time.Time) task {
 		return m.hangUp
 	case v.banned:
 		return m.leaver(beacon.GoodbyeBanned)
-	case v.bad && !m.trusted[c.id]:
+	case v.bad && !v.trusted:
 		return m.leaver(beacon.GoodbyeBadScore)
-	case c.status == nil:
+	case !c.met():
 		return m.lateLocked(c, now)
 	case c.fails >= maxFails:
 		return m.leaver(beacon.GoodbyeFault)
@@ -145,12 +146,13 @@ func (m *Manager) lateLocked(c *connected, now time.Time) task {
 
 func (m *Manager) statusDueLocked(c *connected, now time.Time) bool {
 	ours := m.ours
+	theirs, _ := m.statusLocked(c.id)
 	switch {
 	case !ours.ok:
 		return false
 	case !now.Before(c.nextTell):
 		return true
-	case ours.status.ForkDigest != c.status.ForkDigest && c.statusAt.Before(ours.forked):
+	case ours.status.ForkDigest != theirs.ForkDigest && c.statusAt.Before(ours.forked):
 		return !now.Before(ours.forked.Add(spread(c.id, forkLeast, forkMost)))
 	default:
 		moved := ours.status.HeadSlot >= c.told+ssz.Slot(m.network().Preset().SlotsPerEpoch())

@@ -1,6 +1,11 @@
 package beacon
 
 import (
+	"context"
+	"fmt"
+	"iter"
+	"math"
+
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
@@ -14,14 +19,14 @@ func (f *Family) blockProtocols() []*Protocol {
 			Request: "BeaconBlocksByRangeRequest", Response: "SignedBeaconBlock", Context: true,
 			First: ssz.Phase0, Last: newest,
 			maxItems: maxRequestBlocks, cost: costOf(blocksByRangeCost), window: blockWindow,
-			declare: stream(&f.BlocksByRange), serve: (*Server).blocksByRange,
+			declare: stream(&f.blocksByRange), serve: objects(blocksByRange),
 		},
 		{
 			Name: "beacon_blocks_by_range", Version: 1,
 			Request: "BeaconBlocksByRangeRequest", Response: "SignedBeaconBlock",
 			First: ssz.Phase0, Last: newest,
 			maxItems: maxRequestBlocks, cost: costOf(blocksByRangeCost), window: blockWindow,
-			declare: stream(&f.BlocksByRangeV1), serve: (*Server).blocksByRange,
+			declare: stream(&f.blocksByRangeV1), serve: objects(blocksByRange),
 		},
 		{
 			Name: "beacon_blocks_by_root", Version: 2,
@@ -29,7 +34,7 @@ func (f *Family) blockProtocols() []*Protocol {
 			First: ssz.Phase0, Last: newest,
 			maxItems: maxRequestBlocks, cost: costOf(blocksByRootCost), window: blockWindow,
 			gone:    leftOut,
-			declare: stream(&f.BlocksByRoot), serve: (*Server).blocksByRoot,
+			declare: stream(&f.blocksByRoot), serve: objects(blocksByRoot),
 		},
 		{
 			Name: "beacon_blocks_by_root", Version: 1,
@@ -37,7 +42,7 @@ func (f *Family) blockProtocols() []*Protocol {
 			First: ssz.Phase0, Last: newest,
 			maxItems: maxRequestBlocks, cost: costOf(blocksByRootCost), window: blockWindow,
 			gone:    leftOut,
-			declare: stream(&f.BlocksByRootV1), serve: (*Server).blocksByRoot,
+			declare: stream(&f.blocksByRootV1), serve: objects(blocksByRoot),
 		},
 		{
 			Name: "beacon_blocks_by_head", Version: 1,
@@ -45,14 +50,9 @@ func (f *Family) blockProtocols() []*Protocol {
 			First: ssz.Fulu, Last: newest,
 			maxItems: maxRequestBlocks, cost: costOf(blocksByHeadCost), window: blockWindow,
 			gone:    endsThere,
-			declare: stream(&f.BlocksByHead), serve: (*Server).blocksByHead,
+			declare: stream(&f.blocksByHead), serve: objects(blocksByHead),
 		},
 	}
-}
-
-// blockType returns the type of blocks of a fork.
-func (f *Family) blockType(fork ssz.Fork) *ssz.Type {
-	return f.BlocksByRange.Spec().Codec.(*codec).protocol.ResponseType(fork)
 }
 
 // maxRequestBlocks is MAX_REQUEST_BLOCKS, and MAX_REQUEST_BLOCKS_DENEB from Deneb on.
@@ -79,9 +79,87 @@ func blocksByHeadCost(_ *Protocol, req *ssz.BeaconBlocksByHeadRequest) uint64 {
 	return req.Count
 }
 
-func (r BlockRef) layout() layout { return layout{r.Slot, r.Size, r.FramesSize} }
-
-// errNotPhase0 is the verdict on a request by version 1 for what it cannot carry.
-func errNotPhase0() error {
-	return reqresp.Errorf(reqresp.CodeInvalidRequest, "version 1 carries blocks of phase0 only")
+// blocksByRange looks up what answers beacon_blocks_by_range.
+func blocksByRange(ctx context.Context, q *query, req *ssz.BeaconBlocksByRangeRequest) (iter.Seq2[Ref, error], error) {
+	count, err := slotsOfSteps(req)
+	if err != nil {
+		return nil, err
+	}
+	// The maximum is one of blocks, not of slots: the first block has to be sent however far off it is.
+	refs := atMost(q.chain.BlocksByRange(ctx, req.StartSlot, count), q.maxItems())
+	if req.Step > 1 {
+		refs = firstOfStep(refs, req.StartSlot, req.Step)
+	}
+	return refs, nil
 }
+
+// firstOfStep yields the first block whose slot was asked for. More than one step is
+// deprecated, and the specs allow for a single block as the answer.
+func firstOfStep(refs iter.Seq2[Ref, error], start ssz.Slot, step uint64) iter.Seq2[Ref, error] {
+	return func(yield func(Ref, error) bool) {
+		for ref, err := range refs {
+			if err != nil || uint64(ref.Slot-start)%step == 0 {
+				yield(ref, err)
+				return
+			}
+		}
+	}
+}
+
+// slotsOfSteps checks a range and returns how many slots it spans.
+func slotsOfSteps(req *ssz.BeaconBlocksByRangeRequest) (uint64, error) {
+	if err := checkRange("start_slot", req.StartSlot, req.Count); err != nil {
+		return 0, err
+	}
+	if req.Step == 0 {
+		return 0, reqresp.Errorf(reqresp.CodeInvalidRequest, "step must not be 0")
+	}
+	// The offset of the last slot asked for, as far as there are slots.
+	last := min(req.Count-1, (math.MaxUint64-uint64(req.StartSlot))/req.Step) * req.Step
+	return min(last, math.MaxUint64-1) + 1, nil
+}
+
+// blocksByRoot looks up what answers beacon_blocks_by_root.
+func blocksByRoot(ctx context.Context, q *query, req *ssz.BeaconBlocksByRootRequest) (iter.Seq2[Ref, error], error) {
+	if err := q.checkAsked(req); err != nil {
+		return nil, err
+	}
+	return q.chain.BlocksByRoot(ctx, *req), nil
+}
+
+// A Block is a signed beacon block of any fork and preset, as it crossed the
+// wire. Its slices belong to whoever holds the block.
+type Block struct {
+	// Slot is the block's slot.
+	Slot ssz.Slot
+	// Root is the hash tree root of the BeaconBlock, which is what its children
+	// and by-root requests name.
+	Root ssz.Root
+	// ParentRoot is the root of the block before it.
+	ParentRoot ssz.Root
+	// Fork is the fork whose SignedBeaconBlock type this is.
+	Fork ssz.Fork
+	// Digest is the fork digest of the slot's epoch.
+	Digest ssz.ForkDigest
+	// SSZ is the SSZ encoding of the SignedBeaconBlock.
+	SSZ []byte
+	// Frames is SSZ as snappy frames, as received: what a store keeps and a server
+	// sends on.
+	Frames []byte
+}
+
+// take reads the block's header. Root is left for whoever decodes the block: that checks its form
+// too.
+func (b *Block) take(_ *ssz.Type, c Chunk) (ssz.Slot, error) {
+	header, err := ssz.PeekBlock(c.SSZ)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", ErrMalformedBlock, err)
+	}
+	*b = Block{
+		Slot: header.Slot, ParentRoot: header.ParentRoot,
+		Fork: c.Fork, Digest: c.Digest, SSZ: c.SSZ, Frames: c.Frames,
+	}
+	return b.Slot, nil
+}
+
+func (b *Block) give() Chunk { return Chunk{b.Fork, b.Digest, b.SSZ, b.Frames} }

@@ -12,9 +12,9 @@ import (
 // envelopes that belong to them.
 type blockSpan struct {
 	peeker
-	blocks []BlockRef
-	child  *BlockRef // the block after the last of blocks, if it is known
-	whole  bool      // blocks are all of the range
+	blocks []Ref
+	child  *Ref // the block after the last of blocks, if it is known
+	whole  bool // blocks are all of the range
 
 	peeked map[ssz.Root]ssz.BlobCommitments
 }
@@ -26,7 +26,7 @@ func (s *Server) spanOf(
 ) (*blockSpan, error) {
 	n := s.family.network
 	sp := &blockSpan{
-		peeker: peeker{network: n, chain: s.chain, in: in}, whole: true,
+		peeker: peeker{server: s, in: in}, whole: true,
 		peeked: make(map[ssz.Root]ssz.BlobCommitments),
 	}
 	last, reach := start+ssz.Slot(count-1), count
@@ -50,7 +50,7 @@ func (s *Server) spanOf(
 }
 
 // look returns what a block of the span says of its blobs.
-func (sp *blockSpan) look(ctx context.Context, ref BlockRef) (ssz.BlobCommitments, error) {
+func (sp *blockSpan) look(ctx context.Context, ref Ref) (ssz.BlobCommitments, error) {
 	if c, ok := sp.peeked[ref.Root]; ok {
 		return c, nil
 	}
@@ -83,7 +83,7 @@ func hasColumns(ctx context.Context, sp *blockSpan, i int) (bool, error) {
 
 // inGloas reports whether a block of a slot has its payload apart.
 func (sp *blockSpan) inGloas(slot ssz.Slot) bool {
-	return sp.network.ForkAt(sp.network.EpochOf(slot)) >= ssz.Gloas
+	return sp.server.family.network.ForkAt(sp.server.family.network.EpochOf(slot)) >= ssz.Gloas
 }
 
 // hasPayload is the owner of execution payload envelopes. A payload is the chain's if the next block builds on
@@ -108,8 +108,8 @@ func hasPayload(ctx context.Context, sp *blockSpan, i int) (bool, error) {
 }
 
 func (sp *blockSpan) mayBeRevealed(ctx context.Context, head ssz.Root) (bool, error) {
-	source, ok := sp.chain.(PayloadSource)
-	if !ok {
+	source := sp.server.sources.Payloads
+	if source == nil {
 		return true, nil
 	}
 	for _, err := range source.ExecutionPayloadEnvelopesByRoot(ctx, []ssz.Root{head}) {

@@ -89,7 +89,7 @@ func (c *Client) Status(ctx context.Context, to peer.ID, ours Status) (Status, e
 }
 
 func (c *Client) status(ctx context.Context, to peer.ID, ours Status) (Status, error) {
-	v2, v1 := c.family.StatusV2, c.family.StatusV1
+	v2, v1 := c.family.statusV2, c.family.statusV1
 	out, err := c.engine.Open(ctx, to, v2.Spec(), v1.Spec())
 	if err != nil {
 		return Status{}, err
@@ -113,7 +113,7 @@ func (c *Client) status(ctx context.Context, to peer.ID, ours Status) (Status, e
 // answer, so the error is of little interest. The connection stays open.
 func (c *Client) Goodbye(ctx context.Context, to peer.ID, reason GoodbyeReason) error {
 	req := ssz.Goodbye(reason)
-	_, err := c.family.Goodbye.Call(ctx, c.engine, to, &req)
+	_, err := c.family.goodbye.Call(ctx, c.engine, to, &req)
 	return err
 }
 
@@ -121,7 +121,7 @@ func (c *Client) Goodbye(ctx context.Context, to peer.ID, reason GoodbyeReason) 
 // peer's.
 func (c *Client) Ping(ctx context.Context, to peer.ID, seq uint64) (uint64, error) {
 	req := ssz.Ping(seq)
-	resp, err := c.family.Ping.Call(ctx, c.engine, to, &req)
+	resp, err := c.family.ping.Call(ctx, c.engine, to, &req)
 	if err != nil {
 		return 0, err
 	}
@@ -135,7 +135,7 @@ func (c *Client) MetaData(ctx context.Context, to peer.ID) (*ssz.MetaDataV3, err
 }
 
 func (c *Client) metaData(ctx context.Context, to peer.ID) (*ssz.MetaDataV3, error) {
-	v3, v2, v1 := c.family.MetaDataV3, c.family.MetaDataV2, c.family.MetaDataV1
+	v3, v2, v1 := c.family.metaDataV3, c.family.metaDataV2, c.family.metaDataV1
 	out, err := c.engine.Open(ctx, to, v3.Spec(), v2.Spec(), v1.Spec())
 	if err != nil {
 		return nil, err

@@ -21,16 +21,17 @@ import (
 // see ssz.Network.MaxRequestBlocks. Peers that know nothing but version 1 are asked by that, which
 // carries blocks of phase0 alone.
 func (c *Client) BlocksByRange(ctx context.Context, to peer.ID, start ssz.Slot, count uint64) iter.Seq2[*Block, error] {
-	check := &rangeCheck{span: newSpan(uint64(start), count)}
-	return c.blocks(check.check).stream(ctx, to, check, c.family.BlocksByRange.Spec(), c.family.BlocksByRangeV1.Spec())
+	check := &rangeCheck{span: newSpan(start, count, blocksRequest)}
+	return c.blocks(check.check).stream(ctx, to, check, c.family.blocksByRange.Spec(), c.family.blocksByRangeV1.Spec())
 }
 
 // BlocksByRoot asks a peer for blocks by their roots and yields those it has, in the order
 // in which it sends them, each checked: well-formed, of its fork and digest, and one
 // of those asked for. It is otherwise as BlocksByRange.
 func (c *Client) BlocksByRoot(ctx context.Context, to peer.ID, roots []ssz.Root) iter.Seq2[*Block, error] {
-	check := newRootCheck(roots, func(roots []ssz.Root) any { return new(ssz.BeaconBlocksByRootRequest(roots)) })
-	return c.blocks(check.check).stream(ctx, to, check, c.family.BlocksByRoot.Spec(), c.family.BlocksByRootV1.Spec())
+	wanted := newWanted(roots, func(roots []ssz.Root) any { return new(ssz.BeaconBlocksByRootRequest(roots)) })
+	check := func(b *Block) error { return checkRoot(wanted, b.Slot, b.Root) }
+	return c.blocks(check).stream(ctx, to, wanted, c.family.blocksByRoot.Spec(), c.family.blocksByRootV1.Spec())
 }
 
 // BlocksByHead asks a peer for a block and its ancestors, up to count blocks in all, and yields them
@@ -38,15 +39,14 @@ func (c *Client) BlocksByRoot(ctx context.Context, to peer.ID, roots []ssz.Root)
 // root asked for and each one the parent of that before. It is otherwise as BlocksByRange.
 func (c *Client) BlocksByHead(ctx context.Context, to peer.ID, root ssz.Root, count uint64) iter.Seq2[*Block, error] {
 	check := &headCheck{root: root, left: count}
-	return c.blocks(check.check).stream(ctx, to, check, c.family.BlocksByHead.Spec())
+	return c.blocks(check.check).stream(ctx, to, check, c.family.blocksByHead.Spec())
 }
 
 // blocks returns a call for blocks that checks their form and finds their roots before check sees
 // them.
 func (c *Client) blocks(check func(*Block) error) *call[Block, *Block] {
 	return &call[Block, *Block]{c, func(b *Block) error {
-		t := c.family.blockType(b.Fork)
-		decoded, err := t.Decode(b.SSZ)
+		decoded, err := c.family.rowOf(c.family.blocksByRange.Spec()).ResponseType(b.Fork).Decode(b.SSZ)
 		if err != nil {
 			return fmt.Errorf("%w: %w", ErrMalformedBlock, err)
 		}
@@ -57,17 +57,14 @@ func (c *Client) blocks(check func(*Block) error) *call[Block, *Block] {
 	}}
 }
 
+func blocksRequest(start ssz.Slot, count uint64) any {
+	return &ssz.BeaconBlocksByRangeRequest{StartSlot: start, Count: count, Step: 1}
+}
+
 // rangeCheck asks for blocks by range, and checks them.
 type rangeCheck struct {
 	span
 	last *Block
-}
-
-func (r *rangeCheck) next(n int) any {
-	if !r.take(n) {
-		return nil
-	}
-	return &ssz.BeaconBlocksByRangeRequest{StartSlot: ssz.Slot(r.start), Count: r.count, Step: 1}
 }
 
 func (r *rangeCheck) check(b *Block) error {
@@ -87,46 +84,6 @@ func (r *rangeCheck) check(b *Block) error {
 		return err
 	}
 	r.last = b
-	return nil
-}
-
-// rootCheck asks for what belongs to some roots, and checks that. A root asked for more
-// than once may be answered as often.
-type rootCheck struct {
-	list[ssz.Root]
-	wanted map[ssz.Root]int
-}
-
-func newRootCheck(roots []ssz.Root, request func([]ssz.Root) any) *rootCheck {
-	c := new(rootCheck)
-	c.list = list[ssz.Root]{left: roots, request: request, wants: c.wants, unanswered: c.unanswered}
-	return c
-}
-
-func (r *rootCheck) wants(roots []ssz.Root) {
-	r.wanted = make(map[ssz.Root]int, len(roots))
-	for _, root := range roots {
-		r.wanted[root]++
-	}
-}
-
-func (r *rootCheck) unanswered(roots []ssz.Root) (rest []ssz.Root) {
-	for _, root := range roots {
-		if r.wanted[root] > 0 {
-			r.wanted[root]--
-			rest = append(rest, root)
-		}
-	}
-	return rest
-}
-
-func (r *rootCheck) check(b *Block) error { return r.checkRoot(b.Slot, b.Root) }
-
-func (r *rootCheck) checkRoot(slot ssz.Slot, root ssz.Root) error {
-	if r.wanted[root] == 0 {
-		return fmt.Errorf("%w: root %v of slot %d", ErrUnexpectedRoot, root, slot)
-	}
-	r.wanted[root]--
 	return nil
 }
 

@@ -232,3 +232,62 @@ func invalid(err error) error {
 	}
 	return reqresp.Errorf(reqresp.CodeInvalidRequest, "%w", noEOF(err))
 }
+
+// What the codec needs of a message. All those of ssz have it.
+type (
+	marshaler interface {
+		MarshalSSZTo(dst []byte) ([]byte, error)
+	}
+	unmarshaler interface {
+		UnmarshalSSZ(b []byte) error
+	}
+)
+
+// appendMessage appends the length and the frames of a message, and returns the SSZ length too.
+// Messages are small and few, so the detour over a slice of their own is good enough.
+func appendMessage(dst []byte, msg marshaler) ([]byte, int, error) {
+	b, err := msg.MarshalSSZTo(nil)
+	if err != nil {
+		return nil, 0, err
+	}
+	dst = snappy.AppendHeader(dst, len(b))
+	return snappy.AppendFrames(dst, b), len(b), nil
+}
+
+// readMessage reads the length and the frames of a message and decodes it, once its
+// bytes were held against the shape: fastssz alone would believe them. It returns the SSZ length.
+func readMessage(r reqresp.Reader, limit int, shape *ssz.Shape, msg unmarshaler) (int, error) {
+	least, most := shape.Bounds()
+	n, err := snappy.ReadHeader(r, snappy.Bounds{Min: least, Max: min(most, limit)})
+	if err != nil {
+		return 0, noEOF(err)
+	}
+	b, err := snappy.AppendPayload(nil, r, n)
+	if err != nil {
+		return 0, err
+	}
+	if err := shape.Check(b); err != nil {
+		return 0, err
+	}
+	return n, msg.UnmarshalSSZ(b)
+}
+
+// A Payload is the SSZ of one message, whose size the wire does not show: there it is
+// compressed. Requests without content and errors have none.
+type Payload struct {
+	// Protocol is the protocol ID negotiated.
+	Protocol protocol.ID
+	// Direction is that of the exchange: inbound if a peer asks.
+	Direction network.Direction
+	// Response tells a response chunk from a request.
+	Response bool
+	// Bytes is the size of the SSZ encoding.
+	Bytes int
+}
+
+// tell calls the hook for payloads, if there is one and there was a message.
+func (h *hooks) tell(id protocol.ID, dir network.Direction, response bool, bytes int) {
+	if h.payloads != nil && bytes > 0 {
+		h.payloads(Payload{Protocol: id, Direction: dir, Response: response, Bytes: bytes})
+	}
+}

@@ -3,6 +3,7 @@ package beacon
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"iter"
 	"slices"
 
@@ -18,16 +19,16 @@ func (f *Family) columnProtocols() []*Protocol {
 			Request: "DataColumnSidecarsByRangeRequest", Response: "DataColumnSidecar", Context: true,
 			First: ssz.Fulu, Last: newest,
 			maxItems: maxRequestColumns, cost: costOf(columnsByRangeCost), window: columnWindow,
-			has:     hasColumns,
-			declare: stream(&f.DataColumnSidecarsByRange), serve: (*Server).columnsByRange,
+			kind: KindDataColumnSidecar, has: hasColumns,
+			declare: stream(&f.dataColumnSidecarsByRange), serve: objects(columnsByRange),
 		},
 		{
 			Name: "data_column_sidecars_by_root", Version: 1,
 			Request: "DataColumnSidecarsByRootRequest", Response: "DataColumnSidecar", Context: true,
 			First: ssz.Fulu, Last: newest,
 			maxItems: maxRequestColumns, cost: costOf(columnsByRootCost), window: columnWindow,
-			gone:    leftOut,
-			declare: stream(&f.DataColumnSidecarsByRoot), serve: (*Server).columnsByRoot,
+			kind: KindDataColumnSidecar, gone: leftOut,
+			declare: stream(&f.dataColumnSidecarsByRoot), serve: objects(columnsByRoot),
 		},
 	}
 }
@@ -53,66 +54,22 @@ func columnsByRootCost(_ *Protocol, req *ssz.DataColumnSidecarsByRootRequest) (n
 	return n
 }
 
-// A ColumnSource is a [Chain] that holds data column sidecars too, those of blocks from Fulu on. What [Chain]
-// says of concurrency and errors goes for it as well. The custody is that of the host's node ID and of the
-// metadata's custody group count, see [CustodyColumns]. A host without a secp256k1 key has no node ID: then a
-// block is taken for complete if one of the columns asked for is held.
-type ColumnSource interface {
-	// DataColumnSidecarsByRange yields the sidecars of some columns, which ascend, of the canonical chain's
-	// blocks with slots from start to start+count-1, which does not overflow, by ascending slot and index. What
-	// is not held is left out; the server ends the answer with ResourceUnavailable before a block that columns
-	// of the node's custody are missing of. A range that begins before what is held yields ErrUnavailable. Of
-	// count and of how much is consumed the same goes as for [Chain].BlocksByRange: a server stops after the
-	// columns of MAX_REQUEST_BLOCKS_DENEB blocks.
-	DataColumnSidecarsByRange(ctx context.Context, start ssz.Slot, count uint64, columns []uint64) iter.Seq2[SidecarRef, error]
-
-	// DataColumnSidecarsByRoot yields those of the sidecars asked for that it holds, in the order of
-	// ids. No more are asked for than compute_max_request_data_column_sidecars() allows, of columns
-	// that there are; one may be asked for twice.
-	DataColumnSidecarsByRoot(ctx context.Context, ids []ssz.DataColumnsByRootIdentifier) iter.Seq2[SidecarRef, error]
-
-	// AppendDataColumnSidecarFrames appends a DataColumnSidecar's SSZ encoding to dst as snappy frames,
-	// in the manner of [Chain].AppendFrames.
-	AppendDataColumnSidecarFrames(ctx context.Context, ref SidecarRef, dst []byte) ([]byte, error)
-}
-
-func (s *Server) columnsByRange(p *Protocol) reqresp.HandlerFunc {
-	source, ok := s.chain.(ColumnSource)
-	return func(ctx context.Context, in *reqresp.Inbound) error {
-		var req ssz.DataColumnSidecarsByRangeRequest
-		if err := in.Receive(ctx, &req); err != nil {
-			return err
-		}
-		start, count, err := slotsAsked(p, req.StartSlot, req.Count)
-		if err != nil {
-			return err
-		}
-		columns, err := checkColumns(req.Columns)
-		if err != nil {
-			return err
-		}
-		if count == 0 || len(columns) == 0 {
-			return nil
-		}
-		ours, known := s.ofCustody(columns)
-		if !ok {
-			if len(ours) == 0 {
-				return nil
-			}
-			return s.noneHeld(ctx, in, p, start, count)
-		}
-		h := holding[SidecarRef]{
-			server: s, in: in, p: p, start: start, count: count, most: p.cfg.MaxRequestBlocksDeneb,
-			optional: len(ours) == 0,
-		}
-		h.ask = func(start ssz.Slot, count uint64) iter.Seq2[SidecarRef, error] {
+func columnsByRange(ctx context.Context, q *query, req *ssz.DataColumnSidecarsByRangeRequest) (iter.Seq2[Ref, error], error) {
+	columns, err := checkColumns(req.Columns)
+	if err != nil {
+		return nil, err
+	}
+	ours, known := q.ofCustody(columns)
+	h := holding{most: q.p.cfg.MaxRequestBlocksDeneb, optional: len(ours) == 0}
+	if known {
+		h.lacks = lacksColumns(ours)
+	}
+	if source := q.sources.Columns; source != nil {
+		h.ask = func(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[Ref, error] {
 			return source.DataColumnSidecarsByRange(ctx, start, count, columns)
 		}
-		if known {
-			h.lacks = lacksColumns(ours)
-		}
-		return send(ctx, s, p, in, h.refs(ctx), source.AppendDataColumnSidecarFrames)
 	}
+	return q.byRange(ctx, req.StartSlot, req.Count, h)
 }
 
 // ofCustody returns those of some columns that are of this node's custody. A host whose key is not secp256k1
@@ -129,23 +86,16 @@ func (s *Server) ofCustody(columns []uint64) (ours []uint64, known bool) {
 	}), true
 }
 
-func (s *Server) columnsByRoot(p *Protocol) reqresp.HandlerFunc {
-	source, ok := s.chain.(ColumnSource)
-	return func(ctx context.Context, in *reqresp.Inbound) error {
-		var req ssz.DataColumnSidecarsByRootRequest
-		if err := in.Receive(ctx, &req); err != nil {
-			return err
+func columnsByRoot(ctx context.Context, q *query, req *ssz.DataColumnSidecarsByRootRequest) (iter.Seq2[Ref, error], error) {
+	for i := range *req {
+		if _, err := checkColumns((*req)[i].Columns); err != nil {
+			return nil, err
 		}
-		for i := range req {
-			if _, err := checkColumns(req[i].Columns); err != nil {
-				return err
-			}
-		}
-		if err := checkAsked("sidecars", p.Asked(&req), s.maxItems(p)); err != nil || !ok {
-			return err
-		}
-		return send(ctx, s, p, in, source.DataColumnSidecarsByRoot(ctx, req), source.AppendDataColumnSidecarFrames)
 	}
+	if err := q.checkAsked(req); err != nil || q.sources.Columns == nil {
+		return nil, err
+	}
+	return q.sources.Columns.DataColumnSidecarsByRoot(ctx, *req), nil
 }
 
 // checkColumns checks columns asked for, and returns them in order and each once.
@@ -194,3 +144,50 @@ func (d *DataColumnSidecar) take(t *ssz.Type, c Chunk) (ssz.Slot, error) {
 }
 
 func (d *DataColumnSidecar) give() Chunk { return d.Chunk }
+
+// checkForm is verify_data_column_sidecar of the specs as far as the sidecar itself goes, and then
+// verify_data_column_sidecar_inclusion_proof. From Gloas on a sidecar has no such proof.
+func (d *DataColumnSidecar) checkForm(n *ssz.Network) error {
+	column, commitments, proofs := d.parts()
+	cells := uint64(len(column) / cellSize)
+	most := n.BlobParametersAt(n.EpochOf(d.Slot)).MaxBlobsPerBlock
+	switch {
+	case d.Index >= numberOfColumns:
+		return fmt.Errorf("%w: column %d of slot %d", ErrUnexpectedIndex, d.Index, d.Slot)
+	case cells == 0 || cells > most:
+		return fmt.Errorf("%w: column of %d cells in slot %d, want 1 to %d", ErrMalformed, cells, d.Slot, most)
+	case uint64(len(proofs)/commitmentSize) != cells:
+		return fmt.Errorf("%w: %d proofs for %d cells in slot %d", ErrMalformed, len(proofs)/commitmentSize, cells, d.Slot)
+	case d.Fork >= ssz.Gloas:
+		return nil
+	case uint64(len(commitments)/commitmentSize) != cells:
+		return fmt.Errorf("%w: %d commitments for %d cells in slot %d", ErrMalformed, len(commitments)/commitmentSize, cells, d.Slot)
+	}
+	return d.checkInclusion(commitments)
+}
+
+func (d *DataColumnSidecar) checkInclusion(commitments []byte) error {
+	leaf, err := commitmentsShape.Root(commitments)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	header := d.SSZ[columnHeaderAt:]
+	branch := header[signedHeaderSize:][:commitmentsDepth*32]
+	if rootOfBranch(leaf, branch, commitmentsIndex) != [32]byte(header[bodyRootAt:]) {
+		return fmt.Errorf("%w: column %d of slot %d", ErrNotIncluded, d.Index, d.Slot)
+	}
+	return nil
+}
+
+// parts returns the SSZ of the lists of a sidecar, which is well formed. From Gloas on there are no
+// commitments.
+func (d *DataColumnSidecar) parts() (column, commitments, proofs []byte) {
+	offset := func(i int) int { return int(binary.LittleEndian.Uint32(d.SSZ[8+4*i:])) }
+	if d.Fork >= ssz.Gloas {
+		return d.SSZ[offset(0):offset(1)], nil, d.SSZ[offset(1):]
+	}
+	return d.SSZ[offset(0):offset(1)], d.SSZ[offset(1):offset(2)], d.SSZ[offset(2):]
+}
+
+// cellSize is BYTES_PER_CELL.
+const cellSize = 2048

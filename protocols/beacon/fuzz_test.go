@@ -180,7 +180,7 @@ func TestClaimsTakeNoMemory(t *testing.T) {
 	f := beacon.NewFamily(devNetwork())
 	digest := devBlock(60).Digest
 	claim := join([]byte{0}, digest[:], unhex("80808005 ff060000734e61507059 01 f0ff00"), make([]byte, 100))
-	spec := f.BlocksByRange.Spec()
+	spec := row(f, "beacon_blocks_by_range", 2).Spec()
 	const rounds = 50
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)

@@ -2,10 +2,7 @@ package beacon
 
 import (
 	"crypto/sha256"
-	"encoding/binary"
-	"fmt"
 
-	"github.com/seed-2dd5877b/reqresp/ssz"
 	"github.com/seed-2dd5877b/reqresp/ssz/shape"
 )
 
@@ -26,71 +23,6 @@ const (
 )
 
 var commitmentsShape = shape.List(shape.ByteVector(commitmentSize), maxCommitments)
-
-// checkInclusion is verify_blob_sidecar_inclusion_proof of the specs.
-func (b *BlobSidecar) checkInclusion() error {
-	const commitmentAt = 8 + 131072
-	if b.Index >= maxCommitments {
-		return fmt.Errorf("%w: blob %d of slot %d", ErrUnexpectedIndex, b.Index, b.Slot)
-	}
-	var padded [64]byte
-	copy(padded[:], b.SSZ[commitmentAt:commitmentAt+commitmentSize])
-	header := b.SSZ[blobHeaderAt:]
-	branch := header[signedHeaderSize:][:commitmentDepth*32]
-	// Below the list's root its length is on the right.
-	index := commitmentsIndex*2*maxCommitments + b.Index
-	if rootOfBranch(sha256.Sum256(padded[:]), branch, index) != [32]byte(header[bodyRootAt:]) {
-		return fmt.Errorf("%w: blob %d of slot %d", ErrNotIncluded, b.Index, b.Slot)
-	}
-	return nil
-}
-
-// checkForm is verify_data_column_sidecar of the specs as far as the sidecar itself goes, and then
-// verify_data_column_sidecar_inclusion_proof. From Gloas on a sidecar has no such proof.
-func (d *DataColumnSidecar) checkForm(n *ssz.Network) error {
-	column, commitments, proofs := d.parts()
-	cells := uint64(len(column) / cellSize)
-	most := n.BlobParametersAt(n.EpochOf(d.Slot)).MaxBlobsPerBlock
-	switch {
-	case d.Index >= numberOfColumns:
-		return fmt.Errorf("%w: column %d of slot %d", ErrUnexpectedIndex, d.Index, d.Slot)
-	case cells == 0 || cells > most:
-		return fmt.Errorf("%w: column of %d cells in slot %d, want 1 to %d", ErrMalformed, cells, d.Slot, most)
-	case uint64(len(proofs)/commitmentSize) != cells:
-		return fmt.Errorf("%w: %d proofs for %d cells in slot %d", ErrMalformed, len(proofs)/commitmentSize, cells, d.Slot)
-	case d.Fork >= ssz.Gloas:
-		return nil
-	case uint64(len(commitments)/commitmentSize) != cells:
-		return fmt.Errorf("%w: %d commitments for %d cells in slot %d", ErrMalformed, len(commitments)/commitmentSize, cells, d.Slot)
-	}
-	return d.checkInclusion(commitments)
-}
-
-func (d *DataColumnSidecar) checkInclusion(commitments []byte) error {
-	leaf, err := commitmentsShape.Root(commitments)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrMalformed, err)
-	}
-	header := d.SSZ[columnHeaderAt:]
-	branch := header[signedHeaderSize:][:commitmentsDepth*32]
-	if rootOfBranch(leaf, branch, commitmentsIndex) != [32]byte(header[bodyRootAt:]) {
-		return fmt.Errorf("%w: column %d of slot %d", ErrNotIncluded, d.Index, d.Slot)
-	}
-	return nil
-}
-
-// parts returns the SSZ of the lists of a sidecar, which is well formed. From Gloas on there are no
-// commitments.
-func (d *DataColumnSidecar) parts() (column, commitments, proofs []byte) {
-	offset := func(i int) int { return int(binary.LittleEndian.Uint32(d.SSZ[8+4*i:])) }
-	if d.Fork >= ssz.Gloas {
-		return d.SSZ[offset(0):offset(1)], nil, d.SSZ[offset(1):]
-	}
-	return d.SSZ[offset(0):offset(1)], d.SSZ[offset(1):offset(2)], d.SSZ[offset(2):]
-}
-
-// cellSize is BYTES_PER_CELL.
-const cellSize = 2048
 
 // rootOfBranch returns the root of a tree that has a leaf at an index, and this branch of siblings, the
 // leaf's own first.

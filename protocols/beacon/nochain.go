@@ -25,17 +25,20 @@ type noChain struct{}
 func (noChain) Status(context.Context) (Status, error) { return holdingNothing(Status{}), nil }
 
 // BlocksByRange implements Chain.
-func (noChain) BlocksByRange(context.Context, ssz.Slot, uint64) iter.Seq2[BlockRef, error] {
-	return func(yield func(BlockRef, error) bool) { yield(BlockRef{}, ErrUnavailable) }
+func (noChain) BlocksByRange(context.Context, ssz.Slot, uint64) iter.Seq2[Ref, error] {
+	return func(yield func(Ref, error) bool) { yield(Ref{}, ErrUnavailable) }
 }
 
 // BlocksByRoot implements Chain.
-func (noChain) BlocksByRoot(context.Context, []ssz.Root) iter.Seq2[BlockRef, error] {
-	return func(func(BlockRef, error) bool) {}
+func (noChain) BlocksByRoot(context.Context, []ssz.Root) iter.Seq2[Ref, error] {
+	return func(func(Ref, error) bool) {}
 }
 
+// Sources implements Chain.
+func (noChain) Sources() Sources { return Sources{} }
+
 // AppendFrames implements Chain. There is no block to call it for.
-func (noChain) AppendFrames(context.Context, BlockRef, []byte) ([]byte, error) {
+func (noChain) AppendFrames(context.Context, Ref, []byte) ([]byte, error) {
 	return nil, errors.New("beacon: NoChain holds no blocks")
 }
 

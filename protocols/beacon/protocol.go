@@ -3,6 +3,7 @@ package beacon
 import (
 	"fmt"
 	"math"
+	"math/bits"
 
 	"github.com/libp2p/go-libp2p/core/protocol"
 
@@ -32,11 +33,13 @@ type Protocol struct {
 	cost     func(*Protocol, any) uint64                   // nil: MaxItems
 	linger   func(*ssz.Config) uint64                      // epochs; nil: one
 	window   func(*ssz.Network, ssz.Slot) ssz.Slot         // nil: nothing is kept
+	kind     Kind                                          // of the objects that answer
+	held     func(Sources) bool                            // nil: offered for any chain
 	has      owner                                         // of objects that belong to blocks, by range
 	gone     gone                                          // what becomes of objects that are discarded meanwhile
 	timeouts reqresp.Timeouts                              // zero: the defaults
 	declare  func(reqresp.Family, *Protocol) *reqresp.Spec // makes the descriptor
-	serve    func(*Server, *Protocol) reqresp.HandlerFunc  // returns nil if the chain cannot
+	serve    func(*Server, *Protocol) reqresp.HandlerFunc
 
 	network   *ssz.Network
 	cfg       ssz.Config
@@ -226,4 +229,20 @@ func stream[Req, Resp any](dst *reqresp.Stream[Req, Resp]) func(reqresp.Family, 
 		*dst = reqresp.NewStream[Req, Resp](f, p.Name, p.limits(), p.Version)
 		return dst.Spec()
 	}
+}
+
+// saturatingAdd adds.
+func saturatingAdd(a, b uint64) uint64 {
+	if sum, carry := bits.Add64(a, b, 0); carry == 0 {
+		return sum
+	}
+	return 1<<64 - 1
+}
+
+// saturating multiplies.
+func saturating(a, b uint64) uint64 {
+	if hi, lo := bits.Mul64(a, b); hi == 0 {
+		return lo
+	}
+	return 1<<64 - 1
 }

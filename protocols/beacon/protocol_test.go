@@ -86,17 +86,17 @@ func TestProtocolIDs(t *testing.T) {
 			t.Errorf("got %q, want %q, once", p.Spec().Protocols, want)
 		}
 		seen[want] = true
-		if row, ok := f.Protocol(want); !ok || row != p {
+		if row, ok := f.Protocol(p.Name, p.Version); !ok || row != p {
 			t.Errorf("%s is not found", want)
 		}
 	}
-	if _, ok := f.Protocol("/eth2/beacon_chain/req/status/9/ssz_snappy"); ok {
+	if _, ok := f.Protocol("status", 9); ok {
 		t.Error("a protocol was found that there is not")
 	}
 }
 
 func row(f *beacon.Family, name string, version int) *beacon.Protocol {
-	p, ok := f.Protocol(protocol.ID(fmt.Sprintf("%s/%s/%d/ssz_snappy", beacon.ProtocolPrefix, name, version)))
+	p, ok := f.Protocol(name, version)
 	if !ok {
 		panic("no protocol " + name)
 	}

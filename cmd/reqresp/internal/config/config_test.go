@@ -20,6 +20,7 @@ import (
 	"github.com/seed-2dd5877b/reqresp/cmd/reqresp/internal/config"
 	"github.com/seed-2dd5877b/reqresp/limits"
 	"github.com/seed-2dd5877b/reqresp/plugin/discovery"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon/quota"
 )
 
 func file(t *testing.T, text string) string {
@@ -73,7 +74,7 @@ peer = { items = "7/10s" }
 	if err != nil {
 		t.Fatal(err)
 	}
-	methods := limits.DefaultMethods()
+	methods := quota.Served()
 	ping := served.Limits.Methods["ping"].Peer
 	if len(served.Limits.Methods) != len(methods) || ping.Items != (limits.Rate{N: 7, Per: 10 * time.Second, Burst: 7}) ||
 		ping.Requests != methods["ping"].Peer.Requests {
@@ -138,11 +139,11 @@ Verbosity = "warn,sync=debug"
 
 func TestErrorsNameTheKeyAndWhatIsAllowed(t *testing.T) {
 	for text, want := range map[string]string{
-		"[HTTP]\nPrt = 1":                                   ":2: unknown key HTTP.Prt: [HTTP] has API, Addr, CORSDomain, Enabled, Port, VirtualHosts",
-		"[Htpt]\nPort = 1":                                  ":1: unknown key Htpt: the top level has HTTP, Limits, Log, Metrics, Network, Node, P2P, Pprof",
-		"Port = 1":                                          "unknown key Port: the top level has",
-		"[Limits.methods.ping.peer]\nblock = 1":             "unknown key Limits.methods.ping.peer.block: [Limits.methods.ping.peer] has bytes, items, requests",
-		"[Limits.methods.pong]\nrefuse = true":              "unknown key Limits.methods.pong: want a method, one of beacon_blocks_by_head, ",
+		"[HTTP]\nPrt = 1":                       ":2: unknown key HTTP.Prt: [HTTP] has API, Addr, CORSDomain, Enabled, Port, VirtualHosts",
+		"[Htpt]\nPort = 1":                      ":1: unknown key Htpt: the top level has HTTP, Limits, Log, Metrics, Network, Node, P2P, Pprof",
+		"Port = 1":                              "unknown key Port: the top level has",
+		"[Limits.methods.ping.peer]\nblock = 1": "unknown key Limits.methods.ping.peer.block: [Limits.methods.ping.peer] has bytes, items, requests",
+		"[Limits.methods.pong]\npeer = {items = \"1/s\"}":   "unknown key Limits.methods.pong: want a method, one of beacon_blocks_by_head, ",
 		"[Limits]\nmax_quue = 1":                            "unknown key Limits.max_quue: [Limits] has default, max_concurrent, max_peers, max_queue, methods, node, prefix, preset, score, trusted",
 		"[Limits.node]\nitems = 'many'":                     `"many" is no rate, such as "128/10s+256"`,
 		"[Limits.node]\nitems = '0/s'":                      "nothing could ever be used",

@@ -8,9 +8,9 @@ import (
 	"strings"
 
 	"github.com/seed-2dd5877b/reqresp/cmd/reqresp/internal/logging"
-	"github.com/seed-2dd5877b/reqresp/limits"
 	"github.com/seed-2dd5877b/reqresp/plugin/api"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon/quota"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
@@ -96,7 +96,7 @@ func (c *Config) validateLimits() error {
 
 // methods returns the methods that may have quotas, sorted: those of the presets, and all that are served.
 func methods() []string {
-	names := slices.Collect(maps.Keys(limits.DefaultMethods()))
+	names := slices.Collect(maps.Keys(quota.Served()))
 	for _, spec := range beacon.NewFamily(ssz.Mainnet()).Specs() {
 		names = append(names, spec.Name)
 	}

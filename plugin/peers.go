@@ -1,8 +1,14 @@
 package plugin
 
 import (
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/seed-2dd5877b/reqresp/limits/outbound"
 	"github.com/seed-2dd5877b/reqresp/plugin/discovery"
+	"github.com/seed-2dd5877b/reqresp/plugin/metrics"
 	"github.com/seed-2dd5877b/reqresp/plugin/peers"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon/quota"
 )
 
 // peersFile is where a service remembers its peers.
@@ -13,8 +19,7 @@ func (s *Service) peerOptions() *peers.Options {
 	o.File = s.env.path(peersFile(s.cfg.Name))
 	o.Addr = s.addr
 	o.Shared = s.cfg.Host != nil
-	o.Trusted = s.scores.Trusted()
-	o.Scores = judge{s.scores.Book}
+	o.Scores = scoreProvider{s.scores.Book}
 	o.Logger = s.cfg.Logger.With("module", "peers")
 	return &o
 }
@@ -33,8 +38,11 @@ func (s *Service) openDiscovery(r *running) error {
 	o := *s.cfg.Discovery
 	o.Database = s.env.path(discoveryFiles(s.cfg.Name))
 	o.Logger = s.cfg.Logger.With("module", "discovery")
-	r.discovery, err = discovery.Start(key, r.host.Network().ListenAddresses(), r.server, r.peers, &o)
-	return err
+	if r.discovery, err = discovery.Start(key, r.host.Network().ListenAddresses(), r.server, r.peers, &o); err != nil {
+		return err
+	}
+	r.onClose(func() error { r.discovery.Stop(); return nil })
+	return nil
 }
 
 // Peers returns the manager of the peers, which tells who is connected and changes that, or nil while
@@ -53,4 +61,27 @@ func (s *Service) Record() string {
 		return r.discovery.Record()
 	}
 	return ""
+}
+
+// pacerOptions are those of what peers are asked for.
+func (s *Service) pacerOptions() *outbound.Options {
+	budgets := quota.Granted()
+	if s.cfg.Outbound != nil {
+		budgets = map[string][]outbound.Budget{"": s.cfg.Outbound}
+	}
+	return &outbound.Options{Budgets: budgets, Client: s.clientOf, IsLimited: beacon.IsRateLimited}
+}
+
+// clientOf returns the name of a peer's client, once it has identified itself.
+func (s *Service) clientOf(id peer.ID) string {
+	h := s.Host()
+	if h == nil {
+		return ""
+	}
+	agent, err := h.Peerstore().Get(id, "AgentVersion")
+	if err != nil {
+		return ""
+	}
+	text, _ := agent.(string)
+	return metrics.ClientName(text)
 }

@@ -3,6 +3,7 @@ package beacon
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"iter"
 
@@ -10,6 +11,97 @@ import (
 
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
+
+// payloadProtocols are the rows of the protocols that carry execution payload envelopes.
+func (f *Family) payloadProtocols() []*Protocol {
+	return []*Protocol{
+		{
+			Name: "execution_payload_envelopes_by_range", Version: 1,
+			Request: "ExecutionPayloadEnvelopesByRangeRequest", Response: "SignedExecutionPayloadEnvelope", Context: true,
+			First: ssz.Gloas, Last: newest,
+			maxItems: maxRequestPayloads, cost: costOf(payloadsByRangeCost), window: payloadWindow,
+			kind: KindExecutionPayloadEnvelope, has: hasPayload,
+			declare: stream(&f.executionPayloadEnvelopesByRange), serve: objects(payloadsByRange),
+		},
+		{
+			Name: "execution_payload_envelopes_by_root", Version: 1,
+			Request: "ExecutionPayloadEnvelopesByRootRequest", Response: "SignedExecutionPayloadEnvelope", Context: true,
+			First: ssz.Gloas, Last: newest,
+			maxItems: maxRequestPayloads, cost: costOf(payloadsByRootCost), window: payloadWindow,
+			kind: KindExecutionPayloadEnvelope, gone: leftOut,
+			declare: stream(&f.executionPayloadEnvelopesByRoot), serve: objects(payloadsByRoot),
+		},
+	}
+}
+
+// maxRequestPayloads is MAX_REQUEST_PAYLOADS.
+func maxRequestPayloads(c *ssz.Config, _ ssz.Fork) uint64 { return c.MaxRequestPayloads }
+
+func payloadWindow(n *ssz.Network, now ssz.Slot) ssz.Slot {
+	return since(n, now, n.MinEpochsForBlockRequests(), n.Config().Forks[ssz.Gloas].Epoch)
+}
+
+func payloadsByRangeCost(_ *Protocol, req *ssz.ExecutionPayloadEnvelopesByRangeRequest) uint64 {
+	return req.Count
+}
+
+func payloadsByRootCost(_ *Protocol, req *ssz.ExecutionPayloadEnvelopesByRootRequest) uint64 {
+	return uint64(len(*req))
+}
+
+func payloadsByRange(
+	ctx context.Context, q *query, req *ssz.ExecutionPayloadEnvelopesByRangeRequest,
+) (iter.Seq2[Ref, error], error) {
+	h := holding{most: q.maxItems(), single: true}
+	if source := q.sources.Payloads; source != nil {
+		h.ask = source.ExecutionPayloadEnvelopesByRange
+	}
+	return q.byRange(ctx, req.StartSlot, req.Count, h)
+}
+
+func payloadsByRoot(
+	ctx context.Context, q *query, req *ssz.ExecutionPayloadEnvelopesByRootRequest,
+) (iter.Seq2[Ref, error], error) {
+	if err := q.checkAsked(req); err != nil || q.sources.Payloads == nil {
+		return nil, err
+	}
+	return q.sources.Payloads.ExecutionPayloadEnvelopesByRoot(ctx, *req), nil
+}
+
+// An ExecutionPayloadEnvelope is a signed execution payload envelope: the payload of a block of Gloas
+// or later, which its builder reveals apart from the block.
+type ExecutionPayloadEnvelope struct {
+	Chunk
+
+	// Slot is the slot number in the payload, which is that of the block.
+	Slot ssz.Slot
+	// BlockRoot is the root of the beacon block that the payload belongs to.
+	BlockRoot ssz.Root
+}
+
+// Where the parts of a SignedExecutionPayloadEnvelope lie: the message after its offset and the
+// signature; in the message the root of the block after the offsets of payload and requests and
+// the builder's index; in the payload the slot number at the end of the fixed part.
+const (
+	envelopeAt     = 4 + 96
+	envelopeRootAt = envelopeAt + 4 + 4 + 8
+	payloadSlotAt  = 532
+)
+
+func (e *ExecutionPayloadEnvelope) take(t *ssz.Type, c Chunk) (ssz.Slot, error) {
+	if err := checked(t, c); err != nil {
+		return 0, err
+	}
+	payload := envelopeAt + int(binary.LittleEndian.Uint32(c.SSZ[envelopeAt:]))
+	*e = ExecutionPayloadEnvelope{
+		Chunk:     c,
+		Slot:      ssz.Slot(binary.LittleEndian.Uint64(c.SSZ[payload+payloadSlotAt:])),
+		BlockRoot: ssz.Root(c.SSZ[envelopeRootAt:]),
+	}
+	return e.Slot, nil
+}
+
+func (e *ExecutionPayloadEnvelope) give() Chunk { return e.Chunk }
 
 // ExecutionPayloadEnvelopesByRange asks a peer for the execution payload envelopes of the blocks of
 // slots start to start+count-1. It yields them as they arrive, each checked: well-formed, of its fork
@@ -25,7 +117,9 @@ func (c *Client) ExecutionPayloadEnvelopesByRange(
 func (c *Client) envelopes(
 	ctx context.Context, to peer.ID, start ssz.Slot, count uint64, further func(*ExecutionPayloadEnvelope) error,
 ) iter.Seq2[*ExecutionPayloadEnvelope, error] {
-	span := newSpan(uint64(start), count)
+	span := newSpan(start, count, func(start ssz.Slot, count uint64) any {
+		return &ssz.ExecutionPayloadEnvelopesByRangeRequest{StartSlot: start, Count: count}
+	})
 	var last *ExecutionPayloadEnvelope
 	check := func(e *ExecutionPayloadEnvelope) error {
 		if err := span.check(uint64(e.Slot)); err != nil {
@@ -38,17 +132,7 @@ func (c *Client) envelopes(
 		return further(e)
 	}
 	call := &call[ExecutionPayloadEnvelope, *ExecutionPayloadEnvelope]{c, check}
-	return call.stream(ctx, to, &envelopeSpan{&span}, c.family.ExecutionPayloadEnvelopesByRange.Spec())
-}
-
-// envelopeSpan asks for envelopes by range.
-type envelopeSpan struct{ *span }
-
-func (e *envelopeSpan) next(n int) any {
-	if !e.take(n) {
-		return nil
-	}
-	return &ssz.ExecutionPayloadEnvelopesByRangeRequest{StartSlot: ssz.Slot(e.start), Count: e.count}
+	return call.stream(ctx, to, &span, c.family.executionPayloadEnvelopesByRange.Spec())
 }
 
 // ExecutionPayloadEnvelopesOfBlocks asks a peer by range for the execution payload envelopes of blocks that are
@@ -123,32 +207,7 @@ func (c *Client) BuildsOn(parent, child *Block) (bool, error) {
 func (c *Client) ExecutionPayloadEnvelopesByRoot(
 	ctx context.Context, to peer.ID, roots []ssz.Root,
 ) iter.Seq2[*ExecutionPayloadEnvelope, error] {
-	wanted := newRootCheck(roots, func(roots []ssz.Root) any { return new(ssz.ExecutionPayloadEnvelopesByRootRequest(roots)) })
-	check := func(e *ExecutionPayloadEnvelope) error { return wanted.checkRoot(e.Slot, e.BlockRoot) }
-	return (&call[ExecutionPayloadEnvelope, *ExecutionPayloadEnvelope]{c, check}).stream(ctx, to, wanted, c.family.ExecutionPayloadEnvelopesByRoot.Spec())
-}
-
-// InclusionListsByIndices asks a peer for the inclusion lists of those members of a slot's inclusion
-// list committee whose bits are set, the first in the lowest bit. The committee is that of the state
-// of the block with root dependent. It yields the lists as they arrive, each checked: well-formed, of
-// its fork and digest, of the slot and the root, and the only one of its validator. Signatures and
-// membership are not checked. It is otherwise as BlocksByRange.
-func (c *Client) InclusionListsByIndices(
-	ctx context.Context, to peer.ID, slot ssz.Slot, dependent ssz.Root, members [2]byte,
-) iter.Seq2[*InclusionList, error] {
-	req := &ssz.InclusionListsByIndicesRequest{Slot: slot, DependentRoot: dependent, Indices: members}
-	seen := make(map[uint64]bool)
-	check := func(l *InclusionList) error {
-		switch {
-		case l.Slot != slot:
-			return fmt.Errorf("%w: slot %d, asked for %d", ErrOutOfRange, l.Slot, slot)
-		case l.DependentRoot != dependent:
-			return fmt.Errorf("%w: dependent root %v, asked for %v", ErrUnexpectedRoot, l.DependentRoot, dependent)
-		case seen[l.ValidatorIndex]:
-			return fmt.Errorf("%w: list of validator %d", ErrRepeated, l.ValidatorIndex)
-		}
-		seen[l.ValidatorIndex] = true
-		return nil
-	}
-	return (&call[InclusionList, *InclusionList]{c, check}).stream(ctx, to, &whole{req}, c.family.InclusionListsByIndices.Spec())
+	wanted := newWanted(roots, func(roots []ssz.Root) any { return new(ssz.ExecutionPayloadEnvelopesByRootRequest(roots)) })
+	check := func(e *ExecutionPayloadEnvelope) error { return checkRoot(wanted, e.Slot, e.BlockRoot) }
+	return (&call[ExecutionPayloadEnvelope, *ExecutionPayloadEnvelope]{c, check}).stream(ctx, to, wanted, c.family.executionPayloadEnvelopesByRoot.Spec())
 }

@@ -109,7 +109,7 @@ func TestBudgetThatTakesAges(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const ages = 1<<63 - 1
-		p := newPacer(t, &outbound.Options{Budgets: []outbound.Budget{{Methods: blocks, Items: outbound.Rate{N: 1, Per: ages, Burst: 4}}}})
+		p := newPacer(t, &outbound.Options{Budgets: every(outbound.Budget{Methods: blocks, Items: outbound.Rate{N: 1, Per: ages, Burst: 4}})})
 		at(t, p, alice, blocks[0], 4, 0)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()

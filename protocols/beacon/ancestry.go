@@ -11,43 +11,37 @@ import (
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
-// blocksByHead serves beacon_blocks_by_head.
-func (s *Server) blocksByHead(p *Protocol) reqresp.HandlerFunc {
-	return func(ctx context.Context, in *reqresp.Inbound) error {
-		var req ssz.BeaconBlocksByHeadRequest
-		if err := in.Receive(ctx, &req); err != nil {
-			return err
-		}
-		if req.Count == 0 {
-			return reqresp.Errorf(reqresp.CodeInvalidRequest, "count must not be 0")
-		}
-		return s.sendBlocks(ctx, p, in, s.ancestry(ctx, p, req.BeaconRoot, min(req.Count, s.maxItems(p))))
+// blocksByHead looks up what answers beacon_blocks_by_head.
+func blocksByHead(ctx context.Context, q *query, req *ssz.BeaconBlocksByHeadRequest) (iter.Seq2[Ref, error], error) {
+	if req.Count == 0 {
+		return nil, reqresp.Errorf(reqresp.CodeInvalidRequest, "count must not be 0")
 	}
+	return q.ancestry(ctx, req.BeaconRoot, min(req.Count, q.maxItems())), nil
 }
 
 // ancestry yields a block that the chain holds, and then its ancestors, the youngest first, as far as
 // they are held and have to be served.
-func (s *Server) ancestry(ctx context.Context, p *Protocol, root ssz.Root, count uint64) iter.Seq2[BlockRef, error] {
-	return func(yield func(BlockRef, error) bool) {
-		status, err := s.chain.Status(ctx)
+func (q *query) ancestry(ctx context.Context, root ssz.Root, count uint64) iter.Seq2[Ref, error] {
+	return func(yield func(Ref, error) bool) {
+		status, err := q.chain.Status(ctx)
 		if err != nil {
-			yield(BlockRef{}, err)
+			yield(Ref{}, err)
 			return
 		}
-		head, ok, err := s.blockByRoot(ctx, root)
+		head, ok, err := q.blockByRoot(ctx, root)
 		if err != nil || !ok {
 			if err != nil {
-				yield(BlockRef{}, err)
+				yield(Ref{}, err)
 			}
 			return
 		}
-		earliest := max(status.EarliestAvailableSlot, p.ServedFrom(s.currentSlot()))
+		earliest := max(status.EarliestAvailableSlot, q.p.ServedFrom(q.currentSlot()))
 		if head.Slot < earliest {
-			yield(BlockRef{}, fmt.Errorf("%w: slot %d, the earliest is %d", ErrUnavailable, head.Slot, earliest))
+			yield(Ref{}, fmt.Errorf("%w: slot %d, the earliest is %d", ErrUnavailable, head.Slot, earliest))
 			return
 		}
 		if yield(head, nil) {
-			s.ancestors(ctx, head, earliest, count-1, yield)
+			q.ancestors(ctx, head, earliest, count-1, yield)
 		}
 	}
 }
@@ -55,14 +49,14 @@ func (s *Server) ancestry(ctx context.Context, p *Protocol, root ssz.Root, count
 // ancestors yields up to count ancestors of a block. Those of a canonical block are listed many at a
 // time. Off the canonical chain, and where many slots have no block, the block itself has to tell its
 // parent, so that no more is looked at than is sent.
-func (s *Server) ancestors(ctx context.Context, child BlockRef, earliest ssz.Slot, count uint64, yield func(BlockRef, error) bool) {
+func (s *Server) ancestors(ctx context.Context, child Ref, earliest ssz.Slot, count uint64, yield func(Ref, error) bool) {
 	for count > 0 && child.Slot > earliest {
 		refs, err := s.canonicalBefore(ctx, child, child.Slot-ssz.Slot(min(count, uint64(child.Slot-earliest))))
 		if err == nil && len(refs) == 0 {
 			refs, err = s.parent(ctx, child)
 		}
 		if err != nil {
-			yield(BlockRef{}, err)
+			yield(Ref{}, err)
 			return
 		}
 		if len(refs) == 0 {
@@ -79,7 +73,7 @@ func (s *Server) ancestors(ctx context.Context, child BlockRef, earliest ssz.Slo
 }
 
 // canonicalBefore returns the blocks from a slot on that come before a block, if that is canonical.
-func (s *Server) canonicalBefore(ctx context.Context, child BlockRef, start ssz.Slot) ([]BlockRef, error) {
+func (s *Server) canonicalBefore(ctx context.Context, child Ref, start ssz.Slot) ([]Ref, error) {
 	at, err := collectRefs(s.chain.BlocksByRange(ctx, child.Slot, 1))
 	if err != nil || len(at) == 0 || at[0].Root != child.Root {
 		return nil, err
@@ -93,7 +87,7 @@ func (s *Server) canonicalBefore(ctx context.Context, child BlockRef, start ssz.
 }
 
 // parent returns the parent of a block, or nothing if it is not held.
-func (s *Server) parent(ctx context.Context, child BlockRef) ([]BlockRef, error) {
+func (s *Server) parent(ctx context.Context, child Ref) ([]Ref, error) {
 	frames, err := s.chain.AppendFrames(ctx, child, nil)
 	if err != nil {
 		if _, held, lookUp := s.blockByRoot(ctx, child.Root); lookUp == nil && !held {
@@ -113,17 +107,17 @@ func (s *Server) parent(ctx context.Context, child BlockRef) ([]BlockRef, error)
 	if err != nil || !ok || ref.Slot >= child.Slot {
 		return nil, err
 	}
-	return []BlockRef{ref}, nil
+	return []Ref{ref}, nil
 }
 
-func (s *Server) blockByRoot(ctx context.Context, root ssz.Root) (ref BlockRef, ok bool, err error) {
+func (s *Server) blockByRoot(ctx context.Context, root ssz.Root) (ref Ref, ok bool, err error) {
 	for ref, err := range s.chain.BlocksByRoot(ctx, []ssz.Root{root}) {
 		return ref, err == nil, err
 	}
-	return BlockRef{}, false, nil
+	return Ref{}, false, nil
 }
 
-func collectRefs[R any](seq iter.Seq2[R, error]) (refs []R, err error) {
+func collectRefs(seq iter.Seq2[Ref, error]) (refs []Ref, err error) {
 	for ref, err := range seq {
 		if err != nil {
 			return nil, err

@@ -4,10 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/seed-2dd5877b/reqresp/limits"
+	"github.com/seed-2dd5877b/reqresp/limits/config"
 	"github.com/seed-2dd5877b/reqresp/plugin/api"
 	"github.com/seed-2dd5877b/reqresp/plugin/discovery"
 	"github.com/seed-2dd5877b/reqresp/plugin/peers"
@@ -83,7 +88,7 @@ func (a *AdminAPI) Ban(ctx context.Context, id, duration, reason string) (bool, 
 	if errors.Is(err, peers.ErrNotConnected) {
 		err = nil
 	}
-	return true, errors.Join(r.keeper.keep("the ban is in force until the node ends"), err)
+	return true, errors.Join(r.scores.saveNow("the ban is in force until the node ends"), err)
 }
 
 // Unban ends a ban and forgets the peer's score, and returns whether there was a ban.
@@ -94,7 +99,7 @@ func (a *AdminAPI) Unban(id string) (bool, error) {
 	}
 	banned := a.service.scores.Forgive(of)
 	a.service.log().Info("peer was forgiven", "peer", of, "banned", banned)
-	return banned, r.keeper.keep("the ban has ended until the node ends")
+	return banned, r.scores.saveNow("the ban has ended until the node ends")
 }
 
 // Trust has a peer never be penalised, banned or left for lack of room. A ban that it has ends, for good; the trust
@@ -110,9 +115,8 @@ func (a *AdminAPI) trust(id string, trusted bool) (bool, error) {
 		return false, err
 	}
 	a.service.scores.Trust(of, trusted)
-	r.peers.SetTrusted(of, trusted)
 	a.service.log().Info("trust was changed", "peer", of, "trusted", trusted)
-	return true, r.keeper.keep("trust has changed") // Who is trusted is no longer banned.
+	return true, r.scores.saveNow("trust has changed") // Who is trusted is no longer banned.
 }
 
 // about returns what a call is to be done by, and the peer that it is about.
@@ -126,4 +130,57 @@ func (a *AdminAPI) about(id string) (*running, peer.ID, error) {
 		err = fmt.Errorf("peer %v is this node itself: want another", of)
 	}
 	return r, of, err
+}
+
+// limits returns what each peer may use of each method, ordered by method.
+func (s *Service) limits() []api.Limit {
+	quotas := s.quotas()
+	list := make([]api.Limit, 0, len(quotas))
+	for _, method := range slices.Sorted(maps.Keys(quotas)) {
+		list = append(list, s.limitOf(method, quotas[method]))
+	}
+	return list
+}
+
+func (s *Service) limitOf(method string, q limits.Quota) api.Limit {
+	return api.Limit{
+		Method:   method,
+		Requests: config.Rate(q.Requests),
+		Items:    config.Rate(q.Items),
+		Bytes:    config.ByteRate(q.Bytes),
+		Changed:  q != s.configured.Method(method).Peer,
+	}
+}
+
+// setLimit changes what each peer may use of a method, and returns what results.
+func (s *Service) setLimit(method string, change api.LimitChange) (api.Limit, error) {
+	if all := s.quotas(); all[method] == (limits.Quota{}) {
+		return api.Limit{}, fmt.Errorf("method %q: want one of %s", method, strings.Join(slices.Sorted(maps.Keys(all)), ", "))
+	}
+	s.applying.Lock()
+	defer s.applying.Unlock()
+	c := s.limiter.Config()
+	m := c.Method(method)
+	setRate(&m.Peer.Requests, (*limits.Rate)(change.Requests))
+	setRate(&m.Peer.Items, (*limits.Rate)(change.Items))
+	setRate(&m.Peer.Bytes, (*limits.Rate)(change.Bytes))
+	c.Methods[method] = m
+	if err := s.limiter.Apply(c); err != nil {
+		return api.Limit{}, err
+	}
+	c = s.limiter.Config()
+	return s.limitOf(method, c.Method(method).Peer), nil
+}
+
+// warnOfLimits logs which limits make requesters wait at the floor.
+func (s *Service) warnOfLimits() {
+	for _, err := range (config.Config{Limits: s.limiter.Config()}).Warnings() {
+		s.log().Warn("limit is low", "err", err)
+	}
+}
+
+func setRate(to, from *limits.Rate) {
+	if from != nil {
+		*to = *from
+	}
 }
