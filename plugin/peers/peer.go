@@ -37,7 +37,7 @@ type connected struct {
 
 	busy      bool      // a task looks after it
 	protected bool      // from the host's connection manager
-	closeAt    time.Time // when to hang up on a peer that has said goodbye; zero if it has not
+	closeAt   time.Time // when to hang up on a peer that has said goodbye; zero if it has not
 }
 
 // going reports whether the connection is about to end.
