@@ -10,12 +10,10 @@ import (
 
 // A method is what all accounts for it share.
 type method struct {
-	name  string
-	index int
-	salt  uint64
-	rates rates // of each peer; as a pool's
-	// refuse answers requests that would have to wait with an error.
-	refuse bool
+	name   string
+	index  int
+	salt   uint64
+	rates  rates // of each peer; as a pool's
 	pool   pool
 	size   mean // of chunks, zero before the first
 	excess mean // of what chunks take over what was reserved for them, if that was anything

@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
-
-	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
 
 func (l *Limiter) admit(ctx context.Context, from peer.ID, m *method) (*pace, error) {
@@ -67,23 +65,10 @@ func (l *Limiter) refuses(p *pace, now time.Duration) error {
 	switch {
 	case at <= now:
 		return nil
-	case a.method.refuse:
-		return rateLimited(at, now)
 	case a.queued() >= l.config.MaxQueue:
 		return ErrQueueFull
 	}
 	return nil
-}
-
-// codeRateLimited is what deployed clients answered when asked too soon. It is
-// one of those that the consensus specs leave to clients.
-const codeRateLimited reqresp.Code = 139
-
-func rateLimited(at, now time.Duration) error {
-	if at == never {
-		return reqresp.Errorf(codeRateLimited, "Rate limited. There are too many active requests with the same protocol")
-	}
-	return reqresp.Errorf(codeRateLimited, "Wait %v", (at - now).Round(time.Millisecond))
 }
 
 // awaitAdmission waits until the account lets the exchange be admitted, on overdraft once it

@@ -62,7 +62,7 @@ func (l *Limiter) Config() Config {
 // setMethod gives a method what the configuration says.
 func (l *Limiter) setMethod(now time.Duration, m *method) {
 	c := l.config.Method(m.name)
-	m.rates, m.refuse = c.Peer.compile(), c.Refuse
+	m.rates = c.Peer.compile()
 	m.pool.set(now, c.Node.compile(), 0)
 	m.pool.setFloor()
 }

@@ -41,7 +41,7 @@ type Config struct {
 	// 10 requests, 12.8 items (as 128 in 10 s) and 2 MiB each second, with bursts
 	// of 20, 256 and 24 MiB.
 	Default Method
-	// Methods are methods by their reqresp.Spec.Name. Nil means DefaultMethods.
+	// Methods are methods by their reqresp.Spec.Name.
 	Methods map[string]Method
 	// MaxConcurrent is how many exchanges of one peer with one method are admitted at a
 	// time, up to 1024. Those that have waited for 4 s are admitted beyond it, up to three
@@ -65,10 +65,6 @@ type Method struct {
 	// Node is for all peers together. A rate in it that is zero sets no bound of
 	// the method's own: Config.Node still holds.
 	Node Quota
-	// Refuse answers a request that would have to wait for its admission with
-	// code 139, as clients did before they learnt to withhold. The consensus specs
-	// forbid that. An answer that has begun is withheld in any case, never cut.
-	Refuse bool
 }
 
 // A Prefix tells how addresses that begin alike count together, so that many
@@ -114,9 +110,6 @@ func (c Config) Effective() (Config, error) {
 	c.MaxQueue = cmp.Or(c.MaxQueue, DefaultMaxQueue)
 	c.MaxPeers = cmp.Or(c.MaxPeers, DefaultMaxPeers)
 	c.Prefix = c.Prefix.withDefaults()
-	if c.Methods == nil {
-		c.Methods = DefaultMethods()
-	}
 	c.Methods = maps.Clone(c.Methods)
 	for name, m := range c.Methods {
 		m.Peer = m.Peer.withDefaults(c.Default.Peer)

@@ -5,10 +5,11 @@ import (
 	"time"
 
 	"github.com/seed-2dd5877b/reqresp/limits"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon/quota"
 )
 
 func ExampleNew() {
-	methods := limits.DefaultMethods()
+	methods := quota.Served()
 	blocks := methods["beacon_blocks_by_range"]
 	blocks.Peer.Bytes = limits.Rate{N: 512 << 10, Per: time.Second, Burst: 16 << 20}
 	methods["beacon_blocks_by_range"] = blocks

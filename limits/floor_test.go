@@ -158,7 +158,7 @@ func TestPeerThatAlwaysAsksGetsItsRate(t *testing.T) {
 	t.Parallel()
 	rates := map[string]limits.Rate{
 		"once a minute": perMinute, "once an hour": {N: 1, Per: time.Hour, Burst: 1},
-		"status": limits.DefaultMethods()["status"].Peer.Requests, "ping": limits.DefaultMethods()["ping"].Peer.Requests,
+		"of handshakes": {N: 5, Per: 15 * s, Burst: 10}, "of pings": {N: 3, Per: 10 * s, Burst: 5},
 		"in bursts": {N: 100, Per: time.Hour, Burst: 100}, "fast": {N: 1, Per: s, Burst: 2},
 	}
 	for name, rate := range rates {

@@ -14,6 +14,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/seed-2dd5877b/reqresp/limits"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon/quota"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
 
@@ -75,7 +76,7 @@ func TestNewKeyForEveryConnectionTakesNothingFromPeersThatStay(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
 					var addrs sync.Map
-					l, err := limits.New(&limits.Options{Addr: func(id peer.ID) netip.Addr {
+					l, err := limits.New(&limits.Options{Config: limits.Config{Methods: quota.Served()}, Addr: func(id peer.ID) netip.Addr {
 						addr, _ := addrs.Load(id)
 						a, _ := addr.(netip.Addr)
 						return a
@@ -125,7 +126,7 @@ func TestNewKeyForEveryConnectionTakesNothingFromPeersThatStay(t *testing.T) {
 func TestNewPeerIsNotSlowedWhileNobodyWaits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l, err := limits.New(&limits.Options{Addr: func(peer.ID) netip.Addr { return netip.MustParseAddr("198.51.100.1") }})
+		l, err := limits.New(&limits.Options{Config: limits.Config{Methods: quota.Served()}, Addr: func(peer.ID) netip.Addr { return netip.MustParseAddr("198.51.100.1") }})
 		if err != nil {
 			t.Fatal(err)
 		}

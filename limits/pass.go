@@ -129,9 +129,6 @@ func (p *pace) force(now time.Duration, s stage, h *hold) error {
 // locked, but while waiting.
 func (p *pace) passInTurn(ctx context.Context, now time.Duration, s stage, due time.Duration, first int) (overdue bool, err error) {
 	l, m := p.limiter, p.account.member
-	if s == admission && p.account.method.refuse {
-		return false, rateLimited(never, now)
-	}
 	p.reweigh(now)
 	p.charged = requestBytes
 	if s == chunk {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/seed-2dd5877b/reqresp/limits"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon/quota"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
 
@@ -62,7 +63,7 @@ func TestLargestQuotaIsTaken(t *testing.T) {
 
 func TestDefaults(t *testing.T) {
 	t.Parallel()
-	l, err := limits.New(nil)
+	l, err := limits.New(&limits.Options{Config: limits.Config{Methods: quota.Served()}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +97,7 @@ func TestDefaults(t *testing.T) {
 func TestDefaultsDoNotStallSync(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l, err := limits.New(nil)
+		l, err := limits.New(&limits.Options{Config: limits.Config{Methods: quota.Served()}})
 		if err != nil {
 			t.Fatal(err)
 		}

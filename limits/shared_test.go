@@ -452,42 +452,6 @@ func TestHoardingWithoutRoomIsTold(t *testing.T) {
 	}
 }
 
-func TestRefusingMethodAnswersInsteadOfWaiting(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		c := onlyBlocks(limits.Quota{}, limits.Config{})
-		c.Methods[blocks.Name] = limits.Method{Refuse: true, Peer: limits.Quota{
-			Requests: limits.Rate{N: 1, Per: 3 * s, Burst: 2}, Items: limits.Rate{N: 1, Burst: 1},
-		}}
-		l, err := limits.New(&limits.Options{Config: c})
-		if err != nil {
-			t.Fatal(err)
-		}
-		refused := func(from peer.ID, text string) {
-			t.Helper()
-			start := time.Now()
-			_, err := l.Admit(t.Context(), from, blocks)
-			wantAt(t, "refusal", start, 0)
-			if e, ok := errors.AsType[*reqresp.Error](err); !ok || e.Code != 139 || e.Message != text {
-				t.Errorf("Admit returned %v, want code 139 and %q", err, text)
-			}
-		}
-		first, second := admit(t, l, alice, blocks), admit(t, l, alice, blocks)
-		refused(alice, "Rate limited. There are too many active requests with the same protocol")
-		start := time.Now()
-		send(t, first, reqresp.Cost{Items: 1})
-		send(t, first, reqresp.Cost{Items: 1})
-		wantAt(t, "chunk of an answer that has begun", start, s)
-		first.Release()
-		second.Release()
-		refused(alice, "Wait 2s")
-		admit(t, l, bob, blocks).Release()
-		if got := l.Stats()[0].RateLimited; got != 2 {
-			t.Errorf("%d were counted, want 2", got)
-		}
-	})
-}
-
 func TestPrefixSharesTheBudgetsOfAFewPeers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

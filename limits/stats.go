@@ -16,12 +16,10 @@ type Stats struct {
 	Method string
 	// Admitted counts exchanges that were admitted.
 	Admitted uint64
-	// QueueFull, Overdrawn, OverCapacity, TooManyPeers and RateLimited count exchanges that
-	// were refused, by reason; of Overdrawn and OverCapacity, also those that were
-	// reset before their end. RateLimited ones are answered with code 139, which only
-	// methods with Method.Refuse are. Exchanges whose context ended as they waited
-	// are not among them.
-	QueueFull, Overdrawn, OverCapacity, TooManyPeers, RateLimited uint64
+	// QueueFull, Overdrawn, OverCapacity and TooManyPeers count exchanges that were refused, by
+	// reason; of Overdrawn and OverCapacity, also those that were reset before their end. Exchanges
+	// whose context ended as they waited are not among them.
+	QueueFull, Overdrawn, OverCapacity, TooManyPeers uint64
 	// Items and Bytes count what was sent.
 	Items, Bytes uint64
 	// Delayed counts the admissions and chunks that were withheld for some time.
@@ -43,7 +41,6 @@ type counts struct {
 	overdrawn    uint64
 	overCapacity uint64
 	tooManyPeers uint64
-	rateLimited  uint64
 	items, bytes uint64
 	delayed      uint64
 	delay        time.Duration
@@ -59,10 +56,6 @@ func (sh *shard) count(m *method) *counts {
 }
 
 func (c *counts) refuse(err error) {
-	if e, ok := errors.AsType[*reqresp.Error](err); ok && e.Code == codeRateLimited {
-		c.rateLimited++
-		return
-	}
 	switch {
 	case errors.Is(err, ErrQueueFull):
 		c.queueFull++
@@ -112,7 +105,6 @@ func (sh *shard) addTo(all []Stats) {
 		s.Overdrawn += c.overdrawn
 		s.OverCapacity += c.overCapacity
 		s.TooManyPeers += c.tooManyPeers
-		s.RateLimited += c.rateLimited
 		s.Items += c.items
 		s.Bytes += c.bytes
 		s.Delayed += c.delayed

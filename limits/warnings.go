@@ -11,9 +11,9 @@ import (
 // Warnings returns an error for each rate that is so low that requesters which come back wait
 // at the floor, see "Waiting" in the package's documentation, ordered by setting: once a burst
 // is used, it does not refill a request within 4 s, or a chunk within 8 s. A chunk is taken to
-// have 64 KiB, as blocks do, and no more than 4 KiB where the method is known for small ones.
+// have 64 KiB, and no more than 4 KiB where the method is one of small.
 // There are none if the configuration is invalid, see [Config.Effective].
-func (c Config) Warnings() []error {
+func (c Config) Warnings(small ...string) []error {
 	c, err := c.Effective()
 	if err != nil {
 		return nil
@@ -21,18 +21,12 @@ func (c Config) Warnings() []error {
 	all := append(c.Node.warnings(firstSize, "Node"), c.Default.warnings(firstSize, Method{}, "Default")...)
 	for _, name := range slices.Sorted(maps.Keys(c.Methods)) {
 		size := uint64(firstSize)
-		if slices.Contains(smallMethods, name) {
+		if slices.Contains(small, name) {
 			size = smallChunk
 		}
 		all = append(all, c.Methods[name].warnings(size, c.Default, "Methods", name)...)
 	}
 	return all
-}
-
-// smallMethods are methods of the beacon chain whose chunks are small.
-var smallMethods = []string{
-	"status", "goodbye", "ping", "metadata", "execution_proof_status",
-	"light_client_finality_update", "light_client_optimistic_update",
 }
 
 // warnings leaves out what the method takes from the default.

@@ -47,7 +47,7 @@ func TestRatesThatMakeRequestersWaitAreWarnedOf(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var got []string
-			for _, err := range tc.config.Warnings() {
+			for _, err := range tc.config.Warnings("ping") {
 				got = append(got, err.Error())
 			}
 			if !slices.Equal(got, tc.want) {

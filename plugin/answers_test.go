@@ -266,7 +266,7 @@ type leavesOut struct {
 	first, last ssz.Slot
 }
 
-func (c leavesOut) BlocksByRange(_ context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.BlockRef, error] {
+func (c leavesOut) BlocksByRange(_ context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.Ref, error] {
 	return refs(c.known(), func(b *beacon.Block) bool {
 		return b.Slot >= start && uint64(b.Slot-start) < count && (b.Slot < c.first || b.Slot > c.last)
 	})

@@ -94,7 +94,7 @@ type Config struct {
 	Discovery *discovery.Options
 
 	// Limits are the rate limits of what is served; see package limits. Nil means
-	// its defaults. They can be changed at run time by Service.Limiter. Scores is the service's to set. Addr tells
+	// its defaults, and nil Methods mean those of package quota. They can be changed at run time by Service.Limiter. Scores is the service's to set. Addr tells
 	// the addresses by whose prefixes peers are counted, here and in Peers: nil means those that the host is
 	// connected to, see limits.HostAddr.
 	Limits *limits.Options

@@ -37,18 +37,18 @@ func (c *growingChain) Status(context.Context) (beacon.Status, error) {
 	return beacon.Status{HeadSlot: head.Slot, HeadRoot: head.Root, EarliestAvailableSlot: devchain.FirstSlot}, nil
 }
 
-func (c *growingChain) BlocksByRange(_ context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.BlockRef, error] {
+func (c *growingChain) BlocksByRange(_ context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.Ref, error] {
 	return refs(c.known(), func(b *beacon.Block) bool { return b.Slot >= start && uint64(b.Slot-start) < count })
 }
 
-func (c *growingChain) BlocksByRoot(_ context.Context, roots []ssz.Root) iter.Seq2[beacon.BlockRef, error] {
+func (c *growingChain) BlocksByRoot(_ context.Context, roots []ssz.Root) iter.Seq2[beacon.Ref, error] {
 	return refs(c.known(), func(b *beacon.Block) bool { return slices.Contains(roots, b.Root) })
 }
 
-func refs(blocks []*beacon.Block, wanted func(*beacon.Block) bool) iter.Seq2[beacon.BlockRef, error] {
-	return func(yield func(beacon.BlockRef, error) bool) {
+func refs(blocks []*beacon.Block, wanted func(*beacon.Block) bool) iter.Seq2[beacon.Ref, error] {
+	return func(yield func(beacon.Ref, error) bool) {
 		for _, b := range blocks {
-			ref := beacon.BlockRef{Slot: b.Slot, Root: b.Root, Size: len(b.SSZ), FramesSize: len(b.Frames)}
+			ref := beacon.Ref{Slot: b.Slot, Root: b.Root, Size: len(b.SSZ), FramesSize: len(b.Frames)}
 			if wanted(b) && !yield(ref, nil) {
 				return
 			}
@@ -56,7 +56,9 @@ func refs(blocks []*beacon.Block, wanted func(*beacon.Block) bool) iter.Seq2[bea
 	}
 }
 
-func (c *growingChain) AppendFrames(_ context.Context, ref beacon.BlockRef, dst []byte) ([]byte, error) {
+func (*growingChain) Sources() beacon.Sources { return beacon.Sources{} }
+
+func (c *growingChain) AppendFrames(_ context.Context, ref beacon.Ref, dst []byte) ([]byte, error) {
 	return append(dst, c.blocks[ref.Slot-devchain.FirstSlot].Frames...), nil
 }
 

@@ -109,6 +109,20 @@ func TestPeersAreTrustedInABookThatIsGiven(t *testing.T) {
 	}
 }
 
+// Trust is the book's alone: the manager of the peers has no other.
+func TestPeersThatTheBookTrustsAreNotLeft(t *testing.T) {
+	server, other := startStandalone(t, "", devConfig()), startStandalone(t, "", devConfig())
+	id := other.Host().ID()
+	join(t, other, server)
+	for _, want := range []bool{true, false} {
+		server.Scores().Trust(id, want)
+		waitFor(t, "the manager to follow the book", func() bool {
+			info, ok := server.Peers().Peer(id)
+			return ok && info.Trusted == want && server.Host().ConnManager().IsProtected(id, "reqresp/peers") == want
+		})
+	}
+}
+
 // Whom a book of the caller's trusts from the beginning is trusted by the configuration.
 func TestPeersThatABookTrustsAreNotMarked(t *testing.T) {
 	somebody := somebodyID(t)

@@ -324,21 +324,24 @@ func TestTheNodeKeyIsSharedOnce(t *testing.T) {
 	}
 }
 
-func TestUnreadableIdentityIsNotReplaced(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "test", "reqresp-nodekey")
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, []byte("no key"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	stack := newNode(t, nodeConfig(dir))
-	if _, err := plugin.New(stack, nil, devConfig()); err != nil {
-		t.Fatal(err)
-	}
-	if err := stack.Start(); err == nil || !strings.Contains(err.Error(), path) {
-		t.Errorf("error %v, want one that names %s", err, path)
+// Where there was a key there is no new one without a word: peers know the node by it.
+func TestUnusableIdentityIsNotReplaced(t *testing.T) {
+	key := strings.Repeat("1f", 32)
+	for name, content := range map[string]string{"empty": "", "no key": "no key", "half": key[:32], "zero": strings.Repeat("00", 32)} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			path := filepath.Join(dir, "reqresp-nodekey")
+			if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			err := standalone(t, dir, devConfig()).Start()
+			if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "restore it, or remove it") {
+				t.Errorf("error %v, want one that names %s and says what to do", err, path)
+			}
+			if got, err := os.ReadFile(path); err != nil || string(got) != content {
+				t.Errorf("the file has %q, error %v", got, err)
+			}
+		})
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/seed-2dd5877b/reqresp/internal/settings"
 	"github.com/seed-2dd5877b/reqresp/limits"
 	"github.com/seed-2dd5877b/reqresp/limits/score"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon/quota"
 )
 
 // A Config is what a file sets. The zero value is the default preset.
@@ -28,10 +29,20 @@ type Config struct {
 }
 
 // Effective returns the configuration with every default filled in, or an error
-// that names what is outside its range. It takes nothing from the preset.
+// that names what is outside its range. Methods are merged over those of the preset: one that is not named, and a peer's
+// rate that is zero, are as there.
 func (c Config) Effective() (Config, error) {
+	f, err := presetFile(cmp.Or(c.Preset, Default))
+	if err != nil {
+		return Config{}, err
+	}
+	c.Preset, c.Limits.Methods = f.preset, f.over(c.Limits.Methods)
+	return c.effective()
+}
+
+// effective takes nothing from the preset.
+func (c Config) effective() (Config, error) {
 	var err error
-	c.Preset = cmp.Or(c.Preset, Default)
 	if c.Limits, err = c.Limits.Effective(); err != nil {
 		return Config{}, err
 	}
@@ -41,10 +52,26 @@ func (c Config) Effective() (Config, error) {
 	return c, nil
 }
 
+// over returns methods merged over those of the file.
+func (f *File) over(methods map[string]limits.Method) map[string]limits.Method {
+	all := make(map[string]limits.Method)
+	for name, m := range f.methods {
+		all[name] = *m
+	}
+	for name, m := range methods {
+		of := all[name].Peer
+		m.Peer.Requests = cmp.Or(m.Peer.Requests, of.Requests)
+		m.Peer.Items = cmp.Or(m.Peer.Items, of.Items)
+		m.Peer.Bytes = cmp.Or(m.Peer.Bytes, of.Bytes)
+		all[name] = m
+	}
+	return all
+}
+
 // Warnings returns an error for each rate that makes requesters wait at the floor, see
 // [limits.Config.Warnings]. It begins with the rate's key in a file.
 func (c Config) Warnings() []error {
-	all := c.Limits.Warnings()
+	all := c.Limits.Warnings(quota.Small()...)
 	for i, err := range all {
 		all[i] = byKey(err)
 	}

@@ -57,7 +57,7 @@ func TestFileSaysWhatIsDifferent(t *testing.T) {
 	ranges.Peer.Items = limits.Rate{N: 64, Per: 10 * time.Second, Burst: 128}
 	ranges.Node.Bytes = limits.Rate{N: 512 << 10, Per: time.Second, Burst: 512 << 10}
 	want.Limits.Methods["beacon_blocks_by_range"] = ranges
-	want.Limits.Methods["my_own"] = limits.Method{Refuse: true, Peer: limits.Quota{
+	want.Limits.Methods["my_own"] = limits.Method{Peer: limits.Quota{
 		Requests: limits.Rate{N: 3, Per: time.Minute, Burst: 3},
 		Items:    want.Limits.Default.Peer.Items,
 		Bytes:    want.Limits.Default.Peer.Bytes,
@@ -84,7 +84,6 @@ peer = { items = "64/10s+128" }
 node.bytes = "512KiB/1s"
 
 [methods.my_own]
-refuse = true
 peer.requests = "3/m"
 `), want)
 }
@@ -105,7 +104,7 @@ func TestWhatIsPrintedReadsTheSame(t *testing.T) {
 	for _, name := range config.Presets() {
 		c := preset(t, name)
 		m := c.Limits.Methods["ping"]
-		m.Refuse, m.Node.Requests = true, limits.Rate{N: 5, Per: 1500 * time.Millisecond, Burst: 5}
+		m.Node.Requests = limits.Rate{N: 5, Per: 1500 * time.Millisecond, Burst: 5}
 		c.Limits.Methods["ping"] = m
 		c, err := c.Effective()
 		if err != nil {
@@ -369,10 +368,19 @@ func TestOneMethodChangesNoOther(t *testing.T) {
 	t.Parallel()
 	for _, name := range config.Presets() {
 		want := preset(t, name).Limits
-		got := parse(t, "preset = \""+name+"\"\n[methods.status.peer]\nrequests = \"1/s\"").Limits
-		for method, quota := range want.Methods {
-			if method != "status" && got.Methods[method] != quota {
-				t.Errorf("%s: %s has %+v, want %+v", name, method, got.Methods[method], quota)
+		status := limits.Method{Peer: limits.Quota{Requests: limits.Rate{N: 1, Per: time.Second, Burst: 1}}}
+		composed, err := config.Config{Preset: name, Limits: limits.Config{Node: want.Node, Default: want.Default, Methods: map[string]limits.Method{"status": status}}}.Effective()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, got := range []limits.Config{composed.Limits, parse(t, "preset = \""+name+"\"\n[methods.status.peer]\nrequests = \"1/s\"").Limits} {
+			for method, quota := range want.Methods {
+				if method != "status" && got.Methods[method] != quota {
+					t.Errorf("%s: %s has %+v, want %+v", name, method, got.Methods[method], quota)
+				}
+			}
+			if got.Methods["status"].Peer.Requests != status.Peer.Requests {
+				t.Errorf("%s: status has %+v", name, got.Methods["status"])
 			}
 		}
 	}

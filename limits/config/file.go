@@ -35,7 +35,7 @@ func NewFile(preset string, methods ...string) (*File, error) {
 // newFile returns a file from what its preset has. Methods that leave out a rate go on doing so: a file may change
 // the default that they take it from.
 func newFile(preset string, methods map[string]limits.Method) *File {
-	effective, err := Config{Limits: limits.Config{Methods: methods}}.Effective()
+	effective, err := Config{Limits: limits.Config{Methods: methods}}.effective()
 	if err != nil {
 		panic(err) // The defaults are valid.
 	}
@@ -58,12 +58,8 @@ func (f *File) method(name string) *limits.Method {
 func (f *File) Config() (Config, error) {
 	c := f.config
 	c.Preset = f.preset
-	c.Limits.Methods = make(map[string]limits.Method)
-	for name, m := range f.methods {
-		if *m != (limits.Method{}) {
-			c.Limits.Methods[name] = *m
-		}
-	}
+	c.Limits.Methods = f.over(nil)
+	maps.DeleteFunc(c.Limits.Methods, func(_ string, m limits.Method) bool { return m == (limits.Method{}) })
 	var err error
 	if c.Limits, err = c.Limits.Effective(); err != nil {
 		return Config{}, byKey(err)
@@ -97,14 +93,14 @@ func (f *File) Settings(prefix string) settings.Table {
 		{Key: "score.ban_for", Usage: "time for which a peer is banned", Value: settings.Duration(&s.BanFor, time.Second, settings.Forever)},
 		{Key: "score.max_peers", Usage: "scores that are remembered", Value: settings.Number(&s.MaxPeers, 1, 1<<20)},
 	}
-	all = append(all, quota("node", "of all peers and methods together", &l.Node)...)
-	all = append(all, quota("default.peer", "of a peer, where a method does not say", &l.Default.Peer)...)
-	all = append(all, quota("default.node", "", &l.Default.Node)...)
+	all = append(all, quotaOf("node", "of all peers and methods together", &l.Node)...)
+	all = append(all, quotaOf("default.peer", "of a peer, where a method does not say", &l.Default.Peer)...)
+	all = append(all, quotaOf("default.node", "", &l.Default.Node)...)
 	for _, name := range slices.Sorted(maps.Keys(f.methods)) {
 		key := settings.Key("methods", name)
-		all = append(all, &settings.Setting{Key: key + ".refuse", Value: settings.Switch(&f.methods[name].Refuse)})
-		all = append(all, quota(key+".peer", "", &f.methods[name].Peer)...)
-		all = append(all, quota(key+".node", "", &f.methods[name].Node)...)
+		all = append(all, &settings.Setting{Key: key + ".refuse", Value: settings.Gone("is no longer a setting: delete it, as answers are always withheld")})
+		all = append(all, quotaOf(key+".peer", "", &f.methods[name].Peer)...)
+		all = append(all, quotaOf(key+".node", "", &f.methods[name].Node)...)
 	}
 	for _, s := range all {
 		s.Key = prefix + s.Key
@@ -139,8 +135,8 @@ func parsePeer(text string) (peer.ID, error) {
 	return id, nil
 }
 
-// quota returns the settings of a quota. Whose it is goes into their help, if that is not empty.
-func quota(key, whose string, q *limits.Quota) settings.Table {
+// quotaOf returns the settings of a quota. Whose it is goes into their help, if that is not empty.
+func quotaOf(key, whose string, q *limits.Quota) settings.Table {
 	rows := settings.Table{
 		{Key: key + ".requests", Usage: "rate of requests ", Value: rateValue((*Rate)(&q.Requests))},
 		{Key: key + ".items", Usage: "rate of response chunks ", Value: rateValue((*Rate)(&q.Items))},

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/seed-2dd5877b/reqresp/limits"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon/quota"
 )
 
 // Names of presets.
@@ -35,7 +36,7 @@ func Preset(name string) (Config, error) {
 func presetFile(name string) (*File, error) {
 	switch name {
 	case Default:
-		return newFile(name, limits.DefaultMethods()), nil
+		return newFile(name, quota.Served()), nil
 	case None:
 		return newFile(name, make(map[string]limits.Method)), nil
 	case Home, Generous, Archive:

@@ -1,14 +1,14 @@
 // Package outbound paces what is asked of peers, so that their limits are never
 // met: deployed servers answer them with errors, strikes and bans.
 //
-//	pacer, err := outbound.New(&outbound.Options{IsLimited: beacon.IsRateLimited})
+//	pacer, err := outbound.New(&outbound.Options{Budgets: quota.Granted(), IsLimited: beacon.IsRateLimited})
 //	…
 //	client := beacon.NewClient(host, family, &beacon.ClientOptions{Pacer: pacer})
 //
-// A peer whose client is known is asked for what that grants without being told otherwise,
-// see [BudgetsOf], and every other for no more than the strictest of Prysm, Lighthouse,
-// Lodestar and Teku does, see [Budgets]. Peers that withhold their answers when they are
-// asked too much, as the consensus specs want it, are not held back from here.
+// A peer whose client is known is asked for what that client grants by default, and every other
+// peer for what holds for unknown clients; see [Options].Budgets, and package quota of the beacon
+// chain for the budgets of its clients. A client without budgets, such as one that withholds its
+// answers when it is asked too much, is asked at once.
 //
 // # Refusals
 //

@@ -37,105 +37,105 @@ const (
 
 // refused takes a refusal of a request by a method for what the peer grants, after so many
 // chunks.
-func (t *tab) refused(now time.Time, method string, chunks int) {
-	t.refusals = append(slices.DeleteFunc(t.refusals, func(at time.Time) bool { return now.Sub(at) >= refusalsPer }), now)
-	if over := len(t.refusals) - maxRefusals; over > 0 {
-		t.refusals = t.refusals[over:]
+func (s *peerState) refused(now time.Time, method string, chunks int) {
+	s.refusals = append(slices.DeleteFunc(s.refusals, func(at time.Time) bool { return now.Sub(at) >= refusalsPer }), now)
+	if over := len(s.refusals) - maxRefusals; over > 0 {
+		s.refusals = s.refusals[over:]
 	}
-	l := t.line(method)
-	l.refused = now
-	if now.Before(l.until) {
+	q := s.queue(method)
+	q.refused = now
+	if now.Before(q.until) {
 		return // The request was under way when the peer was found to be at its limit.
 	}
-	l.backOff(now)
-	if i := t.adopt(method); i >= 0 {
-		t.shrink(i, l, now, chunks, least)
-		t.limiters[i] = l.limiter(t.budgets[i], now, l.granted) // The peer's bucket has nothing left.
-		l.growAfter = growAfterRefusal
+	q.backOff(now)
+	if i := s.adopt(method); i >= 0 {
+		s.shrink(i, q, now, chunks, least)
+		s.limiters[i] = q.limiter(s.budgets[i], now, q.granted) // The peer's bucket has nothing left.
+		q.growAfter = growAfterRefusal
 	}
 }
 
 // late takes an answer that the peer has withheld for too long, after so many chunks, for what it
 // grants.
-func (t *tab) late(now time.Time, method string, chunks int) {
-	i, l := t.budgetOf(method), t.line(method)
-	if i < 0 || now.Before(l.until) {
+func (s *peerState) late(now time.Time, method string, chunks int) {
+	i, q := s.budgetOf(method), s.queue(method)
+	if i < 0 || now.Before(q.until) {
 		return
 	}
-	t.shrink(i, l, now, chunks, float64(t.budgets[i].Items.Burst)/leastAfterLate)
-	t.limiters[i] = l.limiter(t.budgets[i], now, missing(t.limiters[i], now))
-	l.growAfter = max(l.growAfter, growAfterDelay)
+	s.shrink(i, q, now, chunks, float64(s.budgets[i].Items.Burst)/leastAfterLate)
+	s.limiters[i] = q.limiter(s.budgets[i], now, missing(s.limiters[i], now))
+	q.growAfter = max(q.growAfter, growAfterDelay)
 }
 
 // adopt returns the index of the method's own budget. Where there is none it takes that of peers of
 // whom nothing is known. It returns -1 if there is none there either.
-func (t *tab) adopt(method string) int {
-	if i := t.budgetOf(method); i >= 0 {
+func (s *peerState) adopt(method string) int {
+	if i := s.budgetOf(method); i >= 0 {
 		return i
 	}
-	for _, b := range Budgets() {
+	for _, b := range s.all[""] {
 		if slices.Contains(b.Methods, method) {
-			t.budgets = append(slices.Clip(t.budgets), Budget{[]string{method}, b.Items})
-			t.limiters = append(t.limiters, b.Items.limiter())
-			return len(t.budgets) - 1
+			s.budgets = append(slices.Clip(s.budgets), Budget{Methods: []string{method}, Items: b.Items})
+			s.limiters = append(s.limiters, b.Items.limiter())
+			return len(s.budgets) - 1
 		}
 	}
 	return -1
 }
 
 // shrink has a budget grant what the peer has granted at once, but no less than a burst of floor.
-func (t *tab) shrink(i int, l *line, now time.Time, chunks int, floor float64) {
-	before := l.burst(t.budgets[i])
-	used := max(missing(t.limiters[i], now)-float64(l.asked), 0) + float64(chunks)
+func (s *peerState) shrink(i int, q *queue, now time.Time, chunks int, floor float64) {
+	before := q.burst(s.budgets[i])
+	used := max(missing(s.limiters[i], now)-float64(q.asked), 0) + float64(chunks)
 	if used < 1 {
 		used = before // Nothing was granted, which tells nothing but that half of it is to be tried.
 	}
-	l.granted, l.changed = max(min(used*margin, before/2), min(floor, before)), now
+	q.granted, q.changed = max(min(used*margin, before/2), min(floor, before)), now
 }
 
 // grow has the budget of a method recover, if it is time to.
-func (t *tab) grow(now time.Time, method string) {
-	l := t.line(method)
-	i := t.budgetOf(method)
-	if l.granted == 0 || i < 0 || now.Sub(l.changed) < l.growAfter {
+func (s *peerState) grow(now time.Time, method string) {
+	q := s.queue(method)
+	i := s.budgetOf(method)
+	if q.granted == 0 || i < 0 || now.Sub(q.changed) < q.growAfter {
 		return
 	}
-	l.granted, l.changed = l.granted*growth, now
-	if l.granted >= float64(t.budgets[i].Items.Burst) {
-		l.granted, l.growAfter = 0, 0
+	q.granted, q.changed = q.granted*growth, now
+	if q.granted >= float64(s.budgets[i].Items.Burst) {
+		q.granted, q.growAfter = 0, 0
 	}
-	t.limiters[i] = l.limiter(t.budgets[i], now, missing(t.limiters[i], now))
+	s.limiters[i] = q.limiter(s.budgets[i], now, missing(s.limiters[i], now))
 }
 
 // missing returns the tokens that a bucket lacks.
 func missing(l *rate.Limiter, now time.Time) float64 { return float64(l.Burst()) - l.TokensAt(now) }
 
 // burst is that of a budget, or less if the peer grants less.
-func (l *line) burst(b Budget) float64 {
-	if l.granted > 0 {
-		return min(l.granted, float64(b.Items.Burst))
+func (q *queue) burst(b Budget) float64 {
+	if q.granted > 0 {
+		return min(q.granted, float64(b.Items.Burst))
 	}
 	return float64(b.Items.Burst)
 }
 
 // limiter returns the bucket of a budget as the peer grants it, which lacks some tokens.
-func (l *line) limiter(b Budget, now time.Time, missing float64) *rate.Limiter {
-	burst := l.burst(b)
+func (q *queue) limiter(b Budget, now time.Time, missing float64) *rate.Limiter {
+	burst := q.burst(b)
 	part := burst / float64(b.Items.Burst)
 	lim := rate.NewLimiter(b.Items.limiter().Limit()*rate.Limit(part), max(int(burst), 1))
-	force(lim, now, int(math.Ceil(min(missing, owed*float64(lim.Burst())))))
+	take(lim, now, int(math.Ceil(min(missing, owed*float64(lim.Burst())))))
 	return lim
 }
 
 // batch returns how many of some items to ask for at once: half a burst where the peer has shown
 // what it grants, as servers count in batches of their own.
-func (t *tab) batch(method string, items int) int {
-	i := t.budgetOf(method)
+func (s *peerState) batch(method string, items int) int {
+	i := s.budgetOf(method)
 	if i < 0 {
 		return items
 	}
-	most := t.limiters[i].Burst()
-	if t.line(method).granted > 0 {
+	most := s.limiters[i].Burst()
+	if s.queue(method).granted > 0 {
 		most = max(most/2, 1)
 	}
 	return min(items, most)
@@ -145,15 +145,15 @@ func (t *tab) batch(method string, items int) int {
 // A peer that has ever refused has no more requests under way than it may refuse. Methods with small
 // answers go on unless they were refused themselves: their budgets are kept to, and nobody is to be
 // taken for gone.
-func (t *tab) rest(now time.Time, method string) time.Duration {
-	recent := t.recent(now)
-	small := slices.ContainsFunc(small(), func(b Budget) bool { return slices.Contains(b.Methods, method) })
+func (s *peerState) rest(now time.Time, method string) time.Duration {
+	recent := s.recent(now)
+	small := slices.ContainsFunc(s.all[""], func(b Budget) bool { return b.Small && slices.Contains(b.Methods, method) })
 	switch {
-	case len(t.refusals) == 0 || small && now.Sub(t.line(method).refused) >= refusalsPer:
+	case len(s.refusals) == 0 || small && now.Sub(s.queue(method).refused) >= refusalsPer:
 		return 0
 	case len(recent) >= maxRefusals:
 		return recent[0].Add(refusalsPer).Sub(now)
-	case len(recent)+t.pending >= maxRefusals:
+	case len(recent)+s.pending >= maxRefusals:
 		return lookAgain // All that are under way may be refused.
 	}
 	return 0
@@ -163,10 +163,10 @@ func (t *tab) rest(now time.Time, method string) time.Duration {
 const lookAgain = time.Second
 
 // recent returns when the peer has refused of late.
-func (t *tab) recent(now time.Time) []time.Time {
-	for i, at := range t.refusals {
+func (s *peerState) recent(now time.Time) []time.Time {
+	for i, at := range s.refusals {
 		if now.Sub(at) < refusalsPer {
-			return t.refusals[i:]
+			return s.refusals[i:]
 		}
 	}
 	return nil

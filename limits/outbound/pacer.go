@@ -19,12 +19,12 @@ const DefaultMaxPeers = 1 << 12
 
 // Options are the optional settings of a [Pacer]. The zero value is ready.
 type Options struct {
-	// Budgets are what is kept to with every peer. Methods that none has count among all
-	// requests only. None at all, in a slice that is not nil, set no bounds. Nil means
-	// those of BudgetsOf the peer's client. They must not be changed any more.
-	Budgets []Budget
-	// Client returns the name of a peer's client, in lower case and without a version; see
-	// BudgetsOf. It is called for every request, concurrently. Nil means that none is known.
+	// Budgets are what clients grant, by the client's name. Those of the empty name hold for a peer
+	// whose client is not known or not named here. A peer without any is asked at once, until it
+	// refuses. The map must not be changed any more. Nil means none.
+	Budgets map[string][]Budget
+	// Client returns the name of a peer's client, as Budgets has it. It is called for every request,
+	// concurrently. Nil means that none is known.
 	Client func(peer.ID) string
 	// IsLimited tells whether an error is a peer's way to say that it was asked too
 	// much, such as beacon.IsRateLimited. Nil means that none is.
@@ -34,20 +34,63 @@ type Options struct {
 	MaxPeers int
 }
 
+// A Rate is how much may be asked for every so often, and at once.
+type Rate struct {
+	// N is how much, at least 1.
+	N int
+	// Per is in what time, at least 1 ms.
+	Per time.Duration
+	// Burst is the most at once, at least 1.
+	Burst int
+}
+
+// A Budget is what a peer is asked for, by some methods together.
+type Budget struct {
+	// Methods are those which share the budget. A method has one budget at most. A budget
+	// without any is of all methods, which count by requests.
+	Methods []string
+	// Items limits what is asked for: blocks, sidecars, or requests where each
+	// is answered by one chunk. For ranges of sidecars a server may count slots as
+	// well; whoever asks counts them in.
+	Items Rate
+	// Small is set for methods with small answers: they go on while the peer is left alone for having
+	// refused others.
+	Small bool
+}
+
+// validate returns an error that names what is outside its range.
+func validate(budgets []Budget) error {
+	seen := make(map[string]bool)
+	for _, b := range budgets {
+		r := b.Items
+		if r.N < 1 || r.Burst < 1 || r.Per < time.Millisecond {
+			return fmt.Errorf("outbound: budget of %v: %d per %v with a burst of %d: want at least 1 per 1ms with a burst of 1",
+				b.Methods, r.N, r.Per, r.Burst)
+		}
+		for _, m := range b.Methods {
+			if seen[m] {
+				return fmt.Errorf("outbound: method %q has two budgets: want one at most", m)
+			}
+			seen[m] = true
+		}
+	}
+	return nil
+}
+
 // A Pacer delays requests to what peers bear. It implements [reqresp.CallPacer], is safe for
 // concurrent use, and needs no closing.
 type Pacer struct {
 	opts Options
 
-	mu   sync.Mutex
-	tabs map[peer.ID]*tab
+	mu    sync.Mutex
+	peers map[peer.ID]*peerState
 }
 
 var _ reqresp.CallPacer = (*Pacer)(nil)
 
 // New returns a pacer. Options may be nil. It fails if a budget or a bound is outside its range.
 func New(opts *Options) (*Pacer, error) {
-	p := &Pacer{tabs: make(map[peer.ID]*tab)}
+	p := &Pacer{peers: make(map[peer.ID]*peerState)}
 	if opts != nil {
 		p.opts = *opts
 	}
@@ -55,8 +98,10 @@ func New(opts *Options) (*Pacer, error) {
 		return nil, fmt.Errorf("outbound: MaxPeers is %d: want at least 1, or 0 for %d", p.opts.MaxPeers, DefaultMaxPeers)
 	}
 	p.opts.MaxPeers = cmp.Or(p.opts.MaxPeers, DefaultMaxPeers)
-	if err := validate(p.opts.Budgets); err != nil {
-		return nil, err
+	for _, budgets := range p.opts.Budgets {
+		if err := validate(budgets); err != nil {
+			return nil, err
+		}
 	}
 	return p, nil
 }
@@ -119,20 +164,20 @@ func (p *Pacer) turn(to peer.ID, method string) chan struct{} {
 	client := p.client(to)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.tabLocked(to, client).line(method).turn
+	return p.peerLocked(to, client).queue(method).turn
 }
 
 // take notes a request if it may be sent now. Else it returns when to try again. It fails if the turn is
-// not of the request's line any more.
+// not of the request's queue any more.
 func (p *Pacer) take(turn chan struct{}, to peer.ID, method string, items int) (time.Duration, bool) {
 	client := p.client(to)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	t := p.tabLocked(to, client)
-	if t.line(method).turn != turn {
+	s := p.peerLocked(to, client)
+	if s.queue(method).turn != turn {
 		return 0, false
 	}
-	return t.take(t.used, method, items), true
+	return s.take(s.used, method, items), true
 }
 
 // Batch returns how many of some items to ask a peer for at once: all of them, or less if the
@@ -142,9 +187,9 @@ func (p *Pacer) Batch(to peer.ID, method string, items int) int {
 	client := p.client(to)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	t := p.tabLocked(to, client)
-	t.grow(t.used, method)
-	return t.batch(method, items)
+	s := p.peerLocked(to, client)
+	s.grow(s.used, method)
+	return s.batch(method, items)
 }
 
 // Delay returns for how long Wait would hold back a request, as things stand and if no other is
@@ -153,8 +198,8 @@ func (p *Pacer) Delay(to peer.ID, method string, items int) time.Duration {
 	client := p.client(to)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	t := p.tabLocked(to, client)
-	return t.delay(t.used, method, items)
+	s := p.peerLocked(to, client)
+	return s.delay(s.used, method, items)
 }
 
 // Done implements [reqresp.CallPacer]. A peer that was asked too much is left alone for a while, and its
@@ -164,15 +209,15 @@ func (p *Pacer) Done(to peer.ID, method string, r reqresp.Result) {
 	client := p.client(to)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	t := p.tabLocked(to, client)
-	t.pending = max(t.pending-1, 0)
+	s := p.peerLocked(to, client)
+	s.pending = max(s.pending-1, 0)
 	switch {
 	case limited:
-		t.refused(t.used, method, r.Chunks)
+		s.refused(s.used, method, r.Chunks)
 	case isLate(r.Err):
-		t.late(t.used, method, r.Chunks)
+		s.late(s.used, method, r.Chunks)
 	case r.Err == nil:
-		t.line(method).backoff = 0
+		s.queue(method).backoff = 0
 	}
 }
 
@@ -182,48 +227,47 @@ func isLate(err error) bool {
 	return ok && (f.Phase == reqresp.PhaseFirstByte || f.Phase == reqresp.PhaseResponse) && errors.Is(err, reqresp.ErrTimeout)
 }
 
+// client returns the name that Budgets has for a peer's client.
 func (p *Pacer) client(id peer.ID) string {
-	if p.opts.Client == nil || p.opts.Budgets != nil {
+	if p.opts.Client == nil {
 		return ""
 	}
-	return p.opts.Client(id)
+	client := p.opts.Client(id)
+	if _, ok := p.opts.Budgets[client]; !ok {
+		return ""
+	}
+	return client
 }
 
-// tabLocked returns the peer's tab, which it makes if need be.
-func (p *Pacer) tabLocked(id peer.ID, client string) *tab {
-	t := p.tabs[id]
-	if t == nil {
-		if len(p.tabs) >= p.opts.MaxPeers {
+// peerLocked returns the peer's state, which it makes if need be.
+func (p *Pacer) peerLocked(id peer.ID, client string) *peerState {
+	now := time.Now()
+	s := p.peers[id]
+	if s == nil {
+		if len(p.peers) >= p.opts.MaxPeers {
 			p.forgetOneLocked()
 		}
-		t = &tab{lines: make(map[string]*line)}
-		t.keep(client, p.budgets(client))
-		p.tabs[id] = t
+		s = &peerState{all: p.opts.Budgets, queues: make(map[string]*queue)}
+		s.start(client)
+		p.peers[id] = s
 	}
-	t.used = time.Now()
-	if t.client != client {
-		t.change(client, p.budgets(client), t.used)
+	s.used = now
+	if s.client != client {
+		s.change(client, now)
 	}
-	return t
-}
-
-func (p *Pacer) budgets(client string) []Budget {
-	if p.opts.Budgets != nil {
-		return p.opts.Budgets
-	}
-	return BudgetsOf(client)
+	return s
 }
 
 // forgetOneLocked forgets the peer that was not asked for the longest.
 func (p *Pacer) forgetOneLocked() {
 	var oldest peer.ID
 	var used time.Time
-	for id, t := range p.tabs {
-		if used.IsZero() || t.used.Before(used) {
-			oldest, used = id, t.used
+	for id, s := range p.peers {
+		if used.IsZero() || s.used.Before(used) {
+			oldest, used = id, s.used
 		}
 	}
-	delete(p.tabs, oldest)
+	delete(p.peers, oldest)
 }
 
 // limiter returns a bucket that is full.

@@ -15,6 +15,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/seed-2dd5877b/reqresp/limits/outbound"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon/quota"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
 
@@ -206,9 +207,22 @@ var wantBlocks = map[string]int{
 	"Teku":       20 * 500 / 2,
 }
 
+// every has budgets hold for every client.
+func every(budgets ...outbound.Budget) map[string][]outbound.Budget {
+	return map[string][]outbound.Budget{"": budgets}
+}
+
+// newPacer returns a pacer which keeps to what deployed clients grant, if nothing else is asked for.
 func newPacer(t *testing.T, opts *outbound.Options) *outbound.Pacer {
 	t.Helper()
-	p, err := outbound.New(opts)
+	o := outbound.Options{}
+	if opts != nil {
+		o = *opts
+	}
+	if o.Budgets == nil {
+		o.Budgets = quota.Granted()
+	}
+	p, err := outbound.New(&o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -274,9 +288,9 @@ func TestClientsThatWithholdAreNotPaced(t *testing.T) {
 func TestBudgetsOfTheCallersOwnHoldForAll(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		none := newPacer(t, &outbound.Options{Budgets: []outbound.Budget{}})
+		none := newPacer(t, &outbound.Options{Budgets: every()})
 		p := newPacer(t, &outbound.Options{
-			Budgets: []outbound.Budget{{Methods: blocks, Items: outbound.Rate{N: 1, Per: sec, Burst: 2}}},
+			Budgets: every(outbound.Budget{Methods: blocks, Items: outbound.Rate{N: 1, Per: sec, Burst: 2}}),
 			Client:  func(peer.ID) string { return "reqresp" },
 		})
 		for range 100 {
@@ -292,7 +306,7 @@ func TestBudgetsOfTheCallersOwnHoldForAll(t *testing.T) {
 		"Burst":   {{Items: outbound.Rate{N: 1, Per: sec}}},
 		"Methods": {{Methods: blocks, Items: outbound.Rate{N: 1, Per: sec, Burst: 1}}, {Methods: blocks, Items: outbound.Rate{N: 1, Per: sec, Burst: 1}}},
 	} {
-		if _, err := outbound.New(&outbound.Options{Budgets: b}); err == nil {
+		if _, err := outbound.New(&outbound.Options{Budgets: every(b...)}); err == nil {
 			t.Errorf("a bad %s was accepted", name)
 		}
 	}
@@ -304,7 +318,7 @@ func TestPeerAtItsLimitIsLeftAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		opts := &outbound.Options{
 			IsLimited: func(err error) bool { return errors.Is(err, limited) },
-			Budgets:   []outbound.Budget{{Methods: blocks, Items: outbound.Rate{N: 1000, Per: sec, Burst: 1000}}},
+			Budgets:   every(outbound.Budget{Methods: blocks, Items: outbound.Rate{N: 1000, Per: sec, Burst: 1000}}),
 		}
 		p := newPacer(t, opts)
 		again := func(want time.Duration) {
@@ -356,8 +370,8 @@ func TestSettingsOutsideTheirRangeAreRefused(t *testing.T) {
 	fine := outbound.Rate{N: 1, Per: time.Second, Burst: 1}
 	for want, opts := range map[string]outbound.Options{
 		"MaxPeers is -1: want at least 1, or 0 for 4096":                {MaxPeers: -1},
-		"budget of [ping]: 0 per 1s with a burst of 1: want at least 1": {Budgets: []outbound.Budget{{Methods: []string{"ping"}, Items: outbound.Rate{Per: time.Second, Burst: 1}}}},
-		`method "ping" has two budgets: want one at most`:               {Budgets: []outbound.Budget{{Methods: []string{"ping"}, Items: fine}, {Methods: []string{"ping"}, Items: fine}}},
+		"budget of [ping]: 0 per 1s with a burst of 1: want at least 1": {Budgets: every(outbound.Budget{Methods: []string{"ping"}, Items: outbound.Rate{Per: time.Second, Burst: 1}})},
+		`method "ping" has two budgets: want one at most`:               {Budgets: every(outbound.Budget{Methods: []string{"ping"}, Items: fine}, outbound.Budget{Methods: []string{"ping"}, Items: fine})},
 	} {
 		if p, err := outbound.New(&opts); p != nil || err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, %v, want an error that says %q", p, err, want)

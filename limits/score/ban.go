@@ -105,6 +105,14 @@ func (b *Book) Trust(id peer.ID, trusted bool) {
 	}
 }
 
+// IsTrusted reports whether a peer is exempt.
+func (b *Book) IsTrusted(id peer.ID) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	r := b.records[id]
+	return r != nil && r.trusted
+}
+
 // Trusted returns the peers that are exempt, sorted. The slice is the caller's.
 func (b *Book) Trusted() []peer.ID {
 	b.mu.Lock()

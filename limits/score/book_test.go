@@ -249,12 +249,6 @@ func TestChangesAreTold(t *testing.T) {
 				t.Errorf("change %d is %+v, want %+v", i, got[i], want[i])
 			}
 		}
-		if r := score.Disconnect.Goodbye(); r != 250 {
-			t.Errorf("goodbye of a disconnect is %d", r)
-		}
-		if r := score.Ban.Goodbye(); r != 251 {
-			t.Errorf("goodbye of a ban is %d", r)
-		}
 	})
 }
 

@@ -27,16 +27,3 @@ func (v Verdict) String() string {
 	}
 	return fmt.Sprintf("verdict(%d)", uint8(v))
 }
-
-// Goodbye returns the reason to leave a peer with, as deployed clients of the
-// beacon chain use it: 250 for a bad score, 251 for a ban. It is zero for Keep.
-func (v Verdict) Goodbye() uint64 {
-	switch v {
-	case Keep:
-	case Disconnect:
-		return 250
-	case Ban:
-		return 251
-	}
-	return 0
-}

@@ -2,6 +2,7 @@ package peers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -21,10 +22,9 @@ type Manager struct {
 	host   host.Host
 	opts   Options
 	log    *slog.Logger
-	notify *network.NotifyBundle
 	pace   *rate.Limiter // of dials
 	wake   chan struct{} // has the next round come early
-	hungry chan struct{} // tells WaitWanted
+	wanted chan struct{} // tells WaitWanted
 
 	ctx    context.Context // of everything in the background
 	cancel context.CancelFunc
@@ -33,14 +33,13 @@ type Manager struct {
 	server *beacon.Server // set by Start, then constant
 	saved  time.Time      // belongs to the loop
 
-	mu      sync.Mutex
-	state   state
-	known   *table
-	conns   map[peer.ID]*connected
-	trusted map[peer.ID]bool
-	trials  map[peer.ID]trial // of peers that have gone
-	dials   int               // under way
-	ours    view
+	mu     sync.Mutex
+	state  state
+	known  *table
+	conns  map[peer.ID]*connected
+	trials map[peer.ID]trial // of peers that have gone
+	dials  int               // under way
+	ours   view
 }
 
 type state uint8
@@ -66,39 +65,31 @@ func New(h host.Host, opts *Options) (*Manager, error) {
 		o.Addr = limits.HostAddr(h)
 	}
 	m := &Manager{
-		host:    h,
-		opts:    o,
-		log:     o.Logger,
-		pace:    rate.NewLimiter(dialRate, dialBurst),
-		wake:    make(chan struct{}, 1),
-		hungry:  make(chan struct{}, 1),
-		conns:   make(map[peer.ID]*connected),
-		trusted: make(map[peer.ID]bool),
-		trials:  make(map[peer.ID]trial),
+		host:   h,
+		opts:   o,
+		log:    o.Logger,
+		pace:   rate.NewLimiter(dialRate, dialBurst),
+		wake:   make(chan struct{}, 1),
+		wanted: make(chan struct{}, 1),
+		conns:  make(map[peer.ID]*connected),
+		trials: make(map[peer.ID]trial),
 	}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
-	m.notify = &network.NotifyBundle{
-		ConnectedF:    func(_ network.Network, conn network.Conn) { m.join(conn) },
-		DisconnectedF: func(_ network.Network, conn network.Conn) { m.part(conn.RemotePeer()) },
-	}
-	m.recall()
+	m.loadKnown()
 	return m, nil
 }
 
-// recall fills the table from the file and the options.
-func (m *Manager) recall() {
+// loadKnown fills the table from the file and the options.
+func (m *Manager) loadKnown() {
 	now := time.Now()
 	known, err := load(m.opts.File, now)
 	if err != nil {
 		// What it held can be found again: no reason not to start.
-		m.log.Warn("the known peers are lost", "err", err)
+		m.log.Warn("peer file unreadable, starting empty", "err", err)
 	}
 	m.known = known
 	for _, info := range m.opts.Static {
 		m.known.addStatic(info, now)
-	}
-	for _, id := range m.opts.Trusted {
-		m.trusted[id] = true
 	}
 }
 
@@ -123,10 +114,7 @@ func (m *Manager) Stop() {
 	}
 	m.cancel()
 	m.tasks.Wait()
-	m.host.Network().StopNotify(m.notify)
-	for _, id := range m.exempt() {
-		m.host.ConnManager().Unprotect(id, protectTag)
-	}
+	m.unprotectAll()
 	m.save(time.Now())
 }
 
@@ -138,22 +126,12 @@ func (m *Manager) stop() (running bool) {
 	return running
 }
 
-// protectTag is that of peers which the host's connection manager has to leave alone.
-const protectTag = "reqresp/peers"
-
-// exempt returns the peers that are never left for lack of room.
-func (m *Manager) exempt() (ids []peer.ID) {
+func (m *Manager) unprotectAll() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for id := range m.trusted {
-		ids = append(ids, id)
+	for _, c := range m.conns {
+		m.protectLocked(c, false)
 	}
-	for id, k := range m.known.peers {
-		if k.static && !m.trusted[id] {
-			ids = append(ids, id)
-		}
-	}
-	return ids
 }
 
 // A round looks after all peers. Rounds come regularly, and early if something has happened, but
@@ -165,13 +143,6 @@ const (
 )
 
 func (m *Manager) run() {
-	for _, id := range m.exempt() {
-		m.host.ConnManager().Protect(id, protectTag)
-	}
-	m.host.Network().Notify(m.notify)
-	for _, conn := range m.host.Network().Conns() {
-		m.join(conn)
-	}
 	m.saved = time.Now()
 	tick := time.NewTicker(roundInterval)
 	defer tick.Stop()
@@ -196,8 +167,8 @@ func (m *Manager) pauseRound() {
 }
 
 func (m *Manager) round(now time.Time) {
-	m.lookAtOurs(now)
-	m.tend(now)
+	m.updateStatus(now)
+	m.maintain(now)
 	m.prune(now)
 	m.dial(now)
 	if now.Sub(m.saved) >= saveInterval {
@@ -205,8 +176,8 @@ func (m *Manager) round(now time.Time) {
 	}
 }
 
-// rouse has the next round come early.
-func (m *Manager) rouse() {
+// wakeUp has the next round come early.
+func (m *Manager) wakeUp() {
 	select {
 	case m.wake <- struct{}{}:
 	default:
@@ -229,7 +200,7 @@ func (m *Manager) save(now time.Time) {
 		return
 	}
 	if err := save(m.opts.File, m.recordsAt(now)); err != nil {
-		m.log.Warn("the known peers were not kept", "err", fmt.Errorf("peers: %w", err))
+		m.log.Warn("writing the peer file failed", "err", fmt.Errorf("peers: %w", err))
 	}
 }
 
@@ -237,9 +208,84 @@ func (m *Manager) recordsAt(now time.Time) []record {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for id, c := range m.conns {
-		if c.status != nil {
+		if c.met() {
 			m.meetLocked(id, now)
 		}
 	}
 	return m.known.records(now)
+}
+
+// Errors of what an operator may want.
+var (
+	// ErrNotConnected is returned for a peer that is not connected.
+	ErrNotConnected = errors.New("peers: peer is not connected")
+	// ErrBanned is returned for a peer that is banned.
+	ErrBanned = errors.New("peers: peer is banned")
+	// ErrNotRunning is returned before Start and after Stop.
+	ErrNotRunning = errors.New("peers: manager is not running")
+)
+
+// Connect dials a peer now, whatever the target, the pace and its back-off, and exchanges statuses with
+// it. A peer of another network or chain is left, and its status returned beside an error that
+// wraps beacon.ErrIrrelevant. It fails with an error that wraps ErrBanned, and dials nobody, if the peer is banned.
+func (m *Manager) Connect(ctx context.Context, info peer.AddrInfo) (beacon.Status, error) {
+	if err := validate(info); err != nil {
+		return beacon.Status{}, fmt.Errorf("peers: %w", err)
+	}
+	if !m.running() {
+		return beacon.Status{}, ErrNotRunning
+	}
+	if m.opts.Scores.Banned(info.ID) {
+		return beacon.Status{}, fmt.Errorf("%w: %v", ErrBanned, info.ID)
+	}
+	m.Offer(info)
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	if err := m.host.Connect(ctx, info); err != nil {
+		return beacon.Status{}, fmt.Errorf("peers: no connection: %w", err)
+	}
+	return m.server.Handshake(ctx, info.ID)
+}
+
+func (m *Manager) running() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.state == stateRunning
+}
+
+// Disconnect says goodbye to a peer with a reason, and hangs up. It waits for the peer's answer, but no longer than two
+// seconds. The peer is not dialed for as long as the reason asks. A static peer stays one. It fails with ErrNotRunning
+// or an error that wraps ErrNotConnected.
+func (m *Manager) Disconnect(ctx context.Context, id peer.ID, reason beacon.GoodbyeReason) error {
+	if !m.running() {
+		return ErrNotRunning
+	}
+	if m.host.Network().Connectedness(id) != network.Connected {
+		return fmt.Errorf("%w: %v", ErrNotConnected, id)
+	}
+	m.server.Leave(ctx, id, reason)
+	return nil
+}
+
+// AddStatic makes a peer static until RemoveStatic or for as long as there is the manager, and dials it soon. It fails
+// if the peer has no address.
+func (m *Manager) AddStatic(info peer.AddrInfo) error {
+	if err := validate(info); err != nil {
+		return fmt.Errorf("peers: %w", err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.known.addStatic(info, time.Now()).until = time.Time{}
+	m.wakeUp()
+	return nil
+}
+
+// RemoveStatic makes a static peer like any other. It stays connected.
+func (m *Manager) RemoveStatic(id peer.ID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if k := m.known.peers[id]; k != nil {
+		k.static = false
+	}
+	m.wakeUp()
 }

@@ -34,7 +34,8 @@ type Options struct {
 	// Static peers are always dialed again, wherever the target is, and never left for
 	// lack of room. Each has at least one address.
 	Static []peer.AddrInfo
-	// Trusted peers are never left for lack of room or for their score.
+	// Trusted peers are never left for lack of room or for their score. With Scores it is of no effect, as those
+	// know who is trusted.
 	Trusted []peer.ID
 	// Scores judge peers. Nil takes all for good ones.
 	Scores Scores
@@ -53,9 +54,8 @@ func (o Options) withDefaults() Options {
 	o.MinOutbound = cmp.Or(o.MinOutbound, o.Target/4)
 	o.MaxPerPrefix = cmp.Or(o.MaxPerPrefix, max(2, o.Target/8))
 	o.Static = slices.Clone(o.Static)
-	o.Trusted = slices.Clone(o.Trusted)
 	if o.Scores == nil {
-		o.Scores = noScores{}
+		o.Scores = noScores(slices.Clone(o.Trusted))
 	}
 	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
 	return o
@@ -95,3 +95,25 @@ func validate(info peer.AddrInfo) error {
 	}
 	return nil
 }
+
+// Scores judge peers. Its methods are called often and concurrently, and never while the
+// manager holds a lock.
+type Scores interface {
+	// Score returns how well a peer has behaved. Higher is better, and zero is a stranger's.
+	Score(id peer.ID) float64
+	// Bad reports whether a peer has behaved so badly that it is to be left. It is not asked of
+	// trusted peers.
+	Bad(id peer.ID) bool
+	// Banned reports whether a peer is neither to be kept nor to be dialed.
+	Banned(id peer.ID) bool
+	// Trusted reports whether a peer is never to be left for lack of room or for its score.
+	Trusted(id peer.ID) bool
+}
+
+// noScores takes all peers for good ones, and trusts those that it lists.
+type noScores []peer.ID
+
+func (noScores) Score(peer.ID) float64     { return 0 }
+func (noScores) Bad(peer.ID) bool          { return false }
+func (noScores) Banned(peer.ID) bool       { return false }
+func (s noScores) Trusted(id peer.ID) bool { return slices.Contains(s, id) }

@@ -16,8 +16,22 @@ import (
 
 // A scoreboard has the scores that a test sets. Below -20 is bad, below -50 is banned.
 type scoreboard struct {
-	mu     sync.Mutex
-	scores map[peer.ID]float64
+	mu      sync.Mutex
+	scores  map[peer.ID]float64
+	trusted []peer.ID
+}
+
+// trust has the scoreboard trust these peers, and no other.
+func (s *scoreboard) trust(ids ...peer.ID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.trusted = ids
+}
+
+func (s *scoreboard) Trusted(id peer.ID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Contains(s.trusted, id)
 }
 
 func (s *scoreboard) set(id peer.ID, score float64) {
@@ -65,14 +79,15 @@ func TestTheWorstAreLeftFirst(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			simulate(t, afterFork, 4, func(t *testing.T, hosts []host.Host) {
-				opts := peers.Options{Target: 2, Scores: new(scoreboard)}
+				scores := new(scoreboard)
+				opts := peers.Options{Target: 2, Scores: scores}
 				if tt.trusted >= 0 {
-					opts.Trusted = []peer.ID{hosts[tt.trusted].ID()}
+					scores.trust(hosts[tt.trusted].ID())
 				}
 				n := newNode(t, hosts[3], opts)
 				n.chain.head.Store(100)
 				for i, h := range hosts[:3] {
-					opts.Scores.(*scoreboard).set(h.ID(), tt.scores[i])
+					scores.set(h.ID(), tt.scores[i])
 					d := newNode(t, h, peers.Options{})
 					d.chain.head.Store(tt.heads[i])
 					connect(t, d, n)
@@ -116,7 +131,7 @@ func TestBadPeersAreLeftAndBannedOnesNotDialed(t *testing.T) {
 		scores.set(hosts[4].ID(), -60)
 		n := newNode(t, hosts[0], peers.Options{Scores: &scores})
 		dialers(t, n, hosts[1:4])
-		n.manager.SetTrusted(hosts[3].ID(), true)
+		scores.trust(hosts[3].ID())
 		settle()
 		told := make([]*goodbyes, 4)
 		for i, h := range hosts[1:4] {
@@ -141,10 +156,46 @@ func TestBadPeersAreLeftAndBannedOnesNotDialed(t *testing.T) {
 		if connected(n, hosts[4]) {
 			t.Error("a banned peer was dialed")
 		}
-		n.manager.SetTrusted(hosts[3].ID(), false)
+		scores.trust()
 		settle()
 		if connected(n, hosts[3]) {
 			t.Error("a peer that is no longer trusted was not left for its score")
+		}
+	})
+}
+
+// Who trusts no scores lists the peers that are trusted.
+func TestTrustedPeersWithoutScores(t *testing.T) {
+	simulate(t, afterFork, 4, func(t *testing.T, hosts []host.Host) {
+		n := newNode(t, hosts[0], peers.Options{Target: 1, Trusted: []peer.ID{hosts[1].ID()}})
+		n.chain.head.Store(100) // The trusted one is behind.
+		dialers(t, n, hosts[1:])
+		time.Sleep(time.Minute)
+		if info, ok := n.manager.Peer(hosts[1].ID()); !ok || !info.Trusted {
+			t.Errorf("the trusted peer is %+v, %v", info, ok)
+		}
+		if !n.ConnManager().IsProtected(hosts[1].ID(), "") {
+			t.Error("the host may prune a trusted peer")
+		}
+	})
+}
+
+// The scores alone say who is trusted, at any time.
+func TestTrustIsAskedOfTheScores(t *testing.T) {
+	simulate(t, afterFork, 2, func(t *testing.T, hosts []host.Host) {
+		var scores scoreboard
+		n := newNode(t, hosts[0], peers.Options{Scores: &scores})
+		dialers(t, n, hosts[1:])
+		for _, trusted := range [][]peer.ID{nil, {hosts[1].ID()}, nil} {
+			scores.trust(trusted...)
+			settle()
+			want := len(trusted) > 0
+			if info, ok := n.manager.Peer(hosts[1].ID()); !ok || info.Trusted != want {
+				t.Errorf("a peer is %+v, %v, want it trusted: %v", info, ok, want)
+			}
+			if got := n.ConnManager().IsProtected(hosts[1].ID(), ""); got != want {
+				t.Errorf("a peer is protected: %v, want %v", got, want)
+			}
 		}
 	})
 }

@@ -51,23 +51,25 @@ func (c *headChain) Status(context.Context) (beacon.Status, error) {
 	return beacon.Status{HeadSlot: ssz.Slot(c.head.Load())}, nil
 }
 
-func (c *headChain) BlocksByRange(_ context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.BlockRef, error] {
+func (c *headChain) BlocksByRange(_ context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.Ref, error] {
 	size := int(c.size.Load())
-	return func(yield func(beacon.BlockRef, error) bool) {
+	return func(yield func(beacon.Ref, error) bool) {
 		for slot := start; size > 0 && slot < start+ssz.Slot(count); slot++ {
 			time.Sleep(time.Duration(c.delay.Load()))
-			if !yield(beacon.BlockRef{Slot: slot, Size: size, FramesSize: size}, nil) {
+			if !yield(beacon.Ref{Slot: slot, Size: size, FramesSize: size}, nil) {
 				return
 			}
 		}
 	}
 }
 
-func (*headChain) BlocksByRoot(context.Context, []ssz.Root) iter.Seq2[beacon.BlockRef, error] {
-	return func(func(beacon.BlockRef, error) bool) {}
+func (*headChain) BlocksByRoot(context.Context, []ssz.Root) iter.Seq2[beacon.Ref, error] {
+	return func(func(beacon.Ref, error) bool) {}
 }
 
-func (*headChain) AppendFrames(_ context.Context, ref beacon.BlockRef, dst []byte) ([]byte, error) {
+func (*headChain) Sources() beacon.Sources { return beacon.Sources{} }
+
+func (*headChain) AppendFrames(_ context.Context, ref beacon.Ref, dst []byte) ([]byte, error) {
 	noise := make([]byte, ref.Size)
 	_, _ = rand.NewChaCha8([32]byte{}).Read(noise)
 	return snappy.AppendFrames(dst, noise), nil

@@ -13,15 +13,17 @@ import (
 // Trace returns the hooks by which the server tells the manager what it learns.
 func (m *Manager) Trace() *beacon.PeerTrace {
 	return &beacon.PeerTrace{
-		Status:  m.gotStatus,
-		Ping:    m.gotPing,
-		Goodbye: m.gotGoodbye,
-		Left:    m.left,
-		Used:    m.gotUse,
+		Connected:    m.gotConn,
+		Disconnected: m.lostConn,
+		Status:       m.gotStatus,
+		Ping:         m.gotPing,
+		Goodbye:      m.gotGoodbye,
+		Left:         m.left,
+		Used:         m.gotUse,
 	}
 }
 
-func (m *Manager) gotStatus(id peer.ID, ours, theirs beacon.Status) {
+func (m *Manager) gotStatus(id peer.ID, ours, _ beacon.Status) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.host.Network().Connectedness(id) != network.Connected {
@@ -30,14 +32,14 @@ func (m *Manager) gotStatus(id peer.ID, ours, theirs beacon.Status) {
 	// The host may tell of a new connection only after it has carried something.
 	c := m.joinLocked(id, network.DirInbound)
 	now := time.Now()
-	if c.status == nil {
+	if !c.met() {
 		c.nextPing = now.Add(jitter(pingLeast, pingMost))
 		if k := m.meetLocked(id, now); k != nil && !c.going() {
 			k.until = time.Time{} // It wants to be a peer, whatever was.
 		}
-		m.rouse()
+		m.wakeUp()
 	}
-	c.status, c.statusAt, c.told, c.fails = &theirs, now, ours.HeadSlot, 0
+	c.statusAt, c.told, c.fails = now, ours.HeadSlot, 0
 	c.nextTell = now.Add(jitter(statusInterval*4/5, statusInterval))
 }
 
@@ -54,13 +56,13 @@ func (m *Manager) gotUse(id peer.ID) {
 	defer m.mu.Unlock()
 	if c := m.conns[id]; c != nil {
 		if c.used = time.Now(); c.chosen != nil {
-			m.rouse()
+			m.wakeUp()
 		}
 	}
 }
 
-// farewell is how long a peer that has said goodbye may take to hang up.
-const farewell = 2 * time.Second
+// goodbyeTimeout is how long a peer that has said goodbye may take to hang up.
+const goodbyeTimeout = 2 * time.Second
 
 func (m *Manager) gotGoodbye(id peer.ID, reason beacon.GoodbyeReason) {
 	m.mu.Lock()
@@ -68,26 +70,27 @@ func (m *Manager) gotGoodbye(id peer.ID, reason beacon.GoodbyeReason) {
 	now := time.Now()
 	m.known.backOff(id, m.backoffLocked(reason), now)
 	if c := m.conns[id]; c != nil {
-		c.status, c.hangUp = nil, now.Add(farewell)
-		m.rouse()
+		c.statusAt, c.closeAt = time.Time{}, now.Add(goodbyeTimeout)
+		m.wakeUp()
 	}
 }
 
 func (m *Manager) left(id peer.ID, reason beacon.GoodbyeReason) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.known.backOff(id, m.backoffLocked(reason), time.Now())
+	now := time.Now()
+	m.known.backOff(id, m.backoffLocked(reason), now)
 	if c := m.conns[id]; c != nil {
-		c.leaving = true
+		m.removeLocked(c, now)
 	}
 }
 
-// backoffLocked is Backoff, but for peers that are irrelevant just because a fork is close.
+// backoffLocked is backoff, but for peers that are irrelevant just because a fork is close.
 func (m *Manager) backoffLocked(reason beacon.GoodbyeReason) time.Duration {
 	if reason == beacon.GoodbyeIrrelevantNetwork && m.ours.nearFork {
 		return forkBackoff
 	}
-	return Backoff(reason)
+	return backoff(reason)
 }
 
 // nearFork reports whether a fork is at most an epoch away.

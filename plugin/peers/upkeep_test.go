@@ -50,6 +50,45 @@ func TestWhatIsKnownOfPeers(t *testing.T) {
 	})
 }
 
+// A peer that is being left is no peer any more, whatever it says meanwhile: to the server and to the manager.
+func TestPeerThatIsBeingLeftIsNone(t *testing.T) {
+	simulate(t, afterFork, 2, func(t *testing.T, hosts []host.Host) {
+		n, d := newNode(t, hosts[0], peers.Options{}), newNode(t, hosts[1], peers.Options{})
+		connect(t, d, n)
+		settle()
+		known := func() [2]bool {
+			_, server := n.server.PeerStatus(d.ID())
+			_, manager := n.manager.Peer(d.ID())
+			return [2]bool{server, manager}
+		}
+		if got := known(); got != [2]bool{true, true} {
+			t.Errorf("the peer is known to the server and the manager: %v", got)
+		}
+		d.RemoveStreamHandler(idGoodbye)
+		d.SetStreamHandler(idGoodbye, func(network.Stream) {}) // It takes its time.
+		left := make(chan struct{})
+		go func() {
+			defer close(left)
+			n.server.Leave(t.Context(), d.ID(), beacon.GoodbyeFault)
+		}()
+		time.Sleep(time.Second)
+		if got := known(); got != [2]bool{} {
+			t.Errorf("a peer that is being left is known: %v", got)
+		}
+		if _, err := d.server.Handshake(t.Context(), n.ID()); err != nil {
+			t.Error(err)
+		}
+		if got := known(); got != [2]bool{} {
+			t.Errorf("a peer that is being left and tells a status is known: %v", got)
+		}
+		<-left
+		settle()
+		if connected(n, d) {
+			t.Error("the peer was not left")
+		}
+	})
+}
+
 func TestPeersArePingedAndMetaDataFollows(t *testing.T) {
 	simulate(t, afterFork, 2, func(t *testing.T, hosts []host.Host) {
 		a, b := newNode(t, hosts[0], peers.Options{}), newNode(t, hosts[1], peers.Options{})

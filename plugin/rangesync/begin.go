@@ -56,8 +56,7 @@ func (r *run) beginAt(slot ssz.Slot) error {
 
 // firstServed returns the first slot that the peer has to serve the block of, but for that of genesis.
 func (r *run) firstServed() ssz.Slot {
-	family := r.Client.Family()
-	row, _ := family.Protocol(family.BlocksByRange.Spec().Protocols[0])
+	row, _ := r.Client.Family().Protocol("beacon_blocks_by_range", 2)
 	return max(row.ServedFrom(r.Status.HeadSlot), 1)
 }
 

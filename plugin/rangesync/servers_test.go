@@ -11,6 +11,7 @@ import (
 	"github.com/seed-2dd5877b/reqresp/plugin/devchain"
 	"github.com/seed-2dd5877b/reqresp/plugin/rangesync"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon/quota"
 )
 
 // A meter is a leaky bucket, which Prysm and Lodestar count slots with.
@@ -107,6 +108,7 @@ func TestNoServerHasReasonToBan(t *testing.T) {
 				tc.serve(p, &refused)
 				p.serve(t, server)
 				pacer, err := outbound.New(&outbound.Options{
+					Budgets:   quota.Granted(),
 					IsLimited: beacon.IsRateLimited, Client: func(peer.ID) string { return tc.client },
 				})
 				must(t, err)

@@ -68,9 +68,9 @@ func TestAnEmptyPeerCostsMinutes(t *testing.T) {
 					return new(answer)
 				}}
 				peer.serve(t, server)
-				pacer, err := outbound.New(&outbound.Options{Budgets: []outbound.Budget{{
+				pacer, err := outbound.New(&outbound.Options{Budgets: map[string][]outbound.Budget{"": {{
 					Methods: []string{"beacon_blocks_by_range"}, Items: outbound.Rate{N: 64, Per: 12 * time.Second, Burst: 64},
-				}}})
+				}}}})
 				must(t, err)
 				from := rangesync.Source{
 					Client: beacon.NewClient(client, beacon.NewFamily(devchain.Network()), &beacon.ClientOptions{Pacer: pacer}),

@@ -120,7 +120,7 @@ func (s *Store) put(w ethdb.KeyValueWriter, n *network, b *beacon.Block) error {
 	if err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
-	r := record{beacon.BlockRef{Slot: b.Slot, Root: b.Root, Size: len(b.SSZ), FramesSize: len(frames)}, b.ParentRoot}
+	r := record{beacon.Ref{Slot: b.Slot, Root: b.Root, Size: len(b.SSZ), FramesSize: len(frames)}, b.ParentRoot}
 	if err := w.Put(slotKey(recordPrefix, b.Slot), r.appendTo(nil)); err != nil {
 		return fmt.Errorf("store: %w", err)
 	}

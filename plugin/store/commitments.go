@@ -9,11 +9,11 @@ import (
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
-// BlobCommitments implements [beacon.CommitmentSource] from what is recorded of blocks when they are appended.
+// blobCommitments is that of the [beacon.Sources], from what is recorded of blocks when they are appended.
 // The error is [ErrDiscarded] if the store does not hold the block any more, and beacon.ErrUnavailable if
 // nothing is recorded: for blocks that were appended by an earlier version of this package, or before
 // SetNetwork.
-func (s *Store) BlobCommitments(_ context.Context, ref beacon.BlockRef) (ssz.BlobCommitments, error) {
+func (s *Store) blobCommitments(_ context.Context, ref beacon.Ref) (ssz.BlobCommitments, error) {
 	if !s.view.Load().holds(ref.Slot) {
 		return ssz.BlobCommitments{}, fmt.Errorf("%w: slot %d, root %v", ErrDiscarded, ref.Slot, ref.Root)
 	}

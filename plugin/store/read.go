@@ -98,7 +98,7 @@ func (s *Store) scan(first, last ssz.Slot, batch int) iter.Seq2[record, error] {
 				corrupt = &CorruptError{Slot: first, Err: fmt.Errorf("unreadable up to slot %d: %w", end, err)}
 				first = end + 1
 			}
-			if corrupt != nil && !yield(record{BlockRef: beacon.BlockRef{Slot: corrupt.Slot}}, corrupt) {
+			if corrupt != nil && !yield(record{Ref: beacon.Ref{Slot: corrupt.Slot}}, corrupt) {
 				return
 			}
 			if all || first == 0 || first > last {

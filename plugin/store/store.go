@@ -27,10 +27,7 @@ type Store struct {
 	value  []byte        // Room for a value. Belongs to the writer.
 }
 
-var (
-	_ beacon.Chain            = (*Store)(nil)
-	_ beacon.CommitmentSource = (*Store)(nil)
-)
+var _ beacon.Chain = (*Store)(nil)
 
 // A view is the state of the store between two writes.
 type view struct {

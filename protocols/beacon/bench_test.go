@@ -172,11 +172,11 @@ type repeatingColumns struct {
 
 func (c repeatingColumns) DataColumnSidecarsByRange(
 	_ context.Context, start ssz.Slot, count uint64, columns []uint64,
-) iter.Seq2[beacon.SidecarRef, error] {
-	return func(yield func(beacon.SidecarRef, error) bool) {
+) iter.Seq2[beacon.Ref, error] {
+	return func(yield func(beacon.Ref, error) bool) {
 		for slot := start; uint64(slot-start) < count; slot++ {
 			for _, column := range columns {
-				ref := beacon.SidecarRef{Slot: slot, BlockRoot: ssz.Root{byte(slot)}, Index: column}
+				ref := beacon.Ref{Kind: beacon.KindDataColumnSidecar, Slot: slot, Root: ssz.Root{byte(slot)}, Index: column}
 				ref.Size, ref.FramesSize = len(c.sidecar.SSZ), len(c.sidecar.Frames)
 				if !yield(ref, nil) {
 					return
@@ -186,7 +186,9 @@ func (c repeatingColumns) DataColumnSidecarsByRange(
 	}
 }
 
-func (c repeatingColumns) AppendDataColumnSidecarFrames(_ context.Context, _ beacon.SidecarRef, dst []byte) ([]byte, error) {
+func (c repeatingColumns) Sources() beacon.Sources { return beacontest.SourcesOf(c) }
+
+func (c repeatingColumns) AppendFrames(_ context.Context, _ beacon.Ref, dst []byte) ([]byte, error) {
 	return append(dst, c.sidecar.Frames...), nil
 }
 
@@ -227,7 +229,7 @@ func BenchmarkServeBlocks(b *testing.B) {
 // BenchmarkReceiveBlock splits what a block costs a client.
 func BenchmarkReceiveBlock(b *testing.B) {
 	block := largeBlock()
-	spec := beacon.NewFamily(devNetwork()).BlocksByRange.Spec()
+	spec := row(beacon.NewFamily(devNetwork()), "beacon_blocks_by_range", 2).Spec()
 	signed := must(devNetwork().DecodeBlock(block.Fork, block.SSZ))
 	for _, part := range []struct {
 		name string

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 
@@ -103,7 +104,15 @@ func TestPeerTraceTellsWhatPeersSay(t *testing.T) {
 		var statuses []beacon.Status
 		var pings []uint64
 		var goodbyes, left []beacon.GoodbyeReason
+		var conns []network.Direction
+		ended := 0
 		srv := serve(t, server, devChain(), beacon.ServerOptions{PeerTrace: &beacon.PeerTrace{
+			Connected: func(id peer.ID, dir network.Direction) {
+				if id == client.ID() {
+					conns = append(conns, dir)
+				}
+			},
+			Disconnected: func(peer.ID) { ended++ },
 			Status: func(id peer.ID, ours, theirs beacon.Status) {
 				if id != client.ID() || ours.HeadSlot != headSlot {
 					t.Errorf("status of %v, who was told %+v", id, ours)
@@ -134,6 +143,9 @@ func TestPeerTraceTellsWhatPeersSay(t *testing.T) {
 		want := []beacon.GoodbyeReason{beacon.GoodbyeBadScore, beacon.GoodbyeIrrelevantNetwork}
 		if !slices.Equal(left, want) || connected(client, server) || len(statuses) != 1 {
 			t.Errorf("left with %v, want %v; connected %v; statuses %d", left, want, connected(client, server), len(statuses))
+		}
+		if want := []network.Direction{network.DirInbound, network.DirInbound}; !slices.Equal(conns, want) || ended != 2 {
+			t.Errorf("told of connections %v, want %v, and of the end of %d", conns, want, ended)
 		}
 	})
 }

@@ -41,12 +41,12 @@ func (s *Server) judge(ctx context.Context, id peer.ID, ours, theirs Status) err
 	return nil
 }
 
-// record notes a status, unless it arrives as the connection goes: it would never be
-// forgotten.
+// record notes a status, unless the peer is being left, or the status arrives as the connection goes: it would never
+// be forgotten.
 func (s *Server) record(id peer.ID, status Status) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.connected(id) {
+	if s.leaving[id] || !s.connected(id) {
 		return false
 	}
 	s.peers[id] = status
@@ -73,29 +73,42 @@ func (s *Server) forgetGone(id peer.ID) {
 	}
 }
 
-// notifiee greets the peers that this host dials, as the dialer has to, and forgets
-// those that go. Limited connections are for others to make direct ones of.
+// notifiee follows the connections of the host. It is the only one: who manages the peers is told by PeerTrace.
 func (s *Server) notifiee() *network.NotifyBundle {
 	return &network.NotifyBundle{
-		ConnectedF:    func(_ network.Network, conn network.Conn) { s.greet(conn) },
-		DisconnectedF: func(_ network.Network, conn network.Conn) { s.forgetGone(conn.RemotePeer()) },
+		ConnectedF:    func(_ network.Network, conn network.Conn) { s.gotConn(conn) },
+		DisconnectedF: func(_ network.Network, conn network.Conn) { s.lostConn(conn) },
 	}
 }
 
 func (s *Server) watch() {
 	s.host.Network().Notify(s.notify)
 	for _, conn := range s.host.Network().Conns() {
-		s.greet(conn)
+		s.gotConn(conn)
 	}
 }
 
 func (s *Server) unwatch() { s.host.Network().StopNotify(s.notify) }
 
-func (s *Server) greet(conn network.Conn) {
-	if stat := conn.Stat(); stat.Direction != network.DirOutbound || stat.Limited {
+// gotConn greets a peer that this host has dialed, as the dialer has to. Limited connections are for others to make
+// direct ones of.
+func (s *Server) gotConn(conn network.Conn) {
+	id, stat := conn.RemotePeer(), conn.Stat()
+	if stat.Limited {
 		return
 	}
-	id := conn.RemotePeer()
+	s.opts.PeerTrace.connected(id, stat.Direction)
+	if stat.Direction == network.DirOutbound {
+		s.greet(id)
+	}
+}
+
+func (s *Server) lostConn(conn network.Conn) {
+	s.forgetGone(conn.RemotePeer())
+	s.opts.PeerTrace.disconnected(conn.RemotePeer())
+}
+
+func (s *Server) greet(id peer.ID) {
 	s.spawn(func(ctx context.Context) {
 		// A peer that is gone already is not dialed for the sake of manners.
 		if _, err := s.Handshake(network.WithNoDial(ctx, "greeting"), id); err != nil && ctx.Err() == nil {

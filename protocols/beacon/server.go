@@ -56,16 +56,18 @@ type ServerOptions struct {
 // peers whose status shows another network or chain. A program that only asks needs a Server too, of [NoChain].
 // It is safe for concurrent use.
 type Server struct {
-	host   host.Host
-	chain  Chain
-	family *Family
-	opts   ServerOptions
-	log    *slog.Logger
-	engine *reqresp.Server
-	client *Client
-	all    []offer
-	nodeID func() (NodeID, error)
+	host    host.Host
+	chain   Chain
+	sources Sources
+	family  *Family
+	opts    ServerOptions
+	log     *slog.Logger
+	engine  *reqresp.Server
+	client  *Client
+	all     []offer
+	nodeID  func() (NodeID, error)
 
+	kept      []*Protocol // by range, of the kinds whose earliest slots the chain tells
 	frontiers []*frontier
 
 	ctx      context.Context // of everything in the background
@@ -108,6 +110,7 @@ func NewServer(h host.Host, network *ssz.Network, chain Chain, opts *ServerOptio
 	s := &Server{
 		host:    h,
 		chain:   chain,
+		sources: chain.Sources(),
 		family:  family,
 		opts:    o,
 		log:     o.Logger,
@@ -123,7 +126,7 @@ func NewServer(h host.Host, network *ssz.Network, chain Chain, opts *ServerOptio
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.notify = s.notifiee()
 	s.all = s.offers()
-	s.frontiers = s.newFrontiers()
+	s.findEarliest()
 	s.offerAt(s.CurrentEpoch())
 	return s
 }

@@ -1,6 +1,7 @@
 package beacon
 
 import (
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
@@ -11,6 +12,11 @@ import (
 // those of several peers concurrently, and should return soon: a call to the peer belongs on
 // another goroutine.
 type PeerTrace struct {
+	// Connected is called when a peer connects, also again with each further connection, and for those that are
+	// connected as the server starts. Limited connections, over a relay, do not count.
+	Connected func(id peer.ID, dir network.Direction)
+	// Disconnected is called when a connection has ended. The peer may have others, or be back already.
+	Disconnected func(id peer.ID)
 	// Status is told of every exchange of statuses that shows a peer of this chain, whoever began
 	// it: what the peer was told, and what it told.
 	Status func(id peer.ID, ours, theirs Status)
@@ -74,6 +80,18 @@ func (t *PeerTrace) askedTrace(next *reqresp.ClientTrace) *reqresp.ClientTrace {
 		}
 	}
 	return &hooks
+}
+
+func (t *PeerTrace) connected(id peer.ID, dir network.Direction) {
+	if t.Connected != nil {
+		t.Connected(id, dir)
+	}
+}
+
+func (t *PeerTrace) disconnected(id peer.ID) {
+	if t.Disconnected != nil {
+		t.Disconnected(id)
+	}
 }
 
 func (t *PeerTrace) status(id peer.ID, ours, theirs Status) {

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/cockroachdb/pebble/v2/record"
+
+	"github.com/seed-2dd5877b/reqresp/internal/atomicfile"
 )
 
 // damagedSuffix is what is appended to the name of a file that was damaged, and of which the database does without.
@@ -60,7 +62,7 @@ func cutLog(path string) (cut bool, err error) {
 		case errors.Is(err, io.EOF):
 			return false, nil
 		case err != nil:
-			if err := replaceFile(path+damagedSuffix, content); err != nil {
+			if err := atomicfile.Write(path+damagedSuffix, content); err != nil {
 				return false, err
 			}
 			return true, os.Truncate(path, good)

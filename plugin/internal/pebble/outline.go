@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/seed-2dd5877b/reqresp/internal/atomicfile"
 )
 
 // outlineName is the file in which Close keeps the database's outline. Pebble takes no notice of it.
@@ -87,7 +89,7 @@ func keepOutline(dir string) error {
 		return err
 	}
 	text = binary.BigEndian.AppendUint32(text, crc32.Checksum(text, castagnoli))
-	return replaceFile(filepath.Join(dir, outlineName), text)
+	return atomicfile.Write(filepath.Join(dir, outlineName), text)
 }
 
 // restoreOutline puts back what was damaged since the database was closed. It does nothing if the database was used
@@ -118,7 +120,7 @@ func restoreOutline(dir string) error {
 		if there, ok := now.Files[name]; ok && bytes.Equal(there, content) {
 			continue
 		}
-		if err := replaceFile(filepath.Join(dir, name), content); err != nil {
+		if err := atomicfile.Write(filepath.Join(dir, name), content); err != nil {
 			return err
 		}
 	}
@@ -151,25 +153,6 @@ func forgetOutline(dir string) error {
 	err := os.Remove(filepath.Join(dir, outlineName))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
-	}
-	return err
-}
-
-// replaceFile replaces a file in one piece, and has it on the disk.
-func replaceFile(path string, content []byte) error {
-	partial := path + ".partial"
-	f, err := os.OpenFile(partial, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	if _, err = f.Write(content); err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(partial, path)
-	}
-	if err != nil {
-		_ = os.Remove(partial)
 	}
 	return err
 }

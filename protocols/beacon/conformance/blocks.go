@@ -2,10 +2,10 @@ package conformance
 
 import (
 	"context"
+	"io"
 	"iter"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
-	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
@@ -31,7 +31,7 @@ func (s *session) byRange(ctx context.Context, r *Rule, start ssz.Slot, count ui
 	if r.Version == 2 {
 		return blocksOf(s.client.BlocksByRange(ctx, s.to, start, count))
 	}
-	blocks, err := s.oldBlocks(callOld(ctx, s, s.family.BlocksByRangeV1, &ssz.BeaconBlocksByRangeRequest{StartSlot: start, Count: count, Step: 1}))
+	blocks, err := s.oldBlocks(ctx, r, &ssz.BeaconBlocksByRangeRequest{StartSlot: start, Count: count, Step: 1})
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +56,7 @@ func (s *session) byRoot(ctx context.Context, r *Rule, root ssz.Root) ([]*beacon
 	if r.Version == 2 {
 		return blocksOf(s.client.BlocksByRoot(ctx, s.to, []ssz.Root{root}))
 	}
-	blocks, err := s.oldBlocks(callOld(ctx, s, s.family.BlocksByRootV1, &ssz.BeaconBlocksByRootRequest{root}))
+	blocks, err := s.oldBlocks(ctx, r, &ssz.BeaconBlocksByRootRequest{root})
 	if err == nil && blocks[0].Root != root {
 		err = broken("block %v, asked for %v", blocks[0].Root, root)
 	}
@@ -78,25 +78,32 @@ func (s *session) old(r *Rule) error {
 	return nil
 }
 
-// callOld asks by version 1 alone, which the client does not where there is another.
-func callOld[Req any](ctx context.Context, s *session, p reqresp.Stream[Req, beacon.Block], req *Req) iter.Seq2[*beacon.Block, error] {
-	return p.Call(ctx, s.engine, s.to, req)
-}
-
-// oldBlocks collects an answer by version 1, and finds the blocks' roots. It may be empty, as the
-// version is deprecated: there is nothing to be judged then.
-func (s *session) oldBlocks(answer iter.Seq2[*beacon.Block, error]) ([]*beacon.Block, error) {
-	blocks, err := blocksOf(answer)
+// oldBlocks asks by version 1 alone, which the client does not where there is another, and finds the blocks' roots.
+// The answer may be empty, as the version is deprecated: there is nothing to be judged then.
+func (s *session) oldBlocks(ctx context.Context, r *Rule, req any) ([]*beacon.Block, error) {
+	out, err := s.engine.Open(ctx, s.to, s.row(r.Method, 1).Spec())
 	if err != nil {
 		return nil, err
 	}
-	if len(blocks) == 0 {
-		return nil, skipped("no block, as of what is deprecated")
+	defer out.Close()
+	if err := out.Send(req); err != nil {
+		return nil, err
 	}
-	for _, b := range blocks {
+	var blocks []*beacon.Block
+	for {
+		b := new(beacon.Block)
+		err := out.Receive(b)
+		switch {
+		case err == io.EOF && len(blocks) == 0:
+			return nil, skipped("no block, as of what is deprecated")
+		case err == io.EOF:
+			return blocks, nil
+		case err != nil:
+			return nil, err
+		}
 		if b.Root, err = s.network.BlockRoot(b.Fork, b.SSZ); err != nil {
 			return nil, broken("slot %d: %w", b.Slot, err)
 		}
+		blocks = append(blocks, b)
 	}
-	return blocks, nil
 }

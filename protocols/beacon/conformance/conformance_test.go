@@ -16,6 +16,7 @@ import (
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/peerstore"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/libp2p/go-libp2p/x/simlibp2p"
@@ -25,6 +26,7 @@ import (
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon/beacontest"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon/conformance"
+	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 	"github.com/seed-2dd5877b/reqresp/snappy"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
@@ -74,7 +76,7 @@ func simulateCrowd(t *testing.T, f func(t *testing.T, client, server host.Host, 
 // Then changes its protocols.
 func runAgainst(t *testing.T, chain beacon.Chain, head ssz.Slot, change func(host.Host)) []conformance.Result {
 	t.Helper()
-	return against{beacontest.Network(), chain, head, change, few, false}.run(t)
+	return against{beacontest.Network(), chain, head, change, few, false, false}.run(t)
 }
 
 // few is what the limiter grants each peer of each method: less than the hostile rules ask for.
@@ -88,6 +90,20 @@ type against struct {
 	change  func(host.Host)
 	limit   limits.Method
 	hostile bool
+	refuses bool // with an error what would have to wait
+}
+
+// refusing answers with an error as soon as a request would have to wait.
+type refusing struct{ reqresp.Pacer }
+
+func (r refusing) Admit(ctx context.Context, from peer.ID, spec *reqresp.Spec) (reqresp.Pace, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Nanosecond)
+	defer cancel()
+	pace, err := r.Pacer.Admit(ctx, from, spec)
+	if err != nil {
+		return nil, reqresp.Errorf(beacon.CodeRateLimited, "Wait 2s")
+	}
+	return pace, nil
 }
 
 func (a against) run(t *testing.T) (results []conformance.Result) {
@@ -99,7 +115,11 @@ func (a against) run(t *testing.T) (results []conformance.Result) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		srv := beacon.NewServer(server, n, a.chain, &beacon.ServerOptions{Now: now, Pacer: limiter})
+		var pacer reqresp.Pacer = limiter
+		if a.refuses {
+			pacer = refusing{limiter}
+		}
+		srv := beacon.NewServer(server, n, a.chain, &beacon.ServerOptions{Now: now, Pacer: pacer})
 		if err := srv.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -138,32 +158,34 @@ type lateChain struct {
 	earliest ssz.Slot
 }
 
+func (c lateChain) Sources() beacon.Sources { return beacontest.SourcesOf(c) }
+
 func (c lateChain) Status(ctx context.Context) (beacon.Status, error) {
 	status, err := c.Chain.Status(ctx)
 	status.EarliestAvailableSlot = c.earliest
 	return status, err
 }
 
-func lateRange[R any](c lateChain, start ssz.Slot, refs iter.Seq2[R, error]) iter.Seq2[R, error] {
+func lateRange(c lateChain, start ssz.Slot, refs iter.Seq2[beacon.Ref, error]) iter.Seq2[beacon.Ref, error] {
 	if start >= c.earliest {
 		return refs
 	}
-	return func(yield func(R, error) bool) { yield(*new(R), beacon.ErrUnavailable) }
+	return func(yield func(beacon.Ref, error) bool) { yield(beacon.Ref{}, beacon.ErrUnavailable) }
 }
 
-func (c lateChain) BlocksByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.BlockRef, error] {
+func (c lateChain) BlocksByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.Ref, error] {
 	return lateRange(c, start, c.Chain.BlocksByRange(ctx, start, count))
 }
 
-func (c lateChain) BlobSidecarsByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.SidecarRef, error] {
+func (c lateChain) BlobSidecarsByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.Ref, error] {
 	return lateRange(c, start, c.Chain.BlobSidecarsByRange(ctx, start, count))
 }
 
-func (c lateChain) DataColumnSidecarsByRange(ctx context.Context, start ssz.Slot, count uint64, columns []uint64) iter.Seq2[beacon.SidecarRef, error] {
+func (c lateChain) DataColumnSidecarsByRange(ctx context.Context, start ssz.Slot, count uint64, columns []uint64) iter.Seq2[beacon.Ref, error] {
 	return lateRange(c, start, c.Chain.DataColumnSidecarsByRange(ctx, start, count, columns))
 }
 
-func (c lateChain) ExecutionPayloadEnvelopesByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.BlockRef, error] {
+func (c lateChain) ExecutionPayloadEnvelopesByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.Ref, error] {
 	return lateRange(c, start, c.Chain.ExecutionPayloadEnvelopesByRange(ctx, start, count))
 }
 
@@ -196,15 +218,15 @@ func TestOurServerConforms(t *testing.T) {
 		{"electra, with a block without blobs", withoutBlobs(t, full.Until(44)), 44},
 		{"fulu, with a late start", lateChain{full.Until(52), 44}, 52},
 		{"fulu, with a block without blobs", withoutBlobs(t, full.Until(52)), 52},
-		{"electra, of blocks alone", struct{ beacon.Chain }{full.Until(44)}, 44},
-		{"fulu, of blocks alone", struct{ beacon.Chain }{full.Until(52)}, 52},
-		{"fulu, of blocks alone, the last without blobs", struct{ beacon.Chain }{withoutBlobs(t, full.Until(52))}, 52},
-		{"gloas, of blocks alone", struct{ beacon.Chain }{full.Until(60)}, 60},
+		{"electra, of blocks alone", beacontest.BlocksOnly{Chain: full.Until(44)}, 44},
+		{"fulu, of blocks alone", beacontest.BlocksOnly{Chain: full.Until(52)}, 52},
+		{"fulu, of blocks alone, the last without blobs", beacontest.BlocksOnly{Chain: withoutBlobs(t, full.Until(52))}, 52},
+		{"gloas, of blocks alone", beacontest.BlocksOnly{Chain: full.Until(60)}, 60},
 		{"heze", full, beacontest.Head},
 		{"heze, with a late start", lateChain{full, beacontest.Head - 4}, beacontest.Head},
 	} {
-		_, sidecars := tt.chain.(beacon.BlobSource)
-		results := against{scarceNetwork(t), tt.chain, tt.head, nil, few, sidecars}.run(t)
+		sidecars := tt.chain.Sources().Blobs != nil
+		results := against{scarceNetwork(t), tt.chain, tt.head, nil, few, sidecars, false}.run(t)
 		if len(results) != len(conformance.Rules()) {
 			t.Fatalf("%d results for %d rules", len(results), len(conformance.Rules()))
 		}
@@ -212,7 +234,7 @@ func TestOurServerConforms(t *testing.T) {
 			name := ruleName(*r.Rule)
 			switch r.Outcome {
 			case conformance.Fail:
-				_, light := tt.chain.(beacon.LightClientSource)
+				light := tt.chain.Sources().LightClient != nil
 				if light || r.Rule.ID != "P-offered" || !strings.HasPrefix(r.Rule.Method, "light_client") {
 					t.Errorf("%s: %s: saw %s", tt.name, name, r.Saw)
 				}
@@ -239,17 +261,19 @@ func TestOurServerConforms(t *testing.T) {
 // A backwardsChain serves ranges in the wrong order, and bootstraps of any root.
 type backwardsChain struct{ *beacontest.Chain }
 
-func (c backwardsChain) BlocksByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.BlockRef, error] {
+func (c backwardsChain) Sources() beacon.Sources { return beacontest.SourcesOf(c) }
+
+func (c backwardsChain) BlocksByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.Ref, error] {
 	return backwards(c.Chain.BlocksByRange(ctx, start, count))
 }
 
 func (c backwardsChain) DataColumnSidecarsByRange(
 	ctx context.Context, start ssz.Slot, count uint64, columns []uint64,
-) iter.Seq2[beacon.SidecarRef, error] {
+) iter.Seq2[beacon.Ref, error] {
 	return backwards(c.Chain.DataColumnSidecarsByRange(ctx, start, count, columns))
 }
 
-func (c backwardsChain) LightClientBootstrap(ctx context.Context, _ ssz.Root) (beacon.LightClientRef, error) {
+func (c backwardsChain) LightClientBootstrap(ctx context.Context, _ ssz.Root) (beacon.Ref, error) {
 	return c.Chain.LightClientBootstrap(ctx, c.Bootstraps[0].Root)
 }
 
@@ -259,31 +283,33 @@ type forgetful struct {
 	updates int
 }
 
-func none[R any](func(R, error) bool) {}
+func none(func(beacon.Ref, error) bool) {}
 
-func (*forgetful) BlobSidecarsByRoot(context.Context, []ssz.BlobIdentifier) iter.Seq2[beacon.SidecarRef, error] {
+func (*forgetful) BlobSidecarsByRoot(context.Context, []ssz.BlobIdentifier) iter.Seq2[beacon.Ref, error] {
 	return none
 }
 
-func (*forgetful) DataColumnSidecarsByRoot(context.Context, []ssz.DataColumnsByRootIdentifier) iter.Seq2[beacon.SidecarRef, error] {
+func (*forgetful) DataColumnSidecarsByRoot(context.Context, []ssz.DataColumnsByRootIdentifier) iter.Seq2[beacon.Ref, error] {
 	return none
 }
 
-func (*forgetful) ExecutionPayloadEnvelopesByRoot(context.Context, []ssz.Root) iter.Seq2[beacon.BlockRef, error] {
+func (*forgetful) ExecutionPayloadEnvelopesByRoot(context.Context, []ssz.Root) iter.Seq2[beacon.Ref, error] {
 	return none
 }
+
+func (c *forgetful) Sources() beacon.Sources { return beacontest.SourcesOf(c) }
 
 // LightClientUpdates answers a sample and the first rule.
-func (f *forgetful) LightClientUpdates(ctx context.Context, start, count uint64) iter.Seq2[beacon.LightClientRef, error] {
+func (f *forgetful) LightClientUpdates(ctx context.Context, start, count uint64) iter.Seq2[beacon.Ref, error] {
 	if f.updates++; f.updates > 2 {
 		return none
 	}
 	return f.Chain.LightClientUpdates(ctx, start, count)
 }
 
-func backwards[R any](refs iter.Seq2[R, error]) iter.Seq2[R, error] {
-	return func(yield func(R, error) bool) {
-		var all []R
+func backwards(refs iter.Seq2[beacon.Ref, error]) iter.Seq2[beacon.Ref, error] {
+	return func(yield func(beacon.Ref, error) bool) {
+		var all []beacon.Ref
 		for r, err := range refs {
 			if err != nil {
 				yield(r, err)
@@ -368,9 +394,7 @@ func TestLimitIsNoVerdict(t *testing.T) {
 // A limit that refuses what it does not grant is found by every protocol, and only by whoever asks for
 // more than that.
 func TestRefusalIsFound(t *testing.T) {
-	refuse := few
-	refuse.Refuse = true
-	server := against{beacontest.Network(), beacontest.New(), beacontest.Head, nil, refuse, true}
+	server := against{beacontest.Network(), beacontest.New(), beacontest.Head, nil, few, true, true}
 	results := server.run(t)
 	refused := 0
 	for _, r := range results {
@@ -393,7 +417,7 @@ func TestRefusalIsFound(t *testing.T) {
 func TestOurServerWithholdsForLong(t *testing.T) {
 	slow := limits.Method{Peer: limits.Quota{Requests: limits.Rate{N: 1, Per: 30 * time.Second, Burst: 4}}}
 	asked := 0
-	for _, r := range (against{beacontest.Network(), beacontest.New(), beacontest.Head, nil, slow, true}).run(t) {
+	for _, r := range (against{beacontest.Network(), beacontest.New(), beacontest.Head, nil, slow, true, false}).run(t) {
 		if r.Rule.ID != "M3-third" && r.Rule.ID != "M7-limit" {
 			continue
 		}
@@ -555,7 +579,7 @@ func TestBrokenServersAreFound(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			results := against{beacontest.Network(), tt.chain, head.HeadSlot, tt.change, few, tt.hostile}.run(t)
+			results := against{beacontest.Network(), tt.chain, head.HeadSlot, tt.change, few, tt.hostile, false}.run(t)
 			var got []string
 			for _, r := range results {
 				if r.Outcome == conformance.Fail {

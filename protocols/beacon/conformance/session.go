@@ -53,8 +53,7 @@ type session struct {
 func (s *session) offers(id protocol.ID) bool { return slices.Contains(s.offered, id) }
 
 func (s *session) row(method string, version int) *beacon.Protocol {
-	id := protocol.ID(fmt.Sprintf("%s/%s/%d/ssz_snappy", beacon.ProtocolPrefix, method, version))
-	row, _ := s.family.Protocol(id)
+	row, _ := s.family.Protocol(method, version)
 	return row
 }
 

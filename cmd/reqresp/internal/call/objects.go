@@ -154,15 +154,25 @@ var errNoAnswer = errors.New("the peer hung up without an answer, as many do")
 
 // goodbye is the peer's reason in return, if it has one.
 func goodbye(ctx context.Context, p *Peer, _ *Request) iter.Seq2[object, error] {
-	reason := ssz.Goodbye(beacon.GoodbyeClientShutdown)
-	answer, err := p.Server.Family().Goodbye.Call(ctx, reqresp.NewClient(p.Host, nil), p.ID, &reason)
+	answer, err := p.sayGoodbye(ctx, beacon.GoodbyeClientShutdown)
 	if failed, ok := errors.AsType[*reqresp.Failure](err); ok && failed.Phase >= reqresp.PhaseFirstByte && ctx.Err() == nil {
 		err = errNoAnswer
 	}
-	if err != nil {
-		return message(nil, err, nil)
-	}
-	return message(answer, nil, struct {
+	return message(answer, err, struct {
 		Reason uint64 `json:"reason,string"`
 	}{uint64(*answer)})
+}
+
+// sayGoodbye says goodbye and waits for the peer's. Beacon's client does not wait.
+func (p *Peer) sayGoodbye(ctx context.Context, reason beacon.GoodbyeReason) (*ssz.Goodbye, error) {
+	answer := new(ssz.Goodbye)
+	out, err := reqresp.NewClient(p.Host, nil).Open(ctx, p.ID, p.row.Spec())
+	if err != nil {
+		return answer, err
+	}
+	defer out.Close()
+	if err := out.Send(new(ssz.Goodbye(reason))); err != nil {
+		return answer, err
+	}
+	return answer, out.Receive(answer)
 }

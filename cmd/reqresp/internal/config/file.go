@@ -13,6 +13,7 @@ import (
 	limitsconfig "github.com/seed-2dd5877b/reqresp/limits/config"
 	"github.com/seed-2dd5877b/reqresp/plugin/discovery"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon/quota"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
@@ -114,7 +115,7 @@ func (c *Config) resolveDiscovery() error {
 
 // Methods returns the names in the consensus specs of the methods that are served or may have limits, sorted.
 func Methods() []string {
-	names := slices.Collect(maps.Keys(limits.DefaultMethods()))
+	names := slices.Collect(maps.Keys(quota.Served()))
 	for _, spec := range beacon.NewFamily(ssz.Mainnet()).Specs() {
 		names = append(names, spec.Name)
 	}

@@ -1,0 +1,192 @@
+package outbound
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// A peerState is what one peer was asked for, and what it refused.
+type peerState struct {
+	all      map[string][]Budget // of all clients
+	client   string              // whose budgets these are
+	budgets  []Budget
+	limiters []*rate.Limiter // of the budgets
+	queues   map[string]*queue
+	used     time.Time
+	pending  int         // requests under way
+	refusals []time.Time // the last maxRefusals
+}
+
+// start begins with the budgets of a client, which are full.
+func (s *peerState) start(client string) {
+	s.client, s.budgets = client, s.all[client]
+	s.limiters = make([]*rate.Limiter, len(s.budgets))
+	for i, b := range s.budgets {
+		s.limiters[i] = b.Items.limiter()
+	}
+}
+
+// change goes on with other budgets, as the peer's client is known now. What was asked for so
+// far counts, though for no more than take lets a peer owe: peers say who they are, and may say
+// something else each time.
+func (s *peerState) change(client string, now time.Time) {
+	old := *s
+	s.start(client)
+	for name, q := range maps.Clone(old.queues) {
+		for _, method := range old.methodsOf(name) {
+			if q.granted > 0 {
+				s.adopt(method)
+			}
+			s.queue(method).follow(q)
+		}
+	}
+	for i, b := range s.budgets {
+		asked := 0.0
+		for j, o := range old.budgets {
+			if b.overlaps(o) {
+				asked += missing(old.limiters[j], now)
+			}
+		}
+		q := new(queue) // nothing is learned of a budget for all methods
+		if len(b.Methods) > 0 {
+			q = s.queue(b.Methods[0])
+		}
+		s.limiters[i] = q.limiter(b, now, asked)
+	}
+}
+
+// methodsOf returns the methods that share the queue of one.
+func (s *peerState) methodsOf(method string) []string {
+	if i := s.budgetOf(method); i >= 0 {
+		return s.budgets[i].Methods
+	}
+	return []string{method}
+}
+
+// owed is how many bursts are counted to a full budget at most.
+const owed = 2
+
+// overlaps reports whether some requests count to both budgets alike.
+func (b Budget) overlaps(o Budget) bool {
+	if len(b.Methods) == 0 {
+		return len(o.Methods) == 0
+	}
+	return slices.ContainsFunc(b.Methods, func(m string) bool { return slices.Contains(o.Methods, m) })
+}
+
+// budgetOf returns the index of a method's own budget, or -1.
+func (s *peerState) budgetOf(method string) int {
+	return slices.IndexFunc(s.budgets, func(b Budget) bool { return slices.Contains(b.Methods, method) })
+}
+
+// take counts a request to the budgets that it belongs to, if they have enough for it. Else it
+// returns how long that takes.
+func (s *peerState) take(now time.Time, method string, items int) time.Duration {
+	if wait := s.delay(now, method, items); wait > 0 {
+		return wait
+	}
+	own := s.budgetOf(method)
+	for i, b := range s.budgets {
+		take(s.limiters[i], now, min(b.cost(i == own, items), owed*s.limiters[i].Burst()))
+	}
+	s.queue(method).asked = items
+	s.pending++
+	return 0
+}
+
+// delay returns how long it takes until the budgets have enough for a request, zero if they do.
+func (s *peerState) delay(now time.Time, method string, items int) time.Duration {
+	s.grow(now, method)
+	wait := max(s.queue(method).until.Sub(now), s.rest(now, method), 0)
+	own := s.budgetOf(method)
+	for i, b := range s.budgets {
+		if n := b.cost(i == own, items); n > 0 {
+			wait = max(wait, delay(s.limiters[i], now, n))
+		}
+	}
+	return wait
+}
+
+// cost returns what a request costs the budget, which may be its method's own.
+func (b Budget) cost(own bool, items int) int {
+	switch {
+	case own:
+		return items
+	case len(b.Methods) == 0:
+		return 1
+	}
+	return 0
+}
+
+// maxDelay is longer than anybody waits.
+const maxDelay = 1 << 62
+
+// delay returns how long it takes until a bucket has n tokens, or is full.
+func delay(l *rate.Limiter, now time.Time, n int) time.Duration {
+	missing := float64(min(n, l.Burst())) - l.TokensAt(now)
+	if missing <= 1e-6 { // of rounding
+		return 0
+	}
+	return time.Duration(min(missing/float64(l.Limit())*float64(time.Second), maxDelay)) + 1
+}
+
+// take takes n tokens whether they are there or not.
+func take(l *rate.Limiter, now time.Time, n int) {
+	for ; n > 0; n -= l.Burst() {
+		l.ReserveN(now, min(n, l.Burst()))
+	}
+}
+
+// A queue is where requests wait that one budget delays.
+type queue struct {
+	turn    chan struct{} // is full while one of them is first
+	until   time.Time     // when the peer may be asked again after it was asked too much
+	backoff time.Duration // that it was last left alone for
+
+	asked     int           // items of the request sent last
+	granted   float64       // the burst that the peer grants, as far as it has shown; zero if it has not
+	changed   time.Time     // when that has changed
+	growAfter time.Duration // how long after that it grows
+	refused   time.Time     // when the peer last refused
+}
+
+// queue returns that of a method, which methods with one budget share.
+func (s *peerState) queue(method string) *queue {
+	if i := s.budgetOf(method); i >= 0 {
+		method = s.budgets[i].Methods[0]
+	}
+	q := s.queues[method]
+	if q == nil {
+		q = &queue{turn: make(chan struct{}, 1)}
+		s.queues[method] = q
+	}
+	return q
+}
+
+// Backoff after a peer said that it was asked too much: that of deployed clients,
+// and twice as long each time in a row.
+const (
+	firstBackoff = 5 * time.Second
+	maxBackoff   = 2 * time.Minute
+)
+
+// follow has what is known of another queue hold for this one.
+func (q *queue) follow(other *queue) {
+	if other.until.After(q.until) {
+		q.until, q.backoff = other.until, other.backoff
+	}
+	if other.refused.After(q.refused) {
+		q.refused = other.refused
+	}
+	if other.granted > 0 && (q.granted == 0 || other.granted < q.granted) {
+		q.granted, q.changed, q.growAfter = other.granted, other.changed, other.growAfter
+	}
+}
+
+func (q *queue) backOff(now time.Time) {
+	q.backoff = min(max(2*q.backoff, firstBackoff), maxBackoff)
+	q.until = now.Add(q.backoff)
+}
