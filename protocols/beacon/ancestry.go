@@ -49,7 +49,9 @@ func (q *query) ancestry(ctx context.Context, root ssz.Root, count uint64) iter.
 // ancestors yields up to count ancestors of a block. Those of a canonical block are listed many at a
 // time. Off the canonical chain, and where many slots have no block, the block itself has to tell its
 // parent, so that no more is looked at than is sent.
-func (s *Server) ancestors(ctx context.Context, child Ref, earliest ssz.Slot, count uint64, yield func(Ref, error) bool) {
+func (s *Server) ancestors(
+	ctx context.Context, child Ref, earliest ssz.Slot, count uint64, yield func(Ref, error) bool,
+) {
 	for count > 0 && child.Slot > earliest {
 		refs, err := s.canonicalBefore(ctx, child, child.Slot-ssz.Slot(min(count, uint64(child.Slot-earliest))))
 		if err == nil && len(refs) == 0 {
@@ -91,7 +93,7 @@ func (s *Server) parent(ctx context.Context, child Ref) ([]Ref, error) {
 	frames, err := s.chain.AppendFrames(ctx, child, nil)
 	if err != nil {
 		if _, held, lookUp := s.blockByRoot(ctx, child.Root); lookUp == nil && !held {
-			return nil, nil // It was given up since it was sent, as chains are reorganised: what was sent is the answer.
+			return nil, nil // It was discarded since it was sent: what was sent is the answer.
 		}
 		return nil, err
 	}

@@ -21,17 +21,19 @@ func (f *Family) blobProtocols() []*Protocol {
 			Name: "blob_sidecars_by_range", Version: 1,
 			Request: "BlobSidecarsByRangeRequest", Response: "BlobSidecar", Context: true,
 			First: ssz.Deneb, Last: ssz.Electra, linger: blobLinger,
-			maxItems: (*ssz.Config).ComputeMaxRequestBlobSidecars, cost: costOf(blobsByRangeCost), window: blobWindow,
-			kind: KindBlobSidecar, has: hasBlobs,
-			declare: stream(&f.blobSidecarsByRange), serve: objects(blobsByRange),
+			maxItems: (*ssz.Config).ComputeMaxRequestBlobSidecars, window: blobWindow,
+			asked: askedBy(blobsAsked(f.network)),
+			kind:  KindBlobSidecar, has: hasBlobs,
+			declare: streamOf(&f.blobSidecarsByRange), serve: objects(blobsByRange),
 		},
 		{
 			Name: "blob_sidecars_by_root", Version: 1,
 			Request: "BlobSidecarsByRootRequest", Response: "BlobSidecar", Context: true,
 			First: ssz.Deneb, Last: ssz.Electra, linger: blobLinger,
-			maxItems: (*ssz.Config).ComputeMaxRequestBlobSidecars, cost: costOf(blobsByRootCost), window: blobWindow,
-			kind: KindBlobSidecar, gone: leftOut,
-			declare: stream(&f.blobSidecarsByRoot), serve: objects(blobsByRoot),
+			maxItems: (*ssz.Config).ComputeMaxRequestBlobSidecars, window: blobWindow,
+			asked: askedBy(func(req *ssz.BlobSidecarsByRootRequest) uint64 { return uint64(len(*req)) }),
+			kind:  KindBlobSidecar, gone: leftOut,
+			declare: streamOf(&f.blobSidecarsByRoot), serve: objects(blobsByRoot),
 		},
 	}
 }
@@ -43,18 +45,18 @@ func blobWindow(n *ssz.Network, now ssz.Slot) ssz.Slot {
 	return since(n, now, c.MinEpochsForBlobSidecarsRequests, c.Forks[ssz.Deneb].Epoch)
 }
 
-// blobsByRangeCost counts the most blobs that blocks of the range's last fork have, of those forks whose
+// blobsAsked counts the most blobs that blocks of the range's last fork have, of those forks whose
 // blobs have sidecars.
-func blobsByRangeCost(p *Protocol, req *ssz.BlobSidecarsByRangeRequest) uint64 {
-	perBlock := p.cfg.MaxBlobsPerBlock
-	if last := saturatingAdd(uint64(req.StartSlot), max(req.Count, 1)-1); p.network.ForkAt(p.network.EpochOf(ssz.Slot(last))) >= ssz.Electra {
-		perBlock = max(perBlock, p.cfg.MaxBlobsPerBlockElectra)
+func blobsAsked(n *ssz.Network) func(*ssz.BlobSidecarsByRangeRequest) uint64 {
+	cfg := n.Config()
+	return func(req *ssz.BlobSidecarsByRangeRequest) uint64 {
+		last := saturatingAdd(uint64(req.StartSlot), max(req.Count, 1)-1)
+		perBlock := cfg.MaxBlobsPerBlock
+		if n.ForkAt(n.EpochOf(ssz.Slot(last))) >= ssz.Electra {
+			perBlock = max(perBlock, cfg.MaxBlobsPerBlockElectra)
+		}
+		return saturating(req.Count, perBlock)
 	}
-	return saturating(req.Count, perBlock)
-}
-
-func blobsByRootCost(_ *Protocol, req *ssz.BlobSidecarsByRootRequest) uint64 {
-	return uint64(len(*req))
 }
 
 func blobsByRange(ctx context.Context, q *query, req *ssz.BlobSidecarsByRangeRequest) (iter.Seq2[Ref, error], error) {
@@ -88,7 +90,7 @@ type BlobSidecar struct {
 // commitment and proof.
 const blobHeaderAt = 8 + 131072 + 48 + 48
 
-func (b *BlobSidecar) take(t *ssz.Type, c Chunk) (ssz.Slot, error) {
+func (b *BlobSidecar) decode(t *ssz.Type, c Chunk) (ssz.Slot, error) {
 	if err := checked(t, c); err != nil {
 		return 0, err
 	}
@@ -99,8 +101,6 @@ func (b *BlobSidecar) take(t *ssz.Type, c Chunk) (ssz.Slot, error) {
 	*b = BlobSidecar{Chunk: c, Slot: slot, BlockRoot: root, Index: binary.LittleEndian.Uint64(c.SSZ)}
 	return slot, nil
 }
-
-func (b *BlobSidecar) give() Chunk { return b.Chunk }
 
 // checkInclusion is verify_blob_sidecar_inclusion_proof of the specs.
 func (b *BlobSidecar) checkInclusion() error {
@@ -126,7 +126,9 @@ func (b *BlobSidecar) checkInclusion() error {
 // commitment included in the block of its header. The KZG proof and the signature are the caller's to
 // verify, before it asks for the next as the specs have it: no library for that is needed here.
 // It is otherwise as BlocksByRange.
-func (c *Client) BlobSidecarsByRange(ctx context.Context, to peer.ID, start ssz.Slot, count uint64) iter.Seq2[*BlobSidecar, error] {
+func (c *Client) BlobSidecarsByRange(
+	ctx context.Context, to peer.ID, start ssz.Slot, count uint64,
+) iter.Seq2[*BlobSidecar, error] {
 	span := newSpan(start, count, func(start ssz.Slot, count uint64) any {
 		return &ssz.BlobSidecarsByRangeRequest{StartSlot: start, Count: count}
 	})
@@ -152,13 +154,15 @@ func (c *Client) BlobSidecarsByRange(ctx context.Context, to peer.ID, start ssz.
 		}
 		return b.checkInclusion()
 	}
-	return (&call[BlobSidecar, *BlobSidecar]{c, check}).stream(ctx, to, &span, c.family.blobSidecarsByRange.Spec())
+	return stream(ctx, c, to, &span, check, c.family.blobSidecarsByRange.Spec())
 }
 
 // BlobSidecarsByRoot asks a peer for blob sidecars by block root and index and yields those it has, in
 // the order in which it sends them, each checked: well-formed, of its digest, one of those asked for,
 // its commitment included in the block of its header. It is otherwise as BlobSidecarsByRange.
-func (c *Client) BlobSidecarsByRoot(ctx context.Context, to peer.ID, ids []ssz.BlobIdentifier) iter.Seq2[*BlobSidecar, error] {
+func (c *Client) BlobSidecarsByRoot(
+	ctx context.Context, to peer.ID, ids []ssz.BlobIdentifier,
+) iter.Seq2[*BlobSidecar, error] {
 	wanted := newWanted(ids, func(ids []ssz.BlobIdentifier) any { return new(ssz.BlobSidecarsByRootRequest(ids)) })
 	check := func(b *BlobSidecar) error {
 		if err := checkSidecar(wanted, b.Slot, b.BlockRoot, b.Index); err != nil {
@@ -166,7 +170,7 @@ func (c *Client) BlobSidecarsByRoot(ctx context.Context, to peer.ID, ids []ssz.B
 		}
 		return b.checkInclusion()
 	}
-	return (&call[BlobSidecar, *BlobSidecar]{c, check}).stream(ctx, to, wanted, c.family.blobSidecarsByRoot.Spec())
+	return stream(ctx, c, to, wanted, check, c.family.blobSidecarsByRoot.Spec())
 }
 
 func (c *Client) checkBlobIndex(b *BlobSidecar) error {

@@ -60,8 +60,9 @@ func NewClient(h reqresp.Host, family *Family, opts *ClientOptions) *Client {
 	if opts != nil {
 		o = *opts
 	}
-	engine := reqresp.NewClient(h, &reqresp.ClientOptions{MaxConcurrentPerPeer: maxConcurrentRequests, Pacer: o.Pacer, Trace: o.Trace})
-	return &Client{engine: engine, family: family}
+	return &Client{family: family, engine: reqresp.NewClient(h, &reqresp.ClientOptions{
+		MaxConcurrentPerPeer: maxConcurrentRequests, Pacer: o.Pacer, Trace: o.Trace,
+	})}
 }
 
 // versions calls a peer by the first of several versions that it supports. A peer that has been downgraded
@@ -78,7 +79,8 @@ func versions[T any](call func() (T, error)) (T, error) {
 // the request is sent. A peer that says so after a part of its answer means something else.
 func isRefusedLate(err error) bool {
 	f, ok := errors.AsType[*reqresp.Failure](err)
-	return ok && (f.Phase == reqresp.PhaseRequest || f.Phase == reqresp.PhaseFirstByte) && errors.Is(err, reqresp.ErrUnsupported)
+	return ok && errors.Is(err, reqresp.ErrUnsupported) &&
+		(f.Phase == reqresp.PhaseRequest || f.Phase == reqresp.PhaseFirstByte)
 }
 
 // Status tells a peer our status and returns the peer's, by status/2 or, where
@@ -143,15 +145,15 @@ func (c *Client) metaData(ctx context.Context, to peer.ID) (*ssz.MetaDataV3, err
 	defer out.Close()
 	switch out.Spec() {
 	case v3.Spec():
-		return v3.Exchange(out, &Empty{})
+		return v3.Exchange(out, &struct{}{})
 	case v2.Spec():
-		md, err := v2.Exchange(out, &Empty{})
+		md, err := v2.Exchange(out, &struct{}{})
 		if err != nil {
 			return nil, err
 		}
 		return &ssz.MetaDataV3{SeqNumber: md.SeqNumber, Attnets: md.Attnets, Syncnets: md.Syncnets}, nil
 	}
-	md, err := v1.Exchange(out, &Empty{})
+	md, err := v1.Exchange(out, &struct{}{})
 	if err != nil {
 		return nil, err
 	}

@@ -47,7 +47,7 @@ func (c *codec) AppendRequest(dst []byte, id protocol.ID, req any) ([]byte, erro
 		req = bounded.request
 	}
 	switch req := req.(type) {
-	case *Empty:
+	case *struct{}:
 		return dst, nil
 	case marshaler:
 		dst, n, err := appendMessage(dst, req)
@@ -61,7 +61,7 @@ func (c *codec) AppendRequest(dst []byte, id protocol.ID, req any) ([]byte, erro
 // ReadRequest implements reqresp.Codec.
 func (c *codec) ReadRequest(r reqresp.Reader, id protocol.ID, limit int, req any) error {
 	switch req := req.(type) {
-	case *Empty:
+	case *struct{}:
 		return nil
 	case unmarshaler:
 		n, err := readMessage(r, limit, c.protocol.request, req)
@@ -87,7 +87,7 @@ func (c *codec) Trailer(_ protocol.ID, req any) []byte {
 func (c *codec) AppendResponse(dst []byte, id protocol.ID, resp any) ([]byte, error) {
 	switch resp := resp.(type) {
 	case object:
-		dst, n := c.appendObject(append(dst, resultSuccess), resp.give())
+		dst, n := c.appendObject(append(dst, resultSuccess), resp.chunk())
 		c.hooks.tell(id, network.DirInbound, true, n)
 		return dst, nil
 	case ssz.Message:
@@ -171,7 +171,8 @@ func (c *codec) readObject(r reqresp.Reader, limit int, into object) (int, error
 	}
 	t := c.protocol.ResponseType(chunk.Fork)
 	if t == nil {
-		return 0, fmt.Errorf("%w: %v, of %v, which has no %s", ErrUnknownDigest, chunk.Digest, chunk.Fork, c.protocol.Response)
+		return 0, fmt.Errorf("%w: %v, of %v, which has no %s",
+			ErrUnknownDigest, chunk.Digest, chunk.Fork, c.protocol.Response)
 	}
 	least, most := c.protocol.SizeBounds(chunk.Fork)
 	n, err := snappy.ReadHeader(r, snappy.Bounds{Min: least, Max: min(most, limit)})
@@ -183,7 +184,7 @@ func (c *codec) readObject(r reqresp.Reader, limit int, into object) (int, error
 		return 0, err
 	}
 	chunk.SSZ, chunk.Frames = payload.SSZ, payload.Frames
-	slot, err := into.take(t, chunk)
+	slot, err := into.decode(t, chunk)
 	if err != nil {
 		return n, err
 	}
@@ -211,7 +212,8 @@ func (c *codec) readContext(r reqresp.Reader) (Chunk, error) {
 func (c *codec) checkSlot(chunk Chunk, slot ssz.Slot) error {
 	n := c.protocol.network
 	if want := n.PeriodAt(n.EpochOf(slot)); chunk.Digest != want.Digest || chunk.Fork != want.Fork {
-		return fmt.Errorf("%w: %v, %v, at slot %d, want %v, %v", ErrWrongDigest, chunk.Digest, chunk.Fork, slot, want.Digest, want.Fork)
+		return fmt.Errorf("%w: %v, %v, at slot %d, want %v, %v",
+			ErrWrongDigest, chunk.Digest, chunk.Fork, slot, want.Digest, want.Fork)
 	}
 	return nil
 }

@@ -7,6 +7,8 @@ import (
 	"iter"
 	"slices"
 
+	"github.com/libp2p/go-libp2p/core/peer"
+
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
@@ -18,17 +20,20 @@ func (f *Family) columnProtocols() []*Protocol {
 			Name: "data_column_sidecars_by_range", Version: 1,
 			Request: "DataColumnSidecarsByRangeRequest", Response: "DataColumnSidecar", Context: true,
 			First: ssz.Fulu, Last: newest,
-			maxItems: maxRequestColumns, cost: costOf(columnsByRangeCost), window: columnWindow,
+			maxItems: maxRequestColumns, window: columnWindow,
+			asked: askedBy(func(req *ssz.DataColumnSidecarsByRangeRequest) uint64 {
+				return saturating(req.Count, uint64(len(req.Columns)))
+			}),
 			kind: KindDataColumnSidecar, has: hasColumns,
-			declare: stream(&f.dataColumnSidecarsByRange), serve: objects(columnsByRange),
+			declare: streamOf(&f.dataColumnSidecarsByRange), serve: objects(columnsByRange),
 		},
 		{
 			Name: "data_column_sidecars_by_root", Version: 1,
 			Request: "DataColumnSidecarsByRootRequest", Response: "DataColumnSidecar", Context: true,
 			First: ssz.Fulu, Last: newest,
-			maxItems: maxRequestColumns, cost: costOf(columnsByRootCost), window: columnWindow,
+			maxItems: maxRequestColumns, asked: askedBy(columnsAsked), window: columnWindow,
 			kind: KindDataColumnSidecar, gone: leftOut,
-			declare: stream(&f.dataColumnSidecarsByRoot), serve: objects(columnsByRoot),
+			declare: streamOf(&f.dataColumnSidecarsByRoot), serve: objects(columnsByRoot),
 		},
 	}
 }
@@ -43,18 +48,16 @@ func columnWindow(n *ssz.Network, now ssz.Slot) ssz.Slot {
 	return since(n, now, c.MinEpochsForDataColumnSidecarsRequests, c.Forks[ssz.Fulu].Epoch)
 }
 
-func columnsByRangeCost(_ *Protocol, req *ssz.DataColumnSidecarsByRangeRequest) uint64 {
-	return saturating(req.Count, uint64(len(req.Columns)))
-}
-
-func columnsByRootCost(_ *Protocol, req *ssz.DataColumnSidecarsByRootRequest) (n uint64) {
+func columnsAsked(req *ssz.DataColumnSidecarsByRootRequest) (n uint64) {
 	for i := range *req {
 		n += uint64(len((*req)[i].Columns))
 	}
 	return n
 }
 
-func columnsByRange(ctx context.Context, q *query, req *ssz.DataColumnSidecarsByRangeRequest) (iter.Seq2[Ref, error], error) {
+func columnsByRange(
+	ctx context.Context, q *query, req *ssz.DataColumnSidecarsByRangeRequest,
+) (iter.Seq2[Ref, error], error) {
 	columns, err := checkColumns(req.Columns)
 	if err != nil {
 		return nil, err
@@ -86,7 +89,9 @@ func (s *Server) ofCustody(columns []uint64) (ours []uint64, known bool) {
 	}), true
 }
 
-func columnsByRoot(ctx context.Context, q *query, req *ssz.DataColumnSidecarsByRootRequest) (iter.Seq2[Ref, error], error) {
+func columnsByRoot(
+	ctx context.Context, q *query, req *ssz.DataColumnSidecarsByRootRequest,
+) (iter.Seq2[Ref, error], error) {
 	for i := range *req {
 		if _, err := checkColumns((*req)[i].Columns); err != nil {
 			return nil, err
@@ -104,7 +109,8 @@ func checkColumns(columns []uint64) ([]uint64, error) {
 	slices.Sort(columns)
 	columns = slices.Compact(columns)
 	if n := len(columns); n > 0 && columns[n-1] >= numberOfColumns {
-		return nil, reqresp.Errorf(reqresp.CodeInvalidRequest, "column %d asked for, there are %d", columns[n-1], numberOfColumns)
+		return nil, reqresp.Errorf(reqresp.CodeInvalidRequest,
+			"column %d asked for, there are %d", columns[n-1], numberOfColumns)
 	}
 	return columns, nil
 }
@@ -128,7 +134,7 @@ const (
 	columnSlotAt   = 8 + 2*4
 )
 
-func (d *DataColumnSidecar) take(t *ssz.Type, c Chunk) (ssz.Slot, error) {
+func (d *DataColumnSidecar) decode(t *ssz.Type, c Chunk) (ssz.Slot, error) {
 	if err := checked(t, c); err != nil {
 		return 0, err
 	}
@@ -143,25 +149,24 @@ func (d *DataColumnSidecar) take(t *ssz.Type, c Chunk) (ssz.Slot, error) {
 	return d.Slot, err
 }
 
-func (d *DataColumnSidecar) give() Chunk { return d.Chunk }
-
 // checkForm is verify_data_column_sidecar of the specs as far as the sidecar itself goes, and then
 // verify_data_column_sidecar_inclusion_proof. From Gloas on a sidecar has no such proof.
 func (d *DataColumnSidecar) checkForm(n *ssz.Network) error {
 	column, commitments, proofs := d.parts()
-	cells := uint64(len(column) / cellSize)
+	cells := len(column) / cellSize
 	most := n.BlobParametersAt(n.EpochOf(d.Slot)).MaxBlobsPerBlock
 	switch {
 	case d.Index >= numberOfColumns:
 		return fmt.Errorf("%w: column %d of slot %d", ErrUnexpectedIndex, d.Index, d.Slot)
-	case cells == 0 || cells > most:
+	case cells == 0 || uint64(cells) > most:
 		return fmt.Errorf("%w: column of %d cells in slot %d, want 1 to %d", ErrMalformed, cells, d.Slot, most)
-	case uint64(len(proofs)/commitmentSize) != cells:
-		return fmt.Errorf("%w: %d proofs for %d cells in slot %d", ErrMalformed, len(proofs)/commitmentSize, cells, d.Slot)
+	case len(proofs) != cells*commitmentSize:
+		return fmt.Errorf("%w: proofs of %d bytes for %d cells in slot %d", ErrMalformed, len(proofs), cells, d.Slot)
 	case d.Fork >= ssz.Gloas:
 		return nil
-	case uint64(len(commitments)/commitmentSize) != cells:
-		return fmt.Errorf("%w: %d commitments for %d cells in slot %d", ErrMalformed, len(commitments)/commitmentSize, cells, d.Slot)
+	case len(commitments) != cells*commitmentSize:
+		return fmt.Errorf("%w: commitments of %d bytes for %d cells in slot %d",
+			ErrMalformed, len(commitments), cells, d.Slot)
 	}
 	return d.checkInclusion(commitments)
 }
@@ -191,3 +196,119 @@ func (d *DataColumnSidecar) parts() (column, commitments, proofs []byte) {
 
 // cellSize is BYTES_PER_CELL.
 const cellSize = 2048
+
+// DataColumnSidecarsByRange asks a peer for some columns of the blocks of slots start to
+// start+count-1. It yields them as they arrive, each checked: well-formed, of its fork and digest, in
+// the range, of a column asked for, by ascending slot and index and of one block in each slot, with as
+// many proofs as cells. In Fulu there have to be as many commitments, included in the block of its
+// header; from Gloas on those are in the block alone. KZG proofs and signatures are the caller's to
+// verify, as with BlobSidecarsByRange. It is otherwise as BlocksByRange.
+func (c *Client) DataColumnSidecarsByRange(
+	ctx context.Context, to peer.ID, start ssz.Slot, count uint64, columns []uint64,
+) iter.Seq2[*DataColumnSidecar, error] {
+	plan := &columnSpan{span: newSpan(start, count, nil), columns: columns}
+	order := sidecarOrder{span: &plan.span}
+	check := func(d *DataColumnSidecar) error {
+		if !slices.Contains(plan.part, d.Index) {
+			return fmt.Errorf("%w: column %d of slot %d", ErrUnexpectedIndex, d.Index, d.Slot)
+		}
+		if err := order.check(d.Slot, d.BlockRoot, d.Index); err != nil {
+			return err
+		}
+		plan.index = d.Index
+		return d.checkForm(c.family.network)
+	}
+	return stream(ctx, c, to, plan, check, c.family.dataColumnSidecarsByRange.Spec())
+}
+
+// DataColumnSidecarsByRoot asks a peer for columns of blocks by their roots and yields those it has,
+// in the order in which it sends them, each checked: well-formed, of its fork and digest, one of those
+// asked for, and further as by range. It is otherwise as DataColumnSidecarsByRange.
+func (c *Client) DataColumnSidecarsByRoot(
+	ctx context.Context, to peer.ID, ids []ssz.DataColumnsByRootIdentifier,
+) iter.Seq2[*DataColumnSidecar, error] {
+	var columns []ssz.BlobIdentifier
+	for _, id := range ids {
+		for _, column := range id.Columns {
+			columns = append(columns, ssz.BlobIdentifier{BlockRoot: id.BlockRoot, Index: column})
+		}
+	}
+	wanted := newWanted(columns, columnsRequest)
+	wanted.all = new(ssz.DataColumnSidecarsByRootRequest(ids))
+	check := func(d *DataColumnSidecar) error {
+		if err := checkSidecar(wanted, d.Slot, d.BlockRoot, d.Index); err != nil {
+			return err
+		}
+		return d.checkForm(c.family.network)
+	}
+	return stream(ctx, c, to, wanted, check, c.family.dataColumnSidecarsByRoot.Spec())
+}
+
+// columnsRequest returns the request for some columns, which those of a block follow one another in.
+func columnsRequest(columns []ssz.BlobIdentifier) any {
+	var ids ssz.DataColumnSidecarsByRootRequest
+	for _, c := range columns {
+		if n := len(ids); n == 0 || ids[n-1].BlockRoot != c.BlockRoot {
+			ids = append(ids, ssz.DataColumnsByRootIdentifier{BlockRoot: c.BlockRoot})
+		}
+		last := &ids[len(ids)-1]
+		last.Columns = append(last.Columns, c.Index)
+	}
+	return &ids
+}
+
+// columnSpan is a plan for some columns of a range of slots. Where those of one slot are too many they are
+// asked for in ascending order, as they are answered.
+type columnSpan struct {
+	span
+	columns []uint64
+	slot    []uint64 // what is left of the columns of the next slot; nil: all of them
+	part    []uint64 // those asked for
+	index   uint64   // that of the sidecar that came last
+}
+
+func (c *columnSpan) next(n int) any {
+	most := max(1, min(n, len(c.columns)))
+	if c.slot == nil && most < len(c.columns) && !c.ended {
+		c.slot = c.after(0)
+	}
+	slots := 1
+	if c.slot == nil {
+		c.part, slots = c.columns, per(n, uint64(len(c.columns)))
+	} else {
+		c.part = c.slot[:min(most, len(c.slot))]
+	}
+	if !c.take(slots) {
+		return nil
+	}
+	return &ssz.DataColumnSidecarsByRangeRequest{StartSlot: ssz.Slot(c.start), Count: c.count, Columns: c.part}
+}
+
+// after returns the columns from an index on, ascending.
+func (c *columnSpan) after(index uint64) []uint64 {
+	sorted := slices.Clone(c.columns)
+	slices.Sort(sorted)
+	sorted = slices.Compact(sorted)
+	at, _ := slices.BinarySearch(sorted, index)
+	return sorted[at:]
+}
+
+func (c *columnSpan) done(cut bool) {
+	switch {
+	case c.slot == nil && !cut:
+		c.span.done(false)
+		return
+	case c.slot == nil:
+		c.skip(c.last - c.start)
+		c.slot = c.after(c.index + 1)
+	case cut:
+		at, _ := slices.BinarySearch(c.slot, c.index+1)
+		c.slot = c.slot[at:]
+	default:
+		c.slot = c.slot[len(c.part):]
+	}
+	if len(c.slot) == 0 {
+		c.slot = nil
+		c.skip(1)
+	}
+}

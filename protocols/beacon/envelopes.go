@@ -17,19 +17,23 @@ func (f *Family) payloadProtocols() []*Protocol {
 	return []*Protocol{
 		{
 			Name: "execution_payload_envelopes_by_range", Version: 1,
-			Request: "ExecutionPayloadEnvelopesByRangeRequest", Response: "SignedExecutionPayloadEnvelope", Context: true,
+			Request:  "ExecutionPayloadEnvelopesByRangeRequest",
+			Response: "SignedExecutionPayloadEnvelope", Context: true,
 			First: ssz.Gloas, Last: newest,
-			maxItems: maxRequestPayloads, cost: costOf(payloadsByRangeCost), window: payloadWindow,
-			kind: KindExecutionPayloadEnvelope, has: hasPayload,
-			declare: stream(&f.executionPayloadEnvelopesByRange), serve: objects(payloadsByRange),
+			maxItems: maxRequestPayloads, window: payloadWindow,
+			asked: askedBy(func(req *ssz.ExecutionPayloadEnvelopesByRangeRequest) uint64 { return req.Count }),
+			kind:  KindExecutionPayloadEnvelope, has: hasPayload,
+			declare: streamOf(&f.envelopesByRange), serve: objects(payloadsByRange),
 		},
 		{
 			Name: "execution_payload_envelopes_by_root", Version: 1,
-			Request: "ExecutionPayloadEnvelopesByRootRequest", Response: "SignedExecutionPayloadEnvelope", Context: true,
+			Request:  "ExecutionPayloadEnvelopesByRootRequest",
+			Response: "SignedExecutionPayloadEnvelope", Context: true,
 			First: ssz.Gloas, Last: newest,
-			maxItems: maxRequestPayloads, cost: costOf(payloadsByRootCost), window: payloadWindow,
-			kind: KindExecutionPayloadEnvelope, gone: leftOut,
-			declare: stream(&f.executionPayloadEnvelopesByRoot), serve: objects(payloadsByRoot),
+			maxItems: maxRequestPayloads, window: payloadWindow,
+			asked: askedBy(func(req *ssz.ExecutionPayloadEnvelopesByRootRequest) uint64 { return uint64(len(*req)) }),
+			kind:  KindExecutionPayloadEnvelope, gone: leftOut,
+			declare: streamOf(&f.envelopesByRoot), serve: objects(payloadsByRoot),
 		},
 	}
 }
@@ -39,14 +43,6 @@ func maxRequestPayloads(c *ssz.Config, _ ssz.Fork) uint64 { return c.MaxRequestP
 
 func payloadWindow(n *ssz.Network, now ssz.Slot) ssz.Slot {
 	return since(n, now, n.MinEpochsForBlockRequests(), n.Config().Forks[ssz.Gloas].Epoch)
-}
-
-func payloadsByRangeCost(_ *Protocol, req *ssz.ExecutionPayloadEnvelopesByRangeRequest) uint64 {
-	return req.Count
-}
-
-func payloadsByRootCost(_ *Protocol, req *ssz.ExecutionPayloadEnvelopesByRootRequest) uint64 {
-	return uint64(len(*req))
 }
 
 func payloadsByRange(
@@ -88,7 +84,7 @@ const (
 	payloadSlotAt  = 532
 )
 
-func (e *ExecutionPayloadEnvelope) take(t *ssz.Type, c Chunk) (ssz.Slot, error) {
+func (e *ExecutionPayloadEnvelope) decode(t *ssz.Type, c Chunk) (ssz.Slot, error) {
 	if err := checked(t, c); err != nil {
 		return 0, err
 	}
@@ -100,8 +96,6 @@ func (e *ExecutionPayloadEnvelope) take(t *ssz.Type, c Chunk) (ssz.Slot, error) 
 	}
 	return e.Slot, nil
 }
-
-func (e *ExecutionPayloadEnvelope) give() Chunk { return e.Chunk }
 
 // ExecutionPayloadEnvelopesByRange asks a peer for the execution payload envelopes of the blocks of
 // slots start to start+count-1. It yields them as they arrive, each checked: well-formed, of its fork
@@ -131,8 +125,7 @@ func (c *Client) envelopes(
 		last = e
 		return further(e)
 	}
-	call := &call[ExecutionPayloadEnvelope, *ExecutionPayloadEnvelope]{c, check}
-	return call.stream(ctx, to, &span, c.family.executionPayloadEnvelopesByRange.Spec())
+	return stream(ctx, c, to, &span, check, c.family.envelopesByRange.Spec())
 }
 
 // ExecutionPayloadEnvelopesOfBlocks asks a peer by range for the execution payload envelopes of blocks that are
@@ -193,7 +186,8 @@ func (c *Client) BuildsOn(parent, child *Block) (bool, error) {
 	var told [2]ssz.BlobCommitments
 	for i, b := range []*Block{parent, child} {
 		var err error
-		if told[i], err = c.family.network.PeekBlobCommitments(b.Fork, bytes.NewReader(b.SSZ), int64(len(b.SSZ))); err != nil {
+		told[i], err = c.family.network.PeekBlobCommitments(b.Fork, bytes.NewReader(b.SSZ), int64(len(b.SSZ)))
+		if err != nil {
 			return false, fmt.Errorf("beacon: block %v of slot %d: %w", b.Root, b.Slot, err)
 		}
 	}
@@ -207,7 +201,9 @@ func (c *Client) BuildsOn(parent, child *Block) (bool, error) {
 func (c *Client) ExecutionPayloadEnvelopesByRoot(
 	ctx context.Context, to peer.ID, roots []ssz.Root,
 ) iter.Seq2[*ExecutionPayloadEnvelope, error] {
-	wanted := newWanted(roots, func(roots []ssz.Root) any { return new(ssz.ExecutionPayloadEnvelopesByRootRequest(roots)) })
+	wanted := newWanted(roots, func(roots []ssz.Root) any {
+		return new(ssz.ExecutionPayloadEnvelopesByRootRequest(roots))
+	})
 	check := func(e *ExecutionPayloadEnvelope) error { return checkRoot(wanted, e.Slot, e.BlockRoot) }
-	return (&call[ExecutionPayloadEnvelope, *ExecutionPayloadEnvelope]{c, check}).stream(ctx, to, wanted, c.family.executionPayloadEnvelopesByRoot.Spec())
+	return stream(ctx, c, to, wanted, check, c.family.envelopesByRoot.Spec())
 }

@@ -11,10 +11,6 @@ import (
 // domain.
 const ProtocolPrefix = "/eth2/beacon_chain/req"
 
-// Empty is the request of protocols that ask without saying anything: no byte
-// is sent, not even a header.
-type Empty struct{}
-
 // A Family is the beacon chain's protocols on one network. The types on the wire
 // depend on the network's preset and on its schedule of forks, so each network
 // has a family of its own.
@@ -23,9 +19,9 @@ type Family struct {
 	statusV2   reqresp.Unary[Status, Status]
 	goodbye    reqresp.Unary[ssz.Goodbye, ssz.Goodbye]
 	ping       reqresp.Unary[ssz.Ping, ssz.Ping]
-	metaDataV1 reqresp.Unary[Empty, ssz.MetaDataV1]
-	metaDataV2 reqresp.Unary[Empty, ssz.MetaDataV2]
-	metaDataV3 reqresp.Unary[Empty, ssz.MetaDataV3]
+	metaDataV1 reqresp.Unary[struct{}, ssz.MetaDataV1]
+	metaDataV2 reqresp.Unary[struct{}, ssz.MetaDataV2]
+	metaDataV3 reqresp.Unary[struct{}, ssz.MetaDataV3]
 
 	blocksByRangeV1 reqresp.Stream[ssz.BeaconBlocksByRangeRequest, Block]
 	blocksByRange   reqresp.Stream[ssz.BeaconBlocksByRangeRequest, Block]
@@ -40,12 +36,12 @@ type Family struct {
 
 	lightClientBootstrap        reqresp.Unary[ssz.LightClientBootstrapRequest, LightClientBootstrap]
 	lightClientUpdatesByRange   reqresp.Stream[ssz.LightClientUpdatesByRangeRequest, LightClientUpdate]
-	lightClientFinalityUpdate   reqresp.Unary[Empty, LightClientUpdate]
-	lightClientOptimisticUpdate reqresp.Unary[Empty, LightClientUpdate]
+	lightClientFinalityUpdate   reqresp.Unary[struct{}, LightClientUpdate]
+	lightClientOptimisticUpdate reqresp.Unary[struct{}, LightClientUpdate]
 
-	executionPayloadEnvelopesByRange reqresp.Stream[ssz.ExecutionPayloadEnvelopesByRangeRequest, ExecutionPayloadEnvelope]
-	executionPayloadEnvelopesByRoot  reqresp.Stream[ssz.ExecutionPayloadEnvelopesByRootRequest, ExecutionPayloadEnvelope]
-	inclusionListsByIndices          reqresp.Stream[ssz.InclusionListsByIndicesRequest, InclusionList]
+	envelopesByRange        reqresp.Stream[ssz.ExecutionPayloadEnvelopesByRangeRequest, ExecutionPayloadEnvelope]
+	envelopesByRoot         reqresp.Stream[ssz.ExecutionPayloadEnvelopesByRootRequest, ExecutionPayloadEnvelope]
+	inclusionListsByIndices reqresp.Stream[ssz.InclusionListsByIndicesRequest, InclusionList]
 
 	network   *ssz.Network
 	protocols []*Protocol
@@ -75,14 +71,20 @@ func NewFamily(network *ssz.Network) *Family {
 func (f *Family) Network() *ssz.Network { return f.network }
 
 // Protocols returns the table of the family: one row for each protocol ID, of phase0 to heze. Names
-// and IDs are the same on every network. The caller owns the slice.
-func (f *Family) Protocols() []*Protocol { return slices.Clone(f.protocols) }
+// and IDs are the same on every network. The caller owns the rows: the family keeps its own.
+func (f *Family) Protocols() []*Protocol {
+	rows := make([]*Protocol, len(f.protocols))
+	for i, p := range f.protocols {
+		rows[i] = new(*p)
+	}
+	return rows
+}
 
-// Protocol returns the row of a protocol, such as version 2 of beacon_blocks_by_range.
+// Protocol returns the row of a protocol, such as version 2 of beacon_blocks_by_range. The caller owns it.
 func (f *Family) Protocol(name string, version int) (*Protocol, bool) {
 	for _, p := range f.protocols {
 		if p.Name == name && p.Version == version {
-			return p, true
+			return new(*p), true
 		}
 	}
 	return nil, false

@@ -12,6 +12,7 @@ import (
 
 	"github.com/seed-2dd5877b/reqresp/limits"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon/quota"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
@@ -27,10 +28,10 @@ func TestSmallAnswersComeWithinFourSeconds(t *testing.T) {
 		inARow      int
 		least, most int // answers
 	}{
-		"ten statuses by default":            {limits.Config{}, 1, 10, 10, 10},
-		"a hundred statuses by default":      {limits.Config{}, 1, 100, 100, 100},
-		"eighteen statuses at once":          {limits.Config{}, 18, 1, 18, 18},
-		"sixteen at once, again and again":   {limits.Config{}, 16, 10, 30, 60},
+		"ten statuses by default":            {limits.Config{Methods: quota.Served()}, 1, 10, 10, 10},
+		"a hundred statuses by default":      {limits.Config{Methods: quota.Served()}, 1, 100, 100, 100},
+		"eighteen statuses at once":          {limits.Config{Methods: quota.Served()}, 18, 1, 18, 18},
+		"sixteen at once, again and again":   {limits.Config{Methods: quota.Served()}, 16, 10, 30, 60},
 		"more than the configuration grants": {limits.Config{Methods: map[string]limits.Method{"status": once}}, 1, 10, 4, 4},
 	} {
 		t.Run(name, func(t *testing.T) {

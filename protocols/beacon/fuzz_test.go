@@ -29,7 +29,7 @@ type method struct {
 // methods are all rows of a family's table, in its order.
 func methods(f *beacon.Family) (all []method) {
 	requests := map[string]any{
-		"": &beacon.Empty{}, "StatusV1": &ssz.StatusV1{}, "StatusV2": &beacon.Status{},
+		"": &struct{}{}, "StatusV1": &ssz.StatusV1{}, "StatusV2": &beacon.Status{},
 		"Goodbye": new(ssz.Goodbye), "Ping": new(ssz.Ping),
 		"BeaconBlocksByRangeRequest":              &ssz.BeaconBlocksByRangeRequest{},
 		"BeaconBlocksByRootRequest":               &ssz.BeaconBlocksByRootRequest{},

@@ -125,7 +125,9 @@ func (h *holding) yieldRange(ctx context.Context, yield func(Ref, error) bool) e
 
 // yieldBlocks yields what the source yields, block by block. It reports whether that was anything. Nothing is
 // looked for beyond the last.
-func (h *holding) yieldBlocks(ctx context.Context, refs iter.Seq2[Ref, error], yield func(Ref, error) bool) (sent bool, err error) {
+func (h *holding) yieldBlocks(
+	ctx context.Context, refs iter.Seq2[Ref, error], yield func(Ref, error) bool,
+) (sent bool, err error) {
 	var block []Ref
 	flush := func() error {
 		if len(block) == 0 {

@@ -19,9 +19,9 @@ func (f *Family) inclusionListProtocols() []*Protocol {
 			Name: "inclusion_lists_by_indices", Version: 1,
 			Request: "InclusionListsByIndicesRequest", Response: "SignedInclusionList", Context: true,
 			First: ssz.Heze, Last: newest,
-			maxItems: maxRequestInclusionLists, cost: costOf(inclusionListsCost), window: inclusionListWindow,
+			maxItems: maxRequestInclusionLists, asked: askedBy(inclusionListsAsked), window: inclusionListWindow,
 			kind: KindInclusionList, gone: leftOut, held: func(s Sources) bool { return s.InclusionLists != nil },
-			declare: stream(&f.inclusionListsByIndices), serve: objects(inclusionLists),
+			declare: streamOf(&f.inclusionListsByIndices), serve: objects(inclusionLists),
 		},
 	}
 }
@@ -34,7 +34,7 @@ func inclusionListWindow(n *ssz.Network, now ssz.Slot) ssz.Slot {
 	return max(now-min(now, ssz.Slot(c.MinSlotsForInclusionListsRequests)), n.StartSlot(c.Forks[ssz.Heze].Epoch))
 }
 
-func inclusionListsCost(_ *Protocol, req *ssz.InclusionListsByIndicesRequest) (n uint64) {
+func inclusionListsAsked(req *ssz.InclusionListsByIndicesRequest) (n uint64) {
 	for _, b := range req.Indices {
 		n += uint64(bits.OnesCount8(b))
 	}
@@ -43,7 +43,9 @@ func inclusionListsCost(_ *Protocol, req *ssz.InclusionListsByIndicesRequest) (n
 
 // inclusionLists looks up those of recent slots alone: of others the specs leave it to the responder to
 // say that their lists are not available.
-func inclusionLists(ctx context.Context, q *query, req *ssz.InclusionListsByIndicesRequest) (iter.Seq2[Ref, error], error) {
+func inclusionLists(
+	ctx context.Context, q *query, req *ssz.InclusionListsByIndicesRequest,
+) (iter.Seq2[Ref, error], error) {
 	if req.Slot < q.p.ServedFrom(q.currentSlot()) {
 		return nil, unavailable(ErrUnavailable)
 	}
@@ -68,7 +70,7 @@ type InclusionList struct {
 // signature.
 const inclusionListAt = 4 + 96
 
-func (l *InclusionList) take(t *ssz.Type, c Chunk) (ssz.Slot, error) {
+func (l *InclusionList) decode(t *ssz.Type, c Chunk) (ssz.Slot, error) {
 	if err := checked(t, c); err != nil {
 		return 0, err
 	}
@@ -81,8 +83,6 @@ func (l *InclusionList) take(t *ssz.Type, c Chunk) (ssz.Slot, error) {
 	}
 	return l.Slot, nil
 }
-
-func (l *InclusionList) give() Chunk { return l.Chunk }
 
 // InclusionListsByIndices asks a peer for the inclusion lists of those members of a slot's inclusion
 // list committee whose bits are set, the first in the lowest bit. The committee is that of the state
@@ -106,5 +106,5 @@ func (c *Client) InclusionListsByIndices(
 		seen[l.ValidatorIndex] = true
 		return nil
 	}
-	return (&call[InclusionList, *InclusionList]{c, check}).stream(ctx, to, &whole{req}, c.family.inclusionListsByIndices.Spec())
+	return stream(ctx, c, to, &whole{req}, check, c.family.inclusionListsByIndices.Spec())
 }

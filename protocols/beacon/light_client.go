@@ -20,29 +20,30 @@ func (f *Family) lightClientProtocols() []*Protocol {
 			Request: "LightClientBootstrapRequest", Response: "LightClientBootstrap", Context: true,
 			First: ssz.Altair, Last: newest, timeouts: unaryTimeouts,
 			kind: KindLightClientBootstrap, held: lightClientHeld,
-			declare: unary(&f.lightClientBootstrap), serve: objects(bootstrapOf),
+			declare: unaryOf(&f.lightClientBootstrap), serve: objects(bootstrapOf),
 		},
 		{
 			Name: "light_client_updates_by_range", Version: 1,
 			Request: "LightClientUpdatesByRangeRequest", Response: "LightClientUpdate", Context: true,
 			First: ssz.Altair, Last: newest,
-			maxItems: maxRequestUpdates, cost: costOf(updatesByRangeCost), window: updateWindow,
-			kind: KindLightClientUpdate, held: lightClientHeld,
-			declare: stream(&f.lightClientUpdatesByRange), serve: objects(updatesByRange),
+			maxItems: maxRequestUpdates, window: updateWindow,
+			asked: askedBy(func(req *ssz.LightClientUpdatesByRangeRequest) uint64 { return req.Count }),
+			kind:  KindLightClientUpdate, held: lightClientHeld,
+			declare: streamOf(&f.lightClientUpdatesByRange), serve: objects(updatesByRange),
 		},
 		{
 			Name: "light_client_finality_update", Version: 1,
 			Response: "LightClientFinalityUpdate", Context: true,
 			First: ssz.Altair, Last: newest, timeouts: unaryTimeouts,
 			kind: KindLightClientFinalityUpdate, held: lightClientHeld,
-			declare: unary(&f.lightClientFinalityUpdate), serve: objects(finalityUpdate),
+			declare: unaryOf(&f.lightClientFinalityUpdate), serve: objects(finalityUpdate),
 		},
 		{
 			Name: "light_client_optimistic_update", Version: 1,
 			Response: "LightClientOptimisticUpdate", Context: true,
 			First: ssz.Altair, Last: newest, timeouts: unaryTimeouts,
 			kind: KindLightClientOptimisticUpdate, held: lightClientHeld,
-			declare: unary(&f.lightClientOptimisticUpdate), serve: objects(optimisticUpdate),
+			declare: unaryOf(&f.lightClientOptimisticUpdate), serve: objects(optimisticUpdate),
 		},
 	}
 }
@@ -56,28 +57,26 @@ func updateWindow(n *ssz.Network, now ssz.Slot) ssz.Slot {
 	return since(n, now, n.MinEpochsForBlockRequests(), n.Config().Forks[ssz.Altair].Epoch)
 }
 
-func updatesByRangeCost(_ *Protocol, req *ssz.LightClientUpdatesByRangeRequest) uint64 {
-	return req.Count
-}
-
 func lightClientHeld(s Sources) bool { return s.LightClient != nil }
 
 func bootstrapOf(ctx context.Context, q *query, req *ssz.LightClientBootstrapRequest) (iter.Seq2[Ref, error], error) {
 	return one(q.sources.LightClient.LightClientBootstrap(ctx, ssz.Root(*req))), nil
 }
 
-func updatesByRange(ctx context.Context, q *query, req *ssz.LightClientUpdatesByRangeRequest) (iter.Seq2[Ref, error], error) {
+func updatesByRange(
+	ctx context.Context, q *query, req *ssz.LightClientUpdatesByRangeRequest,
+) (iter.Seq2[Ref, error], error) {
 	if err := checkRange("start_period", req.StartPeriod, req.Count); err != nil {
 		return nil, err
 	}
 	return atMost(q.sources.LightClient.LightClientUpdates(ctx, req.StartPeriod, req.Count), q.maxItems()), nil
 }
 
-func finalityUpdate(ctx context.Context, q *query, _ *Empty) (iter.Seq2[Ref, error], error) {
+func finalityUpdate(ctx context.Context, q *query, _ *struct{}) (iter.Seq2[Ref, error], error) {
 	return one(q.sources.LightClient.LightClientFinalityUpdate(ctx)), nil
 }
 
-func optimisticUpdate(ctx context.Context, q *query, _ *Empty) (iter.Seq2[Ref, error], error) {
+func optimisticUpdate(ctx context.Context, q *query, _ *struct{}) (iter.Seq2[Ref, error], error) {
 	return one(q.sources.LightClient.LightClientOptimisticUpdate(ctx)), nil
 }
 
@@ -97,7 +96,7 @@ type LightClientBootstrap struct {
 	BlockRoot ssz.Root
 }
 
-func (l *LightClientBootstrap) take(t *ssz.Type, c Chunk) (ssz.Slot, error) {
+func (l *LightClientBootstrap) decode(t *ssz.Type, c Chunk) (ssz.Slot, error) {
 	if err := checked(t, c); err != nil {
 		return 0, err
 	}
@@ -106,8 +105,6 @@ func (l *LightClientBootstrap) take(t *ssz.Type, c Chunk) (ssz.Slot, error) {
 	*l = LightClientBootstrap{Chunk: c, Slot: slot, BlockRoot: root}
 	return slot, err
 }
-
-func (l *LightClientBootstrap) give() Chunk { return l.Chunk }
 
 // A LightClientUpdate is a LightClientUpdate, a LightClientFinalityUpdate or a
 // LightClientOptimisticUpdate of the specs, depending on who was asked.
@@ -121,7 +118,7 @@ type LightClientUpdate struct {
 	SignatureSlot ssz.Slot
 }
 
-func (l *LightClientUpdate) take(t *ssz.Type, c Chunk) (ssz.Slot, error) {
+func (l *LightClientUpdate) decode(t *ssz.Type, c Chunk) (ssz.Slot, error) {
 	if err := checked(t, c); err != nil {
 		return 0, err
 	}
@@ -133,8 +130,6 @@ func (l *LightClientUpdate) take(t *ssz.Type, c Chunk) (ssz.Slot, error) {
 	}
 	return l.AttestedSlot, nil
 }
-
-func (l *LightClientUpdate) give() Chunk { return l.Chunk }
 
 // lightClientHeader returns where the first header of an object for light clients begins, and where
 // the fixed part of the object ends. From Capella to Fulu headers hold an execution payload header,
@@ -158,14 +153,16 @@ func (c *Client) LightClientBootstrap(ctx context.Context, to peer.ID, root ssz.
 		return nil
 	}
 	req := ssz.LightClientBootstrapRequest(root)
-	return (&call[LightClientBootstrap, *LightClientBootstrap]{c, check}).one(ctx, to, &req, c.family.lightClientBootstrap.Spec())
+	return callUnary(ctx, c, to, &req, check, c.family.lightClientBootstrap.Spec())
 }
 
 // LightClientUpdatesByRange asks a peer for the best updates of sync committee periods start to
 // start+count-1. It yields them as they arrive, each checked: well-formed, of its fork and digest, in
 // the range, of the period after the one before. Signatures and branches are not checked. It is
 // otherwise as BlocksByRange.
-func (c *Client) LightClientUpdatesByRange(ctx context.Context, to peer.ID, start, count uint64) iter.Seq2[*LightClientUpdate, error] {
+func (c *Client) LightClientUpdatesByRange(
+	ctx context.Context, to peer.ID, start, count uint64,
+) iter.Seq2[*LightClientUpdate, error] {
 	span := newSpan(start, count, func(start, count uint64) any {
 		return &ssz.LightClientUpdatesByRangeRequest{StartPeriod: start, Count: count}
 	})
@@ -182,7 +179,7 @@ func (c *Client) LightClientUpdatesByRange(ctx context.Context, to peer.ID, star
 		last = &period
 		return checkSignatureSlot(l)
 	}
-	return (&call[LightClientUpdate, *LightClientUpdate]{c, check}).stream(ctx, to, &span, c.family.lightClientUpdatesByRange.Spec())
+	return stream(ctx, c, to, &span, check, c.family.lightClientUpdatesByRange.Spec())
 }
 
 // LightClientFinalityUpdate asks a peer for its latest finality update, and checks it: well-formed and
@@ -198,7 +195,7 @@ func (c *Client) LightClientOptimisticUpdate(ctx context.Context, to peer.ID) (*
 }
 
 func (c *Client) latestUpdate(ctx context.Context, to peer.ID, spec *reqresp.Spec) (*LightClientUpdate, error) {
-	return (&call[LightClientUpdate, *LightClientUpdate]{c, checkSignatureSlot}).one(ctx, to, &Empty{}, spec)
+	return callUnary(ctx, c, to, &struct{}{}, checkSignatureSlot, spec)
 }
 
 // checkSignatureSlot checks the order of slots that every update is made in.

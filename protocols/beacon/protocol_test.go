@@ -86,12 +86,24 @@ func TestProtocolIDs(t *testing.T) {
 			t.Errorf("got %q, want %q, once", p.Spec().Protocols, want)
 		}
 		seen[want] = true
-		if row, ok := f.Protocol(p.Name, p.Version); !ok || row != p {
+		if row, ok := f.Protocol(p.Name, p.Version); !ok || row.Spec() != p.Spec() {
 			t.Errorf("%s is not found", want)
 		}
 	}
 	if _, ok := f.Protocol("status", 9); ok {
 		t.Error("a protocol was found that there is not")
+	}
+}
+
+func TestRowsAreTheCallers(t *testing.T) {
+	t.Parallel()
+	f := beacon.NewFamily(devNetwork())
+	for _, p := range f.Protocols() {
+		p.Name, p.Last = "", 0
+	}
+	row(f, "beacon_blocks_by_range", 2).Context = false
+	if p := row(f, "beacon_blocks_by_range", 2); p.Last != ssz.Heze || !p.Context {
+		t.Errorf("the family's row is %+v", p)
 	}
 }
 
@@ -137,7 +149,7 @@ func TestSizeBoundsByFork(t *testing.T) {
 	}
 }
 
-func TestCosts(t *testing.T) {
+func TestChunksAskedFor(t *testing.T) {
 	t.Parallel()
 	f := beacon.NewFamily(ssz.Mainnet())
 	deneb, electra, fulu := ssz.Epoch(269568), ssz.Epoch(364032), ssz.Epoch(411392)
@@ -169,8 +181,9 @@ func TestCosts(t *testing.T) {
 		{"inclusion_lists_by_indices", fulu, new(ssz.Ping), 16},
 	} {
 		p := row(f, tt.name, 1)
-		if got := p.Cost(tt.now, tt.request); got != tt.want {
-			t.Errorf("%s: %+v costs %d, want %d", tt.name, tt.request, got, tt.want)
+		got := min(p.Asked(tt.request), p.MaxItems(ssz.Mainnet().ForkAt(tt.now)))
+		if got != tt.want {
+			t.Errorf("%s: %+v asks for %d, want %d", tt.name, tt.request, got, tt.want)
 		}
 	}
 }

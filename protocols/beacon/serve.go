@@ -129,7 +129,8 @@ func (p *Protocol) checkFrames(chunk, header []byte, r *Ref) error {
 		return fmt.Errorf("beacon: chain's frames of an object of slot %d: %w", r.Slot, err)
 	}
 	if n != r.Size {
-		return fmt.Errorf("beacon: chain's frames of an object of slot %d hold %d bytes, its Size is %d", r.Slot, n, r.Size)
+		return fmt.Errorf("beacon: chain's frames of an object of slot %d hold %d bytes, its Size is %d",
+			r.Slot, n, r.Size)
 	}
 	if least, most := p.SizeBounds(p.network.ForkAt(p.network.EpochOf(r.Slot))); n < least || n > most {
 		return fmt.Errorf("beacon: chain's object of slot %d has %d bytes, %s of that fork have %d to %d",
