@@ -1,4 +1,6 @@
-package discovery
+// Package record reads and writes what a node's record (ENR) tells of a beacon chain node: where libp2p can dial it, and
+// the entries of the consensus specs.
+package record
 
 import (
 	"net"
@@ -8,11 +10,13 @@ import (
 	"github.com/ethereum/go-ethereum/p2p/enr"
 	"github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
+
+	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
-// setEndpoints puts into the record where discovery listens. Which IP addresses others see is learnt, unless
+// SetEndpoints puts into the record where discovery listens. Which IP addresses others see is learnt, unless
 // some are given.
-func setEndpoints(ln *enode.LocalNode, listen netip.AddrPort, external []netip.Addr) {
+func SetEndpoints(ln *enode.LocalNode, listen netip.AddrPort, external []netip.Addr) {
 	ln.SetFallbackUDP(int(listen.Port()))
 	for _, ip := range external {
 		ln.SetStaticIP(net.IP(ip.Unmap().AsSlice()))
@@ -27,9 +31,9 @@ func setEndpoints(ln *enode.LocalNode, listen netip.AddrPort, external []netip.A
 	}
 }
 
-// setPorts puts into the record where the host listens, the first port of each kind. By EIP-778 a port without a twin
+// SetPorts puts into the record where the host listens, the first port of each kind. By EIP-778 a port without a twin
 // for IPv6 is that of both families: where the host does not listen on it by IPv6, the record has no IPv6 address.
-func setPorts(ln *enode.LocalNode, listening []multiaddr.Multiaddr) {
+func SetPorts(ln *enode.LocalNode, listening []multiaddr.Multiaddr) {
 	set := make(map[string]bool)
 	for _, addr := range listening {
 		if e := portEntry(addr); e != nil && !set[e.ENRKey()] {
@@ -76,3 +80,38 @@ func hasProtocol(addr multiaddr.Multiaddr, code int) bool {
 func endpoint(addr multiaddr.Multiaddr) multiaddr.Multiaddr {
 	return addr[:min(len(addr), 2)]
 }
+
+// The keys of the entries that the consensus specs define.
+const (
+	keyEth2     = "eth2"
+	keyAttnets  = "attnets"
+	keySyncnets = "syncnets"
+	keyCgc      = "cgc"
+	keyNfd      = "nfd"
+)
+
+// Entries returns what the record says of a node in an epoch, besides where it is.
+func Entries(n *ssz.Network, e ssz.Epoch, md *ssz.MetaDataV3) []enr.Entry {
+	all := []enr.Entry{
+		enr.WithEntry(keyEth2, ForkIDAt(n, e).AppendSSZ(nil)),
+		enr.WithEntry(keyAttnets, md.Attnets[:]),
+		enr.WithEntry(keySyncnets, md.Syncnets[:]),
+	}
+	if n.Config().Forks[ssz.Fulu].Epoch == ssz.FarFutureEpoch {
+		return all
+	}
+	next := NextDigestAt(n, e)
+	return append(all, enr.WithEntry(keyCgc, md.CustodyGroupCount), enr.WithEntry(keyNfd, next[:]))
+}
+
+// forkID returns the eth2 entry of a record.
+func forkID(r loader) (ForkID, error) {
+	var b []byte
+	if err := r.Load(enr.WithEntry(keyEth2, &b)); err != nil {
+		return ForkID{}, err
+	}
+	return DecodeForkID(b)
+}
+
+// A loader is a record.
+type loader interface{ Load(enr.Entry) error }

@@ -1,4 +1,4 @@
-package discovery
+package record
 
 import (
 	"errors"
@@ -39,7 +39,7 @@ func Candidate(node *enode.Node, n *ssz.Network, e ssz.Epoch) (peer.AddrInfo, er
 // AddrInfo returns where to dial a node by libp2p: by QUIC and TCP, as far as its record says. By EIP-778 a port
 // without a twin for IPv6 is that of both families.
 func AddrInfo(node *enode.Node) (peer.AddrInfo, error) {
-	id, err := peerID(node)
+	id, err := PeerID(node)
 	if err != nil {
 		return peer.AddrInfo{}, err
 	}
@@ -86,8 +86,8 @@ func addrs(family string, ip netip.Addr, quic, tcp uint16) (all []multiaddr.Mult
 	return all
 }
 
-// peerID returns the peer ID of a node's key.
-func peerID(node *enode.Node) (peer.ID, error) {
+// PeerID returns the peer ID of a node's key.
+func PeerID(node *enode.Node) (peer.ID, error) {
 	key := node.Pubkey()
 	if key == nil {
 		return "", errors.New("discovery: node has no secp256k1 key")

@@ -1,4 +1,4 @@
-package discovery_test
+package record_test
 
 import (
 	"bytes"
@@ -6,7 +6,7 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/seed-2dd5877b/reqresp/plugin/discovery"
+	"github.com/seed-2dd5877b/reqresp/plugin/discovery/internal/record"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
@@ -31,38 +31,38 @@ func TestForkIDsOfMainnet(t *testing.T) {
 		{419072, "8c9f62fe", 6, never, "00000000"},
 		{never, "8c9f62fe", 6, never, "00000000"},
 	} {
-		id := discovery.ForkIDAt(n, tt.epoch)
-		want := discovery.ForkID{NextVersion: ssz.Version{tt.version}, NextEpoch: tt.next}
+		id := record.ForkIDAt(n, tt.epoch)
+		want := record.ForkID{NextVersion: ssz.Version{tt.version}, NextEpoch: tt.next}
 		if err := want.Digest.UnmarshalText([]byte(tt.digest)); err != nil {
 			t.Fatal(err)
 		}
 		if id != want {
 			t.Errorf("epoch %d: %+v, want %+v", tt.epoch, id, want)
 		}
-		if got := discovery.NextDigestAt(n, tt.epoch); hex.EncodeToString(got[:]) != tt.nfd {
+		if got := record.NextDigestAt(n, tt.epoch); hex.EncodeToString(got[:]) != tt.nfd {
 			t.Errorf("epoch %d: next digest %v, want %s", tt.epoch, got, tt.nfd)
 		}
 	}
 }
 
 func TestForkIDEncoding(t *testing.T) {
-	id := discovery.ForkID{Digest: ssz.ForkDigest{1, 2, 3, 4}, NextVersion: ssz.Version{5, 6, 7, 8}, NextEpoch: 0x0807060504030201}
+	id := record.ForkID{Digest: ssz.ForkDigest{1, 2, 3, 4}, NextVersion: ssz.Version{5, 6, 7, 8}, NextEpoch: 0x0807060504030201}
 	want := []byte{1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 6, 7, 8}
 	if got := id.AppendSSZ(nil); !bytes.Equal(got, want) {
 		t.Errorf("encoded as %x", got)
 	}
 	for _, n := range []int{0, 15, 17} {
-		if _, err := discovery.DecodeForkID(make([]byte, n)); !errors.Is(err, discovery.ErrForkID) {
+		if _, err := record.DecodeForkID(make([]byte, n)); !errors.Is(err, record.ErrForkID) {
 			t.Errorf("%d bytes: %v", n, err)
 		}
 	}
 }
 
 func FuzzForkID(f *testing.F) {
-	f.Add(discovery.ForkIDAt(ssz.Mainnet(), 0).AppendSSZ(nil))
+	f.Add(record.ForkIDAt(ssz.Mainnet(), 0).AppendSSZ(nil))
 	f.Add([]byte{1})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		id, err := discovery.DecodeForkID(b)
+		id, err := record.DecodeForkID(b)
 		if (err == nil) != (len(b) == 16) {
 			t.Fatalf("%d bytes: %v", len(b), err)
 		}

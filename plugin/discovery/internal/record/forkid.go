@@ -1,4 +1,4 @@
-package discovery
+package record
 
 import (
 	"encoding/binary"

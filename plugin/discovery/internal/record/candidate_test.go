@@ -1,65 +1,21 @@
-package discovery_test
+package record_test
 
 import (
-	"crypto/ecdsa"
 	"errors"
 	"net"
 	"slices"
 	"testing"
 
-	gcrypto "github.com/ethereum/go-ethereum/crypto"
-	"github.com/ethereum/go-ethereum/p2p/enode"
 	"github.com/ethereum/go-ethereum/p2p/enr"
 	"github.com/ethereum/go-ethereum/rlp"
-	"github.com/libp2p/go-libp2p/core/crypto"
-	"github.com/libp2p/go-libp2p/core/peer"
 
-	"github.com/seed-2dd5877b/reqresp/plugin/discovery"
+	"github.com/seed-2dd5877b/reqresp/plugin/discovery/internal/record"
+	"github.com/seed-2dd5877b/reqresp/plugin/discovery/internal/recordtest"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
-func newKey(t testing.TB) *ecdsa.PrivateKey {
-	t.Helper()
-	key, err := gcrypto.GenerateKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
-// peerID is the libp2p identity of a key.
-func peerID(t testing.TB, key *ecdsa.PrivateKey) peer.ID {
-	t.Helper()
-	private, err := crypto.UnmarshalSecp256k1PrivateKey(gcrypto.FromECDSA(key))
-	if err != nil {
-		t.Fatal(err)
-	}
-	id, err := peer.IDFromPrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return id
-}
-
-// nodeOf returns a node whose record has the entries given.
-func nodeOf(t testing.TB, key *ecdsa.PrivateKey, entries ...enr.Entry) *enode.Node {
-	t.Helper()
-	var r enr.Record
-	for _, e := range entries {
-		r.Set(e)
-	}
-	if err := enode.SignV4(&r, key); err != nil {
-		t.Fatal(err)
-	}
-	n, err := enode.New(enode.ValidSchemes, &r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
-
 func eth2(digest ssz.ForkDigest) enr.Entry {
-	return enr.WithEntry("eth2", discovery.ForkID{Digest: digest}.AppendSSZ(nil))
+	return enr.WithEntry("eth2", record.ForkID{Digest: digest}.AppendSSZ(nil))
 }
 
 func TestCandidatesHaveTheForkDigest(t *testing.T) {
@@ -73,19 +29,19 @@ func TestCandidatesHaveTheForkDigest(t *testing.T) {
 		want  error
 	}{
 		{"of this fork", fulu + 100, eth2(after), nil},
-		{"of the fork before", fulu + 100, eth2(before), discovery.ErrOtherNetwork},
+		{"of the fork before", fulu + 100, eth2(before), record.ErrOtherNetwork},
 		{"of the fork before, just after the fork", fulu, eth2(before), nil},
-		{"of the next fork", fulu - 1, eth2(after), discovery.ErrOtherNetwork},
+		{"of the next fork", fulu - 1, eth2(after), record.ErrOtherNetwork},
 		{"at genesis", 0, eth2(n.DigestAt(0)), nil},
-		{"of another network", fulu, eth2(ssz.ForkDigest{1}), discovery.ErrOtherNetwork},
-		{"of the execution layer", fulu, enr.WithEntry("eth", []byte{1}), discovery.ErrOtherNetwork},
-		{"with an entry that is too short", fulu, enr.WithEntry("eth2", before[:]), discovery.ErrForkID},
-		{"with an entry that is no bytes", fulu, enr.WithEntry("eth2", []uint{1, 2}), discovery.ErrOtherNetwork},
+		{"of another network", fulu, eth2(ssz.ForkDigest{1}), record.ErrOtherNetwork},
+		{"of the execution layer", fulu, enr.WithEntry("eth", []byte{1}), record.ErrOtherNetwork},
+		{"with an entry that is too short", fulu, enr.WithEntry("eth2", before[:]), record.ErrForkID},
+		{"with an entry that is no bytes", fulu, enr.WithEntry("eth2", []uint{1, 2}), record.ErrOtherNetwork},
 	} {
-		key := newKey(t)
-		node := nodeOf(t, key, tt.entry, enr.IPv4(net.IPv4(192, 0, 2, 1)), enr.TCP(9000))
-		info, err := discovery.Candidate(node, n, tt.epoch)
-		if !errors.Is(err, tt.want) || err == nil && info.ID != peerID(t, key) {
+		key := recordtest.NewKey(t)
+		node := recordtest.Node(t, key, tt.entry, enr.IPv4(net.IPv4(192, 0, 2, 1)), enr.TCP(9000))
+		info, err := record.Candidate(node, n, tt.epoch)
+		if !errors.Is(err, tt.want) || err == nil && info.ID != recordtest.PeerID(t, key) {
 			t.Errorf("%s: %v, %v", tt.name, info, err)
 		}
 	}
@@ -122,12 +78,12 @@ func TestAddressesOfRecords(t *testing.T) {
 		{"port 0", []enr.Entry{ip4, enr.TCP(0), enr.QUIC(0)}, nil},
 		{"ports out of range", []enr.Entry{ip4, enr.WithEntry("tcp", uint32(70000))}, nil},
 	} {
-		info, err := discovery.AddrInfo(nodeOf(t, newKey(t), tt.entries...))
+		info, err := record.AddrInfo(recordtest.Node(t, recordtest.NewKey(t), tt.entries...))
 		var got []string
 		for _, addr := range info.Addrs {
 			got = append(got, addr.String())
 		}
-		if !slices.Equal(got, tt.want) || (err == nil) != (tt.want != nil) || err != nil && !errors.Is(err, discovery.ErrNoAddress) {
+		if !slices.Equal(got, tt.want) || (err == nil) != (tt.want != nil) || err != nil && !errors.Is(err, record.ErrNoAddress) {
 			t.Errorf("%s: %q, %v", tt.name, got, err)
 		}
 	}
@@ -136,8 +92,8 @@ func TestAddressesOfRecords(t *testing.T) {
 // Whatever a record says, it is a candidate with an address or an error.
 func FuzzCandidate(f *testing.F) {
 	n := ssz.Mainnet()
-	key := newKey(f)
-	id := discovery.ForkIDAt(n, 0).AppendSSZ(nil)
+	key := recordtest.NewKey(f)
+	id := record.ForkIDAt(n, 0).AppendSSZ(nil)
 	f.Add(id, []byte{192, 0, 2, 1}, []byte{0x23, 0x28}, []byte{0x23, 0x29})
 	f.Add(id[:3], []byte{}, []byte{1, 2, 3}, []byte{})
 	f.Fuzz(func(t *testing.T, eth2, ip, quic, tcp []byte) {
@@ -148,7 +104,7 @@ func FuzzCandidate(f *testing.F) {
 			}
 			entries = append(entries, enr.WithEntry(key, rlp.RawValue(mustRLP(value))))
 		}
-		info, err := discovery.Candidate(nodeOf(t, key, entries...), n, 0)
+		info, err := record.Candidate(recordtest.Node(t, key, entries...), n, 0)
 		if err == nil && (len(info.Addrs) == 0 || info.ID.Validate() != nil) {
 			t.Errorf("candidate %v", info)
 		}
@@ -161,4 +117,21 @@ func mustRLP(b []byte) []byte {
 		panic(err)
 	}
 	return enc
+}
+
+// go-ethereum panics if a node's own record is too large.
+func TestTheLargestRecordFits(t *testing.T) {
+	node := recordtest.Node(t, recordtest.NewKey(t), eth2(ssz.ForkDigest{1}),
+		enr.WithEntry("attnets", make([]byte, 8)), enr.WithEntry("syncnets", []byte{255}),
+		enr.WithEntry("cgc", uint64(1<<63)), enr.WithEntry("nfd", make([]byte, 4)),
+		enr.IPv4(net.IPv4(192, 0, 2, 1)), enr.TCP(60000), enr.QUIC(60000), enr.UDP(60000),
+		enr.IPv6(net.ParseIP("2001:db8::1")), enr.TCP6(60000), enr.QUIC6(60000), enr.UDP6(60000))
+	b, err := rlp.EncodeToBytes(node.Record())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const number = 8 // the longest sequence number takes so many bytes more
+	if len(b)+number > enr.SizeLimit {
+		t.Errorf("%d bytes, and up to %d for its number: %d are allowed", len(b), number, enr.SizeLimit)
+	}
 }
