@@ -101,7 +101,8 @@ func (g *Group) readBlock(ctx context.Context, r *e2store.Reader, slot ssz.Slot,
 			return Block{}, err
 		}
 		if _, end, _ := g.blockAt(slot); record.End() > end {
-			return Block{}, fault(off, slot, ErrRecord, "%d bytes of data reach into the next record at %d", record.Length, end)
+			return Block{}, fault(off, slot, ErrRecord,
+				"%d bytes of data reach into the next record at %d", record.Length, end)
 		}
 		var frames []byte
 		if frames, err = r.Data(ctx, maxBlockFrames); err == nil {

@@ -50,6 +50,9 @@ func TestOpenRefusesDamagedIndices(t *testing.T) {
 	first := join(firstFile)
 	stateIndex := len(first) - 32
 	blockIndex := stateIndex - 24 - 8*slotsPerEra
+	increment := func(at int) func([]byte) []byte {
+		return func(b []byte) []byte { b[at]++; return b }
+	}
 	word := func(at int, v int64) func([]byte) []byte {
 		return func(b []byte) []byte {
 			binary.LittleEndian.PutUint64(b[at:], uint64(v))
@@ -65,7 +68,7 @@ func TestOpenRefusesDamagedIndices(t *testing.T) {
 	}{
 		{"empty file", func([]byte) []byte { return nil }, era.ErrIndex, 0, era.NoSlot},
 		{"seven bytes", func(b []byte) []byte { return b[:7] }, era.ErrIndex, 7, era.NoSlot},
-		{"nothing but zeros", func(b []byte) []byte { return make([]byte, len(b)) }, era.ErrIndex, int64(len(first) - 8), era.NoSlot},
+		{"nothing but zeros", func([]byte) []byte { return make([]byte, 99) }, era.ErrIndex, 91, era.NoSlot},
 		{"nothing but the version", func(b []byte) []byte { return b[:8] }, era.ErrIndex, 0, era.NoSlot},
 		{"huge count", word(len(first)-8, -1), era.ErrIndex, int64(len(first) - 8), era.NoSlot},
 		{"count before the file", word(len(first)-8, 1<<16), era.ErrIndex, int64(len(first) - 8), era.NoSlot},
@@ -73,10 +76,10 @@ func TestOpenRefusesDamagedIndices(t *testing.T) {
 		{"count of two states", word(len(first)-8, 2), era.ErrIndex, int64(len(first) - 40), era.NoSlot},
 		{"huge count of blocks", word(stateIndex-8, 1<<40), era.ErrIndex, int64(stateIndex - 8), era.NoSlot},
 		{"other count of blocks", word(stateIndex-8, slotsPerEra-1), era.ErrIndex, int64(blockIndex + 8), era.NoSlot},
-		{"state index of another type", func(b []byte) []byte { b[stateIndex]++; return b }, era.ErrIndex, int64(stateIndex), era.NoSlot},
-		{"state index of another length", func(b []byte) []byte { b[stateIndex+2]++; return b }, era.ErrIndex, int64(stateIndex), era.NoSlot},
-		{"state index with reserved bytes", func(b []byte) []byte { b[stateIndex+7]++; return b }, era.ErrIndex, int64(stateIndex), era.NoSlot},
-		{"block index of another type", func(b []byte) []byte { b[blockIndex]++; return b }, era.ErrIndex, int64(blockIndex), era.NoSlot},
+		{"state index of another type", increment(stateIndex), era.ErrIndex, int64(stateIndex), era.NoSlot},
+		{"state index of another length", increment(stateIndex + 2), era.ErrIndex, int64(stateIndex), era.NoSlot},
+		{"state index with reserved bytes", increment(stateIndex + 7), era.ErrIndex, int64(stateIndex), era.NoSlot},
+		{"block index of another type", increment(blockIndex), era.ErrIndex, int64(blockIndex), era.NoSlot},
 		{"state of another slot", word(stateIndex+8, 128), era.ErrIndex, int64(blockIndex), era.NoSlot},
 		{"state of slot 0", word(stateIndex+8, 0), era.ErrIndex, 98486, era.NoSlot}, // the blocks are not a group
 		{"blocks of other slots", word(blockIndex+8, 1), era.ErrIndex, int64(blockIndex), era.NoSlot},
@@ -118,7 +121,8 @@ func TestOpenRefusesDamagedIndices(t *testing.T) {
 func TestOpenRefusesTruncatedFiles(t *testing.T) {
 	for _, v := range variants() {
 		for _, r := range records(t, v.file) {
-			for _, cut := range []int64{r.Offset, r.Offset + 4, r.DataOffset(), (r.DataOffset() + r.End()) / 2, r.End() - 1} {
+			middle := (r.DataOffset() + r.End()) / 2
+			for _, cut := range []int64{r.Offset, r.Offset + 4, r.DataOffset(), middle, r.End() - 1} {
 				f, err := era.NewFile(t.Context(), memory(v.file[:cut]), "")
 				if err == nil {
 					if groups := f.Groups(); len(groups) == len(v.eras) || r.Type != e2store.Version || cut != r.Offset {
@@ -181,7 +185,9 @@ func TestCheckNamesTheDamagedRecord(t *testing.T) {
 		if !isBlock || report == nil {
 			return
 		}
-		if !slices.ContainsFunc(report.Problems, func(e *era.Error) bool { return e.Slot == slot && e.Offset == r.Offset }) {
+		if !slices.ContainsFunc(report.Problems, func(e *era.Error) bool {
+			return e.Slot == slot && e.Offset == r.Offset
+		}) {
 			t.Errorf("bit in the block of slot %d at %d is flipped: %v", slot, at, err)
 		}
 		for _, e := range report.Problems {
@@ -419,7 +425,8 @@ func TestCheckWarnsOfWhatIsHarmless(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if len(report.Warnings) != 1 || !errors.Is(report.Warnings[0], test.want) || report.Warnings[0].Slot != test.slot {
+			warnings := report.Warnings
+			if len(warnings) != 1 || !errors.Is(warnings[0], test.want) || warnings[0].Slot != test.slot {
 				t.Errorf("warnings are %v: want %v", report.Warnings, test.want)
 			}
 		})
@@ -437,7 +444,8 @@ func TestCheckComparesTheName(t *testing.T) {
 		{"vecdev-00001-bd9082b2.era", false},
 		{"mainnet-00001-bd9082b1.era", false},
 	} {
-		if _, err := checkBytes(t.Context(), join(firstFile), test.name); errors.Is(err, era.ErrName) == test.ok || (err == nil) != test.ok {
+		_, err := checkBytes(t.Context(), join(firstFile), test.name)
+		if errors.Is(err, era.ErrName) == test.ok || (err == nil) != test.ok {
 			t.Errorf("%s: error is %v", test.name, err)
 		}
 	}

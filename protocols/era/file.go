@@ -54,8 +54,8 @@ func Open(ctx context.Context, path string) (_ *File, err error) {
 // directory; an empty one is not compared. If it succeeds the File owns the source, and closes it if it is an
 // [io.Closer].
 //
-// NewFile reads the slot indices, with one read for each group, from the last to the first, and keeps them in memory. It
-// needs no network: the indices say what they are about. What is wrong with them is an [*Error].
+// NewFile reads the slot indices, with one read for each group, from the last to the first, and keeps them in memory.
+// It needs no network: the indices say what they are about. What is wrong with them is an [*Error].
 func NewFile(ctx context.Context, src e2store.Source, name string) (*File, error) {
 	f := &File{src: src, name: name}
 	guess := uint64(slotsPerHistoricalRoot)
@@ -100,8 +100,8 @@ func (f *File) Close() error {
 // the slice.
 func (f *File) Groups() []*Group { return slices.Clone(f.groups) }
 
-// Slots returns the first slot of the file's eras and the one after the last. They are equal if the file has nothing but
-// the genesis state.
+// Slots returns the first slot of the file's eras and the one after the last. They are equal if the file has nothing
+// but the genesis state.
 func (f *File) Slots() (first, end ssz.Slot) {
 	first, _ = f.groups[0].Slots()
 	_, end = f.groups[len(f.groups)-1].Slots()
@@ -138,5 +138,6 @@ func (f *File) groupOf(slot ssz.Slot) (*Group, error) {
 
 // isRecordFault reports whether an error of package e2store is about a record, rather than that of a source.
 func isRecordFault(err error) bool {
-	return errors.Is(err, e2store.ErrTruncated) || errors.Is(err, e2store.ErrReserved) || errors.Is(err, e2store.ErrTooLarge)
+	return errors.Is(err, e2store.ErrTruncated) || errors.Is(err, e2store.ErrReserved) ||
+		errors.Is(err, e2store.ErrTooLarge)
 }

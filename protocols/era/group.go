@@ -125,7 +125,8 @@ func (g *Group) resolve() error {
 	first := g.firstIndex()
 	state := g.states.entries[0]
 	if state < e2store.HeaderSize || state > first-minState {
-		return fault(g.states.entryOffset(0), g.StateSlot(), ErrIndex, "state at offset %d, the index is at %d", state, first)
+		return fault(g.states.entryOffset(0), g.StateSlot(), ErrIndex,
+			"state at offset %d, the index is at %d", state, first)
 	}
 	g.clearVersionEntries()
 	last, begin := int64(0), state

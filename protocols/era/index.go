@@ -101,3 +101,16 @@ func signExtend(v int64) (int64, bool) {
 func (x *slotIndex) entryOffset(i int) int64 {
 	return x.offset + e2store.HeaderSize + wordSize*int64(i+1)
 }
+
+// appendIndex appends the data of an index whose record begins at an offset of the file. The entries are offsets in
+// the file, or 0 for empty slots.
+func appendIndex(dst []byte, offset int64, first ssz.Slot, entries []int64) []byte {
+	dst = binary.LittleEndian.AppendUint64(dst, uint64(first))
+	for _, v := range entries {
+		if v != 0 {
+			v -= offset
+		}
+		dst = binary.LittleEndian.AppendUint64(dst, uint64(v))
+	}
+	return binary.LittleEndian.AppendUint64(dst, uint64(len(entries)))
+}

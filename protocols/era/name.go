@@ -33,7 +33,7 @@ func ParseName(name string) (Name, error) {
 		copy(n.Root[:], root)
 	}
 	if n.String() != name {
-		return Name{}, fmt.Errorf("%w: %q: want a root of 8 lower-case hexadecimal digits, and %s", ErrName, name, extension)
+		return Name{}, fmt.Errorf("%w: %q: want 8 lower-case hexadecimal digits and %s", ErrName, name, extension)
 	}
 	return n, nil
 }

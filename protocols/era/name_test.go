@@ -31,7 +31,8 @@ func TestParseNameRefuses(t *testing.T) {
 	for _, name := range []string{
 		"", ".era", "mainnet.era", "mainnet-00001.era", "mainnet-00001-40cf2f3c", "mainnet-00001-40cf2f3c.era1",
 		"-00001-40cf2f3c.era", "mainnet-0001-40cf2f3c.era", "mainnet-000001-40cf2f3c.era", "mainnet-+0001-40cf2f3c.era",
-		"mainnet-00001-40CF2F3C.era", "mainnet-00001-40cf2f.era", "mainnet-00001-40cf2f3c00.era", "mainnet-00001-40cf2f3g.era",
+		"mainnet-00001-40CF2F3C.era", "mainnet-00001-40cf2f.era",
+		"mainnet-00001-40cf2f3c00.era", "mainnet-00001-40cf2f3g.era",
 		"mainnet-00001-.era", "mainnet--40cf2f3c.era", "dir/mainnet-00001-40cf2f3c.era", `dir\mainnet-00001-40cf2f3c.era`,
 		"vecdev-00001-bd9082b1.no-genesis-block.era",
 	} {

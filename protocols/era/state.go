@@ -154,7 +154,8 @@ func (s *State) part(path ...string) []byte {
 // checkNetwork checks that the state is one of the network.
 func (s *State) checkNetwork(n *ssz.Network) error {
 	if v := s.part("fork", "current_version"); !bytes.Equal(v, versionOf(n, s.fork)) {
-		return fmt.Errorf("%w: fork version %#x at slot %d: want %#x of %v", ErrState, v, s.slot, versionOf(n, s.fork), s.fork)
+		return fmt.Errorf("%w: fork version %#x: want %#x, that of %v, at slot %d", ErrState, v,
+			versionOf(n, s.fork), s.fork, s.slot)
 	}
 	if r := ssz.Root(s.part("genesis_validators_root")); r != n.GenesisValidatorsRoot() {
 		return fmt.Errorf("%w: genesis validators root %v: want %v", ErrState, r, n.GenesisValidatorsRoot())

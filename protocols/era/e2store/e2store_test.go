@@ -54,7 +54,8 @@ func TestGoldenRecords(t *testing.T) {
 	if !bytes.Equal(file.Bytes(), golden) || w.Offset() != int64(len(golden)) {
 		t.Errorf("file is %x, its end at %d: want %x", file.Bytes(), w.Offset(), golden)
 	}
-	if b := e2store.AppendRecord(e2store.AppendRecord(nil, 0x6532, nil), 0x2232, []byte{1, 2, 3, 4}); !bytes.Equal(b, golden) {
+	b := e2store.AppendRecord(nil, 0x6532, nil)
+	if b = e2store.AppendRecord(b, 0x2232, []byte{1, 2, 3, 4}); !bytes.Equal(b, golden) {
 		t.Errorf("AppendRecord makes %x", b)
 	}
 }
@@ -84,8 +85,9 @@ func TestReaderReadsRecords(t *testing.T) {
 func TestTypesPrintTheirNames(t *testing.T) {
 	for typ, want := range map[e2store.Type]string{
 		e2store.Empty: "Empty", e2store.Version: "Version", e2store.SlotIndex: "SlotIndex",
-		e2store.CompressedSignedBeaconBlock: "CompressedSignedBeaconBlock", e2store.CompressedBeaconState: "CompressedBeaconState",
-		0x8001: "0x8001",
+		e2store.CompressedSignedBeaconBlock: "CompressedSignedBeaconBlock",
+		e2store.CompressedBeaconState:       "CompressedBeaconState",
+		0x8001:                              "0x8001",
 	} {
 		if got := typ.String(); got != want {
 			t.Errorf("%#04x is %q: want %q", uint16(typ), got, want)
@@ -147,10 +149,12 @@ func TestRecordsEndWhereTheyHaveTo(t *testing.T) {
 	if _, err := e2store.AppendData(t.Context(), of(golden), nil, record, 3); !errors.Is(err, e2store.ErrTooLarge) {
 		t.Errorf("error of data over the limit is %v", err)
 	}
-	if got, err := e2store.AppendData(t.Context(), of(golden), []byte{0}, record, 4); err != nil || !bytes.Equal(got, []byte{0, 1, 2, 3, 4}) {
+	got, err := e2store.AppendData(t.Context(), of(golden), []byte{0}, record, 4)
+	if err != nil || !bytes.Equal(got, []byte{0, 1, 2, 3, 4}) {
 		t.Errorf("data is %x, %v", got, err)
 	}
-	if got, err := io.ReadAll(e2store.NewDataReader(t.Context(), of(golden), record)); err != nil || !bytes.Equal(got, []byte{1, 2, 3, 4}) {
+	got, err = io.ReadAll(e2store.NewDataReader(t.Context(), of(golden), record))
+	if err != nil || !bytes.Equal(got, []byte{1, 2, 3, 4}) {
 		t.Errorf("data by NewDataReader is %x, %v", got, err)
 	}
 }
@@ -224,7 +228,8 @@ func TestReaderSkips(t *testing.T) {
 		if err != nil || record.Offset != off {
 			t.Fatalf("record at %d is %+v, %v", off, record, err)
 		}
-		if data, err := r.Data(t.Context(), 3<<20); err != nil || !bytes.Equal(data, bytes.Repeat([]byte{byte(record.Type)}, int(record.Length))) {
+		want := bytes.Repeat([]byte{byte(record.Type)}, int(record.Length))
+		if data, err := r.Data(t.Context(), 3<<20); err != nil || !bytes.Equal(data, want) {
 			t.Errorf("data of the record at %d: %v", off, err)
 		}
 	}
@@ -320,7 +325,8 @@ func FuzzReader(f *testing.F) {
 				return
 			}
 			data, err := r.Data(context.Background(), e2store.MaxLength)
-			if err != nil || record.Offset != end || !bytes.Equal(e2store.AppendRecord(nil, record.Type, data), b[end:record.End()]) {
+			again := e2store.AppendRecord(nil, record.Type, data)
+			if err != nil || record.Offset != end || !bytes.Equal(again, b[end:record.End()]) {
 				t.Fatalf("record is %+v, data %x, error %v", record, data, err)
 			}
 			end = record.End()

@@ -13,8 +13,8 @@ type Writer struct {
 	err error
 }
 
-// NewWriter returns a Writer that appends to w, whose next byte has the offset off in the file: 0 in a new file. It does
-// not buffer: a record is two writes, of its header and its data.
+// NewWriter returns a Writer that appends to w, whose next byte has the offset off in the file: 0 in a new file. It
+// does not buffer: a record is two writes, of its header and its data.
 func NewWriter(w io.Writer, off int64) *Writer {
 	return &Writer{w: w, off: off}
 }
