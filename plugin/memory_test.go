@@ -9,6 +9,7 @@ import (
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"github.com/seed-2dd5877b/reqresp/internal/simtest"
 	"github.com/seed-2dd5877b/reqresp/limits/score"
 	"github.com/seed-2dd5877b/reqresp/plugin/resources"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
@@ -54,14 +55,14 @@ func TestMemoryBoundsTheStreamsOfAPeer(t *testing.T) {
 		}
 	}
 	stat := func() network.ScopeStat { return manager.(rcmgr.ResourceManagerState).Stat().Peers[h.ID()] }
-	waitFor(t, "surplus streams to be refused", func() bool {
+	simtest.WaitFor(t, "surplus streams to be refused", func() bool {
 		return service.Server().Refused() > 0 && service.Server().Serving()[h.ID()] == plan.MaxStreamsPerPeer
 	})
 	if got := stat(); got.NumStreamsInbound > plan.PeerStreams || got.Memory > plan.PeerMemory {
 		t.Errorf("a peer has %v, want %d streams and %d bytes at most", got, plan.PeerStreams, plan.PeerMemory)
 	}
 	_ = h.Close()
-	waitFor(t, "the peer to be gone", func() bool { return stat() == network.ScopeStat{} })
+	simtest.WaitFor(t, "the peer to be gone", func() bool { return stat() == network.ScopeStat{} })
 }
 
 func specNamed(t *testing.T, name string) *reqresp.Spec {
@@ -86,7 +87,7 @@ func TestPeerThatNeverNegotiatesIsBanned(t *testing.T) {
 	if err := h.Connect(t.Context(), addrOf(t, service.Host(), "tcp")); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, "the peer to be banned and disconnected", func() bool {
+	simtest.WaitFor(t, "the peer to be banned and disconnected", func() bool {
 		for _, conn := range h.Network().ConnsToPeer(service.Host().ID()) {
 			if stream, err := conn.NewStream(t.Context()); err == nil {
 				_, _ = io.WriteString(stream, "\x13")

@@ -14,9 +14,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
-	"github.com/libp2p/go-libp2p/x/simlibp2p"
-	"github.com/marcopolo/simnet"
 
+	"github.com/seed-2dd5877b/reqresp/internal/simtest"
 	"github.com/seed-2dd5877b/reqresp/limits"
 	"github.com/seed-2dd5877b/reqresp/limits/score"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
@@ -149,19 +148,8 @@ func TestMiddlewarePenalisesWhatPeersDoWrong(t *testing.T) {
 // simulatedPair returns two hosts on a simulated network.
 func simulatedPair(t *testing.T) (client, server host.Host) {
 	t.Helper()
-	link := simnet.LinkSettings{BitsPerSecond: 100 * simlibp2p.OneMbps}
-	nw, meta, err := simlibp2p.SimpleLibp2pNetwork([]simlibp2p.NodeLinkSettingsAndCount{{
-		LinkSettings: simnet.NodeBiDiLinkSettings{Downlink: link, Uplink: link}, Count: 2,
-	}}, simnet.StaticLatency(10*time.Millisecond), simlibp2p.NetworkSettings{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	nw.Start()
-	t.Cleanup(nw.Close)
-	for _, h := range meta.Nodes {
-		t.Cleanup(func() { _ = h.Close() })
-	}
-	return meta.Nodes[0], meta.Nodes[1]
+	n := simtest.New(t, simtest.Options{})
+	return n.Hosts[0], n.Hosts[1]
 }
 
 // Whether a host keeps them out or not, nothing is served to peers that are banned.

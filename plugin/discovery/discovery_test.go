@@ -10,13 +10,13 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/ethereum/go-ethereum/p2p/enode"
 	"github.com/ethereum/go-ethereum/p2p/enr"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
 
+	"github.com/seed-2dd5877b/reqresp/internal/simtest"
 	"github.com/seed-2dd5877b/reqresp/plugin/devchain"
 	"github.com/seed-2dd5877b/reqresp/plugin/discovery"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
@@ -101,30 +101,14 @@ func startFinder(t *testing.T, key *ecdsa.PrivateKey, l *local, opts discovery.O
 	return f
 }
 
-// waitFor polls, as what it waits for has no event to wait on.
-func waitFor(t *testing.T, what string, done func() bool) {
-	t.Helper()
-	deadline := time.NewTimer(time.Minute)
-	defer deadline.Stop()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for !done() {
-		select {
-		case <-tick.C:
-		case <-deadline.C:
-			t.Fatalf("waited for %s in vain", what)
-		}
-	}
-}
-
 func TestNodesOfANetworkFindEachOther(t *testing.T) {
 	dev, mainnet := devchain.Network(), ssz.Mainnet()
 	boot := startFinder(t, newKey(t), newLocal(mainnet, 0), discovery.Options{})
 	opts := discovery.Options{BootNodes: []string{boot.Record()}}
 	a := startFinder(t, newKey(t), newLocal(dev, 2), opts)
 	b := startFinder(t, newKey(t), newLocal(dev, 2), opts)
-	waitFor(t, "a to find b", func() bool { _, ok := a.get(b.id); return ok })
-	waitFor(t, "b to find a", func() bool { _, ok := b.get(a.id); return ok })
+	simtest.WaitFor(t, "a to find b", func() bool { _, ok := a.get(b.id); return ok })
+	simtest.WaitFor(t, "b to find a", func() bool { _, ok := b.get(a.id); return ok })
 	info, _ := a.get(b.id)
 	want := listening("/ip4/127.0.0.1/udp/4001/quic-v1", "/ip4/127.0.0.1/tcp/4000")
 	if len(info.Addrs) != 2 || !info.Addrs[0].Equal(want[0]) || !info.Addrs[1].Equal(want[1]) {
@@ -177,8 +161,8 @@ func TestTheRecordFollowsForksAndMetaData(t *testing.T) {
 	}
 	l.epoch.Store(2)
 	l.md.Store(&ssz.MetaDataV3{SeqNumber: 1, Attnets: [8]byte{1, 7: 128}, Syncnets: [1]byte{3}, CustodyGroupCount: 128})
-	waitFor(t, "a new record", func() bool { return parse(t, f.Record()).Seq() > n.Seq() })
-	waitFor(t, "all of it", func() bool {
+	simtest.WaitFor(t, "a new record", func() bool { return parse(t, f.Record()).Seq() > n.Seq() })
+	simtest.WaitFor(t, "all of it", func() bool {
 		n = parse(t, f.Record())
 		id, _ := discovery.DecodeForkID(load[[]byte](t, n, "eth2"))
 		return id == discovery.ForkIDAt(devchain.Network(), 2) && load[uint64](t, n, "cgc") == 128

@@ -22,6 +22,7 @@ import (
 	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 
+	"github.com/seed-2dd5877b/reqresp/internal/simtest"
 	"github.com/seed-2dd5877b/reqresp/plugin/resources"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 	"github.com/seed-2dd5877b/reqresp/protocols/requestresponse/chunked"
@@ -45,13 +46,7 @@ var transports = []struct {
 
 func newHost(t *testing.T, options []libp2p.Option, manager network.ResourceManager) host.Host {
 	t.Helper()
-	h, err := libp2p.New(append(slices.Clip(options), libp2p.ResourceManager(manager),
-		libp2p.DisableRelay(), libp2p.DisableMetrics(), libp2p.DisableIdentifyAddressDiscovery())...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = h.Close() })
-	return h
+	return simtest.NewHost(t, append(slices.Clip(options), libp2p.ResourceManager(manager))...)
 }
 
 // The methods of the tests answer an honest request with what it says, and others with more than

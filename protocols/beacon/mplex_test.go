@@ -18,6 +18,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peerstore"
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 
+	"github.com/seed-2dd5877b/reqresp/internal/simtest"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon/beacontest"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
@@ -33,8 +34,8 @@ func mplexPair(t *testing.T, memory int64) (client, server host.Host) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client = newHost(t, append(slices.Clip(transports["mplex"]), libp2p.ResourceManager(manager)))
-	server = newHost(t, transports["mplex"])
+	client = simtest.NewHost(t, append(slices.Clip(transports["mplex"]), libp2p.ResourceManager(manager))...)
+	server = simtest.NewHost(t, transports["mplex"]...)
 	client.Peerstore().AddAddrs(server.ID(), server.Addrs(), peerstore.PermanentAddrTTL)
 	connect(t, client, server)
 	return client, server

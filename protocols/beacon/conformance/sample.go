@@ -67,7 +67,7 @@ func (s *session) takeSample(ctx context.Context, r *Rule, p *beacon.Protocol) *
 	return taken
 }
 
-// wireOf lays out a request.
+// wireOf encodes a request.
 func wireOf(p *beacon.Protocol, message []byte) []byte {
 	if p.Request == "" {
 		return nil
@@ -166,7 +166,7 @@ func readErrorMessage(r *bytes.Reader) error {
 }
 
 // trySample passes if a sample has no fault in a part. With chunks it takes some to tell.
-func trySample(at part, chunks bool) func(context.Context, *session, *Rule) (string, error) {
+func trySample(at part, chunks bool) trier {
 	return func(ctx context.Context, s *session, r *Rule) (string, error) {
 		t, err := s.sampleOf(ctx, r)
 		switch {
