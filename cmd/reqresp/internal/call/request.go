@@ -86,7 +86,7 @@ func (r *Request) Check(f *beacon.Family) error {
 }
 
 func (r *Request) checkFlags(m method, row *beacon.Protocol) error {
-	single := row.Spec().Kind != reqresp.KindStream
+	single := row.Spec().Kind() != reqresp.KindStream
 	for _, s := range r.flags {
 		switch takes := slices.Contains(m.flags, s.Flag) || s.Flag == "ssz" || s.Flag == "out" && !single; {
 		case s.Given() && !takes:

@@ -117,7 +117,7 @@ func (c *Config) resolveDiscovery() error {
 func Methods() []string {
 	names := slices.Collect(maps.Keys(quota.Served()))
 	for _, spec := range beacon.NewFamily(ssz.Mainnet()).Specs() {
-		names = append(names, spec.Name)
+		names = append(names, spec.Name())
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
