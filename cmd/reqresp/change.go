@@ -14,6 +14,7 @@ import (
 	"github.com/seed-2dd5877b/reqresp/limits/score"
 	"github.com/seed-2dd5877b/reqresp/plugin/api"
 	"github.com/seed-2dd5877b/reqresp/plugin/client"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 )
 
 // changes are the commands that change something.
@@ -149,15 +150,15 @@ func rateOf[R any, P interface {
 	return rate, nil
 }
 
-func connectPeer(ctx context.Context, cmd *cli.Command, c *client.Client) (api.Status, error) {
+func connectPeer(ctx context.Context, cmd *cli.Command, c *client.Client) (beacon.Status, error) {
 	name := cmd.Args().First()
 	if _, err := parsePeer(cmd, name); err != nil {
-		return api.Status{}, err
+		return beacon.Status{}, err
 	}
 	return c.Connect(ctx, name)
 }
 
-func (a *app) showStatus(s api.Status) *table {
+func (a *app) showStatus(s beacon.Status) *table {
 	t := newTable(a.stdout)
 	statusRows(t, &s)
 	return t
