@@ -12,7 +12,7 @@ import (
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
 
-// Support tells which sides of a protocol are offered. The values are rust-libp2p's
+// Support is which sides of a protocol are offered. The values are rust-libp2p's
 // ProtocolSupport.
 type Support uint8
 
