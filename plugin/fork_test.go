@@ -89,7 +89,7 @@ func TestANodeCrossesAForkWhileItSyncs(t *testing.T) {
 		var slots []ssz.Slot // the slots in which the source was asked for blocks
 		slow := func(next reqresp.HandlerFunc) reqresp.HandlerFunc {
 			return func(ctx context.Context, in *reqresp.Inbound) error {
-				if in.Spec().Name == "beacon_blocks_by_range" {
+				if in.Spec().Name() == "beacon_blocks_by_range" {
 					slots = append(slots, n.SlotAt(time.Now()))
 					time.Sleep(time.Second)
 				}

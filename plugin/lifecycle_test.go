@@ -239,7 +239,7 @@ func TestStopIsBounded(t *testing.T) {
 	simulate(t, 1000, func(t *testing.T, a, b host.Host) {
 		slow := func(next reqresp.HandlerFunc) reqresp.HandlerFunc {
 			return func(ctx context.Context, in *reqresp.Inbound) error {
-				if in.Spec().Name == "beacon_blocks_by_range" {
+				if in.Spec().Name() == "beacon_blocks_by_range" {
 					<-ctx.Done()
 				}
 				return next(ctx, in)

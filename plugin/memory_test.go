@@ -47,7 +47,7 @@ func TestMemoryBoundsTheStreamsOfAPeer(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Half of a request, as often as there may be streams.
-	ping := specNamed(t, "ping").Protocols[0]
+	ping := specNamed(t, "ping").Protocols()[0]
 	for range plan.PeerStreams {
 		stream, err := h.NewStream(t.Context(), service.Host().ID(), ping)
 		if err == nil {
@@ -68,7 +68,7 @@ func TestMemoryBoundsTheStreamsOfAPeer(t *testing.T) {
 func specNamed(t *testing.T, name string) *reqresp.Spec {
 	t.Helper()
 	for _, spec := range beacon.NewFamily(ssz.Mainnet()).Specs() {
-		if spec.Name == name {
+		if spec.Name() == name {
 			return spec
 		}
 	}

@@ -52,10 +52,13 @@ func TestMetricsOfASync(t *testing.T) {
 	var mu sync.Mutex
 	told := make(map[string]int)
 	cfg := devConfig()
-	cfg.ServerTrace = &reqresp.ServerTrace{Done: func(info reqresp.InboundInfo, _ reqresp.Result) {
+	cfg.Trace = &reqresp.Trace{Done: func(x *reqresp.Exchange) {
+		if !x.Inbound {
+			return
+		}
 		mu.Lock()
 		defer mu.Unlock()
-		told[info.Spec.Name]++
+		told[x.Spec.Name()]++
 	}}
 	_, server := start(t, t.TempDir(), cfg)
 	fill(t, server.Store())

@@ -70,9 +70,9 @@ func serveSizes(t *testing.T, h host.Host, book *score.Book) {
 		t.Fatal(err)
 	}
 	srv := reqresp.NewServer(h, &reqresp.ServerOptions{
-		Pacer: limiter, Middleware: []reqresp.Middleware{book.Middleware()}, MaxMemory: serverMemory,
+		Limiter: limiter, Middleware: []reqresp.Middleware{book.Middleware()}, MaxMemory: serverMemory,
 	})
-	desc := reqresp.NewStream[size, size](reqresp.Family{Prefix: "/test", Codec: sizeCodec{}}, "sizes", reqresp.Limits{}, 1)
+	desc := reqresp.NewStream[size, size](reqresp.Family{Prefix: "/test", Codec: sizeCodec{}}, "sizes", 1)
 	srv.Register(desc.Serve(func(_ context.Context, _ peer.ID, req *size, send func(*size) error) error {
 		switch *req {
 		case 1:
@@ -210,7 +210,7 @@ func TestMiddlewarePenalisesBytesAfterARequest(t *testing.T) {
 		book := newBook(t, &score.Options{Config: score.Config{HalfLife: 100_000 * time.Hour}})
 		client, server := simulatedPair(t)
 		srv := reqresp.NewServer(server, &reqresp.ServerOptions{Middleware: []reqresp.Middleware{book.Middleware()}})
-		waits := reqresp.NewStream[size, size](reqresp.Family{Prefix: "/test", Codec: prefixCodec{}}, "sizes", reqresp.Limits{}, 1)
+		waits := reqresp.NewStream[size, size](reqresp.Family{Prefix: "/test", Codec: prefixCodec{}}, "sizes", 1)
 		srv.Register(waits.Serve(func(ctx context.Context, _ peer.ID, _ *size, _ func(*size) error) error {
 			<-ctx.Done()
 			return ctx.Err()

@@ -25,8 +25,8 @@ import (
 	"github.com/seed-2dd5877b/reqresp/internal/simtest"
 	"github.com/seed-2dd5877b/reqresp/plugin/resources"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
-	"github.com/seed-2dd5877b/reqresp/protocols/reqresp/chunked"
-	"github.com/seed-2dd5877b/reqresp/protocols/reqresp/json"
+	"github.com/seed-2dd5877b/reqresp/protocols/requestresponse/chunked"
+	"github.com/seed-2dd5877b/reqresp/protocols/requestresponse/json"
 )
 
 var transports = []struct {
@@ -55,7 +55,7 @@ var (
 	family  = reqresp.Family{Prefix: "/attacked", Codec: chunked.Codec{Inner: json.Codec{}}}
 	methods = func() (all []reqresp.Stream[string, string]) {
 		for i := range 8 {
-			all = append(all, reqresp.NewStream[string, string](family, fmt.Sprint("method", i), reqresp.Limits{MaxRequest: 1 << 16, MaxResponse: 1 << 20}, 1))
+			all = append(all, reqresp.NewStream[string, string](family, fmt.Sprint("method", i), 1).WithLimits(reqresp.Limits{MaxRequest: 1 << 16, MaxResponse: 1 << 20}))
 		}
 		return all
 	}()
@@ -157,7 +157,7 @@ func (a *attacker) open(ctx context.Context) error {
 	}
 	n := a.opened.Add(1)
 	_ = stream.SetWriteDeadline(time.Now().Add(time.Minute))
-	id := methods[int(n)%a.attack.methods].Spec().Protocols[0]
+	id := methods[int(n)%a.attack.methods].Spec().Protocols()[0]
 	if _, err := io.WriteString(stream, a.attack.wire(string(id))); err == nil && a.attack.ends {
 		_ = stream.CloseWrite()
 	}

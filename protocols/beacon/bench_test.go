@@ -238,7 +238,7 @@ func BenchmarkReceiveBlock(b *testing.B) {
 	}{
 		{"read", func() {
 			r := bufio.NewReader(bytes.NewReader(chunk(block)))
-			must(0, spec.Codec.ReadResponse(r, idByRange, spec.Limits.MaxResponse, new(beacon.Block)))
+			must(0, spec.Codec().ReadResponse(r, idByRange, spec.Limits().MaxResponse, new(beacon.Block)))
 		}},
 		{"check", func() { must(0, devNetwork().CheckBlock(block.Fork, block.SSZ)) }},
 		{"check and decode", func() { must(devNetwork().DecodeBlock(block.Fork, block.SSZ)) }},

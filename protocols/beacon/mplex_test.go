@@ -51,20 +51,24 @@ type requests struct {
 
 func newRequests() *requests { return &requests{ended: make(chan string, 1000)} }
 
-func (r *requests) clientTrace() *reqresp.ClientTrace {
-	return &reqresp.ClientTrace{Start: func(i reqresp.OutboundInfo) {
-		if i.Spec.Name == "ping" {
+func (r *requests) clientTrace() *reqresp.Trace {
+	return &reqresp.Trace{Start: func(i *reqresp.Exchange) {
+		if i.Spec.Name() == "ping" {
 			return
 		}
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.begun++
-		r.last = i.Spec.Name
+		r.last = i.Spec.Name()
 	}}
 }
 
-func (r *requests) serverTrace() *reqresp.ServerTrace {
-	return &reqresp.ServerTrace{Done: func(i reqresp.InboundInfo, _ reqresp.Result) { r.ended <- i.Spec.Name }}
+func (r *requests) serverTrace() *reqresp.Trace {
+	return &reqresp.Trace{Done: func(x *reqresp.Exchange) {
+		if x.Inbound {
+			r.ended <- x.Spec.Name()
+		}
+	}}
 }
 
 func (r *requests) count() int {

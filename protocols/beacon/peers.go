@@ -1,7 +1,6 @@
 package beacon
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -218,41 +217,21 @@ type PeerTrace struct {
 
 // isData reports whether a method is for the chain's data, and not for what peers tell of themselves.
 func isData(spec *reqresp.Spec) bool {
-	switch spec.Name {
+	switch spec.Name() {
 	case "status", "goodbye", "ping", "metadata":
 		return false
 	}
 	return true
 }
 
-// servedTrace returns hooks that call Used besides others.
-func (t *PeerTrace) servedTrace(next *reqresp.ServerTrace) *reqresp.ServerTrace {
-	hooks := *cmp.Or(next, new(reqresp.ServerTrace))
-	of := func(i reqresp.InboundInfo) (peer.ID, *reqresp.Spec) { return i.Peer, i.Spec }
-	hooks.Done = usedTrace(t.Used, hooks.Done, of)
-	return &hooks
-}
-
-// askedTrace is servedTrace for the calls of a client.
-func (t *PeerTrace) askedTrace(next *reqresp.ClientTrace) *reqresp.ClientTrace {
-	hooks := *cmp.Or(next, new(reqresp.ClientTrace))
-	of := func(i reqresp.OutboundInfo) (peer.ID, *reqresp.Spec) { return i.Peer, i.Spec }
-	hooks.Done = usedTrace(t.Used, hooks.Done, of)
-	return &hooks
-}
-
-func usedTrace[Info any](
-	used func(peer.ID), next func(Info, reqresp.Result), of func(Info) (peer.ID, *reqresp.Spec),
-) func(Info, reqresp.Result) {
-	if used == nil {
-		return next
+// usedTrace returns the hooks that call Used.
+func (t *PeerTrace) usedTrace() *reqresp.Trace {
+	if t.Used == nil {
+		return nil
 	}
-	return func(info Info, r reqresp.Result) {
-		if id, spec := of(info); r.Chunks > 0 && isData(spec) {
-			used(id)
+	return &reqresp.Trace{Done: func(x *reqresp.Exchange) {
+		if x.Chunks > 0 && isData(x.Spec) {
+			t.Used(x.Peer)
 		}
-		if next != nil {
-			next(info, r)
-		}
-	}
+	}}
 }

@@ -21,7 +21,7 @@ import (
 // ready.
 type ServerOptions struct {
 	// Pacer limits the rate at which peers are served, see package limits. Nil means no limit.
-	Pacer reqresp.Pacer
+	Pacer reqresp.Limiter
 	// Middleware wraps every exchange, the first outermost.
 	Middleware []reqresp.Middleware
 	// MaxStreams and MaxMemory bound the streams served at a time and the bytes of their
@@ -32,15 +32,11 @@ type ServerOptions struct {
 	// for every such request, concurrently. Nil answers with sequence number 0, no
 	// subnets and CUSTODY_REQUIREMENT, the smallest custody group count allowed.
 	MetaData func() ssz.MetaDataV3
-	// Trace has the hooks that are called for exchanges that are served. Nil means none.
-	Trace *reqresp.ServerTrace
+	// Trace has the hooks that are called for the exchanges that are served and for the calls of the server's own
+	// client. The sizes in it are those of the SSZ. Nil means none.
+	Trace *reqresp.Trace
 	// CallPacer limits the rate of the server's own client; see [ClientOptions]. Nil means no limit.
-	CallPacer reqresp.CallPacer
-	// ClientTrace has the hooks that are called for calls of the server's own client. Nil means none.
-	ClientTrace *reqresp.ClientTrace
-	// Payloads, if not nil, is called with every message that the server or its client has decoded or encoded,
-	// by many goroutines at once. It should return soon.
-	Payloads func(Payload)
+	CallPacer reqresp.CallLimiter
 	// PeerTrace has the hooks that are called with what peers say of themselves. Nil means none.
 	PeerTrace *PeerTrace
 	// Now is the clock, from which the current fork follows. Nil means time.Now.
@@ -104,18 +100,16 @@ func NewServer(h host.Host, network *ssz.Network, chain Chain, opts *ServerOptio
 	o.PeerTrace = cmp.Or(o.PeerTrace, new(PeerTrace))
 	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
 	family := NewFamily(network)
-	family.hooks.payloads = o.Payloads
+	o.Trace = reqresp.JoinTraces(o.PeerTrace.usedTrace(), o.Trace)
 	s := &Server{
-		host:    h,
-		chain:   chain,
-		sources: chain.Sources(),
-		family:  family,
-		opts:    o,
-		log:     o.Logger,
-		engine:  reqresp.NewServer(h, engineOptions(o)),
-		client: NewClient(h, family, &ClientOptions{
-			Pacer: o.CallPacer, Trace: o.PeerTrace.askedTrace(o.ClientTrace),
-		}),
+		host:          h,
+		chain:         chain,
+		sources:       chain.Sources(),
+		family:        family,
+		opts:          o,
+		log:           o.Logger,
+		engine:        reqresp.NewServer(h, engineOptions(o)),
+		client:        NewClient(h, family, &ClientOptions{Pacer: o.CallPacer, Trace: o.Trace}),
 		peers:         make(map[peer.ID]Status),
 		disconnecting: make(map[peer.ID]bool),
 		done:          make(chan struct{}),
@@ -133,11 +127,11 @@ func NewServer(h host.Host, network *ssz.Network, chain Chain, opts *ServerOptio
 
 func engineOptions(o ServerOptions) *reqresp.ServerOptions {
 	return &reqresp.ServerOptions{
-		Pacer:      o.Pacer,
+		Limiter:    o.Pacer,
 		Middleware: o.Middleware,
 		MaxStreams: o.MaxStreams,
 		MaxMemory:  o.MaxMemory,
-		Trace:      o.PeerTrace.servedTrace(o.Trace),
+		Trace:      o.Trace,
 		Logger:     o.Logger,
 	}
 }
@@ -230,9 +224,9 @@ func (s *Server) currentSlot() ssz.Slot { return s.family.network.SlotAt(s.opts.
 // CurrentEpoch returns the epoch that it is by the server's clock.
 func (s *Server) CurrentEpoch() ssz.Epoch { return s.family.network.EpochOf(s.currentSlot()) }
 
-// An offer is a method, and the row that has the forks in which it is offered.
+// An offer is a handler, and the row that has the forks in which it is offered.
 type offer struct {
-	method   reqresp.Method
+	handler  reqresp.Handler
 	protocol *Protocol
 }
 
@@ -240,7 +234,7 @@ type offer struct {
 func (s *Server) offers() (all []offer) {
 	for _, p := range s.family.protocols {
 		if p.held == nil || p.held(s.sources) {
-			all = append(all, offer{reqresp.Method{Spec: p.spec, Handler: p.serve(s, p)}, p})
+			all = append(all, offer{reqresp.Handler{Spec: p.spec, Serve: p.serve(s, p)}, p})
 		}
 	}
 	return all
@@ -253,9 +247,9 @@ func (s *Server) offerAt(e ssz.Epoch) {
 		offered[spec] = true
 	}
 	for _, o := range s.all {
-		switch spec := o.method.Spec; {
+		switch spec := o.handler.Spec; {
 		case o.protocol.OfferedAt(e) && !offered[spec]:
-			s.engine.Register(o.method)
+			s.engine.Register(o.handler)
 		case !o.protocol.OfferedAt(e) && offered[spec]:
 			s.engine.Unregister(spec)
 		}

@@ -64,12 +64,12 @@ type against struct {
 }
 
 // refusing answers with an error as soon as a request would have to wait.
-type refusing struct{ reqresp.Pacer }
+type refusing struct{ reqresp.Limiter }
 
-func (r refusing) Admit(ctx context.Context, from peer.ID, spec *reqresp.Spec) (reqresp.Pace, error) {
+func (r refusing) Admit(ctx context.Context, from peer.ID, spec *reqresp.Spec) (reqresp.Admission, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Nanosecond)
 	defer cancel()
-	pace, err := r.Pacer.Admit(ctx, from, spec)
+	pace, err := r.Limiter.Admit(ctx, from, spec)
 	if err != nil {
 		return nil, reqresp.Errorf(beacon.CodeRateLimited, "Wait 2s")
 	}
@@ -85,7 +85,7 @@ func (a against) run(t *testing.T) (results []conformance.Result) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var pacer reqresp.Pacer = limiter
+		var pacer reqresp.Limiter = limiter
 		if a.refuses {
 			pacer = refusing{limiter}
 		}

@@ -95,7 +95,7 @@ func (t *sample) read(n *ssz.Network, p *beacon.Protocol) {
 func isEnd(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }
 
 func (t *sample) checkCount(p *beacon.Protocol) error {
-	switch unary := p.Spec().Kind == reqresp.KindUnary; {
+	switch unary := p.Spec().Kind() == reqresp.KindUnary; {
 	case unary && t.chunks == 0 && t.code == 0:
 		return broken("no chunk, want one")
 	case unary && t.chunks > 1, uint64(t.chunks) > t.asked:
