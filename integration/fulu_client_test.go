@@ -71,7 +71,7 @@ func newFuluClient(h host.Host, n *ssz.Network, blocks []*beacon.Block) (*fuluCl
 func (c *fuluClient) count(next reqresp.HandlerFunc) reqresp.HandlerFunc {
 	return func(ctx context.Context, in *reqresp.Inbound) error {
 		c.mu.Lock()
-		name := in.Spec().Name
+		name := in.Spec().Name()
 		quota, now := lodestarQuotas[name], time.Now()
 		recent := slices.DeleteFunc(c.asked[name], func(at time.Time) bool { return now.Sub(at) >= quota.per })
 		c.asked[name] = append(recent, now)

@@ -101,7 +101,7 @@ func netConfig(capacity uint64) limits.Config {
 		MaxPeers: netMaxPeers,
 		Prefix:   limits.Prefix{Peers: netPrefixPeers},
 		// The chunks are small, so that there are many.
-		Methods: map[string]limits.Method{parcels.Spec().Name: {
+		Methods: map[string]limits.Method{parcels.Spec().Name(): {
 			Peer: limits.Quota{Items: limits.Rate{N: 1000, Burst: 2000}},
 		}},
 	}
@@ -122,7 +122,7 @@ func (v *village) serve(t *testing.T) {
 		t.Fatal(err)
 	}
 	v.server = reqresp.NewServer(v.at, &reqresp.ServerOptions{
-		Pacer: v.limiter, Middleware: []reqresp.Middleware{v.book.Middleware()},
+		Limiter: v.limiter, Middleware: []reqresp.Middleware{v.book.Middleware()},
 	})
 	v.server.Register(parcels.Serve(func(_ context.Context, _ peer.ID, req *parcel, send func(*parcel) error) error {
 		for i := range *req {
@@ -209,7 +209,7 @@ func (p *villager) behave(ctx context.Context, wg *sync.WaitGroup) {
 // open opens a stream, writes some bytes as a request, and reads nothing for a
 // while.
 func (p *villager) open(ctx context.Context, request []byte, d time.Duration) error {
-	stream, err := p.host.NewStream(ctx, p.at.ID(), parcels.Spec().Protocols[0])
+	stream, err := p.host.NewStream(ctx, p.at.ID(), parcels.Spec().Protocols()[0])
 	if err != nil {
 		return err
 	}

@@ -77,7 +77,7 @@ type Limiter struct {
 	change  sync.Mutex // held to replace config or methods
 }
 
-var _ reqresp.Pacer = (*Limiter)(nil)
+var _ reqresp.Limiter = (*Limiter)(nil)
 
 // New returns a limiter. Options may be nil. It fails as [Limiter.Apply] does.
 func New(opts *Options) (*Limiter, error) {
@@ -108,21 +108,21 @@ func New(opts *Options) (*Limiter, error) {
 // exchanges with the method under way as are allowed, is out of requests or in
 // debt, or while there is no capacity: for 4 s in all. The exchange is then admitted on
 // overdraft, or refused.
-func (l *Limiter) Admit(ctx context.Context, from peer.ID, spec *reqresp.Spec) (reqresp.Pace, error) {
+func (l *Limiter) Admit(ctx context.Context, from peer.ID, spec *reqresp.Spec) (reqresp.Admission, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	p, err := l.admit(ctx, from, l.method(spec.Name))
+	p, err := l.admit(ctx, from, l.method(spec.Name()))
 	if err == nil {
 		return p, nil
 	}
 	if !isRefusal(err) {
 		return nil, err
 	}
-	if l.scores != nil && (errors.Is(err, ErrQueueFull) || l.crowds(from, l.method(spec.Name))) {
-		l.scores.Overran(from, spec.Name)
+	if l.scores != nil && (errors.Is(err, ErrQueueFull) || l.crowds(from, l.method(spec.Name()))) {
+		l.scores.Overran(from, spec.Name())
 	}
-	return nil, &refusal{from, spec.Name, err}
+	return nil, &refusal{from, spec.Name(), err}
 }
 
 // isRefusal reports whether an exchange is reset because of err.
@@ -136,8 +136,8 @@ func isRefusal(err error) bool {
 // MaxQueue while there is room for them, but is what takes the room from others when there
 // is not.
 func (l *Limiter) Refused(from peer.ID, spec *reqresp.Spec) {
-	if l.scores != nil && l.hoards(from, l.method(spec.Name)) {
-		l.scores.Overran(from, spec.Name)
+	if l.scores != nil && l.hoards(from, l.method(spec.Name())) {
+		l.scores.Overran(from, spec.Name())
 	}
 }
 

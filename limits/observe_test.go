@@ -87,13 +87,13 @@ func TestEveryDecisionIsTold(t *testing.T) {
 			if !errors.Is(e.Err, want[i].Err) {
 				t.Errorf("event %d has %v, want %v", i, e.Err, want[i].Err)
 			}
-			want[i].Peer, want[i].Method, want[i].Err = alice, blocks.Name, e.Err
+			want[i].Peer, want[i].Method, want[i].Err = alice, blocks.Name(), e.Err
 			if e != want[i] {
 				t.Errorf("event %d is %+v, want %+v", i, e, want[i])
 			}
 		}
 		wantStats := limits.Stats{
-			Method: blocks.Name, Admitted: 2, QueueFull: 1, Items: 4, Bytes: 40,
+			Method: blocks.Name(), Admitted: 2, QueueFull: 1, Items: 4, Bytes: 40,
 			Delayed: 3, Delay: 15 * s, Overdue: 2,
 		}
 		if got := l.Stats(); len(got) != 1 || got[0] != wantStats {

@@ -193,7 +193,7 @@ func TestNodeAndMethodQuotasBoundAllPeers(t *testing.T) {
 	}
 	ofMethod := func(q limits.Quota) limits.Config {
 		c := only(limits.Quota{})
-		c.Methods[blocks.Name] = limits.Method{Node: q}
+		c.Methods[blocks.Name()] = limits.Method{Node: q}
 		return c
 	}
 	for name, tc := range map[string]struct {
@@ -262,7 +262,7 @@ func TestOnlyWhatTheFloorCarriesIsAdmitted(t *testing.T) {
 		l := newLimiter(t, limits.Quota{}, nodeBytes(limits.Rate{N: 128 * kib, Burst: 64 * kib}))
 		spend(t, l, "teacher", reqresp.Cost{Items: 1, Bytes: 64 * kib})
 		start := time.Now()
-		var paces []reqresp.Pace
+		var paces []reqresp.Admission
 		for i := range 4 {
 			paces = append(paces, admit(t, l, peerID(i), blocks))
 		}

@@ -45,7 +45,7 @@ func (s *Service) state() metrics.State {
 func (s *Service) quotas() map[string]limits.Quota {
 	quotas, config := make(map[string]limits.Quota), s.limiter.Config()
 	for _, spec := range s.table {
-		quotas[spec.Name] = config.Method(spec.Name).Peer
+		quotas[spec.Name()] = config.Method(spec.Name()).Peer
 	}
 	return quotas
 }
@@ -129,11 +129,11 @@ func (s *Service) served() (n served) {
 }
 
 // damageTrace returns hooks that log what could not be served because it is damaged on the disk, at most once a minute.
-func (s *Service) damageTrace() *reqresp.ServerTrace {
+func (s *Service) damageTrace() *reqresp.Trace {
 	var mu sync.Mutex
 	var logged time.Time
-	return &reqresp.ServerTrace{Done: func(info reqresp.InboundInfo, r reqresp.Result) {
-		if !errors.Is(r.Err, store.ErrCorrupt) {
+	return &reqresp.Trace{Done: func(x *reqresp.Exchange) {
+		if !errors.Is(x.Err, store.ErrCorrupt) {
 			return
 		}
 		mu.Lock()
@@ -144,7 +144,7 @@ func (s *Service) damageTrace() *reqresp.ServerTrace {
 		}
 		mu.Unlock()
 		if due {
-			s.log().Error("what is damaged on the disk is not served", "method", info.Spec.Name, "err", r.Err)
+			s.log().Error("what is damaged on the disk is not served", "method", x.Spec.Name(), "err", x.Err)
 		}
 	}}
 }

@@ -188,8 +188,8 @@ func (s *Service) budgets(id peer.ID) []api.Budget {
 func (s *Service) methods() []api.Method {
 	ids := make(map[string][]string)
 	for _, spec := range s.table {
-		for _, id := range spec.Protocols {
-			ids[spec.Name] = append(ids[spec.Name], string(id))
+		for _, id := range spec.Protocols() {
+			ids[spec.Name()] = append(ids[spec.Name()], string(id))
 		}
 	}
 	var methods []api.Method

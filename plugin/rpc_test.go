@@ -10,6 +10,7 @@ import (
 	"github.com/ethereum/go-ethereum/node"
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/seed-2dd5877b/reqresp/internal/simtest"
 	"github.com/seed-2dd5877b/reqresp/limits"
 	"github.com/seed-2dd5877b/reqresp/limits/config"
 	"github.com/seed-2dd5877b/reqresp/limits/score"
@@ -191,8 +192,8 @@ func TestConnectAndDisconnect(t *testing.T) {
 	if err := c.Disconnect(t.Context(), other.Host().ID()); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, "the peer to go", func() bool { return len(service.Host().Network().Peers()) == 0 })
-	waitFor(t, "the goodbye to be counted", func() bool { return totals(t, other, "goodbye", "inbound").Outcomes["success"] == 1 })
+	simtest.WaitFor(t, "the peer to go", func() bool { return len(service.Host().Network().Peers()) == 0 })
+	simtest.WaitFor(t, "the goodbye to be counted", func() bool { return totals(t, other, "goodbye", "inbound").Outcomes["success"] == 1 })
 }
 
 func TestErrorsNameWhatIsAllowed(t *testing.T) {
@@ -209,8 +210,8 @@ func TestErrorsNameWhatIsAllowed(t *testing.T) {
 		{"reqresp_peer", []any{somebody}, "peer is not connected"},
 		{"reqresp_budgets", []any{""}, `"": want a peer id like 16Uiu2HA`},
 		{"reqrespadmin_setLimit", []any{"pong", api.LimitChange{}}, `method "pong": want one of beacon_blocks_by_head, beacon_blocks_by_range, `},
-		{"reqrespadmin_setLimit", []any{"ping", map[string]string{"items": "many"}}, `"many" is no rate, such as "128/10s+256"`},
-		{"reqrespadmin_setLimit", []any{"ping", map[string]string{"items": "0/s"}}, "nothing could ever be used"},
+		{"reqrespadmin_setLimit", []any{"ping", map[string]string{"items": "many"}}, `"many" is not a rate like "128/10s+256"`},
+		{"reqrespadmin_setLimit", []any{"ping", map[string]string{"items": "0/s"}}, "rate and burst must be positive"},
 		{"reqrespadmin_setLimit", []any{"ping", map[string]string{"items": "1/2h"}}, "not between 1ms and 1h0m0s"},
 		{"reqrespadmin_connect", []any{"127.0.0.1:9000"}, "want a multiaddr with the peer's id, like /ip4/"},
 		{"reqrespadmin_connect", []any{"/ip4/127.0.0.1/tcp/1/p2p/" + somebody}, "no connection"},
@@ -262,13 +263,13 @@ func TestBansAndTrustOverRPC(t *testing.T) {
 	if err := c.Ban(t.Context(), id, 48*time.Hour, "test"); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, "the banned peer to go", func() bool { return len(service.Host().Network().Peers()) == 0 })
+	simtest.WaitFor(t, "the banned peer to go", func() bool { return len(service.Host().Network().Peers()) == 0 })
 	bans, err := c.Bans(t.Context())
 	if err != nil || len(bans) != 1 || bans[0].PeerID != id || bans[0].Reason != "test" || time.Until(bans[0].Until) < 47*time.Hour {
 		t.Errorf("bans %+v, error %v", bans, err)
 	}
 	if err := other.Host().Connect(t.Context(), addrOf(t, service.Host(), "tcp")); err == nil {
-		waitFor(t, "the connection of the banned peer to end", func() bool { return len(other.Host().Network().Peers()) == 0 })
+		simtest.WaitFor(t, "the connection of the banned peer to end", func() bool { return len(other.Host().Network().Peers()) == 0 })
 	}
 	for _, want := range []bool{true, false} {
 		if was, err := c.Unban(t.Context(), id); was != want || err != nil {

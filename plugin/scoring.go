@@ -183,11 +183,14 @@ func (f *scoresFile) save() error {
 	return nil
 }
 
-// clientTrace returns the hooks that score what peers answer.
-func (s *scores) clientTrace() *reqresp.ClientTrace {
-	return &reqresp.ClientTrace{Done: func(info reqresp.OutboundInfo, r reqresp.Result) {
-		if class, what := faultOf(info.Spec.Name, r.Err); what != "" {
-			s.Penalize(info.Peer, class, fmt.Sprintf("%s: %s", what, info.Spec.Name))
+// trace returns the hooks that score what peers answer.
+func (s *scores) trace() *reqresp.Trace {
+	return &reqresp.Trace{Done: func(x *reqresp.Exchange) {
+		if x.Inbound {
+			return // See score.Book.Middleware.
+		}
+		if class, what := faultOf(x.Spec.Name(), x.Err); what != "" {
+			s.Penalize(x.Peer, class, fmt.Sprintf("%s: %s", what, x.Spec.Name()))
 		}
 	}}
 }
@@ -213,7 +216,7 @@ func faultOf(method string, err error) (score.Class, string) {
 		if s, ok := errors.AsType[*network.StreamError](err); !ok || s.ErrorCode != network.StreamShutdown {
 			return score.HighTolerance, "answer broken off"
 		}
-	case reqresp.ReasonVerdict:
+	case reqresp.ReasonErrorResponse:
 		if e, ok := errors.AsType[*reqresp.Error](err); ok && e.Code == reqresp.CodeServerError {
 			return score.HighTolerance, "server error"
 		}

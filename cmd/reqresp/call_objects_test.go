@@ -13,6 +13,7 @@ import (
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/host"
 
+	"github.com/seed-2dd5877b/reqresp/cmd/reqresp/internal/call"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon/beacontest"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
@@ -29,7 +30,7 @@ func serveFullChain(t *testing.T, chain *beacontest.Chain) (peer string, network
 
 // serveChainAt serves a chain whose head is in the slot of now, and stays there: inclusion lists are
 // to be had for two slots only. It returns the host too, and tells of every exchange.
-func serveChainAt(t *testing.T, chain *beacontest.Chain, head ssz.Slot, trace *reqresp.ServerTrace) (peer string, network []string, _ host.Host) {
+func serveChainAt(t *testing.T, chain *beacontest.Chain, head ssz.Slot, trace *reqresp.Trace) (peer string, network []string, _ host.Host) {
 	t.Helper()
 	n := beacontest.NetworkSince(time.Now().Add(-beacontest.Network().TimeAt(head).Sub(beacontest.Network().GenesisTime())).Truncate(time.Second))
 	h, err := libp2p.New(libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"), libp2p.DisableMetrics(), libp2p.DisableRelay())
@@ -116,13 +117,13 @@ func TestCallKnowsEveryMethod(t *testing.T) {
 	if lines != 9 {
 		t.Errorf("%d blocks by head, want 9", lines)
 	}
-	for name := range methods {
-		if !called[name] {
+	for _, name := range call.Methods() {
+		if short := strings.ReplaceAll(strings.TrimPrefix(name, "beacon_"), "_", "-"); !called[short] {
 			t.Errorf("%s was not called", name)
 		}
 	}
-	fail(t, exitFailed, "does not have block", append([]string{"call", peer, "blocks-by-head", "--root", ssz.Root{9}.String()}, network...)...)
+	fail(t, exitFailed, "the peer has 0 of the 1 blocks asked for", append([]string{"call", peer, "blocks-by-head", "--root", ssz.Root{9}.String()}, network...)...)
 	fail(t, exitOK, "none of what was asked for", append([]string{"call", peer, "light-client-updates-by-range", "--start-period", "9"}, network...)...)
-	fail(t, exitUsage, "members 0 to 15", append([]string{"call", peer, "inclusion-lists-by-indices", "--index", "16", "--root", head.Root.String(), "--start-slot", "1"}, network...)...)
+	fail(t, exitUsage, "--index 16: want 0 to 15", append([]string{"call", peer, "inclusion-lists-by-indices", "--index", "16", "--root", head.Root.String(), "--start-slot", "1"}, network...)...)
 	fail(t, exitUsage, "at least one --index", append([]string{"call", peer, "blob-sidecars-by-root", "--root", head.Root.String()}, network...)...)
 }

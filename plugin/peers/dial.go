@@ -112,9 +112,9 @@ func (m *Manager) connect(ctx context.Context, info peer.AddrInfo, level slog.Le
 	m.log.Debug("dialed", "peer", info.ID)
 }
 
-// Offer tells of a peer that may be dialed when peers are wanted. What is offered is bounded; the
+// AddCandidate adds a peer that may be dialed when peers are wanted. Candidates are bounded; the
 // least promising peers are forgotten first.
-func (m *Manager) Offer(info peer.AddrInfo) {
+func (m *Manager) AddCandidate(info peer.AddrInfo) {
 	if info.ID == m.host.ID() || validate(info) != nil {
 		return
 	}

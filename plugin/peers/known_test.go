@@ -43,8 +43,8 @@ func TestPeersAreRememberedOverRestarts(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "peers.json")
 		n := newNode(t, hosts[0], peers.Options{File: path})
 		dialed, inbound := newNode(t, hosts[1], peers.Options{}), newNode(t, hosts[2], peers.Options{})
-		n.manager.Offer(infoOf(dialed))
-		n.manager.Offer(peer.AddrInfo{ID: hosts[3].ID(), Addrs: hosts[3].Addrs()}) // which says nothing
+		n.manager.AddCandidate(infoOf(dialed))
+		n.manager.AddCandidate(peer.AddrInfo{ID: hosts[3].ID(), Addrs: hosts[3].Addrs()}) // which says nothing
 		connect(t, inbound, n)
 		settle()
 		n.stop()
@@ -151,7 +151,7 @@ func TestWhatIsRememberedIsBounded(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			n.manager.Offer(peer.AddrInfo{ID: id, Addrs: hosts[1].Addrs()})
+			n.manager.AddCandidate(peer.AddrInfo{ID: id, Addrs: hosts[1].Addrs()})
 		}
 		n.stop()
 		got := readFile(t, path)

@@ -238,7 +238,7 @@ func (m *Manager) Connect(ctx context.Context, info peer.AddrInfo) (beacon.Statu
 	if m.opts.Scores.Banned(info.ID) {
 		return beacon.Status{}, fmt.Errorf("%w: %v", ErrBanned, info.ID)
 	}
-	m.Offer(info)
+	m.AddCandidate(info)
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	if err := m.host.Connect(ctx, info); err != nil {

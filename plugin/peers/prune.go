@@ -207,14 +207,14 @@ func (m *Manager) lagLocked(c *connected, now time.Time) uint64 {
 }
 
 // answers are the exchanges of data of each peer that are being served, with what of them was written.
-type answers map[peer.ID]map[reqresp.InboundRequestID]uint64
+type answers map[peer.ID]map[uint64]uint64
 
 // answering returns the exchanges under way.
 func (m *Manager) answering() answers {
 	all := make(answers)
 	for _, e := range m.server.Answering() {
 		if all[e.Peer] == nil {
-			all[e.Peer] = make(map[reqresp.InboundRequestID]uint64)
+			all[e.Peer] = make(map[uint64]uint64)
 		}
 		all[e.Peer][e.ID] = e.Written
 	}
@@ -226,7 +226,7 @@ func (m *Manager) answering() answers {
 type departure struct {
 	// under is those answers, with what was written of each at its mark, in the last of those times that it
 	// had grown enough.
-	under map[reqresp.InboundRequestID]mark
+	under map[uint64]mark
 	// until is when the last answer has had time to be delivered.
 	until time.Time
 }
@@ -240,8 +240,8 @@ type mark struct {
 }
 
 // newDeparture is of a peer with answers under way, and one before that ended some time, if it is not zero.
-func newDeparture(under map[reqresp.InboundRequestID]uint64, ended, now time.Time) *departure {
-	d := &departure{under: make(map[reqresp.InboundRequestID]mark, len(under)), until: ended.Add(delivery)}
+func newDeparture(under map[uint64]uint64, ended, now time.Time) *departure {
+	d := &departure{under: make(map[uint64]mark, len(under)), until: ended.Add(delivery)}
 	for id, written := range under {
 		d.under[id] = mark{written, now}
 	}
@@ -249,7 +249,7 @@ func newDeparture(under map[reqresp.InboundRequestID]uint64, ended, now time.Tim
 }
 
 // over reports whether the peer can be left, as its answers are now.
-func (d *departure) over(under map[reqresp.InboundRequestID]uint64, now time.Time) bool {
+func (d *departure) over(under map[uint64]uint64, now time.Time) bool {
 	for id, last := range d.under {
 		written, ok := under[id]
 		switch {

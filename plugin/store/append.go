@@ -143,11 +143,13 @@ func canonicalFrames(b *beacon.Block) ([]byte, error) {
 	case err != nil:
 		return nil, fmt.Errorf("%w: slot %d: %w", ErrBlock, b.Slot, err)
 	case len(b.SSZ) > snappy.MaxPayloadSize:
-		return nil, fmt.Errorf("%w: slot %d: %d bytes of SSZ, at most %d can be sent", ErrBlock, b.Slot, len(b.SSZ), snappy.MaxPayloadSize)
+		return nil, fmt.Errorf("%w: slot %d: %d bytes of SSZ, at most %d can be sent",
+			ErrBlock, b.Slot, len(b.SSZ), snappy.MaxPayloadSize)
 	case header.Slot != b.Slot:
 		return nil, fmt.Errorf("%w: slot %d has SSZ of slot %d", ErrBlock, b.Slot, header.Slot)
 	case header.ParentRoot != b.ParentRoot:
-		return nil, fmt.Errorf("%w: slot %d with parent %v has SSZ with parent %v", ErrBlock, b.Slot, b.ParentRoot, header.ParentRoot)
+		return nil, fmt.Errorf("%w: slot %d with parent %v has SSZ with parent %v",
+			ErrBlock, b.Slot, b.ParentRoot, header.ParentRoot)
 	}
 	n, err := snappy.CheckFrames(b.Frames)
 	switch {

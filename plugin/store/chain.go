@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -52,7 +53,8 @@ func (s *Store) BlocksByRange(ctx context.Context, start ssz.Slot, count uint64)
 			yield(beacon.Ref{}, fmt.Errorf("%w: the store is empty", beacon.ErrUnavailable))
 			return
 		case start < *v.Earliest:
-			yield(beacon.Ref{}, fmt.Errorf("%w: from slot %d, the earliest is %d", beacon.ErrUnavailable, start, *v.Earliest))
+			err := fmt.Errorf("%w: from slot %d, the earliest is %d", beacon.ErrUnavailable, start, *v.Earliest)
+			yield(beacon.Ref{}, err)
 			return
 		}
 		last := start + ssz.Slot(count-1)
@@ -208,4 +210,53 @@ func appendUnsealed(dst, value []byte, root ssz.Root) ([]byte, error) {
 		return dst[:start], fmt.Errorf("%w: %v", errPlace, got)
 	}
 	return dst, nil
+}
+
+// Head returns the slot and the root of the last block. It reports false if the store is empty.
+func (s *Store) Head() (slot ssz.Slot, root ssz.Root, ok bool) {
+	head := s.view.Load().Head
+	if head == nil {
+		return 0, ssz.Root{}, false
+	}
+	return head.Slot, head.Root, true
+}
+
+// blobCommitments is that of the [beacon.Sources], from what is recorded of blocks when they are appended.
+// The error is [ErrDiscarded] if the store does not hold the block any more, and beacon.ErrUnavailable if
+// nothing is recorded: for blocks that were appended by an earlier version of this package, or before
+// SetNetwork.
+func (s *Store) blobCommitments(_ context.Context, ref beacon.Ref) (ssz.BlobCommitments, error) {
+	if !s.view.Load().holds(ref.Slot) {
+		return ssz.BlobCommitments{}, fmt.Errorf("%w: slot %d, root %v", ErrDiscarded, ref.Slot, ref.Root)
+	}
+	c, ok := s.commitments(ref.Slot, ref.Root)
+	if !ok {
+		return c, fmt.Errorf("%w: commitments of slot %d, root %v", beacon.ErrUnavailable, ref.Slot, ref.Root)
+	}
+	return c, nil
+}
+
+// commitments returns what is recorded of a block's blobs. What is damaged, or of another block, is as good as
+// none.
+func (s *Store) commitments(slot ssz.Slot, root ssz.Root) (c ssz.BlobCommitments, ok bool) {
+	it, ok := s.seek(slotKey(blobsPrefix, slot))
+	defer it.Release()
+	if ok {
+		c, ok = decodeBlobs(root, it.Value())
+	}
+	return c, ok && it.Error() == nil
+}
+
+// commitments returns what is to be recorded of a block's blobs: nothing if the network is not known, before
+// Deneb, or if the block is not well formed, which is for others to find.
+func (n *network) commitments(slot ssz.Slot, block []byte) (c ssz.BlobCommitments, ok bool) {
+	if n == nil {
+		return c, false
+	}
+	fork := n.parsed.ForkAt(n.parsed.EpochOf(slot))
+	if fork < ssz.Deneb {
+		return c, false
+	}
+	c, err := n.parsed.PeekBlobCommitments(fork, bytes.NewReader(block), int64(len(block)))
+	return c, err == nil
 }

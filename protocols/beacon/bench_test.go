@@ -17,6 +17,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 
+	"github.com/seed-2dd5877b/reqresp/internal/race"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon/beacontest"
 	"github.com/seed-2dd5877b/reqresp/ssz"
@@ -144,7 +145,7 @@ func rangeOfLargeBlocks() []byte { return payload(uints(uint64(headSlot), blocks
 // A block costs the server at most 4 allocations and 1 KiB, the share of its
 // request's included.
 func TestServingABlockTakesLittleMemory(t *testing.T) {
-	if raceEnabled {
+	if race.Enabled {
 		t.Skip("pools keep nothing under the race detector")
 	}
 	h, request := newQuietServer(t), rangeOfLargeBlocks()
@@ -194,7 +195,7 @@ func (c repeatingColumns) AppendFrames(_ context.Context, _ beacon.Ref, dst []by
 
 // Sidecars come by the hundred, so that each may cost next to nothing.
 func TestServingASidecarTakesNoMemory(t *testing.T) {
-	if raceEnabled {
+	if race.Enabled {
 		t.Skip("pools keep nothing under the race detector")
 	}
 	h, columns := newQuietHost(), []uint64{0, 1, 2, 3, 4, 5, 6, 7}
@@ -237,7 +238,7 @@ func BenchmarkReceiveBlock(b *testing.B) {
 	}{
 		{"read", func() {
 			r := bufio.NewReader(bytes.NewReader(chunk(block)))
-			must(0, spec.Codec.ReadResponse(r, idByRange, spec.Limits.MaxResponse, new(beacon.Block)))
+			must(0, spec.Codec().ReadResponse(r, idByRange, spec.Limits().MaxResponse, new(beacon.Block)))
 		}},
 		{"check", func() { must(0, devNetwork().CheckBlock(block.Fork, block.SSZ)) }},
 		{"check and decode", func() { must(devNetwork().DecodeBlock(block.Fork, block.SSZ)) }},

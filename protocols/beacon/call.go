@@ -30,7 +30,7 @@ func bounded(spec *reqresp.Spec, request any) *boundedRequest {
 }
 
 func chunks(spec *reqresp.Spec, request any) int {
-	p := spec.Codec.(*codec).protocol
+	p := spec.Codec().(*codec).protocol
 	return int(min(p.Asked(request), math.MaxInt32))
 }
 
@@ -74,7 +74,7 @@ func stream[T any, P objectOf[T]](
 	return func(yield func(*T, error) bool) {
 		if used.Swap(true) {
 			// What was checked is remembered: the peer would be blamed for answering the same.
-			id := specs[0].Protocols[0]
+			id := specs[0].Protocols()[0]
 			yield(nil, &reqresp.Failure{Peer: to, Protocol: id, Phase: reqresp.PhaseQueue, Err: errUsed})
 			return
 		}
@@ -257,7 +257,7 @@ type chunkSizes struct {
 func (c *chunkSizes) note(from peer.ID, spec *reqresp.Spec, size int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	key := sizeKey{from, spec.Name}
+	key := sizeKey{from, spec.Name()}
 	mean, ok := c.means[key]
 	switch {
 	case ok:
@@ -281,9 +281,9 @@ func (c *chunkSizes) fitting(unread int, from peer.ID, spec *reqresp.Spec) int {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	mean, ok := c.means[sizeKey{from, spec.Name}]
+	mean, ok := c.means[sizeKey{from, spec.Name()}]
 	if !ok {
-		mean = float64(min(assumedSize, spec.Limits.MaxResponse))
+		mean = float64(min(assumedSize, spec.Limits().MaxResponse))
 	}
 	return int(max(1, float64(unread/shareOfUnread)/max(1, mean)))
 }

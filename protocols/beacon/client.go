@@ -48,9 +48,9 @@ type Client struct {
 type ClientOptions struct {
 	// Pacer delays calls to what peers bear, in the items that deployed servers count; see
 	// package limits/outbound. Nil delays none.
-	Pacer reqresp.CallPacer
+	Pacer reqresp.CallLimiter
 	// Trace is told how calls go on. Nil tells nobody.
-	Trace *reqresp.ClientTrace
+	Trace *reqresp.Trace
 }
 
 // NewClient returns a client of h's peers on the family's network, for a host on which something else answers peers;
@@ -61,7 +61,7 @@ func NewClient(h reqresp.Host, family *Family, opts *ClientOptions) *Client {
 		o = *opts
 	}
 	return &Client{family: family, engine: reqresp.NewClient(h, &reqresp.ClientOptions{
-		MaxConcurrentPerPeer: maxConcurrentRequests, Pacer: o.Pacer, Trace: o.Trace,
+		MaxCallsPerPeer: maxConcurrentRequests, Limiter: o.Pacer, Trace: o.Trace,
 	})}
 }
 

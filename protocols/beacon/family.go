@@ -45,12 +45,11 @@ type Family struct {
 
 	network   *ssz.Network
 	protocols []*Protocol
-	hooks     *hooks
 }
 
 // NewFamily returns the protocols as spoken on a network.
 func NewFamily(network *ssz.Network) *Family {
-	f := &Family{network: network, hooks: new(hooks)}
+	f := &Family{network: network}
 	f.protocols = slices.Concat(
 		f.nodeProtocols(),
 		f.blockProtocols(),
@@ -62,7 +61,7 @@ func NewFamily(network *ssz.Network) *Family {
 	)
 	for _, p := range f.protocols {
 		p.resolve(network)
-		p.spec = p.declare(reqresp.Family{Prefix: ProtocolPrefix, Codec: &codec{protocol: p, hooks: f.hooks}}, p)
+		p.spec = p.declare(reqresp.Family{Prefix: ProtocolPrefix, Codec: &codec{protocol: p}}, p)
 	}
 	return f
 }
@@ -91,7 +90,7 @@ func (f *Family) Protocol(name string, version int) (*Protocol, bool) {
 }
 
 // rowOf returns the row of a protocol of the family.
-func (f *Family) rowOf(spec *reqresp.Spec) *Protocol { return spec.Codec.(*codec).protocol }
+func (f *Family) rowOf(spec *reqresp.Spec) *Protocol { return spec.Codec().(*codec).protocol }
 
 // Specs returns the protocols' descriptions, in the order of Protocols.
 func (f *Family) Specs() []*reqresp.Spec {

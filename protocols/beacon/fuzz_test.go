@@ -62,7 +62,7 @@ func zero(v any) any { return reflect.New(reflect.TypeOf(v).Elem()).Interface() 
 
 func (m *method) readRequest(wire []byte) (any, error) {
 	req := zero(m.request)
-	return req, m.spec.Codec.ReadRequest(bufio.NewReader(bytes.NewReader(wire)), m.id, m.spec.Limits.MaxRequest, req)
+	return req, m.spec.Codec().ReadRequest(bufio.NewReader(bytes.NewReader(wire)), m.id, m.spec.Limits().MaxRequest, req)
 }
 
 // fuzzed are the methods of the development network, and then those of the full chain's.
@@ -96,7 +96,7 @@ func FuzzReadRequest(f *testing.F) {
 			}
 			return
 		}
-		again, err := m.spec.Codec.AppendRequest(nil, m.id, req)
+		again, err := m.spec.Codec().AppendRequest(nil, m.id, req)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -134,7 +134,7 @@ func FuzzReadResponse(f *testing.F) {
 			_, err := r.Peek(1)
 			atEnd := err == io.EOF
 			resp := zero(m.resp)
-			err = m.spec.Codec.ReadResponse(r, m.id, m.spec.Limits.MaxResponse, resp)
+			err = m.spec.Codec().ReadResponse(r, m.id, m.spec.Limits().MaxResponse, resp)
 			if (err == io.EOF) != atEnd {
 				t.Fatalf("%s: got %v where the response's end is %v", m.id, err, atEnd)
 			}
@@ -154,7 +154,7 @@ func checkVerdict(t *testing.T, m *method, err error) {
 	if !ok || e.Message == "" {
 		return
 	}
-	wire, err := m.spec.Codec.(reqresp.ErrorCodec).AppendError(nil, m.id, e)
+	wire, err := m.spec.Codec().(reqresp.ErrorCodec).AppendError(nil, m.id, e)
 	if err != nil || !e.Remote || !bytes.Equal(wire, result(byte(e.Code), []byte(e.Message))) {
 		t.Errorf("%s: %v became %x, %v", m.id, e, wire, err)
 	}
@@ -167,9 +167,9 @@ func checkResponse(t *testing.T, m *method, resp any) {
 			t.Errorf("%s: frames of %d bytes, %v, want %d", m.id, n, err, len(b.SSZ))
 		}
 	}
-	wire := must(m.spec.Codec.AppendResponse(nil, m.id, resp))
+	wire := must(m.spec.Codec().AppendResponse(nil, m.id, resp))
 	again := zero(m.resp)
-	err := m.spec.Codec.ReadResponse(bufio.NewReader(bytes.NewReader(wire)), m.id, m.spec.Limits.MaxResponse, again)
+	err := m.spec.Codec().ReadResponse(bufio.NewReader(bytes.NewReader(wire)), m.id, m.spec.Limits().MaxResponse, again)
 	if err != nil || !reflect.DeepEqual(again, resp) {
 		t.Errorf("%s: %+v became %+v, %v", m.id, resp, again, err)
 	}
@@ -186,7 +186,7 @@ func TestClaimsTakeNoMemory(t *testing.T) {
 	runtime.ReadMemStats(&before)
 	for range rounds {
 		r := bufio.NewReaderSize(bytes.NewReader(claim), 1<<10)
-		err := spec.Codec.ReadResponse(r, idByRange, spec.Limits.MaxResponse, new(beacon.Block))
+		err := spec.Codec().ReadResponse(r, idByRange, spec.Limits().MaxResponse, new(beacon.Block))
 		if !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Fatalf("got %v", err)
 		}

@@ -72,7 +72,7 @@ func serveUnary[Req, Resp any](
 	return func(s *Server, _ *Protocol) reqresp.HandlerFunc {
 		return p.Serve(func(ctx context.Context, from peer.ID, req *Req) (*Resp, error) {
 			return answer(s, ctx, from, req)
-		}).Handler
+		}).Serve
 	}
 }
 

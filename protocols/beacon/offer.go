@@ -10,7 +10,7 @@ import (
 
 // An offer is a method, and the row that tells when peers are offered it.
 type offer struct {
-	method   reqresp.Method
+	method   reqresp.Handler
 	protocol *Protocol
 }
 
@@ -18,7 +18,7 @@ type offer struct {
 func (s *Server) offers() (all []offer) {
 	for _, p := range s.family.protocols {
 		if p.held == nil || p.held(s.sources) {
-			all = append(all, offer{reqresp.Method{Spec: p.spec, Handler: p.serve(s, p)}, p})
+			all = append(all, offer{reqresp.Handler{Spec: p.spec, Serve: p.serve(s, p)}, p})
 		}
 	}
 	return all

@@ -102,7 +102,7 @@ func (p *Protocol) limits() reqresp.Limits {
 }
 
 // ID returns the protocol ID.
-func (p *Protocol) ID() protocol.ID { return p.spec.Protocols[0] }
+func (p *Protocol) ID() protocol.ID { return p.spec.Protocols()[0] }
 
 // Spec returns the description of the protocol for package reqresp. Its Kind tells whether exactly
 // one chunk answers a request, or any number of them.
@@ -211,7 +211,7 @@ func (p *Protocol) OfferedAt(e ssz.Epoch) bool {
 // unaryOf declares a row's descriptor as one of a unary protocol.
 func unaryOf[Req, Resp any](dst *reqresp.Unary[Req, Resp]) func(reqresp.Family, *Protocol) *reqresp.Spec {
 	return func(f reqresp.Family, p *Protocol) *reqresp.Spec {
-		*dst = reqresp.NewUnary[Req, Resp](f, p.Name, p.limits(), p.Version)
+		*dst = reqresp.NewUnary[Req, Resp](f, p.Name, p.Version).WithLimits(p.limits())
 		return dst.Spec()
 	}
 }
@@ -219,7 +219,7 @@ func unaryOf[Req, Resp any](dst *reqresp.Unary[Req, Resp]) func(reqresp.Family, 
 // streamOf declares a row's descriptor as one of a stream of chunks.
 func streamOf[Req, Resp any](dst *reqresp.Stream[Req, Resp]) func(reqresp.Family, *Protocol) *reqresp.Spec {
 	return func(f reqresp.Family, p *Protocol) *reqresp.Spec {
-		*dst = reqresp.NewStream[Req, Resp](f, p.Name, p.limits(), p.Version)
+		*dst = reqresp.NewStream[Req, Resp](f, p.Name, p.Version).WithLimits(p.limits())
 		return dst.Spec()
 	}
 }

@@ -61,14 +61,14 @@ func TestTheTable(t *testing.T) {
 		var got strings.Builder
 		for _, p := range beacon.NewFamily(n).Protocols() {
 			chunks, context := "n", "-"
-			if p.Spec().Kind == reqresp.KindUnary {
+			if p.Spec().Kind() == reqresp.KindUnary {
 				chunks = "1"
 			}
 			if p.Context {
 				context = "ctx"
 			}
 			fmt.Fprintf(&got, "%s/%d %v..%v %s %s %d %d %d %d\n", p.Name, p.Version, p.First, p.Last, chunks, context,
-				p.MaxItems(ssz.Capella), p.MaxItems(ssz.Deneb), p.MaxItems(ssz.Electra), p.Spec().Limits.MaxRequest)
+				p.MaxItems(ssz.Capella), p.MaxItems(ssz.Deneb), p.MaxItems(ssz.Electra), p.Spec().Limits().MaxRequest)
 		}
 		if got, want := strings.Fields(got.String()), strings.Fields(table); !slices.Equal(got, want) {
 			t.Errorf("%v: got %q\nwant %q", n.Preset(), got, want)
@@ -82,8 +82,8 @@ func TestProtocolIDs(t *testing.T) {
 	seen := make(map[protocol.ID]bool)
 	for i, p := range f.Protocols() {
 		want := protocol.ID(fmt.Sprintf("/eth2/beacon_chain/req/%s/%d/ssz_snappy", p.Name, p.Version))
-		if p.ID() != want || len(p.Spec().Protocols) != 1 || seen[want] || f.Specs()[i] != p.Spec() {
-			t.Errorf("got %q, want %q, once", p.Spec().Protocols, want)
+		if p.ID() != want || len(p.Spec().Protocols()) != 1 || seen[want] || f.Specs()[i] != p.Spec() {
+			t.Errorf("got %q, want %q, once", p.Spec().Protocols(), want)
 		}
 		seen[want] = true
 		if row, ok := f.Protocol(p.Name, p.Version); !ok || row.Spec() != p.Spec() {

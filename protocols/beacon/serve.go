@@ -8,8 +8,6 @@ import (
 	"iter"
 	"math"
 
-	"github.com/libp2p/go-libp2p/core/network"
-
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 	"github.com/seed-2dd5877b/reqresp/snappy"
 	"github.com/seed-2dd5877b/reqresp/ssz"
@@ -90,7 +88,6 @@ func (q *query) send(ctx context.Context, refs iter.Seq2[Ref, error]) error {
 		if err := p.checkFrames(chunk, dst, &next); err != nil {
 			return nil, err
 		}
-		q.family.hooks.tell(q.in.Protocol(), network.DirInbound, true, next.Size)
 		return chunk, nil
 	}
 	for r, err := range refs {
@@ -107,7 +104,7 @@ func (q *query) send(ctx context.Context, refs iter.Seq2[Ref, error]) error {
 			return err
 		}
 		next = r
-		err := q.in.SendAppend(ctx, fill)
+		err := q.in.SendAppend(ctx, r.Size, fill)
 		if p.gone == leftOut && errors.Is(err, ErrDiscarded) {
 			continue
 		}
@@ -155,7 +152,7 @@ const (
 
 // ended turns a chain's error into how an answer ends.
 func (p *Protocol) ended(in *reqresp.Inbound, err error) error {
-	started := in.Sent().Items > 0
+	started := in.Result().Chunks > 0
 	switch {
 	case errors.Is(err, ErrDiscarded) && (started || p.gone != isUnavailable):
 		return nil

@@ -222,7 +222,7 @@ type notingPacer struct {
 	costs []reqresp.Cost
 }
 
-func (p *notingPacer) Admit(context.Context, peer.ID, *reqresp.Spec) (reqresp.Pace, error) {
+func (p *notingPacer) Admit(context.Context, peer.ID, *reqresp.Spec) (reqresp.Admission, error) {
 	return p, nil
 }
 

@@ -64,7 +64,8 @@ func (c *Chain) BlobSidecarsByRoot(_ context.Context, ids []ssz.BlobIdentifier) 
 func (c *Chain) DataColumnSidecarsByRange(
 	_ context.Context, start ssz.Slot, count uint64, columns []uint64,
 ) iter.Seq2[beacon.Ref, error] {
-	found := slices.DeleteFunc(inRange(c.Columns, start, count), func(i *Item) bool { return !slices.Contains(columns, i.Index) })
+	found := inRange(c.Columns, start, count)
+	found = slices.DeleteFunc(found, func(i *Item) bool { return !slices.Contains(columns, i.Index) })
 	return refs(beacon.KindDataColumnSidecar, found)
 }
 
@@ -82,7 +83,9 @@ func (c *Chain) DataColumnSidecarsByRoot(
 }
 
 // ExecutionPayloadEnvelopesByRange implements beacon.PayloadSource.
-func (c *Chain) ExecutionPayloadEnvelopesByRange(_ context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.Ref, error] {
+func (c *Chain) ExecutionPayloadEnvelopesByRange(
+	_ context.Context, start ssz.Slot, count uint64,
+) iter.Seq2[beacon.Ref, error] {
 	return refs(beacon.KindExecutionPayloadEnvelope, inRange(c.Envelopes, start, count))
 }
 

@@ -5,23 +5,18 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"log/slog"
 	"math"
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
-	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/libp2p/go-libp2p/core/peerstore"
 	"github.com/libp2p/go-libp2p/core/protocol"
-	"github.com/libp2p/go-libp2p/x/simlibp2p"
-	"github.com/marcopolo/simnet"
 
+	"github.com/seed-2dd5877b/reqresp/internal/simtest"
 	"github.com/seed-2dd5877b/reqresp/limits"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon/beacontest"
@@ -34,41 +29,16 @@ import (
 // simulate runs f with two hosts on a simulated network, in a bubble of virtual time.
 func simulate(t *testing.T, f func(t *testing.T, client, server host.Host)) {
 	t.Helper()
-	simulateCrowd(t, func(t *testing.T, client, server host.Host, _ func() (host.Host, error)) { f(t, client, server) })
+	simtest.Pair(t, simtest.Options{}, f)
 }
 
 // simulateCrowd is simulate with as many more hosts, which know the server, as f makes.
 func simulateCrowd(t *testing.T, f func(t *testing.T, client, server host.Host, another func() (host.Host, error))) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		link := simnet.LinkSettings{BitsPerSecond: 1000 * simlibp2p.OneMbps}
-		both := simnet.NodeBiDiLinkSettings{Downlink: link, Uplink: link}
-		nw, meta, err := simlibp2p.SimpleLibp2pNetwork(
-			[]simlibp2p.NodeLinkSettingsAndCount{{LinkSettings: both, Count: 2}},
-			func(*simnet.Packet) time.Duration { return 5 * time.Millisecond }, simlibp2p.NetworkSettings{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		nw.Logger = slog.New(slog.DiscardHandler)
-		nw.Start()
-		client, server := meta.Nodes[0], meta.Nodes[1]
-		t.Cleanup(func() {
-			client.Close()
-			server.Close()
-			nw.Close()
-		})
-		client.Peerstore().AddAddrs(server.ID(), server.Addrs(), peerstore.PermanentAddrTTL)
-		made := len(meta.Nodes)
-		another := func() (host.Host, error) {
-			made++
-			return libp2p.New(
-				libp2p.ListenAddrStrings(fmt.Sprintf("/ip4/%s/udp/8000/quic-v1", simnet.IntToPublicIPv4(made))),
-				simlibp2p.QUICSimnet(nw, both),
-				libp2p.DisableIdentifyAddressDiscovery(),
-				libp2p.ResourceManager(&network.NullResourceManager{}),
-			)
-		}
-		f(t, client, server, another)
+	simtest.Run(t, simtest.Options{}, func(t *testing.T, n *simtest.Network) {
+		client, server := n.Hosts[0], n.Hosts[1]
+		simtest.Introduce(client, server)
+		f(t, client, server, func() (host.Host, error) { return n.NewHost() })
 	})
 }
 
@@ -94,12 +64,12 @@ type against struct {
 }
 
 // refusing answers with an error as soon as a request would have to wait.
-type refusing struct{ reqresp.Pacer }
+type refusing struct{ reqresp.Limiter }
 
-func (r refusing) Admit(ctx context.Context, from peer.ID, spec *reqresp.Spec) (reqresp.Pace, error) {
+func (r refusing) Admit(ctx context.Context, from peer.ID, spec *reqresp.Spec) (reqresp.Admission, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Nanosecond)
 	defer cancel()
-	pace, err := r.Pacer.Admit(ctx, from, spec)
+	pace, err := r.Limiter.Admit(ctx, from, spec)
 	if err != nil {
 		return nil, reqresp.Errorf(beacon.CodeRateLimited, "Wait 2s")
 	}
@@ -115,7 +85,7 @@ func (a against) run(t *testing.T) (results []conformance.Result) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var pacer reqresp.Pacer = limiter
+		var pacer reqresp.Limiter = limiter
 		if a.refuses {
 			pacer = refusing{limiter}
 		}
