@@ -47,9 +47,11 @@ func (a *app) sszCommand(name, usage string, do func(*ssz.Shape, []byte) error) 
 	return command{
 		name: name, usage: usage, args: "FILE", least: 1, description: sszDescription,
 		flags: settings.Table{
-			{Flag: "preset", Usage: "`PRESET` of the object: mainnet, minimal or gnosis", Value: settings.Parsed(&preset, "", ssz.ParsePreset, ssz.Preset.String)},
-			{Flag: "fork", Usage: "`FORK` of the object, from phase0 to heze", Value: settings.Parsed(&fork, "", ssz.ParseFork, func(ssz.Fork) string { return "" })},
-			{Flag: "type", Usage: "name of the object's `TYPE`", Value: settings.Text(&typeName, "", nil)},
+			{Flag: "preset", Value: settings.Parsed(&preset, ssz.ParsePreset, ssz.Preset.String),
+				Usage: "`PRESET` of the object: mainnet, minimal or gnosis"},
+			{Flag: "fork", Value: settings.Parsed(&fork, ssz.ParseFork, func(ssz.Fork) string { return "" }),
+				Usage: "`FORK` of the object, from phase0 to heze"},
+			{Flag: "type", Usage: "name of the object's `TYPE`", Value: settings.Text(&typeName, nil)},
 			{Flag: "hex", Usage: "FILE is hexadecimal, with or without 0x", Value: settings.Switch(&isHex)},
 		},
 		run: func(ctx context.Context, in *invocation) error {

@@ -71,7 +71,8 @@ func (s *Setting) assign(place string, texts []string) error {
 	return nil
 }
 
-// Mark takes the present values for the defaults, as if nothing had been set. Setting a value marks it if nothing else did.
+// Mark takes the present values for the defaults, as if nothing had been set. Setting a value marks it if nothing else
+// did.
 func (t Table) Mark() {
 	for _, s := range t {
 		s.given, s.marked, s.defaults = false, true, s.get()

@@ -142,7 +142,9 @@ func parse(data []byte) (*File, error) {
 }
 
 func presetSetting(name *string) *settings.Setting {
-	return &settings.Setting{Key: "preset", Usage: "preset that everything in comments is taken from", Value: settings.OneOf(name, Presets()...)}
+	return &settings.Setting{
+		Key: "preset", Usage: "preset that everything in comments is taken from", Value: settings.OneOf(name, Presets()...),
+	}
 }
 
 func notPreset(e settings.Entry) bool {

@@ -35,13 +35,16 @@ type Request struct {
 func (r *Request) Settings() settings.Table {
 	r.Count = 1
 	r.flags = settings.Table{
-		{Flag: "start-slot", Usage: "first `SLOT`", Value: settings.Number(&r.StartSlot, 0, math.MaxUint64)},
-		{Flag: "start-period", Usage: "first sync committee `PERIOD`", Value: settings.Number(&r.StartPeriod, 0, math.MaxUint64)},
-		{Flag: "count", Usage: "`NUMBER` of slots, periods or blocks", Value: settings.Number(&r.Count, 1, math.MaxUint64)},
-		{Flag: "root", Usage: "block `ROOT`; may be repeated", Value: settings.ListOf(&r.Roots, parseRoot, ssz.Root.String)},
-		{Flag: "index", Usage: "`INDEX` of a blob, a column or a member; may be repeated", Value: settings.Numbers(&r.Indices)},
+		{Flag: "start-slot", Usage: "first `SLOT`", Value: settings.Uint(&r.StartSlot, 0)},
+		{Flag: "start-period", Usage: "first sync committee `PERIOD`", Value: settings.Uint(&r.StartPeriod, 0)},
+		{Flag: "count", Usage: "`NUMBER` of slots, periods or blocks", Value: settings.Uint(&r.Count, 1)},
+		{Flag: "root", Value: settings.ListOf(&r.Roots, parseRoot, ssz.Root.String),
+			Usage: "block `ROOT`; may be repeated"},
+		{Flag: "index", Value: settings.Numbers(&r.Indices),
+			Usage: "`INDEX` of a blob, a column or a member; may be repeated"},
 		{Flag: "ssz", Usage: "write raw SSZ in place of JSON", Value: settings.Switch(&r.SSZ)},
-		{Flag: "out", Usage: "`DIR` to write objects to, with --ssz; made if need be", Value: settings.Text(&r.Out, "", nil)},
+		{Flag: "out", Value: settings.Text(&r.Out, nil),
+			Usage: "`DIR` to write objects to, with --ssz; made if need be"},
 	}
 	return r.flags
 }
@@ -91,7 +94,7 @@ func (r *Request) checkFlags(m method, row *beacon.Protocol) error {
 		switch takes := slices.Contains(m.flags, s.Flag) || s.Flag == "ssz" || s.Flag == "out" && !single; {
 		case s.Given() && !takes:
 			return fmt.Errorf("--%s is of no effect with %s", s.Flag, r.Method)
-		case takes && !s.Given() && s.IsList():
+		case takes && !s.Given() && (s.Flag == "root" || s.Flag == "index"):
 			return fmt.Errorf("%s needs at least one --%s", r.Method, s.Flag)
 		case takes && !s.Given() && strings.HasPrefix(s.Flag, "start"):
 			return fmt.Errorf("%s needs --%s", r.Method, s.Flag)

@@ -1,13 +1,12 @@
-// Package config declares the settings of the command line: in [Config.Settings] each one is a row, which makes its flag,
-// its environment variable, its key in a TOML file, its help and its check.
+// Package config declares the settings of the command line. Each is one row of [Config.Settings], which makes its
+// flag, its environment variable, its key in a TOML file, its help and its check.
 //
-// A file need not be complete. What it does not set keeps its default. A key that does not exist, or a value that is not
-// allowed, is an error that names the key, the value and what is allowed. Keys may be written with capitals and without
-// underscores, as files had them before.
+// A file need not be complete. What it does not set keeps its default. A key that does not exist, or a value that is
+// not allowed, is an error that names the key, the value and what is allowed. Keys may be written with
+// capitals and without underscores, as files had them before.
 package config
 
 import (
-	"fmt"
 	"log/slog"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -50,6 +49,7 @@ type Config struct {
 	discoveryV5   bool
 	bootNodesFile string
 	preset        string
+	memory        int           // in MiB
 	path          string        // of the file
 	limits        settings.File // what the file says of them
 }
@@ -93,52 +93,79 @@ func New(level slog.Level) *Config {
 func (c *Config) table() settings.Table {
 	n, s := &c.Network, &c.Service
 	return settings.Table{
-		{Key: "node.data_dir", Flag: "datadir", Usage: "`DIR` of the store and of this node's identity", Value: settings.Text(&c.DataDir, "", nil)},
-		{Key: "node.ipc_path", Flag: "ipcpath", Usage: "`NAME` of the IPC socket in the datadir, or its path; empty opens none", Value: settings.Text(&c.IPCPath, "", nil)},
+		{Key: "node.data_dir", Flag: "datadir", Value: settings.Text(&c.DataDir, nil),
+			Usage: "`DIR` of the store and of this node's identity"},
+		{Key: "node.ipc_path", Flag: "ipcpath", Value: settings.Text(&c.IPCPath, nil),
+			Usage: "`NAME` of the IPC socket in the datadir, or its path; empty opens none"},
 
-		{Key: "network.name", Flag: "network", Usage: "`NAME` of the network: " + networkNames(), Value: settings.Text(&n.Name, "", checkNetwork)},
-		{Key: "network.config_file", Flag: "network.config", Usage: "`FILE` with another network's configuration: config.yaml, or the answer to /eth/v1/config/spec", Value: settings.Text(&n.ConfigFile, "", nil)},
-		{Key: "network.genesis_time", Flag: "genesis-time", Usage: "time of slot 0 in Unix `SECONDS`, which goes with --network.config", Value: settings.Optional(&n.GenesisTime, 0, 1<<64-1)},
-		{Key: "network.genesis_validators_root", Flag: "genesis-validators-root", Usage: "`ROOT` of the validators at genesis, which goes with --network.config", Value: settings.Text(&n.GenesisValidatorsRoot, "", checkRoot)},
+		{Key: "network.name", Flag: "network", Value: settings.Text(&n.Name, checkNetwork),
+			Usage: "`NAME` of the network: " + networkNames()},
+		{Key: "network.config_file", Flag: "network.config", Value: settings.Text(&n.ConfigFile, nil),
+			Usage: "`FILE` with another network's configuration: config.yaml, or the answer to /eth/v1/config/spec"},
+		{Key: "network.genesis_time", Flag: "genesis-time", Value: settings.Optional(&n.GenesisTime),
+			Usage: "time of slot 0 in Unix `SECONDS`, which goes with --network.config"},
+		{Key: "network.genesis_validators_root", Flag: "genesis-validators-root",
+			Value: settings.Text(&n.GenesisValidatorsRoot, checkRoot),
+			Usage: "`ROOT` of the validators at genesis, which goes with --network.config"},
 
 		{Key: "p2p.listen", Flag: "listen", Usage: "multiaddrs `ADDR` to listen on", Value: listen(&s.Listen)},
-		{Key: "p2p.max_peers", Flag: "maxpeers", Usage: "`NUMBER` of peers to have", Value: settings.Number(&s.Peers.Target, 1, peers.MaxTarget)},
-		{Key: "p2p.min_outbound", Flag: "minoutbound", Usage: "`NUMBER` of peers to have dialed; 0 is a quarter of --maxpeers", Value: settings.Number(&s.Peers.MinOutbound, 0, peers.MaxTarget)},
-		{Key: "p2p.no_dial", Flag: "nodial", Usage: "dial no peers but the static ones", Value: settings.Switch(&s.Peers.NoDial)},
-		{Key: "p2p.static_nodes", Flag: "staticnodes", Usage: "`PEER` that is always dialed again", Value: staticNodes(&s.Peers.Static)},
-		{Key: "p2p.trusted_nodes", Flag: "trustednodes", Usage: "`ID` (or enr:…) of a peer that is never banned, or left for lack of room", Value: settings.ListOf(&s.Peers.Trusted, discovery.ParsePeerID, peer.ID.String)},
-		{Key: "p2p.discovery_v5", Flag: "discovery.v5", Usage: "find peers by discv5, and be found", Value: settings.Switch(&c.discoveryV5)},
-		{Key: "p2p.disc_addr", Flag: "discovery.addr", Usage: "UDP `ADDRESS:PORT` of discovery; port 0 takes one that is free", Value: discoveryAddr(&c.discovery)},
-		{Key: "p2p.bootstrap_nodes_v5", Flag: "bootnodes", Usage: "`RECORD` (enr:…) of a node that discovery begins with; none takes those built in", Value: bootNodes(&c.discovery)},
-		{Key: "p2p.bootstrap_nodes_file", Flag: "bootnodes.file", Usage: "`FILE` with more such records, as networks publish them (bootstrap_nodes.yaml, boot_enr.yaml)", Value: settings.Text(&c.bootNodesFile, "", nil)},
-		{Key: "p2p.external_ip", Flag: "discovery.externalip", Usage: "address `IP` of this node, as others reach it; none has it learned", Value: externalIP(&c.discovery)},
-		{Key: "p2p.no_gossipsub", Flag: "nogossipsub", Usage: "do without gossipsub, for which clients like Lighthouse ban a node", Value: settings.Switch(&s.NoGossipsub)},
-		{Key: "p2p.memory", Flag: "memory", Usage: "`MIB` for streams and messages of peers; 0 takes an eighth of the machine's memory", Value: memory(&s.Memory)},
+		{Key: "p2p.max_peers", Flag: "maxpeers", Value: settings.Number(&s.Peers.Target, 1, peers.MaxTarget),
+			Usage: "`NUMBER` of peers to have"},
+		{Key: "p2p.min_outbound", Flag: "minoutbound", Value: settings.Number(&s.Peers.MinOutbound, 0, peers.MaxTarget),
+			Usage: "`NUMBER` of peers to have dialed; 0 is a quarter of --maxpeers"},
+		{Key: "p2p.no_dial", Flag: "nodial", Value: settings.Switch(&s.Peers.NoDial),
+			Usage: "dial no peers but the static ones"},
+		{Key: "p2p.static_nodes", Flag: "staticnodes", Value: staticNodes(&s.Peers.Static),
+			Usage: "`PEER` that is always dialed again"},
+		{Key: "p2p.trusted_nodes", Flag: "trustednodes",
+			Value: settings.ListOf(&s.Peers.Trusted, discovery.ParsePeerID, peer.ID.String),
+			Usage: "`ID` (or enr:…) of a peer that is never banned, or left for lack of room"},
+		{Key: "p2p.discovery_v5", Flag: "discovery.v5", Value: settings.Switch(&c.discoveryV5),
+			Usage: "find peers by discv5, and be found"},
+		{Key: "p2p.disc_addr", Flag: "discovery.addr", Value: discoveryAddr(&c.discovery),
+			Usage: "UDP `ADDRESS:PORT` of discovery; port 0 takes one that is free"},
+		{Key: "p2p.bootstrap_nodes_v5", Flag: "bootnodes", Value: bootNodes(&c.discovery),
+			Usage: "`RECORD` (enr:…) of a node that discovery begins with; none takes those built in"},
+		{Key: "p2p.bootstrap_nodes_file", Flag: "bootnodes.file", Value: settings.Text(&c.bootNodesFile, nil),
+			Usage: "`FILE` with more such records, as networks publish them (bootstrap_nodes.yaml, boot_enr.yaml)"},
+		{Key: "p2p.external_ip", Flag: "discovery.externalip", Value: externalIP(&c.discovery),
+			Usage: "address `IP` of this node, as others reach it; none has it learned"},
+		{Key: "p2p.no_gossipsub", Flag: "nogossipsub", Value: settings.Switch(&s.NoGossipsub),
+			Usage: "do without gossipsub, for which clients like Lighthouse ban a node"},
+		{Key: "p2p.memory", Flag: "memory", Value: settings.Number(&c.memory, 0, resources.MaxMemory>>20),
+			Usage: "`MIB` for streams and messages of peers; 0 takes an eighth of the machine's memory"},
 
-		{Key: "http.enabled", Flag: "http", Usage: "serve RPC over HTTP, without a password", Value: settings.Switch(&c.HTTP.Enabled)},
-		{Key: "http.addr", Flag: "http.addr", Usage: "`ADDRESS` of RPC over HTTP; 0.0.0.0 is all", Value: address(&c.HTTP.Addr)},
-		{Key: "http.port", Flag: "http.port", Usage: "TCP `PORT` of RPC over HTTP; 0 takes one that is free", Value: settings.Number(&c.HTTP.Port, 0, 65535)},
-		{Key: "http.api", Flag: "http.api", Usage: "namespaces `NAME` to expose: reqresp to look, reqrespadmin to change", Value: settings.List(&c.HTTP.API, checkNamespace)},
-		{Key: "http.virtual_hosts", Flag: "http.vhosts", Usage: "hosts `NAME` that requests may be for, * for all", Value: settings.List(&c.HTTP.VirtualHosts, nil)},
-		{Key: "http.cors_domain", Flag: "http.corsdomain", Usage: "`ORIGIN` from which browsers may call", Value: settings.List(&c.HTTP.CORSDomain, nil)},
-		{Key: "metrics.enabled", Flag: "metrics", Usage: "serve metrics for Prometheus at /metrics", Value: settings.Switch(&c.Metrics.Enabled)},
+		{Key: "http.enabled", Flag: "http", Value: settings.Switch(&c.HTTP.Enabled),
+			Usage: "serve RPC over HTTP, without a password"},
+		{Key: "http.addr", Flag: "http.addr", Value: address(&c.HTTP.Addr),
+			Usage: "`ADDRESS` of RPC over HTTP; 0.0.0.0 is all"},
+		{Key: "http.port", Flag: "http.port", Value: settings.Number(&c.HTTP.Port, 0, 65535),
+			Usage: "TCP `PORT` of RPC over HTTP; 0 takes one that is free"},
+		{Key: "http.api", Flag: "http.api", Value: settings.List(&c.HTTP.API, checkNamespace),
+			Usage: "namespaces `NAME` to expose: reqresp to look, reqrespadmin to change"},
+		{Key: "http.virtual_hosts", Flag: "http.vhosts", Value: settings.List(&c.HTTP.VirtualHosts, nil),
+			Usage: "hosts `NAME` that requests may be for, * for all"},
+		{Key: "http.cors_domain", Flag: "http.corsdomain", Value: settings.List(&c.HTTP.CORSDomain, nil),
+			Usage: "`ORIGIN` from which browsers may call"},
+		{Key: "metrics.enabled", Flag: "metrics", Value: settings.Switch(&c.Metrics.Enabled),
+			Usage: "serve metrics for Prometheus at /metrics"},
 		{Key: "metrics.addr", Flag: "metrics.addr", Usage: "`ADDRESS` of the metrics", Value: address(&c.Metrics.Addr)},
-		{Key: "metrics.port", Flag: "metrics.port", Usage: "TCP `PORT` of the metrics; 0 takes one that is free", Value: settings.Number(&c.Metrics.Port, 0, 65535)},
-		{Key: "pprof.enabled", Flag: "pprof", Usage: "serve profiles at /debug/pprof/", Value: settings.Switch(&c.Pprof.Enabled)},
+		{Key: "metrics.port", Flag: "metrics.port", Value: settings.Number(&c.Metrics.Port, 0, 65535),
+			Usage: "TCP `PORT` of the metrics; 0 takes one that is free"},
+		{Key: "pprof.enabled", Flag: "pprof", Value: settings.Switch(&c.Pprof.Enabled),
+			Usage: "serve profiles at /debug/pprof/"},
 		{Key: "pprof.addr", Flag: "pprof.addr", Usage: "`ADDRESS` of the profiles", Value: address(&c.Pprof.Addr)},
-		{Key: "pprof.port", Flag: "pprof.port", Usage: "TCP `PORT` of the profiles; 0 takes one that is free", Value: settings.Number(&c.Pprof.Port, 0, 65535)},
+		{Key: "pprof.port", Flag: "pprof.port", Value: settings.Number(&c.Pprof.Port, 0, 65535),
+			Usage: "TCP `PORT` of the profiles; 0 takes one that is free"},
 
-		{Key: "log.verbosity", Flag: "verbosity", Usage: "log from `LEVEL` on: debug, info, warn or error; or, say, info,sync=debug", Value: settings.Text(&c.Log.Verbosity, "", checkVerbosity)},
-		{Key: "log.format", Flag: "log.format", Usage: "`FORMAT` of the log's lines", Value: settings.OneOf(&c.Log.Format, logging.Formats()...)},
+		{Key: "log.verbosity", Flag: "verbosity", Value: settings.Text(&c.Log.Verbosity, checkVerbosity),
+			Usage: "log from `LEVEL` on: debug, info, warn or error; or, say, info,sync=debug"},
+		{Key: "log.format", Flag: "log.format", Value: settings.OneOf(&c.Log.Format, logging.Formats()...),
+			Usage: "`FORMAT` of the log's lines"},
 
-		{Key: "limits.preset", Flag: "limits.preset", Usage: "`PRESET` of limits; none has the same for all methods", Value: settings.OneOf(&c.preset, limitsconfig.Presets()...)},
+		{Key: "limits.preset", Flag: "limits.preset", Value: settings.OneOf(&c.preset, limitsconfig.Presets()...),
+			Usage: "`PRESET` of limits; none has the same for all methods"},
 	}
-}
-
-func memory(to *int64) settings.Value {
-	const least, most = resources.MinMemory >> 20, resources.MaxMemory >> 20
-	want := fmt.Sprintf("0, or a whole number from %d to %d", least, most)
-	return settings.Scaled(to, 1<<20, want, func(n int64) bool { return n == 0 || n >= least && n <= most })
 }
 
 // networkNames lists the networks that are built in, for help.
