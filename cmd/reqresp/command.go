@@ -238,5 +238,5 @@ func (a *app) config() command {
 var everything = []string{"node", "network", "p2p", "limits", "http", "metrics", "pprof", "log"}
 
 func jsonFlag(to *bool, usage string) *settings.Setting {
-	return &settings.Setting{Flag: "json", Usage: usage, Value: settings.Switch(to)}
+	return settings.New("", "json", settings.Switch(to), usage)
 }

@@ -46,10 +46,8 @@ func (a *app) imports() command {
 		name: "import", usage: "add blocks from files to a store", args: "FILE...", least: 1, description: importDescription,
 		configured: []string{"node.data_dir", "network"},
 		flags: settings.Table{
-			{Flag: "finalized-root", Value: rootValue(&vouched.root),
-				Usage: "`ROOT` of the finalized checkpoint's block"},
-			{Flag: "finalized-epoch", Value: settings.Uint(&vouched.epoch, 0),
-				Usage: "`EPOCH` of the finalized checkpoint"},
+			settings.New("", "finalized-root", rootValue(&vouched.root), "`ROOT` of the finalized checkpoint's block"),
+			settings.New("", "finalized-epoch", settings.Uint(&vouched.epoch, 0), "`EPOCH` of the finalized checkpoint"),
 			jsonFlag(&asJSON, "print the outcome as one JSON object"),
 		},
 		run: func(ctx context.Context, in *invocation) error {

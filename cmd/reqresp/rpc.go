@@ -125,7 +125,7 @@ func (a *app) top() command {
 	return command{
 		name: "top", usage: "show what a node does, live", description: topDescription,
 		flags: settings.Table{
-			{Flag: "every", Usage: "`TIME` between two looks", Value: settings.Duration(&every, minEvery, maxEvery)},
+			settings.New("", "every", settings.Duration(&every, minEvery, maxEvery), "`TIME` between two looks"),
 		},
 	}.rpc(func(ctx context.Context, _ *invocation, c *client.Client) error {
 		if !isTerminal(a.stdout.w) || !isTerminal(a.stdin) {

@@ -68,8 +68,8 @@ func (a *app) ban() command {
 		name: "ban", usage: "keep a peer out", args: "ID", least: 1,
 		description: "Keeps a peer out for a time, also over restarts, and leaves it if it is connected.",
 		flags: settings.Table{
-			{Flag: "for", Usage: "`TIME`, like 30m or 24h", Value: settings.Duration(&d, time.Second, score.MaxBan)},
-			{Flag: "reason", Usage: "`WHY`, for people to read", Value: settings.Text(&reason, nil)},
+			settings.New("", "for", settings.Duration(&d, time.Second, score.MaxBan), "`TIME`, like 30m or 24h"),
+			settings.New("", "reason", settings.Text(&reason, nil), "`WHY`, for people to read"),
 		},
 	}.rpc(func(ctx context.Context, in *invocation, c *client.Client) error {
 		id, err := in.peerID()
@@ -102,9 +102,9 @@ func (a *app) limit() command {
 		name: "limit", usage: "change what each peer may use of a method", args: "METHOD", least: 1,
 		description: limitDescription,
 		flags: settings.Table{
-			{Flag: "requests", Usage: "`RATE` of requests", Value: rate[limitsconfig.Rate](&change.Requests)},
-			{Flag: "items", Usage: "`RATE` of response chunks", Value: rate[limitsconfig.Rate](&change.Items)},
-			{Flag: "bytes", Usage: "`RATE` of bytes on the wire", Value: rate[limitsconfig.ByteRate](&change.Bytes)},
+			settings.New("", "requests", rate[limitsconfig.Rate](&change.Requests), "`RATE` of requests"),
+			settings.New("", "items", rate[limitsconfig.Rate](&change.Items), "`RATE` of response chunks"),
+			settings.New("", "bytes", rate[limitsconfig.ByteRate](&change.Bytes), "`RATE` of bytes on the wire"),
 		},
 	}, func(ctx context.Context, in *invocation, c *client.Client) (api.Limit, error) {
 		method, err := config.ParseMethod(in.arg(0))

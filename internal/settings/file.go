@@ -40,6 +40,7 @@ func Decode(data []byte) (File, error) {
 			table = d.add(nil, e)
 		case unstable.KeyValue:
 			d.pair(table, e)
+		default: // a comment
 		}
 	}
 	return d.file, nil

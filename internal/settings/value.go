@@ -104,10 +104,10 @@ func OneOf(to *string, allowed ...string) Value {
 
 // between has a value that was parsed be in a range.
 func between[T cmp.Ordered](v T, err error, least, most T) (T, error) {
-	if err != nil || !(v >= least && v <= most) { // NaN is not either
-		return v, errNotAllowed
+	if err == nil && v >= least && v <= most { // which NaN is not
+		return v, nil
 	}
-	return v, nil
+	return v, errNotAllowed
 }
 
 // Number is a whole number in a range.
