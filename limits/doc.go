@@ -1,9 +1,9 @@
 // Package limits decides how much of a server each peer may use. Its [Limiter]
-// is a [reqresp.Pacer]:
+// is a [reqresp.Limiter]:
 //
 //	limiter, err := limits.New(nil)
 //	…
-//	srv := reqresp.NewServer(host, &reqresp.ServerOptions{Pacer: limiter})
+//	srv := reqresp.NewServer(host, &reqresp.ServerOptions{Limiter: limiter})
 //
 // # Quotas
 //

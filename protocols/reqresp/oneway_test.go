@@ -109,7 +109,7 @@ func TestOneWayWaitsForTheNegotiation(t *testing.T) {
 	}{
 		{"no answer", func(*simulation, context.CancelFunc) {}, reqresp.ErrTimeout, 4 * time.Second},
 		{"cancelled", func(_ *simulation, cancel context.CancelFunc) { cancel() }, context.Canceled, time.Second},
-		{"disconnected", func(s *simulation, _ context.CancelFunc) { _ = s.server.Network().ClosePeer(s.client.ID()) }, reqresp.ErrDisconnected, time.Second + oneWay},
+		{"disconnected", func(s *simulation, _ context.CancelFunc) { _ = s.server.Network().ClosePeer(s.client.ID()) }, reqresp.ErrDisconnected, time.Second + simtest.OneWay},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -14,17 +14,13 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
-	"github.com/libp2p/go-libp2p/x/simlibp2p"
 	"github.com/marcopolo/simnet"
 
 	"github.com/seed-2dd5877b/reqresp/internal/simtest"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
 
-const (
-	oneWay    = simtest.OneWay
-	roundTrip = 2 * oneWay
-)
+const roundTrip = 2 * simtest.OneWay
 
 // A simulation is a pair of hosts on a simulated network, in a bubble of virtual
 // time.
@@ -37,10 +33,10 @@ type simulation struct {
 // connected.
 func simulate(t *testing.T, f func(t *testing.T, s *simulation)) {
 	t.Helper()
-	simulateAt(t, 1000*simlibp2p.OneMbps, f)
+	simulateAt(t, 0, f)
 }
 
-// simulateAt is simulate with links of so many bits per second.
+// simulateAt is simulate with links of so many bits per second, zero for a gigabit.
 func simulateAt(t *testing.T, bits int, f func(t *testing.T, s *simulation)) {
 	t.Helper()
 	s := new(simulation)
@@ -55,7 +51,7 @@ func (s *simulation) latency(*simnet.Packet) time.Duration {
 	if s.down.Load() {
 		return 24 * time.Hour
 	}
-	return oneWay
+	return simtest.OneWay
 }
 
 // connect connects the hosts and lets them identify each other.

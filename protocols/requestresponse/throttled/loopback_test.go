@@ -1,17 +1,17 @@
 package throttled_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/libp2p/go-libp2p"
 	mplex "github.com/libp2p/go-libp2p-mplex"
+	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peerstore"
 	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
-
-	"github.com/seed-2dd5877b/reqresp/internal/simtest"
 )
 
 // transports are what real hosts talk over on the loopback interface.
@@ -31,7 +31,7 @@ func TestConversationOverLoopback(t *testing.T) {
 	for name, options := range transports {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			a, b := simtest.NewHost(t, options...), simtest.NewHost(t, options...)
+			a, b := newHost(t, options), newHost(t, options)
 			a.Peerstore().AddAddrs(b.ID(), b.Addrs(), peerstore.PermanentAddrTTL)
 			b.Peerstore().AddAddrs(a.ID(), a.Addrs(), peerstore.PermanentAddrTTL)
 			alice, bob := start(t, a, nil), start(t, b, nil)
@@ -50,4 +50,15 @@ func TestConversationOverLoopback(t *testing.T) {
 			}
 		})
 	}
+}
+
+func newHost(t testing.TB, options []libp2p.Option) host.Host {
+	t.Helper()
+	quiet := []libp2p.Option{libp2p.DisableRelay(), libp2p.DisableMetrics(), libp2p.DisableIdentifyAddressDiscovery()}
+	h, err := libp2p.New(slices.Concat(options, quiet)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = h.Close() })
+	return h
 }

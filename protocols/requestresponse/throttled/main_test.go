@@ -6,4 +6,6 @@ import (
 	"github.com/seed-2dd5877b/reqresp/internal/simtest"
 )
 
-func TestMain(m *testing.M) { simtest.Main(m, "/reqresp.", "/throttled.", "/throttled_test.") }
+func TestMain(m *testing.M) {
+	simtest.Main(m, "/reqresp.", "/requestresponse.", "/throttled.", "/throttled_test.")
+}

@@ -17,8 +17,6 @@ import (
 	"github.com/seed-2dd5877b/reqresp/protocols/requestresponse/throttled"
 )
 
-const oneWay = simtest.OneWay
-
 // simulate runs f with two hosts on a simulated network, in a bubble of virtual
 // time. The hosts know of each other, but are not connected.
 func simulate(t *testing.T, f func(t *testing.T, a, b host.Host)) {

@@ -18,12 +18,11 @@ import (
 // crowd runs f with a server and so many others that know it, on a simulated network.
 func crowd(t *testing.T, n int, f func(t *testing.T, server host.Host, others []host.Host)) {
 	t.Helper()
-	simtest.Run(t, simtest.Options{Hosts: 1 + n}, func(t *testing.T, n *simtest.Network) {
-		server, others := n.Hosts[0], n.Hosts[1:]
-		for _, h := range others {
-			simtest.Introduce(h, server)
+	simtest.Run(t, simtest.Options{Hosts: 1 + n}, func(t *testing.T, nw *simtest.Network) {
+		for _, h := range nw.Hosts {
+			simtest.Introduce(h, nw.Hosts[0])
 		}
-		f(t, server, others)
+		f(t, nw.Hosts[0], nw.Hosts[1:])
 	})
 }
 
