@@ -756,7 +756,7 @@ func TestPeerThatIsAheadIsNotForgotten(t *testing.T) {
 		}
 		cancel()
 		wg.Wait()
-		time.Sleep(time.Minute)
+		time.Sleep(11 * time.Minute)
 		for i := range 6 {
 			admit(t, l, peerID(2+i), status).Release()
 			time.Sleep(time.Second)
