@@ -290,7 +290,7 @@ var malformed = []struct {
 	{"unknown SSZ", rootProtocol, string(framed(make([]byte, 33)))},
 }
 
-var rootProtocol = beacon.NewFamily(devchain.Network()).BlocksByRoot.Spec().Protocols[0]
+const rootProtocol = beacon.ProtocolPrefix + "/beacon_blocks_by_root/2/ssz_snappy"
 
 func framed(b []byte) []byte { return snappy.AppendFrames(snappy.AppendHeader(nil, len(b)), b) }
 

@@ -71,7 +71,7 @@ func newFuluClient(h host.Host, n *ssz.Network, blocks []*beacon.Block) (*fuluCl
 func (c *fuluClient) count(next reqresp.HandlerFunc) reqresp.HandlerFunc {
 	return func(ctx context.Context, in *reqresp.Inbound) error {
 		c.mu.Lock()
-		name := in.Spec().Name
+		name := in.Spec().Name()
 		quota, now := lodestarQuotas[name], time.Now()
 		recent := slices.DeleteFunc(c.asked[name], func(at time.Time) bool { return now.Sub(at) >= quota.per })
 		c.asked[name] = append(recent, now)
@@ -266,10 +266,10 @@ func (c *memoryChain) Status(context.Context) (s beacon.Status, err error) {
 	return s, nil
 }
 
-func (c *memoryChain) refs(wanted func(*beacon.Block) bool) iter.Seq2[beacon.BlockRef, error] {
-	return func(yield func(beacon.BlockRef, error) bool) {
+func (c *memoryChain) refs(wanted func(*beacon.Block) bool) iter.Seq2[beacon.Ref, error] {
+	return func(yield func(beacon.Ref, error) bool) {
 		for _, b := range c.known() {
-			ref := beacon.BlockRef{Slot: b.Slot, Root: b.Root, Size: len(b.SSZ), FramesSize: len(b.Frames)}
+			ref := beacon.Ref{Slot: b.Slot, Root: b.Root, Size: len(b.SSZ), FramesSize: len(b.Frames)}
 			if wanted(b) && !yield(ref, nil) {
 				return
 			}
@@ -278,17 +278,19 @@ func (c *memoryChain) refs(wanted func(*beacon.Block) bool) iter.Seq2[beacon.Blo
 }
 
 // BlocksByRange implements beacon.Chain.
-func (c *memoryChain) BlocksByRange(_ context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.BlockRef, error] {
+func (c *memoryChain) BlocksByRange(_ context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.Ref, error] {
 	return c.refs(func(b *beacon.Block) bool { return b.Slot >= start && uint64(b.Slot-start) < count })
 }
 
 // BlocksByRoot implements beacon.Chain.
-func (c *memoryChain) BlocksByRoot(_ context.Context, roots []ssz.Root) iter.Seq2[beacon.BlockRef, error] {
+func (c *memoryChain) BlocksByRoot(_ context.Context, roots []ssz.Root) iter.Seq2[beacon.Ref, error] {
 	return c.refs(func(b *beacon.Block) bool { return slices.Contains(roots, b.Root) })
 }
 
+func (*memoryChain) Sources() beacon.Sources { return beacon.Sources{} }
+
 // AppendFrames implements beacon.Chain.
-func (c *memoryChain) AppendFrames(_ context.Context, ref beacon.BlockRef, dst []byte) ([]byte, error) {
+func (c *memoryChain) AppendFrames(_ context.Context, ref beacon.Ref, dst []byte) ([]byte, error) {
 	for _, b := range c.known() {
 		if b.Root == ref.Root {
 			return append(dst, b.Frames...), nil

@@ -106,7 +106,7 @@ func ourRivals(b *testing.B, concurrent int) (ours, plain *rival) {
 		b.Fatal(err)
 	}
 	to := server.info.ID
-	client := reqresp.NewClient(h, &reqresp.ClientOptions{MaxConcurrentPerPeer: concurrent})
+	client := reqresp.NewClient(h, &reqresp.ClientOptions{MaxCallsPerPeer: concurrent})
 	ours = &rival{name: "ours", measure: func(ctx context.Context, work rustpeer.Work) (rustpeer.Measurement, error) {
 		return measureGo(ctx, work, func(ctx context.Context, req *frame) (*frame, error) {
 			return bytesProtocol.Call(ctx, client, to, req)

@@ -10,12 +10,13 @@ import (
 	"github.com/seed-2dd5877b/reqresp/integration/internal/rusttest"
 	"github.com/seed-2dd5877b/reqresp/integration/rustpeer"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+	"github.com/seed-2dd5877b/reqresp/protocols/requestresponse"
 )
 
 // The event style on both sides: each event of Rust's has its like in ours.
 func TestRustEventStyle(t *testing.T) {
 	eachRustPair(t, rustpeer.Options{}, func(t *testing.T, p *rustPair) {
-		rr := reqresp.NewRequestResponse(p.host, nil, bytesProtocol.Offer(reqresp.SupportFull))
+		rr := requestresponse.New(p.host, nil, requestresponse.Unary(bytesProtocol, requestresponse.SupportFull))
 		if err := rr.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -31,7 +32,7 @@ func TestRustEventStyle(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		message := nextEvent[reqresp.Message[frame, frame]](t, rr)
+		message := nextEvent[requestresponse.Message[frame, frame]](t, rr)
 		if message.Response == nil || message.Response.ID != id || len(message.Response.Response) != 3 {
 			t.Errorf("%+v, want a response of 3 bytes to %v", message, id)
 		}
@@ -39,14 +40,14 @@ func TestRustEventStyle(t *testing.T) {
 		rusttest.Expect(t, p.rust, rustpeer.KindResponseSent)
 
 		answered := p.send(t, "bytes", rustpeer.Sizes{Request: 8, Response: 5})
-		message = nextEvent[reqresp.Message[frame, frame]](t, rr)
+		message = nextEvent[requestresponse.Message[frame, frame]](t, rr)
 		if message.Request == nil || message.Peer != p.id {
 			t.Fatalf("%+v, want a request of %v", message, p.id)
 		}
 		if _, err := rr.SendResponse(message.Request.Channel, pattern[:5]); err != nil {
 			t.Fatal(err)
 		}
-		if sent := nextEvent[reqresp.ResponseSent](t, rr); sent.ID != message.Request.ID {
+		if sent := nextEvent[requestresponse.ResponseSent](t, rr); sent.ID != message.Request.ID {
 			t.Errorf("response to %v sent, want to %v", sent.ID, message.Request.ID)
 		}
 		if response := rusttest.Expect(t, p.rust, rustpeer.KindResponse); response.ID != answered {
@@ -54,16 +55,16 @@ func TestRustEventStyle(t *testing.T) {
 		}
 
 		p.send(t, "bytes", rustpeer.Sizes{Request: 8, Response: 5})
-		message = nextEvent[reqresp.Message[frame, frame]](t, rr)
+		message = nextEvent[requestresponse.Message[frame, frame]](t, rr)
 		message.Request.Channel.Close()
-		if failure := nextEvent[reqresp.InboundFailure](t, rr); failure.Reason != reqresp.ReasonOmission {
+		if failure := nextEvent[requestresponse.InboundFailure](t, rr); failure.Reason != reqresp.ReasonOmission {
 			t.Errorf("%+v, want an omission", failure)
 		}
 		rusttest.ExpectFailure(t, p.rust, rustpeer.KindOutboundFailure, "Io")
 	})
 }
 
-func nextEvent[E reqresp.Event](t *testing.T, rr *reqresp.RequestResponse[frame, frame]) E {
+func nextEvent[E requestresponse.Event](t *testing.T, rr *requestresponse.RequestResponse[frame, frame]) E {
 	t.Helper()
 	select {
 	case event := <-rr.Events():

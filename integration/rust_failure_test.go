@@ -45,7 +45,7 @@ func TestRustResponseOmission(t *testing.T) {
 		rusttest.ExpectFailure(t, p.rust, rustpeer.KindInboundFailure, "ResponseOmission")
 		wg.Wait()
 
-		p.serve(t, nil, reqresp.Method{Spec: bytesProtocol.Spec(), Handler: func(ctx context.Context, in *reqresp.Inbound) error {
+		p.serve(t, nil, reqresp.Handler{Spec: bytesProtocol.Spec(), Serve: func(ctx context.Context, in *reqresp.Inbound) error {
 			return in.Receive(ctx, new(frame))
 		}})
 		p.send(t, "bytes", rustpeer.Sizes{Request: 8, Response: 8})

@@ -64,9 +64,9 @@ const maxFrame = 16 << 20
 var (
 	frameFamily   = reqresp.Family{Prefix: "/reqresp-test", Codec: frames{}}
 	frameLimits   = reqresp.Limits{MaxRequest: maxFrame, MaxResponse: maxFrame}
-	bytesProtocol = reqresp.NewUnary[frame, frame](frameFamily, "bytes", frameLimits, 1)
-	oneWay        = reqresp.NewOneWay[frame](frameFamily, "oneway", frameLimits, 1)
-	versions      = reqresp.NewUnary[frame, frame](frameFamily, "versions", frameLimits, 2, 1)
+	bytesProtocol = reqresp.NewUnary[frame, frame](frameFamily, "bytes", 1).WithLimits(frameLimits)
+	oneWay        = reqresp.NewOneWay[frame](frameFamily, "oneway", 1).WithLimits(frameLimits)
+	versions      = reqresp.NewUnary[frame, frame](frameFamily, "versions", 2, 1).WithLimits(frameLimits)
 )
 
 // pattern is what the messages of the protocol bytes are made of, in Rust too: byte n is

@@ -15,9 +15,9 @@ import (
 	"github.com/seed-2dd5877b/reqresp/integration/internal/rusttest"
 	"github.com/seed-2dd5877b/reqresp/integration/rustpeer"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
-	cborcodec "github.com/seed-2dd5877b/reqresp/protocols/reqresp/cbor"
-	jsoncodec "github.com/seed-2dd5877b/reqresp/protocols/reqresp/json"
-	"github.com/seed-2dd5877b/reqresp/protocols/reqresp/serde"
+	cborcodec "github.com/seed-2dd5877b/reqresp/protocols/requestresponse/cbor"
+	jsoncodec "github.com/seed-2dd5877b/reqresp/protocols/requestresponse/json"
+	"github.com/seed-2dd5877b/reqresp/protocols/requestresponse/serde"
 )
 
 // rustMessage is the request of the protocols cbor and json of the Rust peers.
@@ -101,14 +101,14 @@ func allBytes() serde.Bytes {
 
 // rustSerde are the protocols whose messages are laid out by serde in Rust.
 var rustSerde = []reqresp.Unary[rustMessage, rustReply]{
-	reqresp.NewUnary[rustMessage, rustReply](reqresp.Family{Prefix: "/reqresp-test", Codec: cborcodec.Codec{}}, "cbor", reqresp.Limits{}, 1),
-	reqresp.NewUnary[rustMessage, rustReply](reqresp.Family{Prefix: "/reqresp-test", Codec: jsoncodec.Codec{}}, "json", reqresp.Limits{}, 1),
+	reqresp.NewUnary[rustMessage, rustReply](reqresp.Family{Prefix: "/reqresp-test", Codec: cborcodec.Codec{}}, "cbor", 1),
+	reqresp.NewUnary[rustMessage, rustReply](reqresp.Family{Prefix: "/reqresp-test", Codec: jsoncodec.Codec{}}, "json", 1),
 }
 
 // eachRustSerde runs f for every such protocol over every transport.
 func eachRustSerde(t *testing.T, f func(t *testing.T, p *rustPair, protocol reqresp.Unary[rustMessage, rustReply])) {
 	for _, protocol := range rustSerde {
-		t.Run(protocol.Spec().Name, func(t *testing.T) {
+		t.Run(protocol.Spec().Name(), func(t *testing.T) {
 			eachRustPair(t, rustpeer.Options{}, func(t *testing.T, p *rustPair) { f(t, p, protocol) })
 		})
 	}
@@ -152,7 +152,7 @@ func TestRustAsksForMessages(t *testing.T) {
 		}))
 		for name, message := range rustMessages {
 			t.Run(name, func(t *testing.T) {
-				p.send(t, protocol.Spec().Name, message)
+				p.send(t, protocol.Spec().Name(), message)
 				rusttest.SameJSON(t, rusttest.Expect(t, p.rust, rustpeer.KindResponse).Message, text(t, replyTo(message)))
 				rusttest.SameJSON(t, []byte(text(t, <-received)), text(t, message))
 			})
@@ -169,7 +169,7 @@ func TestRustMessageOverLimit(t *testing.T) {
 			called = true
 			return replyTo(req), nil
 		}))
-		p.send(t, protocol.Spec().Name, large)
+		p.send(t, protocol.Spec().Name(), large)
 		rusttest.ExpectFailure(t, p.rust, rustpeer.KindOutboundFailure, "Io")
 		if called {
 			t.Error("our handler got a request over its limit")

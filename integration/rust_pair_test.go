@@ -55,7 +55,7 @@ func newRustPair(t *testing.T, opts rustpeer.Options, listen string) *rustPair {
 }
 
 // serve serves methods until the test ends.
-func (p *rustPair) serve(t *testing.T, opts *reqresp.ServerOptions, methods ...reqresp.Method) {
+func (p *rustPair) serve(t *testing.T, opts *reqresp.ServerOptions, methods ...reqresp.Handler) {
 	t.Helper()
 	server := reqresp.NewServer(p.host, opts)
 	server.Register(methods...)

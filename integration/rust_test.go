@@ -105,7 +105,7 @@ func TestRustFallsBackToOlderVersion(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p := newRustPair(t, rustpeer.Options{Versions: test.rust}, rustTransports[0].listen)
-			versions := reqresp.NewUnary[frame, frame](frameFamily, "versions", frameLimits, test.ours...)
+			versions := reqresp.NewUnary[frame, frame](frameFamily, "versions", test.ours...).WithLimits(frameLimits)
 			out, err := reqresp.NewClient(p.host, nil).Open(deadline(t), p.id, versions.Spec())
 			if err != nil {
 				t.Fatal(err)
@@ -119,7 +119,7 @@ func TestRustFallsBackToOlderVersion(t *testing.T) {
 				`{"text":"hello","protocol":"`+test.asked+`"}`)
 			rusttest.Expect(t, p.rust, rustpeer.KindResponseSent)
 
-			p.serve(t, nil, reqresp.Method{Spec: versions.Spec(), Handler: func(ctx context.Context, in *reqresp.Inbound) error {
+			p.serve(t, nil, reqresp.Handler{Spec: versions.Spec(), Serve: func(ctx context.Context, in *reqresp.Inbound) error {
 				var req frame
 				if err := in.Receive(ctx, &req); err != nil {
 					return err

@@ -14,10 +14,10 @@ import (
 	"github.com/seed-2dd5877b/reqresp/integration/internal/rusttest"
 	"github.com/seed-2dd5877b/reqresp/integration/rustpeer"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
-	"github.com/seed-2dd5877b/reqresp/protocols/throttled"
+	"github.com/seed-2dd5877b/reqresp/protocols/requestresponse/throttled"
 )
 
-var pingProtocol = reqresp.NewUnary[frame, frame](reqresp.Family{Codec: frames{}}, "ping", reqresp.Limits{}, 1).
+var pingProtocol = reqresp.NewUnary[frame, frame](reqresp.Family{Codec: frames{}}, "ping", 1).
 	WithProtocols("/reqresp-test/ping/1")
 
 // A throttledPair is a Rust peer with throttling and one of ours, which can dial each other.

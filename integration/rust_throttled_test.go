@@ -15,7 +15,8 @@ import (
 	"github.com/seed-2dd5877b/reqresp/integration/internal/rusttest"
 	"github.com/seed-2dd5877b/reqresp/integration/rustpeer"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
-	"github.com/seed-2dd5877b/reqresp/protocols/throttled"
+	"github.com/seed-2dd5877b/reqresp/protocols/requestresponse"
+	"github.com/seed-2dd5877b/reqresp/protocols/requestresponse/throttled"
 )
 
 func TestRustThrottlesUs(t *testing.T) {
@@ -196,7 +197,7 @@ func TestRustDropsARequest(t *testing.T) {
 func TestRustThrottledAndPlainAreUnsupported(t *testing.T) {
 	p := newThrottledPair(t, rustpeer.Options{})
 	stopThrottled(p.ours)
-	plain := reqresp.NewRequestResponse(p.host, nil, pingProtocol.Offer(reqresp.SupportFull))
+	plain := requestresponse.New(p.host, nil, requestresponse.Unary(pingProtocol, requestresponse.SupportFull))
 	if err := plain.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -204,7 +205,7 @@ func TestRustThrottledAndPlainAreUnsupported(t *testing.T) {
 	if _, err := plain.SendRequest(deadline(t), p.id, frame("ping")); err != nil {
 		t.Fatal(err)
 	}
-	if failure, ok := (<-plain.Events()).(reqresp.OutboundFailure); !ok || failure.Reason != reqresp.ReasonUnsupported {
+	if failure, ok := (<-plain.Events()).(requestresponse.OutboundFailure); !ok || failure.Reason != reqresp.ReasonUnsupported {
 		t.Errorf("got %+v, want that it is unsupported", failure)
 	}
 	p.sendRust(t)

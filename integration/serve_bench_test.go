@@ -185,7 +185,7 @@ func rangeRequest() []byte {
 	return snappy.AppendFrames(snappy.AppendHeader(nil, len(b)), b)
 }
 
-var storeProtocol = beacon.NewFamily(devchain.Network()).BlocksByRange.Spec().Protocols[0]
+const storeProtocol = beacon.ProtocolPrefix + "/beacon_blocks_by_range/2/ssz_snappy"
 
 // newHost makes a host that listens as told, or nowhere.
 func newHost(t testing.TB, listen ...string) host.Host {

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/seed-2dd5877b/reqresp/internal/race"
 	"github.com/seed-2dd5877b/reqresp/limits"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
@@ -199,7 +200,7 @@ func playNet(t *testing.T, a netAttack) result {
 // TestHonestPeersKeepTheirShareOverANetwork attacks a server over simulated
 // connections, with ten attackers for every honest peer.
 func TestHonestPeersKeepTheirShareOverANetwork(t *testing.T) {
-	if raceEnabled {
+	if race.Enabled {
 		t.Skip("a hundred hosts take too long under the race detector, which the limiter's own tests run with")
 	}
 	var table strings.Builder

@@ -62,4 +62,4 @@ func (parcelCodec) ReadResponse(r reqresp.Reader, _ protocol.ID, _ int, _ any) e
 }
 
 var parcels = reqresp.NewStream[parcel, parcel](
-	reqresp.Family{Prefix: "/test", Codec: parcelCodec{}}, "parcels", reqresp.Limits{}, 1)
+	reqresp.Family{Prefix: "/test", Codec: parcelCodec{}}, "parcels", 1)

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/seed-2dd5877b/reqresp/internal/race"
 	"github.com/seed-2dd5877b/reqresp/limits"
 )
 
@@ -197,7 +198,7 @@ func TestHonestPeersKeepTheirShare(t *testing.T) {
 // TestHonestPeersKeepTheirShareAmongAHundredThousand has as many peers with a
 // single stream each, of whom ten of eleven read nothing.
 func TestHonestPeersKeepTheirShareAmongAHundredThousand(t *testing.T) {
-	if raceEnabled {
+	if race.Enabled {
 		t.Skip("a hundred thousand peers take too long under the race detector, which smaller models run with")
 	}
 	synctest.Test(t, func(t *testing.T) {

@@ -52,10 +52,10 @@ type villager struct {
 	bytes atomic.Uint64 // that were sent to it
 }
 
-// A counted pacer is the village's limiter, which counts what is sent to whom.
+// A counted limiter is the village's limiter, which counts what is sent to whom.
 type counted struct{ *village }
 
-func (c counted) Admit(ctx context.Context, from peer.ID, spec *reqresp.Spec) (reqresp.Pace, error) {
+func (c counted) Admit(ctx context.Context, from peer.ID, spec *reqresp.Spec) (reqresp.Admission, error) {
 	pace, err := c.limiter.Admit(ctx, from, spec)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -65,18 +65,18 @@ func (c counted) Admit(ctx context.Context, from peer.ID, spec *reqresp.Spec) (r
 	if err != nil {
 		return nil, err
 	}
-	return countedPace{pace, c.byID[from]}, nil
+	return countedAdmission{pace, c.byID[from]}, nil
 }
 
 func (c counted) Refused(from peer.ID, spec *reqresp.Spec) { c.limiter.Refused(from, spec) }
 
-type countedPace struct {
-	reqresp.Pace
+type countedAdmission struct {
+	reqresp.Admission
 	to *villager
 }
 
-func (p countedPace) Settle(used reqresp.Cost) {
-	p.Pace.Settle(used)
+func (p countedAdmission) Settle(used reqresp.Cost) {
+	p.Admission.Settle(used)
 	p.to.bytes.Add(used.Bytes)
 }
 
@@ -117,7 +117,7 @@ func netConfig(capacity uint64) limits.Config {
 		MaxPeers: netMaxPeers,
 		Prefix:   limits.Prefix{Peers: netPrefixPeers},
 		// The chunks are small, so that there are many.
-		Methods: map[string]limits.Method{parcels.Spec().Name: {
+		Methods: map[string]limits.Method{parcels.Spec().Name(): {
 			Peer: limits.Quota{Items: limits.Rate{N: 1000, Burst: 2000}},
 		}},
 	}
@@ -138,7 +138,7 @@ func (v *village) serve(t *testing.T) {
 		t.Fatal(err)
 	}
 	v.server = reqresp.NewServer(v.at, &reqresp.ServerOptions{
-		Pacer: counted{v}, Middleware: []reqresp.Middleware{v.book.Middleware()},
+		Limiter: counted{v}, Middleware: []reqresp.Middleware{v.book.Middleware()},
 	})
 	v.server.Register(parcels.Serve(func(_ context.Context, _ peer.ID, req *parcel, send func(*parcel) error) error {
 		for i := range *req {

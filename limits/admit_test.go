@@ -79,7 +79,7 @@ func TestAdmitRefusesBeyondItsQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLimiter(t, limits.Quota{}, limits.Config{})
 		ctx, cancel := context.WithCancel(t.Context())
-		active := []reqresp.Pace{admit(t, l, alice, blocks), admit(t, l, alice, blocks)}
+		active := []reqresp.Admission{admit(t, l, alice, blocks), admit(t, l, alice, blocks)}
 		var wg sync.WaitGroup
 		for range limits.DefaultMaxQueue {
 			wg.Go(func() {

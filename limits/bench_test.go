@@ -43,7 +43,7 @@ func benchLimiter(b *testing.B) *limits.Limiter {
 	for i := range benchPeers {
 		id := peerID(i)
 		for _, method := range []string{"slow", "blocks"} {
-			pace, err := limiter.Admit(b.Context(), id, &reqresp.Spec{Name: method})
+			pace, err := limiter.Admit(b.Context(), id, newSpec(method))
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -126,15 +126,15 @@ func putID(id []byte, i int) { binary.LittleEndian.PutUint64(id[4:], uint64(i)*0
 func BenchmarkDecision(b *testing.B) {
 	limiter := benchLimiter(b)
 	ctx := context.Background()
-	spec := &reqresp.Spec{Name: "blocks"}
-	admit := func(id peer.ID) reqresp.Pace {
+	spec := newSpec("blocks")
+	admit := func(id peer.ID) reqresp.Admission {
 		pace, err := limiter.Admit(ctx, id, spec)
 		if err != nil {
 			b.Fatal(err)
 		}
 		return pace
 	}
-	reserve := func(pace reqresp.Pace) {
+	reserve := func(pace reqresp.Admission) {
 		if err := pace.Reserve(ctx, reqresp.Cost{Items: 1, Bytes: 60_000}); err != nil {
 			b.Fatal(err)
 		}
@@ -199,7 +199,7 @@ func address(i int) netip.Addr {
 func BenchmarkForget(b *testing.B) {
 	limiter := benchLimiter(b)
 	ctx := context.Background()
-	spec := &reqresp.Spec{Name: "blocks"}
+	spec := newSpec("blocks")
 	b.ReportAllocs()
 	i := benchPeers
 	for b.Loop() {

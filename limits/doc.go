@@ -1,8 +1,8 @@
-// Package limits decides how much of a server each peer may use. Its [Limiter] is a [reqresp.Pacer]:
+// Package limits decides how much of a server each peer may use. Its [Limiter] is a [reqresp.Limiter]:
 //
-//	limiter, err := limits.New(nil)
+//	limiter, err := limits.New(&limits.Options{Config: limits.Config{Methods: quotas}})
 //	…
-//	srv := reqresp.NewServer(host, &reqresp.ServerOptions{Pacer: limiter})
+//	srv := reqresp.NewServer(host, &reqresp.ServerOptions{Limiter: limiter})
 //
 // # Quotas
 //
@@ -31,7 +31,8 @@
 // that keeps to the number of exchanges which may run at a time.
 //
 // A chunk that costs more than a whole burst is sent when the bucket is full, and owed. Of one chunk no more is owed
-// than a burst and what 10 minutes refill. Other chunks and requests wait until the debt is paid, or until they are due.
+// than a burst and what 10 minutes refill. Other chunks and requests wait until the debt is paid, or until they are
+// due.
 //
 // Two exchanges of a peer with a method run at a time, as the specs grant. More of them wait for admission, in order,
 // and run on overdraft as well once they are due: up to six at a time. An exchange is refused at once, with
@@ -47,8 +48,8 @@
 // of the same. No peer waits for a slower one, and a peer that does not ask saves nothing up. What a chunk takes beyond
 // what the handler reserved for it is expected of the exchange's next one.
 //
-// So that the minimum rate can be kept, every exchange admitted is promised its part of what is shared, by the mean size
-// of its method's chunks. Half of the capacity may be promised; the other half is always shared by weight. An exchange
+// So that the minimum rate can be kept, every exchange admitted is promised its part of what is shared, by the mean
+// size of its method's chunks. Half of the capacity may be promised; the other half is always shared by weight. An exchange
 // that does not fit within its 4 s is refused: no overdraft could keep the minimum rate of all. One that is due is
 // admitted only while three quarters of what may be promised are free, so that peers which have more exchanges than run
 // at a time keep nobody else out. Small answers need no promise. While a chunk is written nothing is promised: a peer

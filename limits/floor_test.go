@@ -79,7 +79,7 @@ var waits = map[string]struct {
 		true, 1, limits.ErrOverCapacity,
 	},
 	"requests of the method": {
-		limits.Config{Methods: map[string]limits.Method{blocks.Name: {Node: limits.Quota{Requests: perMinute}}}},
+		limits.Config{Methods: map[string]limits.Method{blocks.Name(): {Node: limits.Quota{Requests: perMinute}}}},
 		[]peer.ID{bob},
 		false, 3, limits.ErrOverCapacity,
 	},

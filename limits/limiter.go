@@ -81,7 +81,7 @@ type Options struct {
 
 // A Limiter paces the exchanges of a server by quotas for each peer and method,
 // shares by weight what peers use together, and admits no more than can be
-// served. It implements [reqresp.Pacer].
+// served. It implements [reqresp.Limiter].
 type Limiter struct {
 	start  time.Time
 	seeds  [2]maphash.Seed
@@ -103,7 +103,7 @@ type Limiter struct {
 	change  sync.Mutex // held to replace config or methods
 }
 
-var _ reqresp.Pacer = (*Limiter)(nil)
+var _ reqresp.Limiter = (*Limiter)(nil)
 
 // New returns a limiter. Options may be nil. It fails as [Limiter.Apply] does.
 func New(opts *Options) (*Limiter, error) {
@@ -218,15 +218,15 @@ func (l *Limiter) method(name string) *method {
 	return m
 }
 
-// Admit implements [reqresp.Pacer]. It waits while the peer has as many
-// exchanges with the method under way as are allowed, is out of requests or in
+// Admit implements [reqresp.Limiter]. It waits while the peer has as many
+// exchanges with the method in flight as are allowed, is out of requests or in
 // debt, or while there is no capacity: for 4 s in all. The exchange is then admitted on
 // overdraft, or refused.
-func (l *Limiter) Admit(ctx context.Context, from peer.ID, spec *reqresp.Spec) (reqresp.Pace, error) {
+func (l *Limiter) Admit(ctx context.Context, from peer.ID, spec *reqresp.Spec) (reqresp.Admission, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	m, k := l.method(spec.Name), l.key(from)
+	m, k := l.method(spec.Name()), l.key(from)
 	sh := l.shard(k)
 	sh.mu.Lock()
 	h, err := l.admit(ctx, sh, k, from, m)
@@ -238,14 +238,14 @@ func (l *Limiter) Admit(ctx context.Context, from peer.ID, spec *reqresp.Spec) (
 	overran := errors.Is(err, ErrQueueFull)
 	if isRefusal(err) && !overran {
 		// One was refused that waited for the peer's own, of which as many run as may.
-		active, waiting := sh.exchanges(k, m)
+		active, waiting := sh.inFlight(k, m)
 		overran = active >= l.config.MaxConcurrent && active+waiting+1 >= 2*l.config.MaxConcurrent
 	}
 	sh.mu.Unlock()
 	if overran && l.scores != nil {
-		l.scores.Overran(from, spec.Name)
+		l.scores.Overran(from, spec.Name())
 	}
-	return nil, refused(from, spec.Name, err)
+	return nil, refused(from, spec.Name(), err)
 }
 
 // admit admits an exchange. The shard is locked, but while waiting.
@@ -276,25 +276,25 @@ func (l *Limiter) admit(ctx context.Context, sh *shard, k key, from peer.ID, m *
 	return sh.handle(p), nil
 }
 
-// Refused implements [reqresp.Pacer]. A peer is told of to [Scores] if it has twice as
+// Refused implements [reqresp.Limiter]. A peer is told of to [Scores] if it has twice as
 // many exchanges with the method as may run at a time, or more: that is tolerated up to
 // MaxQueue while there is room for them, but is what takes the room from others when there
 // is not.
 func (l *Limiter) Refused(from peer.ID, spec *reqresp.Spec) {
-	m, k := l.method(spec.Name), l.key(from)
+	m, k := l.method(spec.Name()), l.key(from)
 	sh := l.shard(k)
 	sh.mu.Lock()
-	active, waiting := sh.exchanges(k, m)
+	active, waiting := sh.inFlight(k, m)
 	overran := active+waiting >= 2*l.config.MaxConcurrent
 	sh.mu.Unlock()
 	if overran && l.scores != nil {
-		l.scores.Overran(from, spec.Name)
+		l.scores.Overran(from, spec.Name())
 	}
 }
 
-// exchanges returns how many exchanges of a peer with a method have a slot, and how many wait for one. The shard is
+// inFlight returns how many exchanges of a peer with a method have a slot, and how many wait for one. The shard is
 // locked.
-func (sh *shard) exchanges(k key, m *method) (running, waiting int) {
+func (sh *shard) inFlight(k key, m *method) (running, waiting int) {
 	if ps := sh.peers[k]; ps != nil && m.index < len(ps.usages) && ps.usages[m.index] != nil {
 		u := ps.usages[m.index]
 		return int(u.slots), len(u.queues[admission])

@@ -21,8 +21,8 @@ const (
 )
 
 var (
-	blocks = &reqresp.Spec{Name: "blocks"}
-	status = &reqresp.Spec{Name: "status"}
+	blocks = newSpec("blocks")
+	status = newSpec("status")
 	// ample is not used up by any test.
 	ample = limits.Rate{N: 1 << 20, Burst: 1 << 30}
 )
@@ -43,18 +43,18 @@ func onlyBlocks(q limits.Quota, c limits.Config) limits.Config {
 	if c.Node == (limits.Quota{}) {
 		c.Node = c.Default.Peer
 	}
-	c.Methods = map[string]limits.Method{blocks.Name: {Peer: q}}
+	c.Methods = map[string]limits.Method{blocks.Name(): {Peer: q}}
 	return c
 }
 
 // setQuota changes the quota of the method that is limited.
 func setQuota(l *limits.Limiter, q limits.Quota) error {
 	c := l.Config()
-	c.Methods[blocks.Name] = limits.Method{Peer: q}
+	c.Methods[blocks.Name()] = limits.Method{Peer: q}
 	return l.Apply(c)
 }
 
-func admit(t *testing.T, l *limits.Limiter, from peer.ID, spec *reqresp.Spec) reqresp.Pace {
+func admit(t *testing.T, l *limits.Limiter, from peer.ID, spec *reqresp.Spec) reqresp.Admission {
 	t.Helper()
 	pace, err := l.Admit(t.Context(), from, spec)
 	if err != nil {
@@ -63,7 +63,7 @@ func admit(t *testing.T, l *limits.Limiter, from peer.ID, spec *reqresp.Spec) re
 	return pace
 }
 
-func reserve(t *testing.T, p reqresp.Pace, c reqresp.Cost) {
+func reserve(t *testing.T, p reqresp.Admission, c reqresp.Cost) {
 	t.Helper()
 	if err := p.Reserve(t.Context(), c); err != nil {
 		t.Fatalf("Reserve(%+v): %v", c, err)
@@ -71,7 +71,7 @@ func reserve(t *testing.T, p reqresp.Pace, c reqresp.Cost) {
 }
 
 // send reserves and uses c.
-func send(t *testing.T, p reqresp.Pace, c reqresp.Cost) {
+func send(t *testing.T, p reqresp.Admission, c reqresp.Cost) {
 	t.Helper()
 	reserve(t, p, c)
 	p.Settle(c)
@@ -88,9 +88,9 @@ func spend(t *testing.T, l *limits.Limiter, from peer.ID, c reqresp.Cost) {
 func balance(t *testing.T, l *limits.Limiter, from peer.ID) limits.Balance {
 	t.Helper()
 	all := l.Balances(from)
-	i := slices.IndexFunc(all, func(b limits.Balance) bool { return b.Method == blocks.Name })
+	i := slices.IndexFunc(all, func(b limits.Balance) bool { return b.Method == blocks.Name() })
 	if i < 0 {
-		t.Fatalf("no balance of %s for %s among %v", from, blocks.Name, all)
+		t.Fatalf("no balance of %s for %s among %v", from, blocks.Name(), all)
 	}
 	return all[i]
 }
@@ -353,7 +353,7 @@ func TestBudgetsAreApart(t *testing.T) {
 		wantAt(t, "other peer and other method", start, 0)
 		// Another spec of the same name is another version, and shares the
 		// budget.
-		admit(t, l, alice, &reqresp.Spec{Name: blocks.Name}).Release()
+		admit(t, l, alice, newSpec(blocks.Name())).Release()
 		wantAt(t, "other version", start, 2*time.Second)
 	})
 }

@@ -18,7 +18,7 @@ func TestPeersTakeAsMuchMemoryAsStated(t *testing.T) {
 	const perPeer, perMethod = 300, 200
 	specs := make([]*reqresp.Spec, methods)
 	for i := range specs {
-		specs[i] = &reqresp.Spec{Name: strconv.Itoa(i)}
+		specs[i] = newSpec(strconv.Itoa(i))
 	}
 	hourly := limits.Quota{Requests: limits.Rate{N: 1, Per: time.Hour}}
 	before := heap()

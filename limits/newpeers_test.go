@@ -64,7 +64,7 @@ func percentile90(t *testing.T, l *limits.Limiter, from peer.ID, spec *reqresp.S
 // a peer that came before them.
 func TestNewKeyForEveryConnectionTakesNothingFromPeersThatStay(t *testing.T) {
 	t.Parallel()
-	spec := &reqresp.Spec{Name: "beacon_blocks_by_range"}
+	spec := newSpec("beacon_blocks_by_range")
 	const workers = 64
 	for name, addrOf := range map[string]func(worker int) netip.Addr{
 		"of one prefix":            func(int) netip.Addr { return netip.MustParseAddr("203.0.113.7") },
@@ -130,7 +130,7 @@ func TestNewPeerIsNotSlowedWhileNobodyWaits(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		took, err := exchange(t.Context(), l, bob, &reqresp.Spec{Name: "beacon_blocks_by_range"})
+		took, err := exchange(t.Context(), l, bob, newSpec("beacon_blocks_by_range"))
 		if err != nil || took != answerChunks*chunkWrite {
 			t.Errorf("a new peer's answer took %v, and failed with %v; the network alone takes %v", took, err, answerChunks*chunkWrite)
 		}

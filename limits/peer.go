@@ -30,9 +30,9 @@ const (
 type shard struct {
 	mu      sync.Mutex
 	peers   map[key]*peerState
-	spare   *pace    // those which no exchange has, linked
-	handles []handle // that nobody has yet
-	stats   []Stats  // by method.index
+	spare   *exchange // those which no exchange has, linked
+	handles []handle  // that nobody has yet
+	stats   []Stats   // by method.index
 
 	_ [64]byte // keeps the next shard's lock off this one's cache line
 }

@@ -113,7 +113,7 @@ func (h *hold) promise(c cost, r room) bool {
 
 // take takes what p wants of the pool, all or nothing, on overdraft if force is set. It returns when to try again, as
 // far as can be told.
-func (h *hold) take(now time.Duration, p *pace, s stage, force bool) (at time.Duration, ok bool) {
+func (h *hold) take(now time.Duration, p *exchange, s stage, force bool) (at time.Duration, ok bool) {
 	b, r := &h.pool.budget, &h.pool.rates
 	if force && b.overdrawn(r, now, p.want, 1) {
 		return never, false
@@ -140,14 +140,14 @@ func (h *hold) settle(now time.Duration, used cost) {
 }
 
 // A queue has the exchanges that wait, ordered by tag, and those of one tag by arrival.
-type queue []*pace
+type queue []*exchange
 
-func (q *queue) enter(p *pace) {
+func (q *queue) enter(p *exchange) {
 	i := sort.Search(len(*q), func(i int) bool { return (*q)[i].tag > p.tag })
 	*q = slices.Insert(*q, i, p)
 }
 
-func (q *queue) leave(p *pace) {
+func (q *queue) leave(p *exchange) {
 	i := slices.Index(*q, p)
 	*q = slices.Delete(*q, i, i+1)
 }
@@ -169,7 +169,7 @@ func (q queue) wake() {
 
 // await waits in q until serve lets p pass, or until p is due. Serve lets those pass that can, and returns when to
 // call it again, which the first in q does. The lock of q is held, but while waiting. The error is the context's.
-func (p *pace) await(ctx context.Context, lock *sync.Mutex, q *queue, serve func(now time.Duration) time.Duration) error {
+func (p *exchange) await(ctx context.Context, lock *sync.Mutex, q *queue, serve func(now time.Duration) time.Duration) error {
 	p.passed = false
 	q.enter(p)
 	for {
@@ -200,7 +200,7 @@ func (p *pace) await(ctx context.Context, lock *sync.Mutex, q *queue, serve func
 }
 
 // sleep waits until d has passed or somebody wakes p. It fails if ctx ends.
-func (p *pace) sleep(ctx context.Context, d time.Duration) error {
+func (p *exchange) sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -214,7 +214,7 @@ func (p *pace) sleep(ctx context.Context, d time.Duration) error {
 }
 
 // wakeUp has p look again if it waits.
-func (p *pace) wakeUp() {
+func (p *exchange) wakeUp() {
 	select {
 	case p.wake <- struct{}{}:
 	default: // it will look again anyway
@@ -236,7 +236,7 @@ type node struct {
 }
 
 // isHeldUp reports whether p has to wait for others at one of its pools. The node is locked.
-func (n *node) isHeldUp(p *pace, s stage) bool {
+func (n *node) isHeldUp(p *exchange, s stage) bool {
 	for i := range p.levels {
 		if short := p.holds[i].pool.short[s]; short > 0 && short == n.serves[s] {
 			return true

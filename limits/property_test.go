@@ -214,7 +214,7 @@ func TestNothingLeaksUnderLoad(t *testing.T) {
 		wg.Wait()
 		time.Sleep(time.Hour)
 		for _, from := range crowd {
-			want := limits.Balance{Method: blocks.Name, Requests: 1 << 30, Items: 5, Bytes: 1 << 30}
+			want := limits.Balance{Method: blocks.Name(), Requests: 1 << 30, Items: 5, Bytes: 1 << 30}
 			if all := l.Balances(from); len(all) != 1 || all[0] != want {
 				t.Errorf("%s is left with %+v, want %+v", from, all, want)
 			}

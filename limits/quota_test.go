@@ -77,7 +77,7 @@ func TestDefaults(t *testing.T) {
 		"beacon_blocks_by_root":  {20, 256, 24 << 20},
 		"something_else":         {20, 256, 24 << 20},
 	} {
-		pace := admit(t, l, alice, &reqresp.Spec{Name: name})
+		pace := admit(t, l, alice, newSpec(name))
 		b := l.Balances(alice)
 		pace.Release()
 		i := len(b) - 1
@@ -101,7 +101,7 @@ func TestDefaultsDoNotStallSync(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		spec := &reqresp.Spec{Name: "beacon_blocks_by_range"}
+		spec := newSpec("beacon_blocks_by_range")
 		const blockSize, batch, batches = 75 << 10, 64, 40
 		start, last := time.Now(), time.Now()
 		var longest time.Duration

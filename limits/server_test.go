@@ -75,7 +75,7 @@ func (numberCodec) ReadResponse(r reqresp.Reader, _ protocol.ID, _ int, resp any
 }
 
 var count = reqresp.NewStream[number, number](
-	reqresp.Family{Prefix: "/test", Codec: numberCodec{}}, "count", reqresp.Limits{}, 1)
+	reqresp.Family{Prefix: "/test", Codec: numberCodec{}}, "count", 1)
 
 // A pair is a client and the server it calls, at 10 ms from each other.
 type pair struct {
@@ -102,7 +102,7 @@ func newPair(t *testing.T, q limits.Quota) pair {
 	}
 	asker, server := meta.Nodes[0], meta.Nodes[1]
 	limiter, err := limits.New(&limits.Options{Config: limits.Config{
-		Methods: map[string]limits.Method{count.Spec().Name: {Peer: q}},
+		Methods: map[string]limits.Method{count.Spec().Name(): {Peer: q}},
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -112,14 +112,14 @@ func newPair(t *testing.T, q limits.Quota) pair {
 		t.Fatal(err)
 	}
 	// The client makes more calls at a time than the server admits.
-	client := reqresp.NewClient(asker, &reqresp.ClientOptions{MaxConcurrentPerPeer: 8})
+	client := reqresp.NewClient(asker, &reqresp.ClientOptions{MaxCallsPerPeer: 8})
 	return pair{client, asker.ID(), server.ID(), limiter}
 }
 
 // serveCount serves count with handlers that send as many numbers as asked for.
 func serveCount(t *testing.T, h host.Host, limiter *limits.Limiter) {
 	t.Helper()
-	srv := reqresp.NewServer(h, &reqresp.ServerOptions{Pacer: limiter})
+	srv := reqresp.NewServer(h, &reqresp.ServerOptions{Limiter: limiter})
 	srv.Register(count.Serve(func(_ context.Context, _ peer.ID, req *number, send func(*number) error) error {
 		for i := range *req {
 			if err := send(&i); err != nil {

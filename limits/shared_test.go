@@ -193,7 +193,7 @@ func TestNodeAndMethodQuotasBoundAllPeers(t *testing.T) {
 	}
 	ofMethod := func(q limits.Quota) limits.Config {
 		c := only(limits.Quota{})
-		c.Methods[blocks.Name] = limits.Method{Node: q}
+		c.Methods[blocks.Name()] = limits.Method{Node: q}
 		return c
 	}
 	for name, tc := range map[string]struct {
@@ -262,7 +262,7 @@ func TestOnlyWhatTheFloorCarriesIsAdmitted(t *testing.T) {
 		l := newLimiter(t, limits.Quota{}, nodeBytes(limits.Rate{N: 128 * kib, Burst: 64 * kib}))
 		spend(t, l, "teacher", reqresp.Cost{Items: 1, Bytes: 64 * kib})
 		start := time.Now()
-		var paces []reqresp.Pace
+		var paces []reqresp.Admission
 		for i := range 4 {
 			paces = append(paces, admit(t, l, peerID(i), blocks))
 		}
@@ -823,19 +823,19 @@ func TestWaitersSeeWhatChanges(t *testing.T) {
 	raise := func(c *limits.Config) { c.Node = limits.Quota{Requests: ample, Items: ample, Bytes: ample} }
 	for name, tc := range map[string]struct {
 		node   limits.Quota
-		change func(l *limits.Limiter, pace reqresp.Pace) error
+		change func(l *limits.Limiter, pace reqresp.Admission) error
 	}{
-		"a new rate of bytes": {limits.Quota{Bytes: hourly}, func(l *limits.Limiter, _ reqresp.Pace) error {
+		"a new rate of bytes": {limits.Quota{Bytes: hourly}, func(l *limits.Limiter, _ reqresp.Admission) error {
 			c := l.Config()
 			raise(&c)
 			return l.Apply(c)
 		}},
-		"a new rate of requests": {limits.Quota{Requests: limits.Rate{N: 1, Per: time.Hour}}, func(l *limits.Limiter, _ reqresp.Pace) error {
+		"a new rate of requests": {limits.Quota{Requests: limits.Rate{N: 1, Per: time.Hour}}, func(l *limits.Limiter, _ reqresp.Admission) error {
 			c := l.Config()
 			raise(&c)
 			return l.Apply(c)
 		}},
-		"bytes that are not used": {limits.Quota{Bytes: hourly}, func(_ *limits.Limiter, pace reqresp.Pace) error {
+		"bytes that are not used": {limits.Quota{Bytes: hourly}, func(_ *limits.Limiter, pace reqresp.Admission) error {
 			pace.Settle(reqresp.Cost{Items: 1, Bytes: 1})
 			return nil
 		}},

@@ -51,7 +51,7 @@ func TestStatsCountEveryDecision(t *testing.T) {
 		pace.Release()
 		second.Release()
 		want := limits.Stats{
-			Method: blocks.Name, Admitted: 2, QueueFull: 1, Items: 4, Bytes: 40,
+			Method: blocks.Name(), Admitted: 2, QueueFull: 1, Items: 4, Bytes: 40,
 			Delayed: 3, Delay: 15 * s, Overdue: 2,
 		}
 		if got := l.Stats(); len(got) != 1 || got[0] != want {

@@ -143,7 +143,7 @@ func TestAPeerAtItsLimitIsNotPenalised(t *testing.T) {
 	var answers atomic.Bool
 	limited := func(next reqresp.HandlerFunc) reqresp.HandlerFunc {
 		return func(ctx context.Context, in *reqresp.Inbound) error {
-			if in.Spec().Name != "beacon_blocks_by_range" || answers.Load() {
+			if in.Spec().Name() != "beacon_blocks_by_range" || answers.Load() {
 				return next(ctx, in)
 			}
 			return []error{
@@ -221,7 +221,7 @@ func TestAnswersAreScored(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			answer := func(next reqresp.HandlerFunc) reqresp.HandlerFunc {
 				return func(ctx context.Context, in *reqresp.Inbound) error {
-					if in.Spec().Name != "beacon_blocks_by_range" {
+					if in.Spec().Name() != "beacon_blocks_by_range" {
 						return next(ctx, in)
 					}
 					time.Sleep(tt.after)
@@ -266,7 +266,7 @@ type leavesOut struct {
 	first, last ssz.Slot
 }
 
-func (c leavesOut) BlocksByRange(_ context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.BlockRef, error] {
+func (c leavesOut) BlocksByRange(_ context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.Ref, error] {
 	return refs(c.known(), func(b *beacon.Block) bool {
 		return b.Slot >= start && uint64(b.Slot-start) < count && (b.Slot < c.first || b.Slot > c.last)
 	})

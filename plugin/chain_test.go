@@ -13,14 +13,16 @@ type emptyChain struct{}
 
 func (emptyChain) Status(context.Context) (beacon.Status, error) { return beacon.Status{}, nil }
 
-func (emptyChain) BlocksByRange(context.Context, ssz.Slot, uint64) iter.Seq2[beacon.BlockRef, error] {
-	return func(func(beacon.BlockRef, error) bool) {}
+func (emptyChain) BlocksByRange(context.Context, ssz.Slot, uint64) iter.Seq2[beacon.Ref, error] {
+	return func(func(beacon.Ref, error) bool) {}
 }
 
-func (emptyChain) BlocksByRoot(context.Context, []ssz.Root) iter.Seq2[beacon.BlockRef, error] {
-	return func(func(beacon.BlockRef, error) bool) {}
+func (emptyChain) BlocksByRoot(context.Context, []ssz.Root) iter.Seq2[beacon.Ref, error] {
+	return func(func(beacon.Ref, error) bool) {}
 }
 
-func (emptyChain) AppendFrames(context.Context, beacon.BlockRef, []byte) ([]byte, error) {
+func (emptyChain) Sources() beacon.Sources { return beacon.Sources{} }
+
+func (emptyChain) AppendFrames(context.Context, beacon.Ref, []byte) ([]byte, error) {
 	return nil, beacon.ErrUnavailable
 }

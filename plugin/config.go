@@ -110,10 +110,9 @@ type Config struct {
 	// client that is not known. An empty slice sets no bounds, as for peers whose limits are known to
 	// be higher. A peer that says it was asked too much is left alone for a while in any case.
 	Outbound []outbound.Budget
-	// ServerTrace is told how the exchanges go on that are served, beside the metrics. Nil tells nobody.
-	ServerTrace *reqresp.ServerTrace
-	// ClientTrace is told the same of those that the service's client begins. Nil tells nobody.
-	ClientTrace *reqresp.ClientTrace
+	// Trace is called as exchanges go on, those that are served and those that the service's client begins, after
+	// the metrics. Nil calls nothing.
+	Trace *reqresp.Trace
 	// PeerTrace is told what peers say of themselves, after the manager of the peers. Nil tells nobody.
 	PeerTrace *beacon.PeerTrace
 	// Middleware wraps every exchange that is served, the first outermost.

@@ -14,6 +14,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
 
+	"github.com/seed-2dd5877b/reqresp/internal/simtest"
 	"github.com/seed-2dd5877b/reqresp/plugin"
 	"github.com/seed-2dd5877b/reqresp/plugin/discovery"
 	"github.com/seed-2dd5877b/reqresp/ssz"
@@ -40,7 +41,7 @@ func TestFiveNodesFindEachOtherThroughOneBootNode(t *testing.T) {
 	for i, a := range nodes {
 		for j, b := range nodes {
 			if i != j {
-				waitFor(t, fmt.Sprintf("node %d to know node %d", i, j), func() bool { return knows(a, b) })
+				simtest.WaitFor(t, fmt.Sprintf("node %d to know node %d", i, j), func() bool { return knows(a, b) })
 			}
 		}
 	}
@@ -64,7 +65,7 @@ func TestDiscoveryStartsAgain(t *testing.T) {
 		if !strings.HasPrefix(s.Record(), "enr:") {
 			t.Errorf("record %q", s.Record())
 		}
-		waitFor(t, "the boot node", func() bool { return knows(s, boot) })
+		simtest.WaitFor(t, "the boot node", func() bool { return knows(s, boot) })
 		if err := s.Stop(); err != nil {
 			t.Fatal(err)
 		}
@@ -116,7 +117,7 @@ func TestDiscoveryOfACallersHost(t *testing.T) {
 	cfg := discoverable(boot.Record())
 	cfg.Listen, cfg.Host = nil, hostWith(t, key)
 	s := startStandalone(t, "", cfg)
-	waitFor(t, "the boot node", func() bool { return knows(s, boot) })
+	simtest.WaitFor(t, "the boot node", func() bool { return knows(s, boot) })
 
 	// Two discoveries on one key would publish competing records.
 	discovering := nodeConfig("")

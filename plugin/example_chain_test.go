@@ -42,10 +42,10 @@ func (c *mapChain) Status(context.Context) (beacon.Status, error) {
 	}, nil
 }
 
-func (c *mapChain) BlocksByRange(_ context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.BlockRef, error] {
-	return func(yield func(beacon.BlockRef, error) bool) {
+func (c *mapChain) BlocksByRange(_ context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.Ref, error] {
+	return func(yield func(beacon.Ref, error) bool) {
 		if start < devchain.FirstSlot {
-			yield(beacon.BlockRef{}, beacon.ErrUnavailable)
+			yield(beacon.Ref{}, beacon.ErrUnavailable)
 			return
 		}
 		for slot := start; uint64(slot-start) < count && slot <= c.head.Slot; slot++ {
@@ -56,8 +56,8 @@ func (c *mapChain) BlocksByRange(_ context.Context, start ssz.Slot, count uint64
 	}
 }
 
-func (c *mapChain) BlocksByRoot(_ context.Context, roots []ssz.Root) iter.Seq2[beacon.BlockRef, error] {
-	return func(yield func(beacon.BlockRef, error) bool) {
+func (c *mapChain) BlocksByRoot(_ context.Context, roots []ssz.Root) iter.Seq2[beacon.Ref, error] {
+	return func(yield func(beacon.Ref, error) bool) {
 		for _, root := range roots {
 			if c.blocks[root] != nil && !yield(c.ref(root), nil) {
 				return
@@ -66,12 +66,14 @@ func (c *mapChain) BlocksByRoot(_ context.Context, roots []ssz.Root) iter.Seq2[b
 	}
 }
 
-func (c *mapChain) ref(root ssz.Root) beacon.BlockRef {
+func (c *mapChain) ref(root ssz.Root) beacon.Ref {
 	b := c.blocks[root]
-	return beacon.BlockRef{Slot: b.Slot, Root: root, Size: len(b.SSZ), FramesSize: len(b.SSZ) / 2}
+	return beacon.Ref{Slot: b.Slot, Root: root, Size: len(b.SSZ), FramesSize: len(b.SSZ) / 2}
 }
 
-func (c *mapChain) AppendFrames(_ context.Context, ref beacon.BlockRef, dst []byte) ([]byte, error) {
+func (*mapChain) Sources() beacon.Sources { return beacon.Sources{} }
+
+func (c *mapChain) AppendFrames(_ context.Context, ref beacon.Ref, dst []byte) ([]byte, error) {
 	return snappy.AppendFrames(dst, c.blocks[ref.Root].SSZ), nil
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/multiformats/go-multiaddr"
 
+	"github.com/seed-2dd5877b/reqresp/internal/simtest"
 	"github.com/seed-2dd5877b/reqresp/plugin"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
@@ -156,7 +157,7 @@ func TestAStartThatFailsIsUndone(t *testing.T) {
 			if s.Host() != nil || s.Peers() != nil || s.Server() != nil || s.Store() != nil || s.Record() != "" {
 				t.Error("a service that failed to start has parts")
 			}
-			waitFor(t, "goroutines to end", func() bool { return left() == 0 })
+			simtest.WaitFor(t, "goroutines to end", func() bool { return left() == 0 })
 			undo()
 			if err := s.Start(); err != nil {
 				t.Errorf("once the cause is gone: %v", err)

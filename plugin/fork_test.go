@@ -3,18 +3,15 @@ package plugin_test
 import (
 	"context"
 	"iter"
-	"log/slog"
 	"slices"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
-	"github.com/libp2p/go-libp2p/x/simlibp2p"
-	"github.com/marcopolo/simnet"
 
+	"github.com/seed-2dd5877b/reqresp/internal/simtest"
 	"github.com/seed-2dd5877b/reqresp/plugin"
 	"github.com/seed-2dd5877b/reqresp/plugin/devchain"
 	"github.com/seed-2dd5877b/reqresp/plugin/rangesync"
@@ -37,18 +34,18 @@ func (c *growingChain) Status(context.Context) (beacon.Status, error) {
 	return beacon.Status{HeadSlot: head.Slot, HeadRoot: head.Root, EarliestAvailableSlot: devchain.FirstSlot}, nil
 }
 
-func (c *growingChain) BlocksByRange(_ context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.BlockRef, error] {
+func (c *growingChain) BlocksByRange(_ context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.Ref, error] {
 	return refs(c.known(), func(b *beacon.Block) bool { return b.Slot >= start && uint64(b.Slot-start) < count })
 }
 
-func (c *growingChain) BlocksByRoot(_ context.Context, roots []ssz.Root) iter.Seq2[beacon.BlockRef, error] {
+func (c *growingChain) BlocksByRoot(_ context.Context, roots []ssz.Root) iter.Seq2[beacon.Ref, error] {
 	return refs(c.known(), func(b *beacon.Block) bool { return slices.Contains(roots, b.Root) })
 }
 
-func refs(blocks []*beacon.Block, wanted func(*beacon.Block) bool) iter.Seq2[beacon.BlockRef, error] {
-	return func(yield func(beacon.BlockRef, error) bool) {
+func refs(blocks []*beacon.Block, wanted func(*beacon.Block) bool) iter.Seq2[beacon.Ref, error] {
+	return func(yield func(beacon.Ref, error) bool) {
 		for _, b := range blocks {
-			ref := beacon.BlockRef{Slot: b.Slot, Root: b.Root, Size: len(b.SSZ), FramesSize: len(b.Frames)}
+			ref := beacon.Ref{Slot: b.Slot, Root: b.Root, Size: len(b.SSZ), FramesSize: len(b.Frames)}
 			if wanted(b) && !yield(ref, nil) {
 				return
 			}
@@ -56,33 +53,17 @@ func refs(blocks []*beacon.Block, wanted func(*beacon.Block) bool) iter.Seq2[bea
 	}
 }
 
-func (c *growingChain) AppendFrames(_ context.Context, ref beacon.BlockRef, dst []byte) ([]byte, error) {
+func (*growingChain) Sources() beacon.Sources { return beacon.Sources{} }
+
+func (c *growingChain) AppendFrames(_ context.Context, ref beacon.Ref, dst []byte) ([]byte, error) {
 	return append(dst, c.blocks[ref.Slot-devchain.FirstSlot].Frames...), nil
 }
 
-// simulate runs f with two hosts on a simulated network, in a bubble of virtual time whose clock is at
-// a slot of the development chain.
+// simulate runs f with two hosts on a simulated network, which do not know of each other. The bubble's clock is at a slot
+// of the development chain.
 func simulate(t *testing.T, at ssz.Slot, f func(t *testing.T, a, b host.Host)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		time.Sleep(time.Until(devchain.Network().TimeAt(at)))
-		link := simnet.LinkSettings{BitsPerSecond: 1000 * simlibp2p.OneMbps}
-		nw, meta, err := simlibp2p.SimpleLibp2pNetwork(
-			[]simlibp2p.NodeLinkSettingsAndCount{{LinkSettings: simnet.NodeBiDiLinkSettings{Downlink: link, Uplink: link}, Count: 2}},
-			func(*simnet.Packet) time.Duration { return 5 * time.Millisecond }, simlibp2p.NetworkSettings{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		nw.Logger = slog.New(slog.DiscardHandler)
-		nw.Start()
-		t.Cleanup(func() {
-			for _, h := range meta.Nodes {
-				h.Close()
-			}
-			nw.Close()
-		})
-		f(t, meta.Nodes[0], meta.Nodes[1])
-	})
+	simtest.Run(t, simtest.Options{At: devchain.Network().TimeAt(at)}, func(t *testing.T, n *simtest.Network) { f(t, n.Hosts[0], n.Hosts[1]) })
 }
 
 // offers returns which versions of status a host offers.
@@ -108,7 +89,7 @@ func TestANodeCrossesAForkWhileItSyncs(t *testing.T) {
 		var slots []ssz.Slot // the slots in which the source was asked for blocks
 		slow := func(next reqresp.HandlerFunc) reqresp.HandlerFunc {
 			return func(ctx context.Context, in *reqresp.Inbound) error {
-				if in.Spec().Name == "beacon_blocks_by_range" {
+				if in.Spec().Name() == "beacon_blocks_by_range" {
 					slots = append(slots, n.SlotAt(time.Now()))
 					time.Sleep(time.Second)
 				}

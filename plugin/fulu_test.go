@@ -128,7 +128,7 @@ type interruptingPacer struct {
 	interrupt func()
 }
 
-func (p *interruptingPacer) Admit(context.Context, peer.ID, *reqresp.Spec) (reqresp.Pace, error) {
+func (p *interruptingPacer) Admit(context.Context, peer.ID, *reqresp.Spec) (reqresp.Admission, error) {
 	return p, nil
 }
 

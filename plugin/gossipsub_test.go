@@ -12,6 +12,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/protocol"
 
+	"github.com/seed-2dd5877b/reqresp/internal/simtest"
 	"github.com/seed-2dd5877b/reqresp/plugin"
 	"github.com/seed-2dd5877b/reqresp/plugin/gossipsub"
 )
@@ -64,7 +65,7 @@ func TestTheServicesOwnHostSupportsGossipsub(t *testing.T) {
 		if err := service.Stop(); err != nil {
 			t.Fatal(err)
 		}
-		waitFor(t, "the router to end", func() bool {
+		simtest.WaitFor(t, "the router to end", func() bool {
 			all := make([]byte, 1<<20)
 			return !bytes.Contains(all[:runtime.Stack(all, true)], []byte("go-libp2p-pubsub"))
 		})

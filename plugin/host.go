@@ -3,15 +3,24 @@ package plugin
 import (
 	"cmp"
 	"crypto/ecdsa"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	gcrypto "github.com/ethereum/go-ethereum/crypto"
 	"github.com/libp2p/go-libp2p"
 	mplex "github.com/libp2p/go-libp2p-mplex"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
 	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
@@ -19,6 +28,7 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 	"github.com/multiformats/go-multiaddr"
 
+	"github.com/seed-2dd5877b/reqresp/internal/atomicfile"
 	"github.com/seed-2dd5877b/reqresp/plugin/peers"
 	"github.com/seed-2dd5877b/reqresp/plugin/resources"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
@@ -106,4 +116,106 @@ func checkHost(h host.Host) error {
 		}
 	}
 	return nil
+}
+
+// An mplexMuxer is an mplex whose connections survive refused streams. go-mplex has four receive buffers
+// for all streams of a connection, and a stream that is reset with data unread keeps those which hold it for good:
+// four streams for which there is no slot stall everything, and hide what a peer does from the manager
+// of the resources.
+type mplexMuxer struct{ network.Multiplexer }
+
+func (m mplexMuxer) NewConn(c net.Conn, isServer bool, scope network.PeerScope) (network.MuxedConn, error) {
+	conn, err := m.Multiplexer.NewConn(c, isServer, scope)
+	if err != nil {
+		return nil, err
+	}
+	return mplexConn{conn}, nil
+}
+
+type mplexConn struct{ network.MuxedConn }
+
+func (c mplexConn) AcceptStream() (network.MuxedStream, error) {
+	s, err := c.MuxedConn.AcceptStream()
+	if err != nil {
+		return nil, err
+	}
+	return &mplexStream{MuxedStream: s}, nil
+}
+
+// refusedGrace is how long the first bytes of a refused stream are waited for, which a peer sends along with the
+// stream. What comes later is skipped. The peer's next stream waits meanwhile.
+const refusedGrace = 5 * time.Millisecond
+
+// An mplexStream is a stream that a peer has opened.
+type mplexStream struct {
+	network.MuxedStream
+	read atomic.Bool
+}
+
+func (s *mplexStream) Read(b []byte) (int, error) {
+	s.read.Store(true)
+	return s.MuxedStream.Read(b)
+}
+
+func (s *mplexStream) Reset() error {
+	s.drain()
+	return s.MuxedStream.Reset()
+}
+
+func (s *mplexStream) ResetWithError(code network.StreamErrorCode) error {
+	s.drain()
+	return s.MuxedStream.ResetWithError(code)
+}
+
+// drain reads what a stream has received that nobody has read from: one that is refused.
+func (s *mplexStream) drain() {
+	if s.read.Swap(true) {
+		return
+	}
+	_ = s.SetReadDeadline(time.Now().Add(refusedGrace))
+	_, _ = io.Copy(io.Discard, s.MuxedStream)
+}
+
+// identityFile is where a service keeps its peer identity, as hex, like go-ethereum's own
+// nodekey beside it.
+func identityFile(name string) string { return name + "-nodekey" }
+
+// identity returns the key of the service's own host. Deployed clients hang up
+// on keys that are not secp256k1.
+func identity(env environment, cfg *Config) (*ecdsa.PrivateKey, error) {
+	if cfg.ShareNodeKey {
+		return env.nodeKey(), nil
+	}
+	path := env.path(identityFile(cfg.Name))
+	if path == "" {
+		return gcrypto.GenerateKey()
+	}
+	key, err := gcrypto.LoadECDSA(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return newIdentityKey(path)
+	case err != nil:
+		// A new key in its place would be another peer: leave the choice to the user.
+		return nil, fmt.Errorf("plugin: peer identity %s is not a key: restore it, or remove it for a new identity: %w", path, err)
+	}
+	return key, nil
+}
+
+// peerKey is an identity as libp2p has it.
+func peerKey(key *ecdsa.PrivateKey) (crypto.PrivKey, error) {
+	return crypto.UnmarshalSecp256k1PrivateKey(gcrypto.FromECDSA(key))
+}
+
+func newIdentityKey(path string) (*ecdsa.PrivateKey, error) {
+	key, err := gcrypto.GenerateKey()
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("plugin: keeping the peer identity: %w", err)
+	}
+	if err := atomicfile.Write(path, []byte(hex.EncodeToString(gcrypto.FromECDSA(key)))); err != nil {
+		return nil, fmt.Errorf("plugin: keeping the peer identity: %w", err)
+	}
+	return key, nil
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
 
+	"github.com/seed-2dd5877b/reqresp/internal/simtest"
 	"github.com/seed-2dd5877b/reqresp/plugin"
 	"github.com/seed-2dd5877b/reqresp/plugin/api"
 	"github.com/seed-2dd5877b/reqresp/plugin/devchain"
@@ -226,11 +227,11 @@ func TestRestartRemembersPeers(t *testing.T) {
 	if err := a.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, "the peer to be gone", func() bool { return len(b.Peers().Peers()) == 0 })
+	simtest.WaitFor(t, "the peer to be gone", func() bool { return len(b.Peers().Peers()) == 0 })
 	if err := a.Start(); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, "the peer to be dialed again", func() bool { return knows(a, b) })
+	simtest.WaitFor(t, "the peer to be dialed again", func() bool { return knows(a, b) })
 }
 
 // Whatever peers ask for, and whether they answer the goodbye or not, stopping is bounded.
@@ -238,7 +239,7 @@ func TestStopIsBounded(t *testing.T) {
 	simulate(t, 1000, func(t *testing.T, a, b host.Host) {
 		slow := func(next reqresp.HandlerFunc) reqresp.HandlerFunc {
 			return func(ctx context.Context, in *reqresp.Inbound) error {
-				if in.Spec().Name == "beacon_blocks_by_range" {
+				if in.Spec().Name() == "beacon_blocks_by_range" {
 					<-ctx.Done()
 				}
 				return next(ctx, in)
@@ -315,7 +316,7 @@ func TestQUICIsFirst(t *testing.T) {
 		if err := a.Host().Network().ClosePeer(to.ID); err != nil {
 			t.Fatal(err)
 		}
-		waitFor(t, "the connection to end", func() bool { return len(b.Host().Network().Peers()) == 0 })
+		simtest.WaitFor(t, "the connection to end", func() bool { return len(b.Host().Network().Peers()) == 0 })
 	}
 	if quic <= times/2 {
 		t.Errorf("connected by QUIC %d times of %d", quic, times)
@@ -339,7 +340,7 @@ func TestTCPIsSecond(t *testing.T) {
 	cfg := devConfig()
 	cfg.Peers = peers.Options{Static: []peer.AddrInfo{to}}
 	a := startStandalone(t, "", cfg)
-	waitFor(t, "the static peer", func() bool { return knows(a, b) })
+	simtest.WaitFor(t, "the static peer", func() bool { return knows(a, b) })
 	if info, _ := a.Peers().Peer(b.Host().ID()); !strings.Contains(info.Addrs[0].String(), "/tcp/") || !info.Static {
 		t.Errorf("connected by %v, static %v", info.Addrs, info.Static)
 	}

@@ -9,6 +9,7 @@ import (
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"github.com/seed-2dd5877b/reqresp/internal/simtest"
 	"github.com/seed-2dd5877b/reqresp/limits/score"
 	"github.com/seed-2dd5877b/reqresp/plugin/resources"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
@@ -46,7 +47,7 @@ func TestMemoryBoundsTheStreamsOfAPeer(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Half of a request, as often as there may be streams.
-	ping := specNamed(t, "ping").Protocols[0]
+	ping := specNamed(t, "ping").Protocols()[0]
 	for range plan.PeerStreams {
 		stream, err := h.NewStream(t.Context(), service.Host().ID(), ping)
 		if err == nil {
@@ -54,20 +55,20 @@ func TestMemoryBoundsTheStreamsOfAPeer(t *testing.T) {
 		}
 	}
 	stat := func() network.ScopeStat { return manager.(rcmgr.ResourceManagerState).Stat().Peers[h.ID()] }
-	waitFor(t, "surplus streams to be refused", func() bool {
+	simtest.WaitFor(t, "surplus streams to be refused", func() bool {
 		return service.Server().Refused() > 0 && service.Server().Serving()[h.ID()] == plan.MaxStreamsPerPeer
 	})
 	if got := stat(); got.NumStreamsInbound > plan.PeerStreams || got.Memory > plan.PeerMemory {
 		t.Errorf("a peer has %v, want %d streams and %d bytes at most", got, plan.PeerStreams, plan.PeerMemory)
 	}
 	_ = h.Close()
-	waitFor(t, "the peer to be gone", func() bool { return stat() == network.ScopeStat{} })
+	simtest.WaitFor(t, "the peer to be gone", func() bool { return stat() == network.ScopeStat{} })
 }
 
 func specNamed(t *testing.T, name string) *reqresp.Spec {
 	t.Helper()
 	for _, spec := range beacon.NewFamily(ssz.Mainnet()).Specs() {
-		if spec.Name == name {
+		if spec.Name() == name {
 			return spec
 		}
 	}
@@ -86,7 +87,7 @@ func TestPeerThatNeverNegotiatesIsBanned(t *testing.T) {
 	if err := h.Connect(t.Context(), addrOf(t, service.Host(), "tcp")); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, "the peer to be banned and disconnected", func() bool {
+	simtest.WaitFor(t, "the peer to be banned and disconnected", func() bool {
 		for _, conn := range h.Network().ConnsToPeer(service.Host().ID()) {
 			if stream, err := conn.NewStream(t.Context()); err == nil {
 				_, _ = io.WriteString(stream, "\x13")

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/prometheus/common/expfmt"
 
+	"github.com/seed-2dd5877b/reqresp/internal/simtest"
 	"github.com/seed-2dd5877b/reqresp/limits"
 	"github.com/seed-2dd5877b/reqresp/plugin"
 	"github.com/seed-2dd5877b/reqresp/plugin/devchain"
@@ -51,10 +52,13 @@ func TestMetricsOfASync(t *testing.T) {
 	var mu sync.Mutex
 	told := make(map[string]int)
 	cfg := devConfig()
-	cfg.ServerTrace = &reqresp.ServerTrace{Done: func(info reqresp.InboundInfo, _ reqresp.Result) {
+	cfg.Trace = &reqresp.Trace{Done: func(x *reqresp.Exchange) {
+		if !x.Inbound {
+			return
+		}
 		mu.Lock()
 		defer mu.Unlock()
-		told[info.Spec.Name]++
+		told[x.Spec.Name()]++
 	}}
 	_, server := start(t, t.TempDir(), cfg)
 	fill(t, server.Store())
@@ -76,7 +80,7 @@ func TestMetricsOfASync(t *testing.T) {
 		t.Error("the sync was not seen while it was under way, or is still seen")
 	}
 	const method = "beacon_blocks_by_range"
-	waitFor(t, "the last exchange to end", func() bool { return totals(t, server, method, metrics.Inbound).Active == 0 })
+	simtest.WaitFor(t, "the last exchange to end", func() bool { return totals(t, server, method, metrics.Inbound).Active == 0 })
 	in, out := totals(t, server, method, metrics.Inbound), totals(t, client, method, metrics.Outbound)
 	for _, got := range []metrics.Totals{in, out} {
 		if got.Chunks != 142 || got.Outcomes["success"] < 3 || got.SSZBytes < 342653 || got.WireBytes < 10000 || got.FirstByte <= 0 {
@@ -177,6 +181,6 @@ func TestPeerTraceOfTheConfiguration(t *testing.T) {
 	}
 	server.Server().Leave(t.Context(), id, beacon.GoodbyeBadScore)
 	for _, want := range []string{"status 0", "ping 7", "goodbye fault or error", "left bad score"} {
-		waitFor(t, "the trace to be told: "+want, func() bool { _, ok := told.Load(want); return ok })
+		simtest.WaitFor(t, "the trace to be told: "+want, func() bool { _, ok := told.Load(want); return ok })
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 
+	"github.com/seed-2dd5877b/reqresp/internal/simtest"
 	"github.com/seed-2dd5877b/reqresp/plugin/resources"
 )
 
@@ -29,7 +30,7 @@ func TestMplexConnectionSurvivesRefusedStreams(t *testing.T) {
 	conn := h.Network().ConnsToPeer(id)[0]
 	manager := service.Host().Network().ResourceManager().(*resources.Manager)
 	// Four streams that kept their buffers would be the last that the service sees.
-	waitFor(t, "many streams to be refused", func() bool {
+	simtest.WaitFor(t, "many streams to be refused", func() bool {
 		for range 4 {
 			stream, err := conn.NewStream(t.Context())
 			if err != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/seed-2dd5877b/reqresp/internal/simtest"
 	"github.com/seed-2dd5877b/reqresp/limits/score"
 	"github.com/seed-2dd5877b/reqresp/plugin"
 	"github.com/seed-2dd5877b/reqresp/plugin/devchain"
@@ -48,7 +49,7 @@ func TestBannedPeersAreLeftOnAHostWithoutTheGater(t *testing.T) {
 		t.Fatal(err)
 	}
 	gone := func() bool { return len(server.Host().Network().ConnsToPeer(id)) == 0 }
-	waitFor(t, "the banned peer to go", gone)
+	simtest.WaitFor(t, "the banned peer to go", gone)
 	for range 3 {
 		if err := other.Host().Connect(t.Context(), *host.InfoFromHost(server.Host())); err != nil {
 			continue // It was left before it was done.
@@ -56,10 +57,10 @@ func TestBannedPeersAreLeftOnAHostWithoutTheGater(t *testing.T) {
 		if _, err := impatient.Ping(t.Context(), server.Host().ID(), 0); err == nil {
 			t.Error("a banned peer was served")
 		}
-		waitFor(t, "the banned peer to go again", gone)
+		simtest.WaitFor(t, "the banned peer to go again", gone)
 	}
 	server.Scores().Forgive(id)
-	waitFor(t, "the peer that was forgiven to be served", func() bool {
+	simtest.WaitFor(t, "the peer that was forgiven to be served", func() bool {
 		_ = other.Host().Connect(t.Context(), *host.InfoFromHost(server.Host()))
 		_, err := impatient.Ping(t.Context(), server.Host().ID(), 0)
 		return err == nil
@@ -78,7 +79,7 @@ func TestBannedPeersAreKeptOutOfAHostWithTheGater(t *testing.T) {
 	if err := book.Ban(id, time.Hour, "spam"); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, "the banned peer to go", func() bool { return len(server.Host().Network().ConnsToPeer(id)) == 0 })
+	simtest.WaitFor(t, "the banned peer to go", func() bool { return len(server.Host().Network().ConnsToPeer(id)) == 0 })
 	if err := server.Host().Connect(t.Context(), *host.InfoFromHost(other.Host())); err == nil {
 		t.Error("a banned peer was dialed")
 	}
@@ -116,7 +117,7 @@ func TestPeersThatTheBookTrustsAreNotLeft(t *testing.T) {
 	join(t, other, server)
 	for _, want := range []bool{true, false} {
 		server.Scores().Trust(id, want)
-		waitFor(t, "the manager to follow the book", func() bool {
+		simtest.WaitFor(t, "the manager to follow the book", func() bool {
 			info, ok := server.Peers().Peer(id)
 			return ok && info.Trusted == want && server.Host().ConnManager().IsProtected(id, "reqresp/peers") == want
 		})

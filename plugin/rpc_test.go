@@ -10,6 +10,7 @@ import (
 	"github.com/ethereum/go-ethereum/node"
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/seed-2dd5877b/reqresp/internal/simtest"
 	"github.com/seed-2dd5877b/reqresp/limits"
 	"github.com/seed-2dd5877b/reqresp/limits/config"
 	"github.com/seed-2dd5877b/reqresp/limits/score"
@@ -191,8 +192,8 @@ func TestConnectAndDisconnect(t *testing.T) {
 	if err := c.Disconnect(t.Context(), other.Host().ID()); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, "the peer to go", func() bool { return len(service.Host().Network().Peers()) == 0 })
-	waitFor(t, "the goodbye to be counted", func() bool { return totals(t, other, "goodbye", "inbound").Outcomes["success"] == 1 })
+	simtest.WaitFor(t, "the peer to go", func() bool { return len(service.Host().Network().Peers()) == 0 })
+	simtest.WaitFor(t, "the goodbye to be counted", func() bool { return totals(t, other, "goodbye", "inbound").Outcomes["success"] == 1 })
 }
 
 func TestErrorsNameWhatIsAllowed(t *testing.T) {
@@ -262,13 +263,13 @@ func TestBansAndTrustOverRPC(t *testing.T) {
 	if err := c.Ban(t.Context(), id, 48*time.Hour, "test"); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, "the banned peer to go", func() bool { return len(service.Host().Network().Peers()) == 0 })
+	simtest.WaitFor(t, "the banned peer to go", func() bool { return len(service.Host().Network().Peers()) == 0 })
 	bans, err := c.Bans(t.Context())
 	if err != nil || len(bans) != 1 || bans[0].PeerID != id || bans[0].Reason != "test" || time.Until(bans[0].Until) < 47*time.Hour {
 		t.Errorf("bans %+v, error %v", bans, err)
 	}
 	if err := other.Host().Connect(t.Context(), addrOf(t, service.Host(), "tcp")); err == nil {
-		waitFor(t, "the connection of the banned peer to end", func() bool { return len(other.Host().Network().Peers()) == 0 })
+		simtest.WaitFor(t, "the connection of the banned peer to end", func() bool { return len(other.Host().Network().Peers()) == 0 })
 	}
 	for _, want := range []bool{true, false} {
 		if was, err := c.Unban(t.Context(), id); was != want || err != nil {

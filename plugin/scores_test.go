@@ -13,6 +13,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/seed-2dd5877b/reqresp/internal/simtest"
 	"github.com/seed-2dd5877b/reqresp/limits/score"
 	"github.com/seed-2dd5877b/reqresp/plugin"
 	"github.com/seed-2dd5877b/reqresp/plugin/devchain"
@@ -124,12 +125,12 @@ func TestBadPeersAreLeft(t *testing.T) {
 	_, trusted := start(t, t.TempDir(), devConfig())
 	join(t, bad, server)
 	join(t, trusted, server)
-	waitFor(t, "both peers", func() bool { return len(server.Peers().Peers()) == 2 })
+	simtest.WaitFor(t, "both peers", func() bool { return len(server.Peers().Peers()) == 2 })
 	server.Scores().Trust(trusted.Host().ID(), true)
 	for _, s := range []peer.ID{bad.Host().ID(), trusted.Host().ID()} {
 		server.Scores().Penalize(s, score.Fatal, "malformed")
 	}
-	waitFor(t, "the bad peer to go", func() bool { return len(server.Host().Network().Peers()) == 1 })
+	simtest.WaitFor(t, "the bad peer to go", func() bool { return len(server.Host().Network().Peers()) == 1 })
 	if got := server.Host().Network().Peers(); !slices.Equal(got, []peer.ID{trusted.Host().ID()}) {
 		t.Errorf("left are %v, want the trusted peer", got)
 	}

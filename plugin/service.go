@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
-	"github.com/ethereum/go-ethereum/ethdb"
 	"github.com/ethereum/go-ethereum/node"
 	"github.com/ethereum/go-ethereum/rpc"
 	"github.com/libp2p/go-libp2p/core/host"
@@ -55,18 +55,27 @@ var _ node.Lifecycle = (*Service)(nil)
 // running is what Start opens and Stop closes.
 type running struct {
 	host    host.Host
-	gossip  *gossipsub.Router // nil if it is off
 	network *ssz.Network
-	store   *store.Store
-	db      ethdb.Database
+	store   *store.Store // nil with a chain of the caller's
 	peers   *peers.Manager
 	server  *beacon.Server
 	plan    *resources.Plan
-	keeper  *keeper
-	report  *reporter
-	release func() error // of the lock on the files
+	scores  *scoresFile
 
 	discovery *discovery.Discovery // nil if it is off
+
+	closers []func() error // of what was opened, in that order
+}
+
+func (r *running) onClose(f func() error) { r.closers = append(r.closers, f) }
+
+// close undoes open, however far that came.
+func (r *running) close() error {
+	var errs []error
+	for _, f := range slices.Backward(r.closers) {
+		errs = append(errs, f())
+	}
+	return errors.Join(errs...)
 }
 
 // New makes a service that answers from chain, or from the embedded store if
@@ -130,20 +139,22 @@ func (s *Service) Start() error {
 	}
 	r := new(running)
 	if err := s.open(r); err != nil {
-		return errors.Join(err, s.close(r))
+		return errors.Join(err, r.close())
 	}
 	s.running.Store(r)
 	return nil
 }
 
 func (s *Service) open(r *running) error {
-	var err error
-	if r.release, err = s.env.lock(s.cfg.Name); err != nil {
+	release, err := s.env.lock(s.cfg.Name)
+	if err != nil {
 		return err
 	}
-	if r.keeper, err = s.scores.open(s.env.path(scoresFile(s.cfg.Name)), s.log()); err != nil {
+	r.onClose(release)
+	if r.scores, err = s.scores.open(s.env.path(scoresName(s.cfg.Name)), s.log()); err != nil {
 		return err
 	}
+	r.onClose(r.scores.close)
 	s.warnOfLimits()
 	chain := s.chain
 	r.network = s.cfg.Network
@@ -160,30 +171,51 @@ func (s *Service) open(r *running) error {
 	if err := s.openHost(r); err != nil {
 		return err
 	}
+	if err := s.openServer(r, chain); err != nil {
+		return err
+	}
+	r.onClose(s.reportRegularly(r))
+	return s.openDiscovery(r)
+}
+
+// openServer starts the server and the manager of its peers.
+func (s *Service) openServer(r *running, chain beacon.Chain) error {
+	var err error
 	if r.peers, err = peers.New(r.host, s.peerOptions()); err != nil {
 		return err
 	}
-	r.server = beacon.NewServer(r.host, r.network, chain, &beacon.ServerOptions{
-		Pacer:       s.metrics.Pacer(s.limiter),
-		Middleware:  append([]reqresp.Middleware{s.scores.Middleware()}, s.cfg.Middleware...),
-		MaxStreams:  r.plan.MaxStreams,
-		MaxMemory:   r.plan.MaxMemory,
-		MetaData:    s.cfg.MetaData,
-		CallPacer:   s.pacer,
-		Trace:       serverTraces(serverTraces(s.metrics.ServerTrace(), s.damageTrace()), s.cfg.ServerTrace),
-		ClientTrace: clientTraces(clientTraces(s.metrics.ClientTrace(), s.scores.clientTrace()), s.cfg.ClientTrace),
-		Payloads:    s.metrics.Payload,
-		PeerTrace:   peerTraces(r.peers.Trace(), s.cfg.PeerTrace),
-		Now:         s.cfg.Now,
-		Logger:      s.cfg.Logger.With("module", "beacon"),
-	})
+	r.server = beacon.NewServer(r.host, r.network, chain, s.serverOptions(r))
+	r.onClose(func() error { return s.stopServer(r.server) })
 	if err := r.server.Start(); err != nil {
 		return err
 	}
 	r.peers.Start(r.server)
-	r.report = s.newReporter()
-	r.report.start(r)
-	return s.openDiscovery(r)
+	r.onClose(func() error { r.peers.Stop(); return nil })
+	return nil
+}
+
+func (s *Service) serverOptions(r *running) *beacon.ServerOptions {
+	return &beacon.ServerOptions{
+		Pacer:      s.limiter,
+		Middleware: append([]reqresp.Middleware{s.scores.Middleware()}, s.cfg.Middleware...),
+		MaxStreams: r.plan.MaxStreams,
+		MaxMemory:  r.plan.MaxMemory,
+		MetaData:   s.cfg.MetaData,
+		CallPacer:  s.pacer,
+		Trace:      reqresp.JoinTraces(s.metrics.Trace(), s.scores.trace(), s.damageTrace(), s.cfg.Trace),
+		PeerTrace:  peerTraces(r.peers.Trace(), s.cfg.PeerTrace),
+		Now:        s.cfg.Now,
+		Logger:     s.cfg.Logger.With("module", "beacon"),
+	}
+}
+
+func (s *Service) stopServer(server *beacon.Server) error {
+	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.Drain)
+	defer cancel()
+	if err := server.Stop(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return nil
 }
 
 // plan divides the memory.
@@ -216,10 +248,13 @@ func (s *Service) openHost(r *running) error {
 	if r.host, err = newHost(key, &s.cfg, r.plan, s.scores); err != nil {
 		return err
 	}
+	r.onClose(r.host.Close)
 	if !s.cfg.NoGossipsub {
-		if r.gossip, err = gossipsub.Start(r.host); err != nil {
+		router, err := gossipsub.Start(r.host)
+		if err != nil {
 			return err
 		}
+		r.onClose(func() error { router.Stop(); return nil })
 	}
 	return listen(r.host, s.cfg.Listen)
 }
@@ -229,46 +264,9 @@ func (s *Service) openHost(r *running) error {
 // does not run.
 func (s *Service) Stop() error {
 	if r := s.running.Swap(nil); r != nil {
-		return s.close(r)
+		return r.close()
 	}
 	return nil
-}
-
-// close undoes open, however far that came.
-func (s *Service) close(r *running) error {
-	var errs []error
-	if r.discovery != nil {
-		r.discovery.Stop()
-	}
-	if r.report != nil {
-		r.report.stop()
-	}
-	if r.peers != nil {
-		r.peers.Stop()
-	}
-	if r.server != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), s.cfg.Drain)
-		defer cancel()
-		if err := r.server.Stop(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
-			errs = append(errs, err)
-		}
-	}
-	if r.gossip != nil {
-		r.gossip.Stop()
-	}
-	if r.host != nil && r.host != s.cfg.Host {
-		errs = append(errs, r.host.Close())
-	}
-	if r.db != nil {
-		errs = append(errs, r.db.Close())
-	}
-	if r.keeper != nil {
-		errs = append(errs, r.keeper.stop())
-	}
-	if r.release != nil {
-		errs = append(errs, r.release())
-	}
-	return errors.Join(errs...)
 }
 
 // ErrNotRunning is returned by what needs a service that was started.

@@ -21,6 +21,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/seed-2dd5877b/reqresp/internal/simtest"
 	"github.com/seed-2dd5877b/reqresp/limits"
 	"github.com/seed-2dd5877b/reqresp/limits/score"
 	"github.com/seed-2dd5877b/reqresp/plugin"
@@ -177,29 +178,12 @@ func TestStopSaysGoodbyeAndLeavesNothing(t *testing.T) {
 	if err := clientStack.Close(); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, "the goodbye to be counted", func() bool { return totals(t, server, "goodbye", "inbound").Outcomes["success"] == 1 })
-	waitFor(t, "the server to forget the client", func() bool { return len(server.Server().PeerStatuses()) == 0 })
+	simtest.WaitFor(t, "the goodbye to be counted", func() bool { return totals(t, server, "goodbye", "inbound").Outcomes["success"] == 1 })
+	simtest.WaitFor(t, "the server to forget the client", func() bool { return len(server.Server().PeerStatuses()) == 0 })
 	if err := serverStack.Close(); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, "goroutines to end", func() bool { return runtime.NumGoroutine() <= before+2 })
-}
-
-// waitFor polls, as what it waits for has no event to wait on.
-func waitFor(t *testing.T, what string, done func() bool) {
-	t.Helper()
-	deadline := time.NewTimer(time.Minute)
-	defer deadline.Stop()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for !done() {
-		select {
-		case <-tick.C:
-		case <-deadline.C:
-			stacks := make([]byte, 1<<20)
-			t.Fatalf("waited for %s in vain\n%s", what, stacks[:runtime.Stack(stacks, true)])
-		}
-	}
+	simtest.WaitFor(t, "goroutines to end", func() bool { return runtime.NumGoroutine() <= before+2 })
 }
 
 func TestFailedStartIsUndone(t *testing.T) {

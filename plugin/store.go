@@ -5,12 +5,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
+	"time"
 
+	"github.com/ethereum/go-ethereum/core/rawdb"
 	"github.com/ethereum/go-ethereum/ethdb"
+	"github.com/ethereum/go-ethereum/ethdb/leveldb"
+	"github.com/ethereum/go-ethereum/ethdb/memorydb"
+	gethpebble "github.com/ethereum/go-ethereum/ethdb/pebble"
 	"github.com/ethereum/go-ethereum/node"
+	"github.com/shirou/gopsutil/disk"
 
+	"github.com/seed-2dd5877b/reqresp/plugin/internal/pebble"
 	"github.com/seed-2dd5877b/reqresp/plugin/store"
+	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
 // DatabaseName is the name, in the node's directory, of the database of the embedded store of a service that is named
@@ -60,10 +69,12 @@ func openStore(env environment, name string) (*store.Store, ethdb.Database, erro
 // openStore opens the embedded store. Its network is the configured one, or the one that it was filled
 // with, with today's schedule.
 func (s *Service) openStore(r *running) error {
-	var err error
-	if r.store, r.db, err = openStore(s.env, s.cfg.Name); err != nil {
+	opened, db, err := openStore(s.env, s.cfg.Name)
+	if err != nil {
 		return err
 	}
+	r.onClose(db.Close)
+	r.store = opened
 	changes, err := r.store.UseNetwork(context.Background(), s.cfg.Genesis, s.cfg.Now())
 	if errors.Is(err, store.ErrNoNetwork) {
 		return fmt.Errorf("plugin: the embedded store is new, and nothing tells its network, set Config.Genesis: %w", err)
@@ -77,4 +88,99 @@ func (s *Service) openStore(r *running) error {
 	stored, _ := r.store.Network()
 	r.network, err = stored.Parse()
 	return err
+}
+
+// The cache and file handles of a service's database.
+const (
+	databaseCache   = 64 // MiB
+	databaseHandles = 64
+)
+
+// openDatabase opens the database in a directory, in memory if that is empty. A database that is there
+// already decides what engine it is opened with; engine, if not empty, is what the node wants. The error names the
+// directory, and wraps store.ErrCorrupt if the database is damaged so that it cannot be opened.
+func openDatabase(path, engine string) (ethdb.Database, error) {
+	if path == "" {
+		return rawdb.NewDatabase(memorydb.New()), nil
+	}
+	found := rawdb.PreexistingDatabase(path)
+	switch {
+	case engine != "" && engine != rawdb.DBPebble && engine != rawdb.DBLeveldb:
+		return nil, fmt.Errorf("node.Config.DBEngine %q: want %q or %q", engine, rawdb.DBPebble, rawdb.DBLeveldb)
+	case engine != "" && found != "" && found != engine:
+		return nil, fmt.Errorf("%s is a %s database, and node.Config.DBEngine is %q: leave that empty", path, found, engine)
+	case found == rawdb.DBLeveldb, found == "" && engine == rawdb.DBLeveldb:
+		db, err := leveldb.New(path, databaseCache, databaseHandles, "", false)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		return rawdb.NewDatabase(db), nil
+	}
+	if gethpebble.NeedsV1(path) {
+		if err := gethpebble.Upgrade(path); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	db, err := pebble.Open(path, databaseCache, databaseHandles)
+	if errors.Is(err, pebble.ErrCorrupt) {
+		return nil, fmt.Errorf("%w: %w", store.ErrCorrupt, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return rawdb.NewDatabase(db), nil
+}
+
+// minFree is how many bytes a volume has free at least when a database is opened on it: what Pebble may write before
+// it is open. That is less than store.Reserve, so that what a full disk has paused can be started again.
+const minFree = 32 << 20
+
+// checkSpace fails if the volume of a database has less than want bytes free. Where that cannot be known the database
+// has to say what is wrong.
+func checkSpace(path string, want uint64) error {
+	free, err := freeSpace(path)
+	if err != nil || free >= want {
+		return nil
+	}
+	return fmt.Errorf("%s: %d MiB are free on its volume, want at least %d", path, free>>20, want>>20)
+}
+
+// freeSpace returns how many bytes are free on the volume of a database: that of its directory, which may be
+// a volume or a link to one, or of the parent if it is new.
+func freeSpace(path string) (uint64, error) {
+	usage, err := disk.Usage(path)
+	if err != nil {
+		usage, err = disk.Usage(filepath.Dir(path))
+	}
+	if err != nil {
+		return 0, err
+	}
+	return usage.Free, nil
+}
+
+// scheduleMonths is how many months a built-in schedule is good for: the time between two forks has been longer.
+const scheduleMonths = 6
+
+// checkSchedule logs what may keep peers away from a network that is built in: that it is retired, that its schedule
+// is old, or that the one in use lacks what is built in.
+func (s *Service) checkSchedule(n *ssz.Network) {
+	b, ok := ssz.BuiltInOf(n)
+	if !ok {
+		return
+	}
+	logger := s.log().With("network", b.Name)
+	if b.Retired {
+		logger.Warn("the network has been shut down: it may have no peers")
+		return
+	}
+	if !store.HasSchedule(n, b.Network(), ssz.FarFutureEpoch) {
+		logger.Warn("the network's schedule lacks what the one that is built in has: peers that follow that refuse this node",
+			"built_in", strings.Join(store.Differences(b.Network(), n), "; "))
+		return
+	}
+	given := s.cfg.Genesis != nil && s.cfg.Genesis.Config != b.Config // a file that says the same, perhaps of today
+	if !given && len(store.Differences(n, b.Network())) == 0 && s.cfg.Now().After(b.Date.AddDate(0, scheduleMonths, 0)) {
+		logger.Warn("the built-in schedule is old: forks that were scheduled since are not known, unless a configuration has them",
+			"as_of", b.Date.Format(time.DateOnly))
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"testing"
 
+	"github.com/seed-2dd5877b/reqresp/internal/race"
 	"github.com/seed-2dd5877b/reqresp/snappy"
 )
 
@@ -142,7 +143,7 @@ func TestReusedBuffersAllocateNothing(t *testing.T) {
 			return nil
 		},
 	} {
-		if raceEnabled && pooled[name] {
+		if race.Enabled && pooled[name] {
 			continue
 		}
 		var err error

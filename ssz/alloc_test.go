@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/seed-2dd5877b/reqresp/internal/race"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 	"github.com/seed-2dd5877b/reqresp/ssz/containers"
 	"github.com/seed-2dd5877b/reqresp/ssz/mainnet"
@@ -60,7 +61,7 @@ func TestDecodeGloasAllocatesInProportion(t *testing.T) {
 }
 
 func TestCheckAndRootOfBlockAllocateNothing(t *testing.T) {
-	if raceEnabled {
+	if race.Enabled {
 		t.Skip("pools keep nothing under the race detector")
 	}
 	n := ssz.Mainnet()

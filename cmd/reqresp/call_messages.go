@@ -75,9 +75,7 @@ func (c *caller) metadata(ctx context.Context) error {
 
 // goodbye prints the peer's reason in return, if it has one.
 func (c *caller) goodbye(ctx context.Context) error {
-	client := reqresp.NewClient(c.host.Host(), nil)
-	reason := ssz.Goodbye(beacon.GoodbyeClientShutdown)
-	answer, err := c.host.Server().Family().Goodbye.Call(ctx, client, c.to, &reason)
+	answer, err := c.sayGoodbye(ctx, beacon.GoodbyeClientShutdown)
 	if failure, ok := errors.AsType[*reqresp.Failure](err); ok && failure.Phase >= reqresp.PhaseFirstByte && ctx.Err() == nil {
 		c.app.note("the peer hung up without an answer, as many do")
 		return nil
@@ -86,4 +84,18 @@ func (c *caller) goodbye(ctx context.Context) error {
 		return err
 	}
 	return c.print(answer, goodbyeJSON{uint64(*answer)})
+}
+
+func (c *caller) sayGoodbye(ctx context.Context, reason beacon.GoodbyeReason) (*ssz.Goodbye, error) {
+	row, _ := c.host.Server().Family().Protocol("goodbye", 1)
+	out, err := reqresp.NewClient(c.host.Host(), nil).Open(ctx, c.to, row.Spec())
+	if err != nil {
+		return nil, err
+	}
+	defer out.Close()
+	if err := out.Send(new(ssz.Goodbye(reason))); err != nil {
+		return nil, err
+	}
+	answer := new(ssz.Goodbye)
+	return answer, out.Receive(answer)
 }

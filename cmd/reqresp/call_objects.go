@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
-	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
@@ -23,7 +22,7 @@ type objectJSON struct {
 
 func (c *caller) blobsByRange(ctx context.Context) error {
 	start, count := c.slots()
-	return printObjects(c, c.family().BlobSidecarsByRange.Spec(), c.client().BlobSidecarsByRange(ctx, c.to, start, count), ofBlob)
+	return printObjects(c, "blob_sidecars_by_range", c.client().BlobSidecarsByRange(ctx, c.to, start, count), ofBlob)
 }
 
 func (c *caller) blobsByRoot(ctx context.Context) error {
@@ -37,7 +36,7 @@ func (c *caller) blobsByRoot(ctx context.Context) error {
 			ids = append(ids, ssz.BlobIdentifier{BlockRoot: root, Index: index})
 		}
 	}
-	return printObjects(c, c.family().BlobSidecarsByRoot.Spec(), c.client().BlobSidecarsByRoot(ctx, c.to, ids), ofBlob)
+	return printObjects(c, "blob_sidecars_by_root", c.client().BlobSidecarsByRoot(ctx, c.to, ids), ofBlob)
 }
 
 func ofBlob(b *beacon.BlobSidecar) (beacon.Chunk, string) {
@@ -47,7 +46,7 @@ func ofBlob(b *beacon.BlobSidecar) (beacon.Chunk, string) {
 func (c *caller) columnsByRange(ctx context.Context) error {
 	start, count := c.slots()
 	columns := c.client().DataColumnSidecarsByRange(ctx, c.to, start, count, c.cmd.Uint64Slice("index"))
-	return printObjects(c, c.family().DataColumnSidecarsByRange.Spec(), columns, ofColumn)
+	return printObjects(c, "data_column_sidecars_by_range", columns, ofColumn)
 }
 
 func (c *caller) columnsByRoot(ctx context.Context) error {
@@ -59,7 +58,7 @@ func (c *caller) columnsByRoot(ctx context.Context) error {
 	for _, root := range roots {
 		ids = append(ids, ssz.DataColumnsByRootIdentifier{BlockRoot: root, Columns: c.cmd.Uint64Slice("index")})
 	}
-	return printObjects(c, c.family().DataColumnSidecarsByRoot.Spec(), c.client().DataColumnSidecarsByRoot(ctx, c.to, ids), ofColumn)
+	return printObjects(c, "data_column_sidecars_by_root", c.client().DataColumnSidecarsByRoot(ctx, c.to, ids), ofColumn)
 }
 
 func ofColumn(d *beacon.DataColumnSidecar) (beacon.Chunk, string) {
@@ -75,12 +74,12 @@ func (c *caller) bootstrap(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.printObject(c.family().LightClientBootstrap.Spec(), b.Chunk, fmt.Sprint(b.Slot))
+	return c.printObject("light_client_bootstrap", b.Chunk, fmt.Sprint(b.Slot))
 }
 
 func (c *caller) updatesByRange(ctx context.Context) error {
 	updates := c.client().LightClientUpdatesByRange(ctx, c.to, c.cmd.Uint64("start-period"), c.cmd.Uint64("count"))
-	return printObjects(c, c.family().LightClientUpdatesByRange.Spec(), updates, func(u *beacon.LightClientUpdate) (beacon.Chunk, string) {
+	return printObjects(c, "light_client_updates_by_range", updates, func(u *beacon.LightClientUpdate) (beacon.Chunk, string) {
 		return u.Chunk, fmt.Sprint(u.AttestedSlot)
 	})
 }
@@ -90,7 +89,7 @@ func (c *caller) finalityUpdate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.printObject(c.family().LightClientFinalityUpdate.Spec(), u.Chunk, fmt.Sprint(u.AttestedSlot))
+	return c.printObject("light_client_finality_update", u.Chunk, fmt.Sprint(u.AttestedSlot))
 }
 
 func (c *caller) optimisticUpdate(ctx context.Context) error {
@@ -98,13 +97,13 @@ func (c *caller) optimisticUpdate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.printObject(c.family().LightClientOptimisticUpdate.Spec(), u.Chunk, fmt.Sprint(u.AttestedSlot))
+	return c.printObject("light_client_optimistic_update", u.Chunk, fmt.Sprint(u.AttestedSlot))
 }
 
 func (c *caller) envelopesByRange(ctx context.Context) error {
 	start, count := c.slots()
 	envelopes := c.client().ExecutionPayloadEnvelopesByRange(ctx, c.to, start, count)
-	return printObjects(c, c.family().ExecutionPayloadEnvelopesByRange.Spec(), envelopes, ofEnvelope)
+	return printObjects(c, "execution_payload_envelopes_by_range", envelopes, ofEnvelope)
 }
 
 func (c *caller) envelopesByRoot(ctx context.Context) error {
@@ -113,7 +112,7 @@ func (c *caller) envelopesByRoot(ctx context.Context) error {
 		return err
 	}
 	envelopes := c.client().ExecutionPayloadEnvelopesByRoot(ctx, c.to, roots)
-	return printObjects(c, c.family().ExecutionPayloadEnvelopesByRoot.Spec(), envelopes, ofEnvelope)
+	return printObjects(c, "execution_payload_envelopes_by_root", envelopes, ofEnvelope)
 }
 
 func ofEnvelope(e *beacon.ExecutionPayloadEnvelope) (beacon.Chunk, string) {
@@ -134,20 +133,19 @@ func (c *caller) inclusionLists(ctx context.Context) error {
 	}
 	slot, _ := c.slots()
 	lists := c.client().InclusionListsByIndices(ctx, c.to, slot, roots[0], members)
-	return printObjects(c, c.family().InclusionListsByIndices.Spec(), lists, func(l *beacon.InclusionList) (beacon.Chunk, string) {
+	return printObjects(c, "inclusion_lists_by_indices", lists, func(l *beacon.InclusionList) (beacon.Chunk, string) {
 		return l.Chunk, fmt.Sprintf("%d-%d", l.Slot, l.ValidatorIndex)
 	})
 }
 
 func (c *caller) client() *beacon.Client { return c.host.Server().Client() }
-func (c *caller) family() *beacon.Family { return c.host.Server().Family() }
 
 func (c *caller) slots() (start ssz.Slot, count uint64) {
 	return ssz.Slot(c.cmd.Uint64("start-slot")), c.cmd.Uint64("count")
 }
 
 // printObjects prints objects as they arrive. Each has a name, for its file.
-func printObjects[T any](c *caller, spec *reqresp.Spec, objects iter.Seq2[*T, error], of func(*T) (beacon.Chunk, string)) error {
+func printObjects[T any](c *caller, method string, objects iter.Seq2[*T, error], of func(*T) (beacon.Chunk, string)) error {
 	n := 0
 	for object, err := range objects {
 		if err != nil {
@@ -155,7 +153,7 @@ func printObjects[T any](c *caller, spec *reqresp.Spec, objects iter.Seq2[*T, er
 		}
 		n++
 		chunk, name := of(object)
-		if err := c.printObject(spec, chunk, name); err != nil {
+		if err := c.printObject(method, chunk, name); err != nil {
 			return err
 		}
 	}
@@ -165,7 +163,7 @@ func printObjects[T any](c *caller, spec *reqresp.Spec, objects iter.Seq2[*T, er
 	return nil
 }
 
-func (c *caller) printObject(spec *reqresp.Spec, chunk beacon.Chunk, name string) error {
+func (c *caller) printObject(method string, chunk beacon.Chunk, name string) error {
 	if dir := c.cmd.String("out"); dir != "" {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return err
@@ -176,7 +174,7 @@ func (c *caller) printObject(spec *reqresp.Spec, chunk beacon.Chunk, name string
 		_, err := c.app.stdout.Write(chunk.SSZ)
 		return err
 	}
-	row, _ := c.family().Protocol(spec.Protocols[0])
+	row, _ := c.host.Server().Family().Protocol(method, 1)
 	data, err := row.ResponseType(chunk.Fork).Shape().AppendJSON(nil, chunk.SSZ)
 	if err != nil {
 		return err

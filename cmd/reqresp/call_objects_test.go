@@ -29,7 +29,7 @@ func serveFullChain(t *testing.T, chain *beacontest.Chain) (peer string, network
 
 // serveChainAt serves a chain whose head is in the slot of now, and stays there: inclusion lists are
 // to be had for two slots only. It returns the host too, and tells of every exchange.
-func serveChainAt(t *testing.T, chain *beacontest.Chain, head ssz.Slot, trace *reqresp.ServerTrace) (peer string, network []string, _ host.Host) {
+func serveChainAt(t *testing.T, chain *beacontest.Chain, head ssz.Slot, trace *reqresp.Trace) (peer string, network []string, _ host.Host) {
 	t.Helper()
 	n := beacontest.NetworkSince(time.Now().Add(-beacontest.Network().TimeAt(head).Sub(beacontest.Network().GenesisTime())).Truncate(time.Second))
 	h, err := libp2p.New(libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"), libp2p.DisableMetrics(), libp2p.DisableRelay())

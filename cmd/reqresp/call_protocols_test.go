@@ -19,10 +19,10 @@ import (
 // answered tells which protocols were answered with something, and without an error.
 type answered chan protocol.ID
 
-func (a answered) trace() *reqresp.ServerTrace {
-	return &reqresp.ServerTrace{Done: func(info reqresp.InboundInfo, result reqresp.Result) {
-		if result.Err == nil && result.Chunks > 0 {
-			a <- info.Protocol
+func (a answered) trace() *reqresp.Trace {
+	return &reqresp.Trace{Done: func(x *reqresp.Exchange) {
+		if x.Inbound && x.Err == nil && x.Chunks > 0 {
+			a <- x.Protocol
 		}
 	}}
 }

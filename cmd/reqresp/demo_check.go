@@ -15,7 +15,7 @@ import (
 // chain, or holds one that is damaged or not of the chain. Roots and parent links are computed
 // anew from what is stored.
 func mismatches(ctx context.Context, s *store.Store, chain []*beacon.Block) (int, error) {
-	sound := make(map[ssz.Slot]beacon.BlockRef)
+	sound := make(map[ssz.Slot]beacon.Ref)
 	for ref, err := range s.Verify(ctx) {
 		if _, corrupt := errors.AsType[*store.CorruptError](err); corrupt {
 			continue // Its slot will be missed.
@@ -37,7 +37,7 @@ func mismatches(ctx context.Context, s *store.Store, chain []*beacon.Block) (int
 }
 
 // holds reports whether the frames stored for a block are those of its SSZ.
-func holds(ctx context.Context, s *store.Store, ref beacon.BlockRef, want []byte) bool {
+func holds(ctx context.Context, s *store.Store, ref beacon.Ref, want []byte) bool {
 	frames, err := s.AppendFrames(ctx, ref, nil)
 	if err != nil {
 		return false

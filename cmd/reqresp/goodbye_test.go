@@ -64,7 +64,7 @@ func startPeer(t *testing.T, transport string, hook func(*beacon.Server, *reqres
 func multiaddrOf(h host.Host) string { return fmt.Sprintf("%s/p2p/%s", h.Addrs()[0], h.ID()) }
 
 // protocolOf returns the name of the protocol that is asked for.
-func protocolOf(in *reqresp.Inbound) string { return in.Spec().Name }
+func protocolOf(in *reqresp.Inbound) string { return in.Spec().Name() }
 
 // What a peer asks in turn is answered before a call hangs up: as when a ping makes it ask for metadata.
 func TestCallAnswersWhatThePeerAsksInTurn(t *testing.T) {

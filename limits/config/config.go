@@ -27,6 +27,9 @@ type Config struct {
 // Effective returns the configuration with every default filled in, or an error
 // that names what is outside its range.
 func (c Config) Effective() (Config, error) {
+	if c.Limits.Methods == nil {
+		c.Limits.Methods = beaconquota.Served()
+	}
 	var err error
 	if c.Limits, err = c.Limits.Effective(); err != nil {
 		return Config{}, err

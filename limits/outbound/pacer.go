@@ -86,7 +86,7 @@ type Pacer struct {
 	peers map[peer.ID]*peerState
 }
 
-var _ reqresp.CallPacer = (*Pacer)(nil)
+var _ reqresp.CallLimiter = (*Pacer)(nil)
 
 // New returns a pacer. Options may be nil. It fails if a budget or a bound is outside its range.
 func New(opts *Options) (*Pacer, error) {

@@ -26,7 +26,7 @@ func (b *Book) Middleware() reqresp.Middleware {
 			}
 			err := next(ctx, in)
 			if class, what := inboundFault(ctx, in, err); what != "" {
-				b.Penalize(in.Peer(), class, what+": "+in.Spec().Name)
+				b.Penalize(in.Peer(), class, what+": "+in.Spec().Name())
 			}
 			return err
 		}
@@ -45,7 +45,7 @@ func inboundFault(ctx context.Context, in *reqresp.Inbound, err error) (class Cl
 	case ok && (verdict.Code != reqresp.CodeInvalidRequest || verdict.Remote):
 		return 0, ""
 	case ok && isCut(err):
-		if in.Asked() == 0 {
+		if in.Result().RequestBytes == 0 {
 			return 0, ""
 		}
 		return MidTolerance, "incomplete request"

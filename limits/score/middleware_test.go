@@ -14,9 +14,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
-	"github.com/libp2p/go-libp2p/x/simlibp2p"
-	"github.com/marcopolo/simnet"
 
+	"github.com/seed-2dd5877b/reqresp/internal/simtest"
 	"github.com/seed-2dd5877b/reqresp/limits"
 	"github.com/seed-2dd5877b/reqresp/limits/score"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
@@ -71,9 +70,9 @@ func serveSizes(t *testing.T, h host.Host, book *score.Book) {
 		t.Fatal(err)
 	}
 	srv := reqresp.NewServer(h, &reqresp.ServerOptions{
-		Pacer: limiter, Middleware: []reqresp.Middleware{book.Middleware()}, MaxMemory: serverMemory,
+		Limiter: limiter, Middleware: []reqresp.Middleware{book.Middleware()}, MaxMemory: serverMemory,
 	})
-	desc := reqresp.NewStream[size, size](reqresp.Family{Prefix: "/test", Codec: sizeCodec{}}, "sizes", reqresp.Limits{}, 1)
+	desc := reqresp.NewStream[size, size](reqresp.Family{Prefix: "/test", Codec: sizeCodec{}}, "sizes", 1)
 	srv.Register(desc.Serve(func(_ context.Context, _ peer.ID, req *size, send func(*size) error) error {
 		switch *req {
 		case 1:
@@ -149,19 +148,8 @@ func TestMiddlewarePenalisesWhatPeersDoWrong(t *testing.T) {
 // simulatedPair returns two hosts on a simulated network.
 func simulatedPair(t *testing.T) (client, server host.Host) {
 	t.Helper()
-	link := simnet.LinkSettings{BitsPerSecond: 100 * simlibp2p.OneMbps}
-	nw, meta, err := simlibp2p.SimpleLibp2pNetwork([]simlibp2p.NodeLinkSettingsAndCount{{
-		LinkSettings: simnet.NodeBiDiLinkSettings{Downlink: link, Uplink: link}, Count: 2,
-	}}, simnet.StaticLatency(10*time.Millisecond), simlibp2p.NetworkSettings{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	nw.Start()
-	t.Cleanup(nw.Close)
-	for _, h := range meta.Nodes {
-		t.Cleanup(func() { _ = h.Close() })
-	}
-	return meta.Nodes[0], meta.Nodes[1]
+	n := simtest.New(t, simtest.Options{})
+	return n.Hosts[0], n.Hosts[1]
 }
 
 // Whether a host keeps them out or not, nothing is served to peers that are banned.
@@ -222,7 +210,7 @@ func TestMiddlewarePenalisesBytesAfterARequest(t *testing.T) {
 		book := newBook(t, &score.Options{Config: score.Config{HalfLife: 100_000 * time.Hour}})
 		client, server := simulatedPair(t)
 		srv := reqresp.NewServer(server, &reqresp.ServerOptions{Middleware: []reqresp.Middleware{book.Middleware()}})
-		waits := reqresp.NewStream[size, size](reqresp.Family{Prefix: "/test", Codec: prefixCodec{}}, "sizes", reqresp.Limits{}, 1)
+		waits := reqresp.NewStream[size, size](reqresp.Family{Prefix: "/test", Codec: prefixCodec{}}, "sizes", 1)
 		srv.Register(waits.Serve(func(ctx context.Context, _ peer.ID, _ *size, _ func(*size) error) error {
 			<-ctx.Done()
 			return ctx.Err()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/seed-2dd5877b/reqresp/plugin/devchain"
 	"github.com/seed-2dd5877b/reqresp/plugin/discovery"
+	"github.com/seed-2dd5877b/reqresp/plugin/discovery/internal/record"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
@@ -175,7 +176,7 @@ func digestOf(t *testing.T, node *enode.Node) (ssz.ForkDigest, bool) {
 	} else if err != nil {
 		t.Fatal(err)
 	}
-	id, err := discovery.DecodeForkID(eth2)
+	id, err := record.DecodeForkID(eth2)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
 
+	"github.com/seed-2dd5877b/reqresp/plugin/discovery/internal/record"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
@@ -36,8 +37,8 @@ type Local interface {
 type Sink interface {
 	// WaitWanted waits until candidates are wanted, and fails when ctx ends.
 	WaitWanted(ctx context.Context) error
-	// Offer takes a candidate, which may be one that it took before.
-	Offer(candidate peer.AddrInfo)
+	// AddCandidate takes a candidate, which may be one that it took before.
+	AddCandidate(candidate peer.AddrInfo)
 }
 
 // A Discovery finds nodes and is found. It is safe for concurrent use.
@@ -97,8 +98,8 @@ func (d *Discovery) open(key *ecdsa.PrivateKey, listening []multiaddr.Multiaddr,
 	}
 	bound := netip.AddrPortFrom(addr.Addr(), uint16(conn.LocalAddr().(*net.UDPAddr).Port))
 	d.node = enode.NewLocalNode(d.db, key)
-	setEndpoints(d.node, bound, o.ExternalIP)
-	setPorts(d.node, listening)
+	record.SetEndpoints(d.node, bound, o.ExternalIP)
+	record.SetPorts(d.node, listening)
 	d.setEntries()
 	d.udp, err = discover.ListenV5(conn, d.node, discover.Config{
 		PrivateKey: key,
@@ -123,9 +124,6 @@ func (d *Discovery) Stop() {
 // node of others.
 func (d *Discovery) Record() string { return d.node.Node().String() }
 
-// Known returns how many nodes are known at the moment, of whatever network.
-func (d *Discovery) Known() int { return len(d.udp.AllNodes()) }
-
 // recordInterval is how often the record is held against what it tells.
 const recordInterval = time.Second
 
@@ -146,7 +144,42 @@ func (d *Discovery) keepRecord(ctx context.Context) {
 // has changed.
 func (d *Discovery) setEntries() {
 	md := d.local.MetaData()
-	for _, e := range entries(d.local.Family().Network(), d.local.CurrentEpoch(), &md) {
+	for _, e := range record.Entries(d.local.Family().Network(), d.local.CurrentEpoch(), &md) {
 		d.node.Set(e)
 	}
+}
+
+// batch is how many candidates are looked for when some are wanted.
+const batch = 16
+
+// find looks for candidates while they are wanted. go-ethereum paces the lookups, one a second at most.
+func (d *Discovery) find(ctx context.Context) {
+	nodes := d.udp.RandomNodes()
+	defer nodes.Close()
+	// Next waits as long as there is nobody to ask.
+	stop := context.AfterFunc(ctx, nodes.Close)
+	defer stop()
+	for d.sink.WaitWanted(ctx) == nil {
+		if !d.addCandidates(nodes) {
+			return
+		}
+	}
+}
+
+// addCandidates finds a batch of candidates. It reports false when discovery ends.
+func (d *Discovery) addCandidates(nodes enode.Iterator) bool {
+	for range batch {
+		if !nodes.Next() {
+			return false
+		}
+		// Most nodes are of other networks: they count, as what is wanted may change meanwhile.
+		node := nodes.Node()
+		info, err := record.Candidate(node, d.local.Family().Network(), d.local.CurrentEpoch())
+		if err != nil {
+			d.log.Debug("node is no candidate", "node", node.ID(), "err", err)
+			continue
+		}
+		d.sink.AddCandidate(info)
+	}
+	return true
 }

@@ -10,15 +10,17 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/ethereum/go-ethereum/p2p/enode"
 	"github.com/ethereum/go-ethereum/p2p/enr"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
 
+	"github.com/seed-2dd5877b/reqresp/internal/simtest"
 	"github.com/seed-2dd5877b/reqresp/plugin/devchain"
 	"github.com/seed-2dd5877b/reqresp/plugin/discovery"
+	"github.com/seed-2dd5877b/reqresp/plugin/discovery/internal/record"
+	"github.com/seed-2dd5877b/reqresp/plugin/discovery/internal/recordtest"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
@@ -49,7 +51,7 @@ type sink struct {
 
 func (s *sink) WaitWanted(ctx context.Context) error { return ctx.Err() }
 
-func (s *sink) Offer(info peer.AddrInfo) {
+func (s *sink) AddCandidate(info peer.AddrInfo) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ids == nil {
@@ -91,7 +93,7 @@ func startFinder(t *testing.T, key *ecdsa.PrivateKey, l *local, opts discovery.O
 	if opts.Listen == "" {
 		opts.Listen = "127.0.0.1:0"
 	}
-	f := &finder{local: l, id: peerID(t, key)}
+	f := &finder{local: l, id: recordtest.PeerID(t, key)}
 	var err error
 	f.Discovery, err = discovery.Start(key, listening("/ip4/127.0.0.1/tcp/4000", "/ip4/127.0.0.1/udp/4001/quic-v1"), l, &f.sink, &opts)
 	if err != nil {
@@ -101,30 +103,14 @@ func startFinder(t *testing.T, key *ecdsa.PrivateKey, l *local, opts discovery.O
 	return f
 }
 
-// waitFor polls, as what it waits for has no event to wait on.
-func waitFor(t *testing.T, what string, done func() bool) {
-	t.Helper()
-	deadline := time.NewTimer(time.Minute)
-	defer deadline.Stop()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for !done() {
-		select {
-		case <-tick.C:
-		case <-deadline.C:
-			t.Fatalf("waited for %s in vain", what)
-		}
-	}
-}
-
 func TestNodesOfANetworkFindEachOther(t *testing.T) {
 	dev, mainnet := devchain.Network(), ssz.Mainnet()
-	boot := startFinder(t, newKey(t), newLocal(mainnet, 0), discovery.Options{})
+	boot := startFinder(t, recordtest.NewKey(t), newLocal(mainnet, 0), discovery.Options{})
 	opts := discovery.Options{BootNodes: []string{boot.Record()}}
-	a := startFinder(t, newKey(t), newLocal(dev, 2), opts)
-	b := startFinder(t, newKey(t), newLocal(dev, 2), opts)
-	waitFor(t, "a to find b", func() bool { _, ok := a.get(b.id); return ok })
-	waitFor(t, "b to find a", func() bool { _, ok := b.get(a.id); return ok })
+	a := startFinder(t, recordtest.NewKey(t), newLocal(dev, 2), opts)
+	b := startFinder(t, recordtest.NewKey(t), newLocal(dev, 2), opts)
+	simtest.WaitFor(t, "a to find b", func() bool { _, ok := a.get(b.id); return ok })
+	simtest.WaitFor(t, "b to find a", func() bool { _, ok := b.get(a.id); return ok })
 	info, _ := a.get(b.id)
 	want := listening("/ip4/127.0.0.1/udp/4001/quic-v1", "/ip4/127.0.0.1/tcp/4000")
 	if len(info.Addrs) != 2 || !info.Addrs[0].Equal(want[0]) || !info.Addrs[1].Equal(want[1]) {
@@ -161,9 +147,9 @@ func load[T any](t *testing.T, n *enode.Node, key string) T {
 
 func TestTheRecordFollowsForksAndMetaData(t *testing.T) {
 	l := newLocal(devchain.Network(), 1)
-	f := startFinder(t, newKey(t), l, discovery.Options{ExternalIP: ips("192.0.2.7")})
+	f := startFinder(t, recordtest.NewKey(t), l, discovery.Options{ExternalIP: ips("192.0.2.7")})
 	n := parse(t, f.Record())
-	if id, _ := discovery.DecodeForkID(load[[]byte](t, n, "eth2")); id != discovery.ForkIDAt(devchain.Network(), 1) {
+	if id, _ := record.DecodeForkID(load[[]byte](t, n, "eth2")); id != record.ForkIDAt(devchain.Network(), 1) {
 		t.Errorf("eth2 is %+v", id)
 	}
 	if got := load[[]byte](t, n, "nfd"); ssz.ForkDigest(got) != devchain.Network().DigestAt(2) {
@@ -177,11 +163,11 @@ func TestTheRecordFollowsForksAndMetaData(t *testing.T) {
 	}
 	l.epoch.Store(2)
 	l.md.Store(&ssz.MetaDataV3{SeqNumber: 1, Attnets: [8]byte{1, 7: 128}, Syncnets: [1]byte{3}, CustodyGroupCount: 128})
-	waitFor(t, "a new record", func() bool { return parse(t, f.Record()).Seq() > n.Seq() })
-	waitFor(t, "all of it", func() bool {
+	simtest.WaitFor(t, "a new record", func() bool { return parse(t, f.Record()).Seq() > n.Seq() })
+	simtest.WaitFor(t, "all of it", func() bool {
 		n = parse(t, f.Record())
-		id, _ := discovery.DecodeForkID(load[[]byte](t, n, "eth2"))
-		return id == discovery.ForkIDAt(devchain.Network(), 2) && load[uint64](t, n, "cgc") == 128
+		id, _ := record.DecodeForkID(load[[]byte](t, n, "eth2"))
+		return id == record.ForkIDAt(devchain.Network(), 2) && load[uint64](t, n, "cgc") == 128
 	})
 	if att, sync := load[[]byte](t, n, "attnets"), load[[]byte](t, n, "syncnets"); len(att) != 8 || att[0] != 1 || att[7] != 128 || len(sync) != 1 || sync[0] != 3 {
 		t.Errorf("attnets %x, syncnets %x", att, sync)
@@ -197,7 +183,7 @@ func ips(texts ...string) (all []netip.Addr) {
 
 // The record has the addresses of both families, whose ports are the same.
 func TestTheRecordHasBothExternalAddresses(t *testing.T) {
-	key := newKey(t)
+	key := recordtest.NewKey(t)
 	d, err := discovery.Start(key, listening("/ip4/0.0.0.0/udp/1/quic-v1", "/ip6/::/udp/1/quic-v1", "/ip4/0.0.0.0/tcp/2", "/ip6/::/tcp/2"),
 		newLocal(devchain.Network(), 2), new(sink), &discovery.Options{Listen: "127.0.0.1:0", ExternalIP: ips("192.0.2.7", "2001:db8::7")})
 	if err != nil {
@@ -214,14 +200,14 @@ func TestTheRecordHasBothExternalAddresses(t *testing.T) {
 		got = append(got, addr.String())
 	}
 	want := []string{"/ip4/192.0.2.7/udp/1/quic-v1", "/ip4/192.0.2.7/tcp/2", "/ip6/2001:db8::7/udp/1/quic-v1", "/ip6/2001:db8::7/tcp/2"}
-	if err != nil || info.ID != peerID(t, key) || !slices.Equal(got, want) {
+	if err != nil || info.ID != recordtest.PeerID(t, key) || !slices.Equal(got, want) {
 		t.Errorf("peer %v at %q, %v, want %q", info.ID, got, err, want)
 	}
 }
 
 // Others take a record with a lower number than one they have seen for an old one.
 func TestTheRecordsNumberGrowsOverRestarts(t *testing.T) {
-	key, l := newKey(t), newLocal(devchain.Network(), 2)
+	key, l := recordtest.NewKey(t), newLocal(devchain.Network(), 2)
 	opts := discovery.Options{Listen: "127.0.0.1:0", Database: t.TempDir()}
 	var last uint64
 	for range 3 {
@@ -239,8 +225,8 @@ func TestTheRecordsNumberGrowsOverRestarts(t *testing.T) {
 }
 
 func TestOptionsAreChecked(t *testing.T) {
-	record := nodeOf(t, newKey(t), enr.IPv4(net.IPv4(192, 0, 2, 1)), enr.UDP(9000)).String()
-	nowhere := nodeOf(t, newKey(t)).String()
+	record := recordtest.Node(t, recordtest.NewKey(t), enr.IPv4(net.IPv4(192, 0, 2, 1)), enr.UDP(9000)).String()
+	nowhere := recordtest.Node(t, recordtest.NewKey(t)).String()
 	for _, tt := range []struct {
 		opts discovery.Options
 		want string
@@ -275,12 +261,12 @@ func TestStartFailsOnAPortThatIsTaken(t *testing.T) {
 	defer taken.Close()
 	opts := discovery.Options{Listen: taken.LocalAddr().String(), Database: t.TempDir()}
 	l := newLocal(devchain.Network(), 2)
-	if _, err := discovery.Start(newKey(t), nil, l, new(sink), &opts); err == nil || !strings.Contains(err.Error(), opts.Listen) {
+	if _, err := discovery.Start(recordtest.NewKey(t), nil, l, new(sink), &opts); err == nil || !strings.Contains(err.Error(), opts.Listen) {
 		t.Errorf("error %v, want one that names %s", err, opts.Listen)
 	}
 	// The database is not held.
 	opts.Listen = "127.0.0.1:0"
-	d, err := discovery.Start(newKey(t), nil, l, new(sink), &opts)
+	d, err := discovery.Start(recordtest.NewKey(t), nil, l, new(sink), &opts)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,10 +6,15 @@ import (
 
 	"github.com/ethereum/go-ethereum/p2p/enode"
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/seed-2dd5877b/reqresp/plugin/discovery/internal/record"
 )
 
 // recordPrefix is how a node record begins as text.
 const recordPrefix = "enr:"
+
+// ErrNoAddress is returned for a record that says nowhere to dial its node.
+var ErrNoAddress = record.ErrNoAddress
 
 // ParsePeer returns where to dial a peer that people name: by a multiaddr with the peer's ID, or by a node record
 // (ENR). The error names the text and what is allowed; it wraps ErrNoAddress for a record without an address. There is
@@ -20,7 +25,7 @@ func ParsePeer(text string) (peer.AddrInfo, error) {
 		if err != nil {
 			return peer.AddrInfo{}, err
 		}
-		info, err := AddrInfo(node)
+		info, err := record.AddrInfo(node)
 		if err != nil {
 			return peer.AddrInfo{}, fmt.Errorf("node record %q: %w: want one with ip or ip6, and with tcp or quic", text, err)
 		}
@@ -42,7 +47,7 @@ func ParsePeerID(text string) (peer.ID, error) {
 		if err != nil {
 			return "", err
 		}
-		return peerID(node)
+		return record.PeerID(node)
 	}
 	id, err := peer.Decode(text)
 	if err != nil {

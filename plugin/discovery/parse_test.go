@@ -13,6 +13,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/seed-2dd5877b/reqresp/plugin/discovery"
+	"github.com/seed-2dd5877b/reqresp/plugin/discovery/internal/recordtest"
 )
 
 // specRecord is the example of EIP-778, of 127.0.0.1 and UDP port 30303.
@@ -20,9 +21,9 @@ const specRecord = "enr:-IS4QHCYrYZbAKWCBRlAy5zzaDZXJBGkcnh4MHcBFZntXNFrdvJjX04j
 	"c2VjcDI1NmsxoQPKY0yuDUmstAHYpMa2_oxVtw0RW_QAdpzBQA8yWM0xOIN1ZHCCdl8"
 
 func TestPeersAreNamedByMultiaddrOrRecord(t *testing.T) {
-	key := newKey(t)
-	id := peerID(t, key).String()
-	record := nodeOf(t, key, enr.IPv4(net.IPv4(192, 0, 2, 1)), enr.QUIC(2), enr.TCP(1)).String()
+	key := recordtest.NewKey(t)
+	id := recordtest.PeerID(t, key).String()
+	record := recordtest.Node(t, key, enr.IPv4(net.IPv4(192, 0, 2, 1)), enr.QUIC(2), enr.TCP(1)).String()
 	for text, want := range map[string][]string{
 		"/ip4/192.0.2.1/udp/2/quic-v1/p2p/" + id: {"/ip4/192.0.2.1/udp/2/quic-v1"},
 		"/dns4/example.org/tcp/1/p2p/" + id:      {"/dns4/example.org/tcp/1"},
@@ -41,7 +42,7 @@ func TestPeersAreNamedByMultiaddrOrRecord(t *testing.T) {
 			t.Errorf("%s: %v at %q, want %s at %q", text, info.ID, got, id, want)
 		}
 	}
-	for _, text := range []string{id, record, nodeOf(t, key).String()} {
+	for _, text := range []string{id, record, recordtest.Node(t, key).String()} {
 		if got, err := discovery.ParsePeerID(text); err != nil || got.String() != id {
 			t.Errorf("%s: %v, %v, want %s", text, got, err, id)
 		}
@@ -60,7 +61,7 @@ func tampered(t *testing.T, record string) string {
 }
 
 func TestErrorsOfPeersNameTheTextAndWhatIsAllowed(t *testing.T) {
-	somebody := peerID(t, newKey(t)).String()
+	somebody := recordtest.PeerID(t, recordtest.NewKey(t)).String()
 	var null enr.Record
 	other := enode.SignNull(&null, enode.ID{1}).String() // of another identity scheme
 	for _, tt := range []struct {
@@ -100,13 +101,13 @@ func second[T any](_ T, err error) error { return err }
 
 // Whatever is taken for a peer can be written as multiaddrs that are read as the same peer.
 func FuzzParsePeer(f *testing.F) {
-	key := newKey(f)
+	key := recordtest.NewKey(f)
 	ip4, ip6 := enr.IPv4(net.IPv4(192, 0, 2, 1)), enr.IPv6(net.ParseIP("2001:db8::1"))
 	f.Add(specRecord)
-	f.Add(nodeOf(f, key, ip4, ip6, enr.QUIC(2), enr.TCP(1)).String())
-	f.Add(nodeOf(f, key, ip6, enr.QUIC6(2)).String())
-	f.Add("/ip4/192.0.2.1/tcp/1/p2p/" + peerID(f, key).String())
-	f.Add("/ip4/192.0.2.1/tcp/1/p2p/" + peerID(f, key).String() + "/p2p-circuit/p2p/" + peerID(f, key).String())
+	f.Add(recordtest.Node(f, key, ip4, ip6, enr.QUIC(2), enr.TCP(1)).String())
+	f.Add(recordtest.Node(f, key, ip6, enr.QUIC6(2)).String())
+	f.Add("/ip4/192.0.2.1/tcp/1/p2p/" + recordtest.PeerID(f, key).String())
+	f.Add("/ip4/192.0.2.1/tcp/1/p2p/" + recordtest.PeerID(f, key).String() + "/p2p-circuit/p2p/" + recordtest.PeerID(f, key).String())
 	f.Fuzz(func(t *testing.T, text string) {
 		info, err := discovery.ParsePeer(text)
 		if err != nil {

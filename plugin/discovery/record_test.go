@@ -1,34 +1,15 @@
 package discovery_test
 
 import (
-	"net"
 	"slices"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/p2p/enr"
-	"github.com/ethereum/go-ethereum/rlp"
 
 	"github.com/seed-2dd5877b/reqresp/plugin/devchain"
 	"github.com/seed-2dd5877b/reqresp/plugin/discovery"
-	"github.com/seed-2dd5877b/reqresp/ssz"
+	"github.com/seed-2dd5877b/reqresp/plugin/discovery/internal/recordtest"
 )
-
-// go-ethereum panics if a node's own record is too large.
-func TestTheLargestRecordFits(t *testing.T) {
-	node := nodeOf(t, newKey(t), eth2(ssz.ForkDigest{1}),
-		enr.WithEntry("attnets", make([]byte, 8)), enr.WithEntry("syncnets", []byte{255}),
-		enr.WithEntry("cgc", uint64(1<<63)), enr.WithEntry("nfd", make([]byte, 4)),
-		enr.IPv4(net.IPv4(192, 0, 2, 1)), enr.TCP(60000), enr.QUIC(60000), enr.UDP(60000),
-		enr.IPv6(net.ParseIP("2001:db8::1")), enr.TCP6(60000), enr.QUIC6(60000), enr.UDP6(60000))
-	b, err := rlp.EncodeToBytes(node.Record())
-	if err != nil {
-		t.Fatal(err)
-	}
-	const number = 8 // the longest sequence number takes so many bytes more
-	if len(b)+number > enr.SizeLimit {
-		t.Errorf("%d bytes, and up to %d for its number: %d are allowed", len(b), number, enr.SizeLimit)
-	}
-}
 
 // By EIP-778 a port without a twin for IPv6 is that of both families.
 func TestTheRecordAnnouncesNothingThatDoesNotListen(t *testing.T) {
@@ -45,7 +26,7 @@ func TestTheRecordAnnouncesNothingThatDoesNotListen(t *testing.T) {
 			"/ip4/192.0.2.7/udp/2/quic-v1", "/ip6/2001:db8::7/udp/3/quic-v1", "/ip6/2001:db8::7/tcp/1",
 		}},
 	} {
-		d, err := discovery.Start(newKey(t), listening(tt.listen...), newLocal(devchain.Network(), 2), new(sink),
+		d, err := discovery.Start(recordtest.NewKey(t), listening(tt.listen...), newLocal(devchain.Network(), 2), new(sink),
 			&discovery.Options{Listen: "127.0.0.1:0", ExternalIP: ips("192.0.2.7", "2001:db8::7")})
 		if err != nil {
 			t.Fatal(err)
@@ -74,7 +55,7 @@ func TestTheRecordSaysWhereTheHostListens(t *testing.T) {
 		{"what no client dials", []string{"/ip4/0.0.0.0/tcp/1/ws", "/ip4/0.0.0.0/udp/2", "/dns4/example.org/tcp/3"}, nil},
 		{"nowhere", nil, nil},
 	} {
-		d, err := discovery.Start(newKey(t), listening(tt.listen...), newLocal(devchain.Network(), 2), new(sink), &discovery.Options{Listen: "127.0.0.1:0"})
+		d, err := discovery.Start(recordtest.NewKey(t), listening(tt.listen...), newLocal(devchain.Network(), 2), new(sink), &discovery.Options{Listen: "127.0.0.1:0"})
 		if err != nil {
 			t.Fatal(err)
 		}

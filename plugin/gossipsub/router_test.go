@@ -4,11 +4,9 @@ import (
 	"bytes"
 	"context"
 	"io"
-	"log/slog"
 	"runtime"
 	"slices"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
@@ -16,33 +14,16 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
-	"github.com/libp2p/go-libp2p/x/simlibp2p"
-	"github.com/marcopolo/simnet"
 
+	"github.com/seed-2dd5877b/reqresp/internal/simtest"
 	"github.com/seed-2dd5877b/reqresp/plugin/gossipsub"
 )
 
 // simulate runs f with two connected hosts on a simulated network in virtual time, of which the first runs a router.
 func simulate(t *testing.T, f func(t *testing.T, server, other host.Host, router *gossipsub.Router)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		link := simnet.LinkSettings{BitsPerSecond: 1000 * simlibp2p.OneMbps}
-		nw, meta, err := simlibp2p.SimpleLibp2pNetwork(
-			[]simlibp2p.NodeLinkSettingsAndCount{{LinkSettings: simnet.NodeBiDiLinkSettings{Downlink: link, Uplink: link}, Count: 2}},
-			func(*simnet.Packet) time.Duration { return 5 * time.Millisecond }, simlibp2p.NetworkSettings{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		nw.Logger = slog.New(slog.DiscardHandler)
-		nw.Start()
-		server, other := meta.Nodes[0], meta.Nodes[1]
+	simtest.Pair(t, simtest.Options{}, func(t *testing.T, server, other host.Host) {
 		router := start(t, server)
-		t.Cleanup(func() {
-			router.Stop()
-			server.Close()
-			other.Close()
-			nw.Close()
-		})
 		connect(t, other, server)
 		f(t, server, other, router)
 	})

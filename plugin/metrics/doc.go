@@ -1,14 +1,12 @@
 // Package metrics measures what a service does, for Prometheus.
 //
-// [Metrics] is a prometheus.Collector. It is fed by the hooks of a server and a client, and asks
+// [Metrics] is a prometheus.Collector. It is fed by the hooks of a reqresp.Trace, and asks
 // for the state of things when it is collected:
 //
 //	m := metrics.New(beacon.NewFamily(network).Specs(), state)
 //	server := beacon.NewServer(host, network, chain, &beacon.ServerOptions{
-//		Pacer:       m.Pacer(limiter),
-//		Trace:       m.ServerTrace(),
-//		ClientTrace: m.ClientTrace(),
-//		Payloads:    m.Payload,
+//		Pacer: limiter,
+//		Trace: m.Trace(),
 //	})
 //	registry.MustRegister(m)
 //

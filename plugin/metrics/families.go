@@ -23,6 +23,7 @@ type families struct {
 	duration  *prometheus.HistogramVec
 	delay     *prometheus.HistogramVec
 	waiting   *prometheus.GaugeVec
+	refusals  *prometheus.CounterVec
 }
 
 func newFamilies() *families {
@@ -35,14 +36,16 @@ func newFamilies() *families {
 			"direction", "method", "message"),
 		ssz: counters("ssz_bytes_total", "Bytes of messages before compression.",
 			"direction", "method", "message"),
-		active: gauges("active_requests", "Exchanges under way.", exchange...),
+		active: gauges("active_requests", "Exchanges in flight.", exchange...),
 		firstByte: histograms("first_byte_seconds",
 			"Time from the begin of an exchange to the first byte of its response.", exchange...),
 		duration: histograms("duration_seconds", "Time from the begin of an exchange to its end.", exchange...),
 		delay: histograms("delay_seconds",
-			"Time for which exchanges were made to wait: calls for their turn, requests for their admission, chunks for a budget.",
+			"Time for which exchanges were made to wait: calls in the queue, requests for their admission, chunks for a budget.",
 			"method", "stage"),
 		waiting: gauges("waiting_requests", "Exchanges that are made to wait now, by what for.", "method", "stage"),
+		refusals: counters("refusals_total",
+			"Requests of peers that were refused, by the limit that was reached.", "method", "reason"),
 	}
 }
 
@@ -61,7 +64,7 @@ func histograms(name, help string, labels ...string) *prometheus.HistogramVec {
 
 func (f *families) all() []prometheus.Collector {
 	return []prometheus.Collector{
-		f.requests, f.chunks, f.wire, f.ssz, f.active, f.firstByte, f.duration, f.delay, f.waiting,
+		f.requests, f.chunks, f.wire, f.ssz, f.active, f.firstByte, f.duration, f.delay, f.waiting, f.refusals,
 	}
 }
 

@@ -3,11 +3,8 @@ package metrics
 import (
 	"time"
 
-	"github.com/libp2p/go-libp2p/core/network"
-	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
 
@@ -22,8 +19,8 @@ const (
 
 // Stages at which an exchange is made to wait, as labels have them.
 const (
-	// StageTurn is a call that waits for its turn: the peer has as many as are allowed.
-	StageTurn = "turn"
+	// StageQueue is a call that waits: the peer has as many as are allowed.
+	StageQueue = "queue"
 	// StageAdmission is a request that was read and waits for its peer's budget.
 	StageAdmission = "admission"
 	// StageChunk is a response whose next chunk is withheld.
@@ -36,10 +33,10 @@ type Metrics struct {
 	families *families
 	state    func() State
 	methods  []string // in the order of the table, Other last
-	byID     map[protocol.ID]string
 
-	inbound, outbound       map[string]*method
-	turn, admission, chunks map[string]*stage
+	inbound, outbound        map[string]*method
+	queue, admission, chunks map[string]*stage
+	refusals                 map[string]map[string]prometheus.Counter // by method and reason
 }
 
 var _ prometheus.Collector = (*Metrics)(nil)
@@ -53,18 +50,15 @@ func New(table []*reqresp.Spec, state func() State) *Metrics {
 	m := &Metrics{
 		families:  newFamilies(),
 		state:     state,
-		byID:      make(map[protocol.ID]string),
 		inbound:   make(map[string]*method),
 		outbound:  make(map[string]*method),
-		turn:      make(map[string]*stage),
+		queue:     make(map[string]*stage),
 		admission: make(map[string]*stage),
 		chunks:    make(map[string]*stage),
+		refusals:  make(map[string]map[string]prometheus.Counter),
 	}
 	for _, spec := range table {
-		m.add(spec.Name)
-		for _, id := range spec.Protocols {
-			m.byID[id] = spec.Name
-		}
+		m.add(spec.Name())
 	}
 	m.add(Other)
 	return m
@@ -79,9 +73,13 @@ func (m *Metrics) add(name string) {
 	m.methods = append(m.methods, name)
 	m.inbound[name] = f.method(Inbound, name)
 	m.outbound[name] = f.method(Outbound, name)
-	m.turn[name] = f.stage(name, StageTurn)
+	m.queue[name] = f.stage(name, StageQueue)
 	m.admission[name] = f.stage(name, StageAdmission)
 	m.chunks[name] = f.stage(name, StageChunk)
+	m.refusals[name] = make(map[string]prometheus.Counter)
+	for _, reason := range refusalLabels() {
+		m.refusals[name][reason] = f.refusals.WithLabelValues(name, reason)
+	}
 }
 
 // of returns what there is for a method, or for the others.
@@ -90,20 +88,6 @@ func of[T any](byName map[string]T, name string) T {
 		return v
 	}
 	return byName[Other]
-}
-
-// Payload is a beacon.ServerOptions.Payloads.
-func (m *Metrics) Payload(p beacon.Payload) {
-	byName := m.outbound
-	if p.Direction == network.DirInbound {
-		byName = m.inbound
-	}
-	method := of(byName, m.byID[p.Protocol])
-	if p.Response {
-		method.sszResponses.Add(float64(p.Bytes))
-	} else {
-		method.sszRequests.Add(float64(p.Bytes))
-	}
 }
 
 // Describe implements prometheus.Collector.

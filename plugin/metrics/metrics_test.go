@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/seed-2dd5877b/reqresp/limits"
+	"github.com/seed-2dd5877b/reqresp/limits/score"
 	"github.com/seed-2dd5877b/reqresp/plugin/metrics"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
@@ -26,7 +27,7 @@ var table = beacon.NewFamily(ssz.Mainnet()).Specs()
 func spec(t *testing.T, name string) *reqresp.Spec {
 	t.Helper()
 	for _, s := range table {
-		if s.Name == name {
+		if s.Name() == name {
 			return s
 		}
 	}
@@ -70,27 +71,60 @@ func value(t *testing.T, c prometheus.Collector, parts ...string) (v float64) {
 	return v
 }
 
+// An exchange calls hooks as the engine does.
+type exchange struct {
+	reqresp.Exchange
+	trace *reqresp.Trace
+}
+
+func begin(m *metrics.Metrics, of reqresp.Info) *exchange {
+	x := &exchange{reqresp.Exchange{Info: of, Began: time.Now(), Since: time.Now(), Phase: reqresp.PhaseQueue}, m.Trace()}
+	if of.Inbound {
+		x.Phase = reqresp.PhaseRequest
+	}
+	x.trace.Start(&x.Exchange)
+	return x
+}
+
+// after has the exchange enter a phase after a time, which is virtual.
+func (x *exchange) after(d time.Duration, p reqresp.Phase) {
+	time.Sleep(d)
+	left := x.Phase
+	x.Phase, x.Since = p, time.Now()
+	x.trace.Phase(&x.Exchange, left, d)
+}
+
+func (x *exchange) chunk(bytes, size int) {
+	x.Chunks++
+	x.ChunkBytes += uint64(bytes)
+	x.trace.Chunk(&x.Exchange, bytes, size)
+}
+
+func (x *exchange) done(r reqresp.Result) {
+	x.Result = r
+	x.trace.Done(&x.Exchange)
+}
+
 func TestServedExchangeIsCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := metrics.New(table, nil)
-		trace := m.ServerTrace()
-		info := reqresp.InboundInfo{ID: 7, Spec: spec(t, "beacon_blocks_by_range")}
-		trace.Start(info)
+		x := begin(m, reqresp.Info{Inbound: true, ID: 7, Spec: spec(t, "beacon_blocks_by_range")})
 		of := `direction="inbound",method="beacon_blocks_by_range"`
 		if got := value(t, m, "reqresp_active_requests", of); got != 1 {
-			t.Errorf("%v under way", got)
+			t.Errorf("%v in flight", got)
 		}
-		trace.GotRequest(info, 30)
-		time.Sleep(2 * time.Second) // virtual
-		trace.WroteChunk(info, 1000)
-		time.Sleep(time.Second)
-		trace.WroteChunk(info, 500)
+		x.after(0, reqresp.PhaseHandle)
+		x.after(2*time.Second, reqresp.PhaseResponse)
+		x.chunk(1000, 2000)
+		x.after(0, reqresp.PhaseReserve)
+		x.after(time.Second, reqresp.PhaseResponse)
+		x.chunk(500, 700)
 		if got := value(t, m, "reqresp_wire_bytes_total", of, `message="response"`); got != 1500 {
-			t.Errorf("%v bytes while it is under way", got)
+			t.Errorf("%v bytes while it is in flight", got)
 		}
 		// The third chunk was cut off after 200 bytes.
 		err := fmt.Errorf("writing: %w", network.ErrReset)
-		trace.Done(info, reqresp.Result{Err: err, Chunks: 3, RequestBytes: 30, ResponseBytes: 1700})
+		x.done(reqresp.Result{Err: err, Chunks: 2, RequestBytes: 30, RequestSize: 24, ResponseBytes: 1700})
 		for _, test := range []struct {
 			parts []string
 			want  float64
@@ -101,6 +135,8 @@ func TestServedExchangeIsCounted(t *testing.T) {
 			{[]string{"reqresp_chunks_total", of}, 2},
 			{[]string{"reqresp_wire_bytes_total", of, `message="request"`}, 30},
 			{[]string{"reqresp_wire_bytes_total", of, `message="response"`}, 1700},
+			{[]string{"reqresp_ssz_bytes_total", of, `message="request"`}, 24},
+			{[]string{"reqresp_ssz_bytes_total", of, `message="response"`}, 2700},
 			{[]string{"reqresp_first_byte_seconds_sum", of}, 2},
 			{[]string{"reqresp_first_byte_seconds_count", of}, 1},
 			{[]string{"reqresp_duration_seconds_sum", of}, 3},
@@ -115,26 +151,19 @@ func TestServedExchangeIsCounted(t *testing.T) {
 func TestCallIsCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := metrics.New(table, nil)
-		trace := m.ClientTrace()
-		first := reqresp.OutboundInfo{ID: 1, Spec: spec(t, "ping")}
-		trace.Start(first)
-		time.Sleep(4 * time.Second) // virtual
-		if got := value(t, m, "reqresp_waiting_requests", `method="ping"`, `stage="turn"`); got != 1 {
+		first := begin(m, reqresp.Info{ID: 1, Spec: spec(t, "ping")})
+		if got := value(t, m, "reqresp_waiting_requests", `method="ping"`, `stage="queue"`); got != 1 {
 			t.Errorf("%v wait", got)
 		}
-		trace.Turn(first)
-		trace.WroteRequest(first, 17)
-		time.Sleep(time.Second)
-		trace.GotFirstByte(first)
-		trace.GotChunk(first, 18)
-		trace.Done(first, reqresp.Result{Chunks: 1, RequestBytes: 17, ResponseBytes: 18})
+		first.after(4*time.Second, reqresp.PhaseDial)
+		first.after(0, reqresp.PhaseFirstByte)
+		first.after(time.Second, reqresp.PhaseResponse)
+		first.chunk(18, 8)
+		first.done(reqresp.Result{Chunks: 1, RequestBytes: 17, RequestSize: 8, ResponseBytes: 18, ResponseSize: 8})
 
-		second := reqresp.OutboundInfo{ID: 2, Spec: spec(t, "ping")}
-		trace.Start(second)
+		second := begin(m, reqresp.Info{ID: 2, Spec: spec(t, "ping")})
 		time.Sleep(time.Second)
-		trace.Done(second, reqresp.Result{Err: context.Canceled}) // before its turn
-		m.Payload(beacon.Payload{Protocol: first.Spec.Protocols[0], Direction: network.DirOutbound, Bytes: 8})
-		m.Payload(beacon.Payload{Protocol: first.Spec.Protocols[0], Direction: network.DirOutbound, Response: true, Bytes: 8})
+		second.done(reqresp.Result{Err: context.Canceled}) // while it waits
 
 		of := `direction="outbound",method="ping"`
 		for _, test := range []struct {
@@ -142,9 +171,9 @@ func TestCallIsCounted(t *testing.T) {
 			want  float64
 		}{
 			{[]string{"reqresp_active_requests", of}, 0},
-			{[]string{"reqresp_waiting_requests", `method="ping"`, `stage="turn"`}, 0},
-			{[]string{"reqresp_delay_seconds_sum", `method="ping"`, `stage="turn"`}, 5},
-			{[]string{"reqresp_delay_seconds_count", `method="ping"`, `stage="turn"`}, 2},
+			{[]string{"reqresp_waiting_requests", `method="ping"`, `stage="queue"`}, 0},
+			{[]string{"reqresp_delay_seconds_sum", `method="ping"`, `stage="queue"`}, 5},
+			{[]string{"reqresp_delay_seconds_count", `method="ping"`, `stage="queue"`}, 2},
 			{[]string{"reqresp_requests_total", of, `outcome="success"`}, 1},
 			{[]string{"reqresp_requests_total", of, `outcome="cancelled"`}, 1},
 			{[]string{"reqresp_first_byte_seconds_sum", of}, 5},
@@ -168,40 +197,22 @@ func TestCallIsCounted(t *testing.T) {
 	})
 }
 
-// A limiter that is asked for more than a budget has makes the exchange wait.
 func TestDelaysAreMeasured(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		limiter, err := limits.New(&limits.Options{Config: limits.Config{Methods: map[string]limits.Method{"ping": {Peer: limits.Quota{
-			Requests: limits.Rate{N: 1, Burst: 1}, Items: limits.Rate{N: 1, Per: 2 * time.Second, Burst: 1},
-		}}}}})
-		if err != nil {
-			t.Fatal(err)
-		}
 		m := metrics.New(table, nil)
-		pacer := m.Pacer(limiter)
-		serve := func(chunks int) error {
-			pace, err := pacer.Admit(t.Context(), "somebody", spec(t, "ping"))
-			if err != nil {
-				return err
-			}
-			defer pace.Release()
-			for range chunks {
-				if err := pace.Reserve(t.Context(), reqresp.Cost{Items: 1}); err != nil {
-					return err
-				}
-				pace.Settle(reqresp.Cost{Items: 1})
-			}
-			return nil
+		info := reqresp.Info{Inbound: true, Spec: spec(t, "ping")}
+		x := begin(m, info)
+		x.after(0, reqresp.PhaseAdmit)
+		x.after(time.Second, reqresp.PhaseHandle)
+		x.after(0, reqresp.PhaseReserve)
+		x.after(2*time.Second, reqresp.PhaseResponse)
+		x.after(0, reqresp.PhaseReserve)
+		if got := value(t, m, "reqresp_waiting_requests", `method="ping"`, `stage="chunk"`); got != 1 {
+			t.Errorf("%v chunks are withheld, want 1", got)
 		}
-		if err := errors.Join(serve(0), serve(2)); err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		if _, err := pacer.Admit(ctx, "somebody", spec(t, "ping")); !errors.Is(err, context.Canceled) {
-			t.Errorf("error %v", err)
-		}
-		for stage, want := range map[string]float64{metrics.StageAdmission: 1, metrics.StageChunk: 2} {
+		time.Sleep(time.Second)
+		x.done(reqresp.Result{Err: reqresp.ErrRefused}) // while it waits
+		for stage, want := range map[string]float64{metrics.StageAdmission: 1, metrics.StageChunk: 3} {
 			if got := value(t, m, "reqresp_delay_seconds_sum", `method="ping"`, `stage="`+stage+`"`); got != want {
 				t.Errorf("%s: %v s, want %v", stage, got, want)
 			}
@@ -212,22 +223,38 @@ func TestDelaysAreMeasured(t *testing.T) {
 	})
 }
 
-// A doorkeeper admits everybody, and paces nobody.
-type doorkeeper struct{}
-
-func (doorkeeper) Admit(context.Context, peer.ID, *reqresp.Spec) (reqresp.Pace, error) {
-	return nil, nil
-}
-func (doorkeeper) Refused(peer.ID, *reqresp.Spec) {}
-
-func TestNothingToMeasure(t *testing.T) {
-	m := metrics.New(table, nil)
-	if p := m.Pacer(nil); p != nil {
-		t.Errorf("got %v for no pacer", p)
-	}
-	pace, err := m.Pacer(doorkeeper{}).Admit(t.Context(), "somebody", spec(t, "ping"))
-	if pace != nil || err != nil {
-		t.Errorf("got %v, %v for no pace", pace, err)
+// An operator sees which limit was reached.
+func TestRefusalsAreCountedByTheirReason(t *testing.T) {
+	for reason, test := range map[string]struct {
+		phase reqresp.Phase
+		err   error
+	}{
+		"queue full":     {reqresp.PhaseAdmit, limits.ErrQueueFull},
+		"over capacity":  {reqresp.PhaseReserve, limits.ErrOverCapacity},
+		"overdrawn":      {reqresp.PhaseReserve, limits.ErrOverdrawn},
+		"too many peers": {reqresp.PhaseAdmit, limits.ErrTooManyPeers},
+		"banned":         {reqresp.PhaseRequest, score.ErrBanned},
+		"memory":         {reqresp.PhaseHandle, network.ErrResourceLimitExceeded},
+		"streams":        {reqresp.PhaseRequest, errors.New("MaxStreams")},
+		"other":          {reqresp.PhaseHandle, errors.New("a handler's")},
+	} {
+		t.Run(reason, func(t *testing.T) {
+			m := metrics.New(table, nil)
+			x := begin(m, reqresp.Info{Inbound: true, Spec: spec(t, "ping")})
+			x.after(0, test.phase)
+			x.done(reqresp.Result{Err: &reqresp.Failure{Phase: test.phase, Err: fmt.Errorf("%w: %w", reqresp.ErrRefused, test.err)}})
+			begin(m, reqresp.Info{Inbound: true, Spec: spec(t, "ping")}).done(reqresp.Result{Err: context.Canceled})
+			begin(m, reqresp.Info{Spec: spec(t, "ping")}).done(reqresp.Result{Err: reqresp.ErrRefused}) // by a peer
+			for _, line := range samples(t, m, "reqresp_refusals_total", `method="ping"`) {
+				want := " 0"
+				if strings.Contains(line, `reason="`+reason+`"`) {
+					want = " 1"
+				}
+				if !strings.HasSuffix(line, want) {
+					t.Errorf("got %q, want%s", line, want)
+				}
+			}
+		})
 	}
 }
 
@@ -339,11 +366,10 @@ func TestLabelsAreBounded(t *testing.T) {
 		}}
 	})
 	before := testutil.CollectAndCount(m)
-	trace := m.ServerTrace()
-	for id := range reqresp.InboundRequestID(100) {
-		info := reqresp.InboundInfo{ID: id, Peer: peer.ID(fmt.Sprint(id)), Spec: &reqresp.Spec{Name: fmt.Sprint("method", id)}}
-		trace.Start(info)
-		trace.Done(info, reqresp.Result{Err: fmt.Errorf("failure %d", id)})
+	for i := range uint64(100) {
+		other := reqresp.NewUnary[int, int](reqresp.Family{Codec: noCodec{}}, fmt.Sprint("method", i), 1).Spec()
+		x := begin(m, reqresp.Info{Inbound: true, ID: i, Peer: peer.ID(fmt.Sprint(i)), Spec: other})
+		x.done(reqresp.Result{Err: fmt.Errorf("failure %d", i)})
 	}
 	if after := testutil.CollectAndCount(m); after != before {
 		t.Errorf("%d series, %d before", after, before)
@@ -371,12 +397,14 @@ func TestClientName(t *testing.T) {
 	}
 }
 
-func BenchmarkServerTrace(b *testing.B) {
-	trace := metrics.New(table, nil).ServerTrace()
-	info := reqresp.InboundInfo{ID: 1, Spec: table[0]}
-	trace.Start(info)
+type noCodec struct{ reqresp.Codec }
+
+func (noCodec) Name() string { return "" }
+
+func BenchmarkTrace(b *testing.B) {
+	x := begin(metrics.New(table, nil), reqresp.Info{Inbound: true, ID: 1, Spec: table[0]})
 	b.ReportAllocs()
 	for b.Loop() {
-		trace.WroteChunk(info, 1000)
+		x.chunk(1000, 2000)
 	}
 }

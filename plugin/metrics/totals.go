@@ -20,7 +20,7 @@ type Totals struct {
 	Outcomes map[string]uint64
 	// Active is how many exchanges are under way.
 	Active int
-	// Waiting is how many of these are made to wait: calls for their turn, requests for
+	// Waiting is how many of these are made to wait: calls in the queue, requests for
 	// their admission, responses for the next chunk.
 	Waiting int
 	// Delay is for how long they were made to wait, all together. Waits that have not
@@ -46,7 +46,7 @@ func (m *Metrics) Totals() []Totals {
 		in.wait(m.chunks[name])
 		out := m.outbound[name].totals()
 		out.Method, out.Direction = name, Outbound
-		out.wait(m.turn[name])
+		out.wait(m.queue[name])
 		all = append(all, in, out)
 	}
 	return all

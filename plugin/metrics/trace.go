@@ -1,81 +1,128 @@
 package metrics
 
 import (
+	"errors"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/network"
+
+	"github.com/seed-2dd5877b/reqresp/limits"
+	"github.com/seed-2dd5877b/reqresp/limits/score"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
 
-// ServerTrace returns the hooks for one server: it tells exchanges apart by their IDs.
-func (m *Metrics) ServerTrace() *reqresp.ServerTrace {
-	serving := newOngoing[reqresp.InboundRequestID]()
-	return &reqresp.ServerTrace{
-		Start: func(info reqresp.InboundInfo) {
-			serving.begin(info.ID, of(m.inbound, info.Spec.Name).begin())
-		},
-		GotRequest: func(info reqresp.InboundInfo, n int) {
-			of(m.inbound, info.Spec.Name).wireRequests.Add(float64(n))
-			serving.update(info.ID, func(e *exchange) { e.request += uint64(n) })
-		},
-		WroteChunk: func(info reqresp.InboundInfo, n int) {
-			method := of(m.inbound, info.Spec.Name)
-			method.chunks.Inc()
-			method.wireResponses.Add(float64(n))
-			method.answer(serving.update(info.ID, func(e *exchange) {
-				e.answered = true
-				e.response += uint64(n)
-			}))
-		},
-		Done: func(info reqresp.InboundInfo, r reqresp.Result) {
-			of(m.inbound, info.Spec.Name).end(serving.end(info.ID), r)
-		},
-	}
-}
-
-// ClientTrace returns the hooks for one client: it tells calls apart by their IDs.
-func (m *Metrics) ClientTrace() *reqresp.ClientTrace {
-	calling := newOngoing[reqresp.OutboundRequestID]()
-	return &reqresp.ClientTrace{
-		Start: func(info reqresp.OutboundInfo) {
-			e := of(m.outbound, info.Spec.Name).begin()
-			e.waits = true
-			of(m.turn, info.Spec.Name).waiting.Inc()
-			calling.begin(info.ID, e)
-		},
-		Turn: func(info reqresp.OutboundInfo) {
-			of(m.turn, info.Spec.Name).end(calling.update(info.ID, func(e *exchange) { e.waits = false }).began)
-		},
-		WroteRequest: func(info reqresp.OutboundInfo, n int) {
-			of(m.outbound, info.Spec.Name).wireRequests.Add(float64(n))
-			calling.update(info.ID, func(e *exchange) { e.request += uint64(n) })
-		},
-		GotFirstByte: func(info reqresp.OutboundInfo) {
-			of(m.outbound, info.Spec.Name).answer(calling.update(info.ID, answered))
-		},
-		GotChunk: func(info reqresp.OutboundInfo, n int) {
-			method := of(m.outbound, info.Spec.Name)
-			method.chunks.Inc()
-			method.wireResponses.Add(float64(n))
-			calling.update(info.ID, func(e *exchange) { e.response += uint64(n) })
-		},
-		Done: func(info reqresp.OutboundInfo, r reqresp.Result) {
-			e := calling.end(info.ID)
-			if e.waits {
-				of(m.turn, info.Spec.Name).end(e.began)
+// Trace returns the hooks that count exchanges, those that are served and calls.
+func (m *Metrics) Trace() *reqresp.Trace {
+	return &reqresp.Trace{
+		Start: func(x *reqresp.Exchange) {
+			m.of(x).active.Inc()
+			if s := m.stage(x, x.Phase); s != nil {
+				s.waiting.Inc()
 			}
-			of(m.outbound, info.Spec.Name).end(e, r)
+		},
+		Phase: func(x *reqresp.Exchange, left reqresp.Phase, spent time.Duration) {
+			if s := m.stage(x, left); s != nil {
+				s.end(spent)
+			}
+			if s := m.stage(x, x.Phase); s != nil {
+				s.waiting.Inc()
+			}
+			if x.Phase == reqresp.PhaseResponse && left != reqresp.PhaseReserve {
+				m.of(x).firstByteSeconds.Observe(seconds(time.Since(x.Began)))
+			}
+		},
+		Chunk: func(x *reqresp.Exchange, bytes, size int) {
+			method := m.of(x)
+			method.chunks.Inc()
+			method.wireResponses.Add(float64(bytes))
+			method.sszResponses.Add(float64(size))
+		},
+		Done: func(x *reqresp.Exchange) {
+			if s := m.stage(x, x.Phase); s != nil {
+				s.end(time.Since(x.Since))
+			}
+			m.of(x).end(x)
+			if x.Inbound && reqresp.ReasonOf(x.Err) == reqresp.ReasonOverLimit {
+				of(m.refusals, x.Spec.Name())[refusalOf(x)].Inc()
+			}
 		},
 	}
 }
 
-// begin counts an exchange that begins to wait.
-func (s *stage) begin() time.Time {
-	s.waiting.Inc()
-	return time.Now()
+func (m *Metrics) of(x *reqresp.Exchange) *method {
+	if x.Inbound {
+		return of(m.inbound, x.Spec.Name())
+	}
+	return of(m.outbound, x.Spec.Name())
+}
+
+// stage returns the series of a phase in which an exchange is made to wait, nil for the others.
+func (m *Metrics) stage(x *reqresp.Exchange, p reqresp.Phase) *stage {
+	switch p {
+	case reqresp.PhaseQueue:
+		return of(m.queue, x.Spec.Name())
+	case reqresp.PhaseAdmit:
+		return of(m.admission, x.Spec.Name())
+	case reqresp.PhaseReserve:
+		return of(m.chunks, x.Spec.Name())
+	default:
+		return nil
+	}
 }
 
 // end counts an exchange that need not wait any longer.
-func (s *stage) end(since time.Time) {
+func (s *stage) end(waited time.Duration) {
 	s.waiting.Dec()
-	s.delay.Observe(seconds(time.Since(since)))
+	s.delay.Observe(seconds(waited))
+}
+
+// end counts an exchange that has ended. The bytes of an error response, and of a message that was cut off,
+// are on the wire, too.
+func (m *method) end(x *reqresp.Exchange) {
+	m.active.Dec()
+	m.outcomes[reqresp.ReasonOf(x.Err)].Inc()
+	m.duration.Observe(seconds(time.Since(x.Began)))
+	m.wireRequests.Add(float64(x.RequestBytes))
+	m.sszRequests.Add(float64(x.RequestSize))
+	m.wireResponses.Add(float64(x.ResponseBytes - x.ChunkBytes))
+}
+
+// Reasons for which an exchange is refused, as labels have them.
+const (
+	refusedStreams = "streams"
+	refusedOther   = "other"
+)
+
+// refusals are the causes of a refusal that an error tells, and their labels.
+var refusals = []struct {
+	cause error
+	label string
+}{
+	{limits.ErrQueueFull, "queue full"},
+	{limits.ErrOverdrawn, "overdrawn"},
+	{limits.ErrOverCapacity, "over capacity"},
+	{limits.ErrTooManyPeers, "too many peers"},
+	{score.ErrBanned, "banned"},
+	{network.ErrResourceLimitExceeded, "memory"},
+}
+
+func refusalLabels() []string {
+	labels := []string{refusedStreams, refusedOther}
+	for _, r := range refusals {
+		labels = append(labels, r.label)
+	}
+	return labels
+}
+
+// refusalOf returns why an exchange was refused: by the limiter, the scores, or the server's bounds.
+func refusalOf(x *reqresp.Exchange) string {
+	for _, r := range refusals {
+		if errors.Is(x.Err, r.cause) {
+			return r.label
+		}
+	}
+	if x.Phase <= reqresp.PhaseAdmit {
+		return refusedStreams
+	}
+	return refusedOther
 }

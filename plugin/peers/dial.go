@@ -16,8 +16,8 @@ const (
 	dialBurst   = 8
 	maxDials    = 16
 	dialTimeout = 15 * time.Second
-	// hunger is for how many candidates WaitWanted lets its caller look at a time.
-	hunger = 16
+	// lowWater is for how many candidates WaitWanted lets its caller look at a time.
+	lowWater = 16
 )
 
 // dial dials known peers as long as peers are wanted.
@@ -34,9 +34,9 @@ func (m *Manager) dial(now time.Time) {
 		wanted--
 		m.dialLocked(k, now)
 	}
-	if wanted > 0 && len(due) < hunger {
+	if wanted > 0 && len(due) < lowWater {
 		select {
-		case m.hungry <- struct{}{}:
+		case m.wanted <- struct{}{}:
 		default:
 		}
 	}
@@ -87,7 +87,7 @@ func (m *Manager) dialLocked(k *known, now time.Time) {
 		k.dialed = false
 		m.dials--
 		m.known.giveUp(k)
-		m.rouse()
+		m.wakeUp()
 	})
 	if k.dialed {
 		m.dials++
@@ -112,23 +112,23 @@ func (m *Manager) connect(ctx context.Context, info peer.AddrInfo, level slog.Le
 	m.log.Debug("dialed", "peer", info.ID)
 }
 
-// Offer tells of a peer that may be dialed when peers are wanted. What is offered is bounded; the
+// AddCandidate adds a peer that may be dialed when peers are wanted. Candidates are bounded; the
 // least promising peers are forgotten first.
-func (m *Manager) Offer(info peer.AddrInfo) {
+func (m *Manager) AddCandidate(info peer.AddrInfo) {
 	if info.ID == m.host.ID() || validate(info) != nil {
 		return
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.known.add(info.ID, info.Addrs, time.Now())
-	m.rouse()
+	m.wakeUp()
 }
 
 // WaitWanted waits until more peers are wanted than are known, and a few more should be offered. It
 // fails with the context's error.
 func (m *Manager) WaitWanted(ctx context.Context) error {
 	select {
-	case <-m.hungry:
+	case <-m.wanted:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()

@@ -23,9 +23,9 @@ func TestOfferedPeersAreDialedUpToTheTarget(t *testing.T) {
 		n := newNode(t, hosts[0], peers.Options{Target: 5})
 		for _, h := range hosts[1:] {
 			newNode(t, h, peers.Options{})
-			n.manager.Offer(infoOf(h))
+			n.manager.AddCandidate(infoOf(h))
 		}
-		n.manager.Offer(infoOf(n)) // itself, which is no peer
+		n.manager.AddCandidate(infoOf(n)) // itself, which is no peer
 		settle()
 		if got := n.known(); len(got) != 5 {
 			t.Errorf("%d peers, want the target of 5", len(got))
@@ -45,7 +45,7 @@ func TestDialsArePaced(t *testing.T) {
 	simulate(t, afterFork, 40, func(t *testing.T, hosts []host.Host) {
 		n := newNode(t, hosts[0], peers.Options{})
 		for _, h := range hosts[1:] {
-			n.manager.Offer(infoOf(h))
+			n.manager.AddCandidate(infoOf(h))
 		}
 		time.Sleep(time.Second)
 		synctest.Wait()
@@ -66,7 +66,7 @@ func TestCandidatesAreWantedAsLongAsPeersAre(t *testing.T) {
 		if err := n.manager.WaitWanted(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		n.manager.Offer(infoOf(hosts[1]))
+		n.manager.AddCandidate(infoOf(hosts[1]))
 		settle()
 		// What was wanted before the peer was there may still be told.
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -85,7 +85,7 @@ func TestNoDialLeavesStaticPeers(t *testing.T) {
 		newNode(t, hosts[1], peers.Options{NoDial: true})
 		newNode(t, hosts[2], peers.Options{NoDial: true})
 		n := newNode(t, hosts[0], peers.Options{NoDial: true, Static: infosOf(hosts[2:])})
-		n.manager.Offer(infoOf(hosts[1]))
+		n.manager.AddCandidate(infoOf(hosts[1]))
 		settle()
 		if got := n.known(); !slices.Equal(got, byID(hosts[2])) {
 			t.Errorf("peers %v, want the static one", got)
@@ -131,8 +131,8 @@ func TestBackoffAsTheReasonAsks(t *testing.T) {
 			simulate(t, afterFork, 3, func(t *testing.T, hosts []host.Host) {
 				a := newNode(t, hosts[0], peers.Options{})
 				told, telling := newNode(t, hosts[1], peers.Options{}), newNode(t, hosts[2], peers.Options{})
-				a.manager.Offer(infoOf(told))
-				a.manager.Offer(infoOf(telling))
+				a.manager.AddCandidate(infoOf(told))
+				a.manager.AddCandidate(infoOf(telling))
 				settle()
 				told.manager.Stop() // It would dial as well.
 				telling.manager.Stop()
@@ -201,7 +201,7 @@ func TestUnreachablePeersAreDialedLessAndLess(t *testing.T) {
 		// A peer that accepts connections, but tells nothing.
 		dials := dialsTo(hosts[1])
 		n := newNode(t, hosts[0], peers.Options{})
-		n.manager.Offer(infoOf(hosts[1]))
+		n.manager.AddCandidate(infoOf(hosts[1]))
 		time.Sleep(5 * time.Hour)
 		got := dials()
 		if len(got) != 8 {
@@ -254,7 +254,7 @@ func TestSharedHostsKeepTheirOtherPeers(t *testing.T) {
 		connect(t, hosts[1], n)
 		connect(t, n, hosts[2])
 		b := newNode(t, hosts[3], peers.Options{})
-		n.manager.Offer(infoOf(b))
+		n.manager.AddCandidate(infoOf(b))
 		time.Sleep(time.Minute)
 		if !connected(n, hosts[1]) || !connected(n, hosts[2]) {
 			t.Error("a peer of the host's other uses was left")
@@ -276,7 +276,7 @@ func TestStaticPeerThatIsNotThereIsToldOnce(t *testing.T) {
 			Static: []peer.AddrInfo{infoOf(static), gone},
 			Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn})),
 		})
-		n.manager.Offer(peer.AddrInfo{ID: "another that is gone", Addrs: gone.Addrs})
+		n.manager.AddCandidate(peer.AddrInfo{ID: "another that is gone", Addrs: gone.Addrs})
 		time.Sleep(10 * time.Minute)
 		n.stop()
 		if got := strings.Count(log.String(), "dialing failed"); got != 1 || !strings.Contains(log.String(), gone.ID.String()) {

@@ -21,8 +21,8 @@
 // # Whom to dial
 //
 // As long as there are fewer peers than the target, or fewer that this node has dialed itself than it wants
-// of those, known peers are dialed: static ones first, then those that were good before, then those that were
-// offered, by [Manager.Offer]. Dials are bounded in number and rate. libp2p dials a
+// of those, known peers are dialed: static ones first, then those that were good before, then candidates that were
+// offered, by [Manager.AddCandidate]. Dials are bounded in number and rate. libp2p dials a
 // peer's QUIC addresses first and its TCP addresses if that does not work at once.
 //
 // Known peers are remembered in a file over restarts. The least promising are forgotten when there are too

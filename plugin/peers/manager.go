@@ -2,12 +2,14 @@ package peers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"golang.org/x/time/rate"
 
@@ -22,7 +24,7 @@ type Manager struct {
 	log    *slog.Logger
 	pace   *rate.Limiter // of dials
 	wake   chan struct{} // has the next round come early
-	hungry chan struct{} // tells WaitWanted
+	wanted chan struct{} // tells WaitWanted
 
 	ctx    context.Context // of everything in the background
 	cancel context.CancelFunc
@@ -68,22 +70,22 @@ func New(h host.Host, opts *Options) (*Manager, error) {
 		log:    o.Logger,
 		pace:   rate.NewLimiter(dialRate, dialBurst),
 		wake:   make(chan struct{}, 1),
-		hungry: make(chan struct{}, 1),
+		wanted: make(chan struct{}, 1),
 		conns:  make(map[peer.ID]*connected),
 		trials: make(map[peer.ID]trial),
 	}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
-	m.recall()
+	m.loadKnown()
 	return m, nil
 }
 
-// recall fills the table from the file and the options.
-func (m *Manager) recall() {
+// loadKnown fills the table from the file and the options.
+func (m *Manager) loadKnown() {
 	now := time.Now()
 	known, err := load(m.opts.File, now)
 	if err != nil {
 		// What it held can be found again: no reason not to start.
-		m.log.Warn("the known peers are lost", "err", err)
+		m.log.Warn("peer file unreadable, starting empty", "err", err)
 	}
 	m.known = known
 	for _, info := range m.opts.Static {
@@ -165,8 +167,8 @@ func (m *Manager) pauseRound() {
 }
 
 func (m *Manager) round(now time.Time) {
-	m.lookAtOurs(now)
-	m.tend(now)
+	m.updateStatus(now)
+	m.maintain(now)
 	m.prune(now)
 	m.dial(now)
 	if now.Sub(m.saved) >= saveInterval {
@@ -174,8 +176,8 @@ func (m *Manager) round(now time.Time) {
 	}
 }
 
-// rouse has the next round come early.
-func (m *Manager) rouse() {
+// wakeUp has the next round come early.
+func (m *Manager) wakeUp() {
 	select {
 	case m.wake <- struct{}{}:
 	default:
@@ -198,7 +200,7 @@ func (m *Manager) save(now time.Time) {
 		return
 	}
 	if err := save(m.opts.File, m.recordsAt(now)); err != nil {
-		m.log.Warn("the known peers were not kept", "err", fmt.Errorf("peers: %w", err))
+		m.log.Warn("writing the peer file failed", "err", fmt.Errorf("peers: %w", err))
 	}
 }
 
@@ -211,4 +213,79 @@ func (m *Manager) recordsAt(now time.Time) []record {
 		}
 	}
 	return m.known.records(now)
+}
+
+// Errors of what an operator may want.
+var (
+	// ErrNotConnected is returned for a peer that is not connected.
+	ErrNotConnected = errors.New("peers: peer is not connected")
+	// ErrBanned is returned for a peer that is banned.
+	ErrBanned = errors.New("peers: peer is banned")
+	// ErrNotRunning is returned before Start and after Stop.
+	ErrNotRunning = errors.New("peers: manager is not running")
+)
+
+// Connect dials a peer now, whatever the target, the pace and its back-off, and exchanges statuses with
+// it. A peer of another network or chain is left, and its status returned beside an error that
+// wraps beacon.ErrIrrelevant. It fails with an error that wraps ErrBanned, and dials nobody, if the peer is banned.
+func (m *Manager) Connect(ctx context.Context, info peer.AddrInfo) (beacon.Status, error) {
+	if err := validate(info); err != nil {
+		return beacon.Status{}, fmt.Errorf("peers: %w", err)
+	}
+	if !m.running() {
+		return beacon.Status{}, ErrNotRunning
+	}
+	if m.opts.Scores.Banned(info.ID) {
+		return beacon.Status{}, fmt.Errorf("%w: %v", ErrBanned, info.ID)
+	}
+	m.AddCandidate(info)
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	if err := m.host.Connect(ctx, info); err != nil {
+		return beacon.Status{}, fmt.Errorf("peers: no connection: %w", err)
+	}
+	return m.server.Handshake(ctx, info.ID)
+}
+
+func (m *Manager) running() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.state == stateRunning
+}
+
+// Disconnect says goodbye to a peer with a reason, and hangs up. It waits for the peer's answer, but no longer than two
+// seconds. The peer is not dialed for as long as the reason asks. A static peer stays one. It fails with ErrNotRunning
+// or an error that wraps ErrNotConnected.
+func (m *Manager) Disconnect(ctx context.Context, id peer.ID, reason beacon.GoodbyeReason) error {
+	if !m.running() {
+		return ErrNotRunning
+	}
+	if m.host.Network().Connectedness(id) != network.Connected {
+		return fmt.Errorf("%w: %v", ErrNotConnected, id)
+	}
+	m.server.Leave(ctx, id, reason)
+	return nil
+}
+
+// AddStatic makes a peer static until RemoveStatic or for as long as there is the manager, and dials it soon. It fails
+// if the peer has no address.
+func (m *Manager) AddStatic(info peer.AddrInfo) error {
+	if err := validate(info); err != nil {
+		return fmt.Errorf("peers: %w", err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.known.addStatic(info, time.Now()).until = time.Time{}
+	m.wakeUp()
+	return nil
+}
+
+// RemoveStatic makes a static peer like any other. It stays connected.
+func (m *Manager) RemoveStatic(id peer.ID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if k := m.known.peers[id]; k != nil {
+		k.static = false
+	}
+	m.wakeUp()
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/seed-2dd5877b/reqresp/limits"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
 
 // maxPolite bounds how many peers are told goodbye at a time. The rest is hung up on.
@@ -24,7 +25,7 @@ func (m *Manager) prune(now time.Time) {
 	if !m.crowded() {
 		return
 	}
-	seen := m.look()
+	seen := m.snapshot()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, c := range m.surplusLocked(seen, now) {
@@ -36,9 +37,9 @@ func (m *Manager) prune(now time.Time) {
 			continue
 		}
 		m.removeLocked(c, now)
-		leave := m.leaver(beacon.GoodbyeTooManyPeers)
+		leave := m.leave(beacon.GoodbyeTooManyPeers)
 		if polite--; polite < 0 {
-			leave = m.hangUp
+			leave = m.closeConns
 		}
 		m.spawnLocked(func(ctx context.Context) { leave(ctx, id) })
 	}
@@ -60,16 +61,16 @@ func (m *Manager) crowded() bool {
 	return false
 }
 
-// A sight is what others know of the peers, asked with nothing locked.
-type sight struct {
+// A snapshot is what others know of the peers, asked with nothing locked.
+type snapshot struct {
 	scores   map[peer.ID]float64
 	prefixes map[peer.ID]netip.Prefix
 	answers  answers
 	trusted  map[peer.ID]bool
 }
 
-func (m *Manager) look() sight {
-	s := sight{
+func (m *Manager) snapshot() snapshot {
+	s := snapshot{
 		scores: make(map[peer.ID]float64), prefixes: make(map[peer.ID]netip.Prefix), answers: m.answering(),
 		trusted: make(map[peer.ID]bool),
 	}
@@ -96,7 +97,7 @@ func (m *Manager) countLocked() (all, outbound int) {
 }
 
 // surplusLocked returns the peers to leave so that no prefix has too many and the target is met.
-func (m *Manager) surplusLocked(seen sight, now time.Time) []*connected {
+func (m *Manager) surplusLocked(seen snapshot, now time.Time) []*connected {
 	ranked := m.rankLocked(seen, now)
 	surplus, kept := m.overPrefix(ranked, seen)
 	all, outbound := m.countLocked()
@@ -123,7 +124,7 @@ func (m *Manager) surplusLocked(seen sight, now time.Time) []*connected {
 }
 
 // overPrefix divides ranked peers into those that are too many of their prefix, of which the best stay, and the rest.
-func (m *Manager) overPrefix(all []ranked, seen sight) (surplus []*connected, kept []ranked) {
+func (m *Manager) overPrefix(all []ranked, seen snapshot) (surplus []*connected, kept []ranked) {
 	count := make(map[netip.Prefix]int)
 	for _, c := range slices.Backward(all) {
 		prefix, ok := seen.prefixes[c.id]
@@ -169,7 +170,7 @@ type ranked struct {
 // behind. Of the others, those go first that nothing is being sent to, then those that are of no use, and then newcomers,
 // who have had their time the sooner they came. Of those that are no newcomers the youngest goes first, as
 // those that have stayed longest are most likely to stay on.
-func (m *Manager) rankLocked(seen sight, now time.Time) []ranked {
+func (m *Manager) rankLocked(seen snapshot, now time.Time) []ranked {
 	var all []ranked
 	for id, c := range m.conns {
 		if !m.countedLocked(c) || m.staticLocked(id) || seen.trusted[id] {
@@ -203,4 +204,63 @@ func (m *Manager) lagLocked(c *connected, now time.Time) uint64 {
 		return 0
 	}
 	return lag
+}
+
+// answers are the exchanges of data of each peer that are being served, with what of them was written.
+type answers map[peer.ID]map[uint64]uint64
+
+// answering returns the exchanges under way.
+func (m *Manager) answering() answers {
+	all := make(answers)
+	for _, e := range m.server.Answering() {
+		if all[e.Peer] == nil {
+			all[e.Peer] = make(map[uint64]uint64)
+		}
+		all[e.Peer][e.ID] = e.Written
+	}
+	return all
+}
+
+// A departure is what a peer that is to be left for lack of room waits for: the end of the answers that were under
+// way as it was chosen, while it reads.
+type departure struct {
+	// under is those answers, with what was written of each at its mark, in the last of those times that it
+	// had grown enough.
+	under map[uint64]mark
+	// until is when the last answer has had time to be delivered.
+	until time.Time
+}
+
+// delivery is how long an answer that is written may be on its way: what is in buffers is lost with the connection.
+const delivery = 10 * time.Second
+
+type mark struct {
+	written uint64
+	at      time.Time
+}
+
+// newDeparture is of a peer with answers under way, and one before that ended some time, if it is not zero.
+func newDeparture(under map[uint64]uint64, ended, now time.Time) *departure {
+	d := &departure{under: make(map[uint64]mark, len(under)), until: ended.Add(delivery)}
+	for id, written := range under {
+		d.under[id] = mark{written, now}
+	}
+	return d
+}
+
+// over reports whether the peer can be left, as its answers are now.
+func (d *departure) over(under map[uint64]uint64, now time.Time) bool {
+	for id, last := range d.under {
+		written, ok := under[id]
+		switch {
+		case !ok:
+			delete(d.under, id)
+			d.until = now.Add(delivery)
+		case written-last.written >= reqresp.ProgressFloor:
+			d.under[id] = mark{written, now}
+		case now.Sub(last.at) >= reqresp.DefaultProgressTimeout:
+			delete(d.under, id) // It hardly reads.
+		}
+	}
+	return len(d.under) == 0 && !now.Before(d.until)
 }

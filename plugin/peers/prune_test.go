@@ -110,7 +110,7 @@ func TestSomePeersAreDialedWhateverComesIn(t *testing.T) {
 		dialers(t, n, hosts[1:5])
 		for _, h := range hosts[5:] {
 			newNode(t, h, peers.Options{})
-			n.manager.Offer(infoOf(h))
+			n.manager.AddCandidate(infoOf(h))
 		}
 		time.Sleep(30 * time.Second)
 		outbound := 0
@@ -151,7 +151,7 @@ func TestBadPeersAreLeftAndBannedOnesNotDialed(t *testing.T) {
 		if !connected(n, hosts[3]) {
 			t.Error("a trusted peer was left for its score")
 		}
-		n.manager.Offer(infoOf(hosts[4]))
+		n.manager.AddCandidate(infoOf(hosts[4]))
 		settle()
 		if connected(n, hosts[4]) {
 			t.Error("a banned peer was dialed")

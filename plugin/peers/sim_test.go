@@ -3,7 +3,6 @@ package peers_test
 import (
 	"context"
 	"iter"
-	"log/slog"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -17,9 +16,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
-	"github.com/libp2p/go-libp2p/x/simlibp2p"
-	"github.com/marcopolo/simnet"
 
+	"github.com/seed-2dd5877b/reqresp/internal/simtest"
 	"github.com/seed-2dd5877b/reqresp/plugin/devchain"
 	"github.com/seed-2dd5877b/reqresp/plugin/peers"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
@@ -51,23 +49,25 @@ func (c *headChain) Status(context.Context) (beacon.Status, error) {
 	return beacon.Status{HeadSlot: ssz.Slot(c.head.Load())}, nil
 }
 
-func (c *headChain) BlocksByRange(_ context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.BlockRef, error] {
+func (c *headChain) BlocksByRange(_ context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.Ref, error] {
 	size := int(c.size.Load())
-	return func(yield func(beacon.BlockRef, error) bool) {
+	return func(yield func(beacon.Ref, error) bool) {
 		for slot := start; size > 0 && slot < start+ssz.Slot(count); slot++ {
 			time.Sleep(time.Duration(c.delay.Load()))
-			if !yield(beacon.BlockRef{Slot: slot, Size: size, FramesSize: size}, nil) {
+			if !yield(beacon.Ref{Slot: slot, Size: size, FramesSize: size}, nil) {
 				return
 			}
 		}
 	}
 }
 
-func (*headChain) BlocksByRoot(context.Context, []ssz.Root) iter.Seq2[beacon.BlockRef, error] {
-	return func(func(beacon.BlockRef, error) bool) {}
+func (*headChain) BlocksByRoot(context.Context, []ssz.Root) iter.Seq2[beacon.Ref, error] {
+	return func(func(beacon.Ref, error) bool) {}
 }
 
-func (*headChain) AppendFrames(_ context.Context, ref beacon.BlockRef, dst []byte) ([]byte, error) {
+func (*headChain) Sources() beacon.Sources { return beacon.Sources{} }
+
+func (*headChain) AppendFrames(_ context.Context, ref beacon.Ref, dst []byte) ([]byte, error) {
 	noise := make([]byte, ref.Size)
 	_, _ = rand.NewChaCha8([32]byte{}).Read(noise)
 	return snappy.AppendFrames(dst, noise), nil
@@ -106,29 +106,12 @@ func (a *asked) reset() {
 	a.ids = nil
 }
 
-// simulate runs f with so many hosts on a simulated network, in a bubble of virtual time. The
-// bubble's clock is at a slot of the development chain. The hosts do not know of each other.
+// simulate runs f with so many hosts on a simulated network, which do not know of each other. The bubble's clock is at a
+// slot of the development chain.
 func simulate(t *testing.T, at ssz.Slot, count int, f func(t *testing.T, hosts []host.Host)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		time.Sleep(time.Until(devchain.Network().TimeAt(at)))
-		link := simnet.LinkSettings{BitsPerSecond: 1000 * simlibp2p.OneMbps}
-		nw, meta, err := simlibp2p.SimpleLibp2pNetwork(
-			[]simlibp2p.NodeLinkSettingsAndCount{{LinkSettings: simnet.NodeBiDiLinkSettings{Downlink: link, Uplink: link}, Count: count}},
-			func(*simnet.Packet) time.Duration { return 5 * time.Millisecond }, simlibp2p.NetworkSettings{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		nw.Logger = slog.New(slog.DiscardHandler)
-		nw.Start()
-		t.Cleanup(func() {
-			for _, h := range meta.Nodes {
-				h.Close()
-			}
-			nw.Close()
-		})
-		f(t, meta.Nodes)
-	})
+	o := simtest.Options{Hosts: count, At: devchain.Network().TimeAt(at)}
+	simtest.Run(t, o, func(t *testing.T, n *simtest.Network) { f(t, n.Hosts) })
 }
 
 // A node is a host with a server and a manager.

@@ -13,8 +13,8 @@ import (
 // Trace returns the hooks by which the server tells the manager what it learns.
 func (m *Manager) Trace() *beacon.PeerTrace {
 	return &beacon.PeerTrace{
-		Connected:    m.join,
-		Disconnected: m.part,
+		Connected:    m.gotConn,
+		Disconnected: m.lostConn,
 		Status:       m.gotStatus,
 		Ping:         m.gotPing,
 		Goodbye:      m.gotGoodbye,
@@ -37,7 +37,7 @@ func (m *Manager) gotStatus(id peer.ID, ours, _ beacon.Status) {
 		if k := m.meetLocked(id, now); k != nil && !c.going() {
 			k.until = time.Time{} // It wants to be a peer, whatever was.
 		}
-		m.rouse()
+		m.wakeUp()
 	}
 	c.statusAt, c.told, c.fails = now, ours.HeadSlot, 0
 	c.nextTell = now.Add(jitter(statusInterval*4/5, statusInterval))
@@ -56,13 +56,13 @@ func (m *Manager) gotUse(id peer.ID) {
 	defer m.mu.Unlock()
 	if c := m.conns[id]; c != nil {
 		if c.used = time.Now(); c.chosen != nil {
-			m.rouse()
+			m.wakeUp()
 		}
 	}
 }
 
-// farewell is how long a peer that has said goodbye may take to hang up.
-const farewell = 2 * time.Second
+// goodbyeTimeout is how long a peer that has said goodbye may take to hang up.
+const goodbyeTimeout = 2 * time.Second
 
 func (m *Manager) gotGoodbye(id peer.ID, reason beacon.GoodbyeReason) {
 	m.mu.Lock()
@@ -70,8 +70,8 @@ func (m *Manager) gotGoodbye(id peer.ID, reason beacon.GoodbyeReason) {
 	now := time.Now()
 	m.known.backOff(id, m.backoffLocked(reason), now)
 	if c := m.conns[id]; c != nil {
-		c.statusAt, c.hangUp = time.Time{}, now.Add(farewell)
-		m.rouse()
+		c.statusAt, c.closeAt = time.Time{}, now.Add(goodbyeTimeout)
+		m.wakeUp()
 	}
 }
 
@@ -85,12 +85,12 @@ func (m *Manager) left(id peer.ID, reason beacon.GoodbyeReason) {
 	}
 }
 
-// backoffLocked is Backoff, but for peers that are irrelevant just because a fork is close.
+// backoffLocked is backoff, but for peers that are irrelevant just because a fork is close.
 func (m *Manager) backoffLocked(reason beacon.GoodbyeReason) time.Duration {
 	if reason == beacon.GoodbyeIrrelevantNetwork && m.ours.nearFork {
 		return forkBackoff
 	}
-	return Backoff(reason)
+	return backoff(reason)
 }
 
 // nearFork reports whether a fork is at most an epoch away.

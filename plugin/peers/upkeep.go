@@ -2,11 +2,14 @@ package peers
 
 import (
 	"context"
+	"errors"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
@@ -33,8 +36,8 @@ type view struct {
 	nearFork bool
 }
 
-// lookAtOurs asks for the own status, once in a round.
-func (m *Manager) lookAtOurs(now time.Time) {
+// updateStatus asks for the own status, once in a round.
+func (m *Manager) updateStatus(now time.Time) {
 	status, err := m.server.Status(m.ctx)
 	near := nearFork(m.network(), m.server.CurrentEpoch())
 	m.mu.Lock()
@@ -54,14 +57,14 @@ func (m *Manager) lookAtOurs(now time.Time) {
 
 func (m *Manager) network() *ssz.Network { return m.server.Family().Network() }
 
-// A verdict is what scores say of a peer.
-type verdict struct{ bad, banned, trusted bool }
+// A standing is what the scores say of a peer.
+type standing struct{ bad, banned, trusted bool }
 
-// verdicts asks for the scores of all peers, with nothing locked.
-func (m *Manager) verdicts() map[peer.ID]verdict {
-	all := make(map[peer.ID]verdict)
+// standings asks for the scores of all peers, with nothing locked.
+func (m *Manager) standings() map[peer.ID]standing {
+	all := make(map[peer.ID]standing)
 	for _, id := range m.connectedIDs() {
-		all[id] = verdict{m.opts.Scores.Bad(id), m.opts.Scores.Banned(id), m.opts.Scores.Trusted(id)}
+		all[id] = standing{m.opts.Scores.Bad(id), m.opts.Scores.Banned(id), m.opts.Scores.Trusted(id)}
 	}
 	return all
 }
@@ -79,17 +82,17 @@ func (m *Manager) connectedIDs() []peer.ID {
 // A task looks after one peer.
 type task func(ctx context.Context, id peer.ID)
 
-// tend begins whatever is due for the peers, one task for each at a time.
-func (m *Manager) tend(now time.Time) {
-	verdicts := m.verdicts()
+// maintain begins whatever is due for the peers, one task for each at a time.
+func (m *Manager) maintain(now time.Time) {
+	standings := m.standings()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for id, c := range m.conns {
-		m.protectLocked(c, verdicts[id].trusted || m.staticLocked(id))
+		m.protectLocked(c, standings[id].trusted || m.staticLocked(id))
 		if c.busy {
 			continue
 		}
-		if do := m.dueLocked(c, verdicts[id], now); do != nil {
+		if do := m.dueLocked(c, standings[id], now); do != nil {
 			m.assignLocked(c, do)
 		}
 	}
@@ -105,21 +108,21 @@ func (m *Manager) assignLocked(c *connected, do task) {
 }
 
 // dueLocked returns what is to be done for a peer, or nil.
-func (m *Manager) dueLocked(c *connected, v verdict, now time.Time) task {
+func (m *Manager) dueLocked(c *connected, v standing, now time.Time) task {
 	switch {
-	case !c.hangUp.IsZero():
-		if now.Before(c.hangUp) {
+	case !c.closeAt.IsZero():
+		if now.Before(c.closeAt) {
 			return nil
 		}
-		return m.hangUp
+		return m.closeConns
 	case v.banned:
-		return m.leaver(beacon.GoodbyeBanned)
+		return m.leave(beacon.GoodbyeBanned)
 	case v.bad && !v.trusted:
-		return m.leaver(beacon.GoodbyeBadScore)
+		return m.leave(beacon.GoodbyeBadScore)
 	case !c.met():
 		return m.lateLocked(c, now)
 	case c.fails >= maxFails:
-		return m.leaver(beacon.GoodbyeFault)
+		return m.leave(beacon.GoodbyeFault)
 	case m.statusDueLocked(c, now):
 		return m.exchange
 	case (c.metadata == nil || c.metadata.SeqNumber < c.seq) && !now.Before(c.nextMeta):
@@ -136,7 +139,7 @@ func (m *Manager) lateLocked(c *connected, now time.Time) task {
 	case m.opts.Shared && !c.ours:
 		return nil
 	case age >= statusTimeout:
-		return m.leaver(beacon.GoodbyeUnableToVerifyNetwork)
+		return m.leave(beacon.GoodbyeUnableToVerifyNetwork)
 	case age >= askAfter && !c.asked:
 		c.asked = true
 		return m.exchange
@@ -165,13 +168,89 @@ func spread(id peer.ID, least, most time.Duration) time.Duration {
 	return least + (most-least)*time.Duration(id[len(id)-1])/256
 }
 
-// hangUp ends the connection with a peer that has said goodbye and does not hang up itself.
-func (m *Manager) hangUp(_ context.Context, id peer.ID) {
+// closeConns ends the connection with a peer that has said goodbye and does not hang up itself.
+func (m *Manager) closeConns(_ context.Context, id peer.ID) {
 	if err := m.host.Network().ClosePeer(id); err != nil {
 		m.log.Debug("closing connection failed", "peer", id, "err", err)
 	}
 }
 
-func (m *Manager) leaver(reason beacon.GoodbyeReason) task {
+func (m *Manager) leave(reason beacon.GoodbyeReason) task {
 	return func(ctx context.Context, id peer.ID) { m.server.Leave(ctx, id, reason) }
+}
+
+// askTimeout bounds what a peer is asked, with the time for which a pacer may hold it back: the peer is not
+// looked after meanwhile.
+const askTimeout = 30 * time.Second
+
+func asking(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(network.WithNoDial(ctx, "upkeep"), askTimeout)
+}
+
+// exchange exchanges statuses. What comes of it is told by the trace.
+func (m *Manager) exchange(ctx context.Context, id peer.ID) {
+	call, cancel := asking(ctx)
+	defer cancel()
+	_, err := m.server.Handshake(call, id)
+	m.answered(ctx, id, err, func(c *connected) {
+		if err != nil {
+			c.nextTell = time.Now().Add(jitter(pingLeast, pingMost))
+		}
+	})
+}
+
+func (m *Manager) ping(ctx context.Context, id peer.ID) {
+	ours := m.server.MetaData().SeqNumber
+	call, cancel := asking(ctx)
+	defer cancel()
+	seq, err := m.server.Client().Ping(call, id, ours)
+	m.answered(ctx, id, err, func(c *connected) {
+		c.nextPing = time.Now().Add(jitter(pingLeast, pingMost))
+		if err == nil {
+			c.seq = max(c.seq, seq)
+			m.wakeUp()
+		}
+	})
+}
+
+func (m *Manager) askMetaData(ctx context.Context, id peer.ID) {
+	call, cancel := asking(ctx)
+	defer cancel()
+	md, err := m.server.Client().MetaData(call, id)
+	m.answered(ctx, id, err, func(c *connected) {
+		c.nextMeta = time.Now().Add(metaLeast)
+		if err == nil {
+			c.metadata = md
+			// Whatever number it told before, this is what there is.
+			c.seq = md.SeqNumber
+		}
+	})
+}
+
+// answered notes how a peer that is still there has answered. That it wants to be asked less is no
+// failure, nor that it was not asked for this reason.
+func (m *Manager) answered(ctx context.Context, id peer.ID, err error, note func(*connected)) {
+	if ctx.Err() != nil {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := m.conns[id]
+	if c == nil {
+		return
+	}
+	note(c)
+	switch {
+	case err == nil:
+		c.fails = 0
+	case !beacon.IsRateLimited(err) && !heldBack(err):
+		c.fails++
+		m.log.Debug("peer did not answer", "peer", id, "fails", c.fails, "err", err)
+	}
+}
+
+// heldBack reports whether a request was never sent, as it was not yet its turn.
+func heldBack(err error) bool {
+	f, ok := errors.AsType[*reqresp.Failure](err)
+	return ok && f.Phase == reqresp.PhaseQueue
 }

@@ -3,8 +3,12 @@ package rangesync
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/seed-2dd5877b/reqresp/plugin/store"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
@@ -80,4 +84,111 @@ func (r *run) retry(ctx context.Context, err error) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// rateWindow is the time over which Options.MinRate has to be reached.
+const rateWindow = time.Minute
+
+// A SlowError is returned when a peer has fallen below Options.MinRate for a minute. What it gave is stored.
+type SlowError struct {
+	// Peer is who was asked.
+	Peer peer.ID
+	// Slots is how many slots it has dealt with in the last minute.
+	Slots uint64
+	// MinRate is that of the options.
+	MinRate float64
+}
+
+// Error implements error.
+func (e *SlowError) Error() string {
+	return fmt.Sprintf("rangesync: peer %s dealt with %d slots in %v, want at least %g a second", e.Peer, e.Slots, rateWindow, e.MinRate)
+}
+
+// A rate counts what a peer gives.
+type rate struct {
+	slots  atomic.Uint64 // dealt with: empty, or up to a block that links to the one before
+	paused atomic.Bool   // it is not asked
+}
+
+// watch returns a context that ends, with a *SlowError as its cause, when the peer falls below
+// Options.MinRate. The caller has to call stop.
+func (r *run) watch(ctx context.Context) (_ context.Context, stop func()) {
+	if r.opts.MinRate == 0 {
+		return ctx, func() {}
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		r.enforce(ctx, cancel)
+	}()
+	return ctx, func() {
+		cancel(nil)
+		<-done
+	}
+}
+
+func (r *run) enforce(ctx context.Context, cancel context.CancelCauseFunc) {
+	tick := time.NewTicker(rateWindow)
+	defer tick.Stop()
+	for before := uint64(0); ; {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		now := r.rate.slots.Load()
+		if !r.rate.paused.Load() && float64(now-before) < r.opts.MinRate*rateWindow.Seconds() {
+			cancel(&SlowError{Peer: r.Peer, Slots: now - before, MinRate: r.opts.MinRate})
+			return
+		}
+		before = now
+	}
+}
+
+// spaceInterval is how often the disk is looked at while it is full.
+const spaceInterval = 10 * time.Second
+
+// waitForSpace waits until there is room on the disk.
+func (r *run) waitForSpace(ctx context.Context, why *store.SpaceError) error {
+	r.rate.paused.Store(true)
+	defer r.rate.paused.Store(false)
+	r.opts.Logger.Warn("paused until there is room on the disk", "after", r.last, "err", why)
+	tick := time.NewTicker(spaceInterval)
+	defer tick.Stop()
+	for r.store.CheckSpace(why.Want) != nil {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", ctx.Err(), why)
+		}
+	}
+	r.opts.Logger.Info("going on, there is room on the disk", "after", r.last)
+	return nil
+}
+
+// How many answers in a row may have no block: with the default batch maxEmpty are nine days of mainnet, and
+// manyEmpty three hours. These come from a peer that leaves blocks out, and as one
+// that is asked slowly could go on for hours, patience bounds the time.
+const (
+	maxEmpty  = 1024
+	manyEmpty = 16
+)
+
+// emptyAnswers counts the answers in a row that had no block.
+type emptyAnswers struct {
+	n     int
+	since time.Time
+}
+
+func (e *emptyAnswers) add(now time.Time) {
+	if e.n == 0 {
+		e.since = now
+	}
+	e.n++
+}
+
+// tooMany tells whether the peer is to be given up.
+func (e *emptyAnswers) tooMany(now time.Time) bool {
+	return e.n >= maxEmpty || e.n >= manyEmpty && now.Sub(e.since) >= patience
 }

@@ -3,22 +3,18 @@ package rangesync_test
 import (
 	"bufio"
 	"fmt"
-	"log/slog"
 	"math"
 	"slices"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/libp2p/go-libp2p/core/peerstore"
 	"github.com/libp2p/go-libp2p/core/protocol"
-	"github.com/libp2p/go-libp2p/x/simlibp2p"
-	"github.com/marcopolo/simnet"
 
+	"github.com/seed-2dd5877b/reqresp/internal/simtest"
 	"github.com/seed-2dd5877b/reqresp/plugin/devchain"
 	"github.com/seed-2dd5877b/reqresp/plugin/rangesync"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
@@ -29,7 +25,7 @@ import (
 
 const (
 	idByRange protocol.ID = "/eth2/beacon_chain/req/beacon_blocks_by_range/2/ssz_snappy"
-	oneWay                = 5 * time.Millisecond
+	oneWay                = simtest.OneWay
 	// slack is what an exchange takes besides waiting.
 	slack = 100 * time.Millisecond
 	// clockSlot is the slot of the development chain at which simulations begin.
@@ -49,28 +45,14 @@ func simulate(t *testing.T, at ssz.Slot, f func(t *testing.T, client, server hos
 // simulateServers is simulate with a client that is connected to several servers.
 func simulateServers(t *testing.T, at ssz.Slot, n int, f func(t *testing.T, client host.Host, servers []host.Host)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		if at != beforeGenesis {
-			time.Sleep(time.Until(devchain.Network().TimeAt(at)))
-		}
-		link := simnet.LinkSettings{BitsPerSecond: 1000 * simlibp2p.OneMbps}
-		nw, meta, err := simlibp2p.SimpleLibp2pNetwork(
-			[]simlibp2p.NodeLinkSettingsAndCount{{LinkSettings: simnet.NodeBiDiLinkSettings{Downlink: link, Uplink: link}, Count: 1 + n}},
-			func(*simnet.Packet) time.Duration { return oneWay }, simlibp2p.NetworkSettings{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		nw.Logger = slog.New(slog.DiscardHandler)
-		nw.Start()
-		client, servers := meta.Nodes[0], meta.Nodes[1:]
-		t.Cleanup(func() {
-			for _, h := range meta.Nodes {
-				h.Close()
-			}
-			nw.Close()
-		})
+	o := simtest.Options{Hosts: 1 + n}
+	if at != beforeGenesis {
+		o.At = devchain.Network().TimeAt(at)
+	}
+	simtest.Run(t, o, func(t *testing.T, n *simtest.Network) {
+		client, servers := n.Hosts[0], n.Hosts[1:]
+		simtest.Introduce(client, servers...)
 		for _, server := range servers {
-			client.Peerstore().AddAddrs(server.ID(), server.Addrs(), peerstore.PermanentAddrTTL)
 			must(t, client.Connect(t.Context(), peer.AddrInfo{ID: server.ID()}))
 		}
 		time.Sleep(time.Second) // Let them identify each other.

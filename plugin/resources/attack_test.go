@@ -22,10 +22,11 @@ import (
 	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 
+	"github.com/seed-2dd5877b/reqresp/internal/simtest"
 	"github.com/seed-2dd5877b/reqresp/plugin/resources"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
-	"github.com/seed-2dd5877b/reqresp/protocols/reqresp/chunked"
-	"github.com/seed-2dd5877b/reqresp/protocols/reqresp/json"
+	"github.com/seed-2dd5877b/reqresp/protocols/requestresponse/chunked"
+	"github.com/seed-2dd5877b/reqresp/protocols/requestresponse/json"
 )
 
 var transports = []struct {
@@ -45,13 +46,7 @@ var transports = []struct {
 
 func newHost(t *testing.T, options []libp2p.Option, manager network.ResourceManager) host.Host {
 	t.Helper()
-	h, err := libp2p.New(append(slices.Clip(options), libp2p.ResourceManager(manager),
-		libp2p.DisableRelay(), libp2p.DisableMetrics(), libp2p.DisableIdentifyAddressDiscovery())...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = h.Close() })
-	return h
+	return simtest.NewHost(t, append(slices.Clip(options), libp2p.ResourceManager(manager))...)
 }
 
 // The methods of the tests answer an honest request with what it says, and others with more than
@@ -60,7 +55,7 @@ var (
 	family  = reqresp.Family{Prefix: "/attacked", Codec: chunked.Codec{Inner: json.Codec{}}}
 	methods = func() (all []reqresp.Stream[string, string]) {
 		for i := range 8 {
-			all = append(all, reqresp.NewStream[string, string](family, fmt.Sprint("method", i), reqresp.Limits{MaxRequest: 1 << 16, MaxResponse: 1 << 20}, 1))
+			all = append(all, reqresp.NewStream[string, string](family, fmt.Sprint("method", i), 1).WithLimits(reqresp.Limits{MaxRequest: 1 << 16, MaxResponse: 1 << 20}))
 		}
 		return all
 	}()
@@ -162,7 +157,7 @@ func (a *attacker) open(ctx context.Context) error {
 	}
 	n := a.opened.Add(1)
 	_ = stream.SetWriteDeadline(time.Now().Add(time.Minute))
-	id := methods[int(n)%a.attack.methods].Spec().Protocols[0]
+	id := methods[int(n)%a.attack.methods].Spec().Protocols()[0]
 	if _, err := io.WriteString(stream, a.attack.wire(string(id))); err == nil && a.attack.ends {
 		_ = stream.CloseWrite()
 	}

@@ -163,7 +163,7 @@ func (n *town) negotiate(ctx context.Context, id peer.ID) error {
 	case <-ctx.Done():
 		return nil
 	}
-	return s.scope.SetProtocol(methods[0].Spec().Protocols[0])
+	return s.scope.SetProtocol(methods[0].Spec().Protocols()[0])
 }
 
 // An abuse is what an attacker does with the streams that it opens.

@@ -89,9 +89,9 @@ func New(specs []*reqresp.Spec, opts *Options) (*Plan, error) {
 	}
 	names := make(map[string]bool)
 	for _, spec := range specs {
-		names[spec.Name] = true
-		p.protocols = append(p.protocols, spec.Protocols...)
-		p.message = max(p.message, int64(spec.Limits.MaxRequest)+int64(spec.Limits.MaxResponse))
+		names[spec.Name()] = true
+		p.protocols = append(p.protocols, spec.Protocols()...)
+		p.message = max(p.message, int64(spec.Limits().MaxRequest)+int64(spec.Limits().MaxResponse))
 	}
 	slices.Sort(p.protocols)
 	p.protocols = slices.Compact(p.protocols)

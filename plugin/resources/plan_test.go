@@ -92,13 +92,13 @@ func TestProtocolsHaveRoomForAllMethods(t *testing.T) {
 	names := make(map[string]bool)
 	c := plan.Limits()
 	for _, spec := range specs {
-		names[spec.Name] = true
-		for _, id := range spec.Protocols {
+		names[spec.Name()] = true
+		for _, id := range spec.Protocols() {
 			l := c.ProtocolPeer[id]
 			if l.StreamsInbound <= perMethod || l.StreamsOutbound < 2 || int(c.Protocol[id].StreamsInbound) < 2*plan.MaxStreams {
 				t.Errorf("%s: %+v", id, l)
 			}
-			if most := int64(spec.Limits.MaxRequest + spec.Limits.MaxResponse); int64(l.Memory)*8/10 < most || int64(c.Stream.Memory)*8/10 < most {
+			if most := int64(spec.Limits().MaxRequest + spec.Limits().MaxResponse); int64(l.Memory)*8/10 < most || int64(c.Stream.Memory)*8/10 < most {
 				t.Errorf("%s: no room for a message of %d bytes in %d", id, most, l.Memory)
 			}
 		}
@@ -155,7 +155,7 @@ func TestGossipsubTakesNoStreamsOfOthers(t *testing.T) {
 func TestMergedLimitsKeepWhatTheirOwnerSet(t *testing.T) {
 	specs := beacon.NewFamily(ssz.Mainnet()).Specs()
 	plan := newPlan(t, specs, resources.Options{Memory: 1024 * mib})
-	id := specs[0].Protocols[0]
+	id := specs[0].Protocols()[0]
 	mine := rcmgr.PartialLimitConfig{
 		System:  rcmgr.ResourceLimits{Streams: 7},
 		Service: map[string]rcmgr.ResourceLimits{reqresp.ServiceName: {StreamsInbound: 5}, "other": {Streams: 3}},

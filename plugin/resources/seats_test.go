@@ -16,7 +16,7 @@ import (
 // openHalf opens a stream and sends half a request.
 func openHalf(t *testing.T, from host.Host, to peer.ID) {
 	t.Helper()
-	stream, err := from.NewStream(t.Context(), to, methods[0].Spec().Protocols[0])
+	stream, err := from.NewStream(t.Context(), to, methods[0].Spec().Protocols()[0])
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -120,7 +120,7 @@ func (s *Store) put(w ethdb.KeyValueWriter, n *network, b *beacon.Block) error {
 	if err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
-	r := record{beacon.BlockRef{Slot: b.Slot, Root: b.Root, Size: len(b.SSZ), FramesSize: len(frames)}, b.ParentRoot}
+	r := record{beacon.Ref{Slot: b.Slot, Root: b.Root, Size: len(b.SSZ), FramesSize: len(frames)}, b.ParentRoot}
 	if err := w.Put(slotKey(recordPrefix, b.Slot), r.appendTo(nil)); err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
@@ -143,11 +143,13 @@ func canonicalFrames(b *beacon.Block) ([]byte, error) {
 	case err != nil:
 		return nil, fmt.Errorf("%w: slot %d: %w", ErrBlock, b.Slot, err)
 	case len(b.SSZ) > snappy.MaxPayloadSize:
-		return nil, fmt.Errorf("%w: slot %d: %d bytes of SSZ, at most %d can be sent", ErrBlock, b.Slot, len(b.SSZ), snappy.MaxPayloadSize)
+		return nil, fmt.Errorf("%w: slot %d: %d bytes of SSZ, at most %d can be sent",
+			ErrBlock, b.Slot, len(b.SSZ), snappy.MaxPayloadSize)
 	case header.Slot != b.Slot:
 		return nil, fmt.Errorf("%w: slot %d has SSZ of slot %d", ErrBlock, b.Slot, header.Slot)
 	case header.ParentRoot != b.ParentRoot:
-		return nil, fmt.Errorf("%w: slot %d with parent %v has SSZ with parent %v", ErrBlock, b.Slot, b.ParentRoot, header.ParentRoot)
+		return nil, fmt.Errorf("%w: slot %d with parent %v has SSZ with parent %v",
+			ErrBlock, b.Slot, b.ParentRoot, header.ParentRoot)
 	}
 	n, err := snappy.CheckFrames(b.Frames)
 	switch {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -33,23 +34,27 @@ func (s *Store) Status(context.Context) (beacon.Status, error) {
 	return status, nil
 }
 
+// Sources implements [beacon.Chain]. The store holds blocks alone, and knows what they say of their blobs.
+func (s *Store) Sources() beacon.Sources { return beacon.Sources{BlobCommitments: s.blobCommitments} }
+
 // BlocksByRange implements [beacon.Chain]. It reads no block data, and holds no iterator while it
 // yields. A range that overflows ends with the last slot of all. An empty store has no slots
 // available, not even empty ones.
 //
 // Where the blocks do not link, the error is a [*CorruptError], in place of the block after the
 // gap. If blocks of the range are discarded meanwhile, it is [ErrDiscarded].
-func (s *Store) BlocksByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.BlockRef, error] {
-	return func(yield func(beacon.BlockRef, error) bool) {
+func (s *Store) BlocksByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.Ref, error] {
+	return func(yield func(beacon.Ref, error) bool) {
 		v := s.view.Load()
 		switch {
 		case count == 0:
 			return
 		case v.Head == nil:
-			yield(beacon.BlockRef{}, fmt.Errorf("%w: the store is empty", beacon.ErrUnavailable))
+			yield(beacon.Ref{}, fmt.Errorf("%w: the store is empty", beacon.ErrUnavailable))
 			return
 		case start < *v.Earliest:
-			yield(beacon.BlockRef{}, fmt.Errorf("%w: from slot %d, the earliest is %d", beacon.ErrUnavailable, start, *v.Earliest))
+			err := fmt.Errorf("%w: from slot %d, the earliest is %d", beacon.ErrUnavailable, start, *v.Earliest)
+			yield(beacon.Ref{}, err)
 			return
 		}
 		last := start + ssz.Slot(count-1)
@@ -69,31 +74,31 @@ func (s *Store) BlocksByRange(ctx context.Context, start ssz.Slot, count uint64)
 				err = links.check(&r)
 			}
 			if err != nil {
-				yield(beacon.BlockRef{}, s.readError(v, err))
+				yield(beacon.Ref{}, s.readError(v, err))
 				return
 			}
-			if r.Slot > last || !yield(r.BlockRef, nil) {
+			if r.Slot > last || !yield(r.Ref, nil) {
 				return
 			}
 		}
 		if err := links.checkHead(); err != nil {
-			yield(beacon.BlockRef{}, s.readError(v, err))
+			yield(beacon.Ref{}, s.readError(v, err))
 		}
 	}
 }
 
 // BlocksByRoot implements [beacon.Chain]. A root whose block cannot be found where the index has
 // it is a [*CorruptError]; its slot is zero if it is the index that is damaged.
-func (s *Store) BlocksByRoot(ctx context.Context, roots []ssz.Root) iter.Seq2[beacon.BlockRef, error] {
-	return func(yield func(beacon.BlockRef, error) bool) {
+func (s *Store) BlocksByRoot(ctx context.Context, roots []ssz.Root) iter.Seq2[beacon.Ref, error] {
+	return func(yield func(beacon.Ref, error) bool) {
 		for _, root := range roots {
 			if err := ctx.Err(); err != nil {
-				yield(beacon.BlockRef{}, err)
+				yield(beacon.Ref{}, err)
 				return
 			}
 			ref, ok, err := s.blockByRoot(root)
 			if err != nil {
-				yield(beacon.BlockRef{}, err)
+				yield(beacon.Ref{}, err)
 				return
 			}
 			if ok && !yield(ref, nil) {
@@ -113,24 +118,24 @@ func (s *Store) SlotOf(ctx context.Context, root ssz.Root) (slot ssz.Slot, ok bo
 	return ref.Slot, ok, err
 }
 
-func (s *Store) blockByRoot(root ssz.Root) (ref beacon.BlockRef, ok bool, err error) {
+func (s *Store) blockByRoot(root ssz.Root) (ref beacon.Ref, ok bool, err error) {
 	v := s.view.Load()
 	slot, ok, err := s.lookUp(root)
 	if err != nil || !ok || !v.holds(slot) {
-		return beacon.BlockRef{}, false, err
+		return beacon.Ref{}, false, err
 	}
 	r, ok, err := s.record(slot)
 	switch {
 	case err == nil && ok && r.Root == root:
-		return r.BlockRef, true, nil
+		return r.Ref, true, nil
 	case s.view.Load().discards != v.discards:
-		return beacon.BlockRef{}, false, nil
+		return beacon.Ref{}, false, nil
 	case err != nil:
-		return beacon.BlockRef{}, false, err
+		return beacon.Ref{}, false, err
 	case !ok:
-		return beacon.BlockRef{}, false, &CorruptError{slot, root, errMissing}
+		return beacon.Ref{}, false, &CorruptError{slot, root, errMissing}
 	}
-	return beacon.BlockRef{}, false, &CorruptError{slot, root, fmt.Errorf("%w: %v", errPlace, r.Root)}
+	return beacon.Ref{}, false, &CorruptError{slot, root, fmt.Errorf("%w: %v", errPlace, r.Root)}
 }
 
 // AppendFrames implements [beacon.Chain], for a ref that the store has yielded. It verifies the
@@ -138,7 +143,7 @@ func (s *Store) blockByRoot(root ssz.Root) (ref beacon.BlockRef, ok bool, err er
 // error is a [*CorruptError], or [ErrDiscarded] if the store does not hold the block any more.
 //
 // Apart from what dst needs it allocates a few small objects, and copies the frames once.
-func (s *Store) AppendFrames(_ context.Context, ref beacon.BlockRef, dst []byte) ([]byte, error) {
+func (s *Store) AppendFrames(_ context.Context, ref beacon.Ref, dst []byte) ([]byte, error) {
 	v := s.view.Load()
 	if !v.holds(ref.Slot) {
 		return dst, fmt.Errorf("%w: slot %d, root %v", ErrDiscarded, ref.Slot, ref.Root)
@@ -160,7 +165,7 @@ func (s *Store) AppendFrames(_ context.Context, ref beacon.BlockRef, dst []byte)
 // frameKeys has keys that serve to seek frames: one for each block would be garbage.
 var frameKeys = sync.Pool{New: func() any { return new([slotKeySize]byte) }}
 
-func (s *Store) appendFrames(ref beacon.BlockRef, dst []byte) ([]byte, error) {
+func (s *Store) appendFrames(ref beacon.Ref, dst []byte) ([]byte, error) {
 	key := frameKeys.Get().(*[slotKeySize]byte)
 	defer frameKeys.Put(key)
 	it, ok := s.seek(appendSlotKey(key[:0], framesPrefix, ref.Slot))
@@ -205,4 +210,53 @@ func appendUnsealed(dst, value []byte, root ssz.Root) ([]byte, error) {
 		return dst[:start], fmt.Errorf("%w: %v", errPlace, got)
 	}
 	return dst, nil
+}
+
+// Head returns the slot and the root of the last block. It reports false if the store is empty.
+func (s *Store) Head() (slot ssz.Slot, root ssz.Root, ok bool) {
+	head := s.view.Load().Head
+	if head == nil {
+		return 0, ssz.Root{}, false
+	}
+	return head.Slot, head.Root, true
+}
+
+// blobCommitments is that of the [beacon.Sources], from what is recorded of blocks when they are appended.
+// The error is [ErrDiscarded] if the store does not hold the block any more, and beacon.ErrUnavailable if
+// nothing is recorded: for blocks that were appended by an earlier version of this package, or before
+// SetNetwork.
+func (s *Store) blobCommitments(_ context.Context, ref beacon.Ref) (ssz.BlobCommitments, error) {
+	if !s.view.Load().holds(ref.Slot) {
+		return ssz.BlobCommitments{}, fmt.Errorf("%w: slot %d, root %v", ErrDiscarded, ref.Slot, ref.Root)
+	}
+	c, ok := s.commitments(ref.Slot, ref.Root)
+	if !ok {
+		return c, fmt.Errorf("%w: commitments of slot %d, root %v", beacon.ErrUnavailable, ref.Slot, ref.Root)
+	}
+	return c, nil
+}
+
+// commitments returns what is recorded of a block's blobs. What is damaged, or of another block, is as good as
+// none.
+func (s *Store) commitments(slot ssz.Slot, root ssz.Root) (c ssz.BlobCommitments, ok bool) {
+	it, ok := s.seek(slotKey(blobsPrefix, slot))
+	defer it.Release()
+	if ok {
+		c, ok = decodeBlobs(root, it.Value())
+	}
+	return c, ok && it.Error() == nil
+}
+
+// commitments returns what is to be recorded of a block's blobs: nothing if the network is not known, before
+// Deneb, or if the block is not well formed, which is for others to find.
+func (n *network) commitments(slot ssz.Slot, block []byte) (c ssz.BlobCommitments, ok bool) {
+	if n == nil {
+		return c, false
+	}
+	fork := n.parsed.ForkAt(n.parsed.EpochOf(slot))
+	if fork < ssz.Deneb {
+		return c, false
+	}
+	c, err := n.parsed.PeekBlobCommitments(fork, bytes.NewReader(block), int64(len(block)))
+	return c, err == nil
 }

@@ -88,7 +88,7 @@ func TestBlocksByRangeStopsWhenAsked(t *testing.T) {
 	}
 	for ref, err := range s.BlocksByRange(ctx, 1, 100) {
 		if err != nil {
-			if ref != (beacon.BlockRef{}) || !errors.Is(err, context.Canceled) {
+			if ref != (beacon.Ref{}) || !errors.Is(err, context.Canceled) {
 				t.Errorf("%+v, error %v, want none and %v", ref, err, context.Canceled)
 			}
 			return

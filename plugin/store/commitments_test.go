@@ -30,7 +30,7 @@ func TestCommitmentsAreRecorded(t *testing.T) {
 		for _, b := range blocks {
 			want, err := beacon.PeekBlobCommitments(beacontest.FuluNetwork(), b.Slot, b.Frames)
 			must(t, err)
-			got, err := s.BlobCommitments(t.Context(), refOf(b))
+			got, err := s.Sources().BlobCommitments(t.Context(), refOf(b))
 			if err != nil || got != want || (got.Count > 0) != slices.Contains(beacontest.FuluBlobs(), b.Slot) {
 				t.Errorf("slot %d: %+v, %v, want %+v", b.Slot, got, err, want)
 			}
@@ -38,7 +38,7 @@ func TestCommitmentsAreRecorded(t *testing.T) {
 		must(t, s.Prune(t.Context(), 10))
 		must(t, s.Truncate(t.Context(), 200))
 		for _, b := range blocks {
-			_, err := s.BlobCommitments(t.Context(), refOf(b))
+			_, err := s.Sources().BlobCommitments(t.Context(), refOf(b))
 			if discarded := b.Slot < 10 || b.Slot >= 200; errors.Is(err, beacon.ErrDiscarded) != discarded {
 				t.Errorf("slot %d, discarded %v: %v", b.Slot, discarded, err)
 			}
@@ -87,7 +87,7 @@ func TestCommitmentsThatAreNotRecorded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := prepare(memorydb.New())
-			if got, err := s.BlobCommitments(t.Context(), refOf(b)); !errors.Is(err, beacon.ErrUnavailable) {
+			if got, err := s.Sources().BlobCommitments(t.Context(), refOf(b)); !errors.Is(err, beacon.ErrUnavailable) {
 				t.Errorf("%+v, %v, want %v", got, err, beacon.ErrUnavailable)
 			}
 			checkVerified(t, s, blocks)

@@ -60,7 +60,8 @@ type SpaceError struct {
 
 // Error names both in MiB.
 func (e *SpaceError) Error() string {
-	return fmt.Sprintf("store: %d MiB are free on the volume, want at least %d: make room", e.Free>>20, (e.Want+1<<20-1)>>20)
+	return fmt.Sprintf("store: %d MiB are free on the volume, want at least %d: make room",
+		e.Free>>20, (e.Want+1<<20-1)>>20)
 }
 
 // A LinkError is returned by Append for a block whose parent is not the block stored before it.

@@ -80,7 +80,7 @@ func unseal(value []byte) ([]byte, error) {
 
 // A record describes a stored block.
 type record struct {
-	beacon.BlockRef
+	beacon.Ref
 	parent ssz.Root
 }
 

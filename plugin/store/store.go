@@ -27,10 +27,7 @@ type Store struct {
 	value  []byte        // Room for a value. Belongs to the writer.
 }
 
-var (
-	_ beacon.Chain            = (*Store)(nil)
-	_ beacon.CommitmentSource = (*Store)(nil)
-)
+var _ beacon.Chain = (*Store)(nil)
 
 // A view is the state of the store between two writes.
 type view struct {
@@ -47,7 +44,7 @@ type view struct {
 type chain struct {
 	Head     *position     `json:"head,omitempty"`     // Nil if the store is empty.
 	Earliest *ssz.Slot     `json:"earliest,omitempty"` // Nil if the store is empty.
-	First    *ssz.Slot     `json:"first,omitempty"`    // That of the first block. Nil if there is none, or if it is not known.
+	First    *ssz.Slot     `json:"first,omitempty"`    // That of the first block. Nil if none, or not known.
 	Source   *sourceStatus `json:"source,omitempty"`
 	Anchor   *Anchor       `json:"anchor,omitempty"`
 }

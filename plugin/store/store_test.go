@@ -118,7 +118,7 @@ func must(tb testing.TB, err error) {
 }
 
 // byRange collects what a range yields.
-func byRange(s *store.Store, start ssz.Slot, count uint64) (refs []beacon.BlockRef, err error) {
+func byRange(s *store.Store, start ssz.Slot, count uint64) (refs []beacon.Ref, err error) {
 	for ref, err := range s.BlocksByRange(context.Background(), start, count) {
 		if err != nil {
 			return refs, err
@@ -129,7 +129,7 @@ func byRange(s *store.Store, start ssz.Slot, count uint64) (refs []beacon.BlockR
 }
 
 // byRoot collects what roots yield.
-func byRoot(s *store.Store, roots ...ssz.Root) (refs []beacon.BlockRef, err error) {
+func byRoot(s *store.Store, roots ...ssz.Root) (refs []beacon.Ref, err error) {
 	for ref, err := range s.BlocksByRoot(context.Background(), roots) {
 		if err != nil {
 			return refs, err
@@ -140,7 +140,7 @@ func byRoot(s *store.Store, roots ...ssz.Root) (refs []beacon.BlockRef, err erro
 }
 
 // checkRefs verifies that refs are those of blocks.
-func checkRefs(tb testing.TB, refs []beacon.BlockRef, blocks []*beacon.Block) {
+func checkRefs(tb testing.TB, refs []beacon.Ref, blocks []*beacon.Block) {
 	tb.Helper()
 	if len(refs) != len(blocks) {
 		tb.Fatalf("%d blocks, want %d", len(refs), len(blocks))
@@ -152,8 +152,8 @@ func checkRefs(tb testing.TB, refs []beacon.BlockRef, blocks []*beacon.Block) {
 	}
 }
 
-func refOf(b *beacon.Block) beacon.BlockRef {
-	return beacon.BlockRef{Slot: b.Slot, Root: b.Root, Size: len(b.SSZ), FramesSize: len(b.Frames)}
+func refOf(b *beacon.Block) beacon.Ref {
+	return beacon.Ref{Slot: b.Slot, Root: b.Root, Size: len(b.SSZ), FramesSize: len(b.Frames)}
 }
 
 // checkServed verifies that the store answers for exactly these blocks, by range, by root and with

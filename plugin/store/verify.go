@@ -21,11 +21,11 @@ import (
 // the very end if only its root is left. Any other error is the last pair: that of ctx or of the
 // database, [ErrNoNetwork], or [ErrDiscarded] if blocks were discarded meanwhile. Blocks that are
 // appended meanwhile are not verified. It costs about as much as the hashing of all blocks.
-func (s *Store) Verify(ctx context.Context) iter.Seq2[beacon.BlockRef, error] {
-	return func(yield func(beacon.BlockRef, error) bool) {
+func (s *Store) Verify(ctx context.Context) iter.Seq2[beacon.Ref, error] {
+	return func(yield func(beacon.Ref, error) bool) {
 		v := s.view.Load()
 		if v.network == nil {
-			yield(beacon.BlockRef{}, ErrNoNetwork)
+			yield(beacon.Ref{}, ErrNoNetwork)
 			return
 		}
 		if v.Head == nil {
@@ -49,7 +49,7 @@ type check struct {
 	store *Store
 	view  *view
 	links links
-	yield func(beacon.BlockRef, error) bool
+	yield func(beacon.Ref, error) bool
 
 	afterDamage bool              // The record before is damaged.
 	reported    map[ssz.Slot]bool // The slots of the errors yielded.
@@ -65,7 +65,7 @@ func (c *check) blocks(ctx context.Context) bool {
 		}
 		if err != nil {
 			c.afterDamage = true
-			if !c.report(r.BlockRef, err) {
+			if !c.report(r.Ref, err) {
 				return false
 			}
 			continue
@@ -75,7 +75,7 @@ func (c *check) blocks(ctx context.Context) bool {
 		}
 	}
 	if err := c.links.checkHead(); err != nil && !c.reported[head] {
-		return c.report(beacon.BlockRef{Slot: head, Root: c.view.Head.Root}, err)
+		return c.report(beacon.Ref{Slot: head, Root: c.view.Head.Root}, err)
 	}
 	return true
 }
@@ -88,7 +88,7 @@ func (c *check) block(ctx context.Context, r *record) bool {
 	}
 	c.links.last, c.afterDamage = position{r.Slot, r.Root}, false
 	if missing, ok := errors.AsType[*CorruptError](linkErr); ok && missing.Slot != r.Slot {
-		if !c.report(beacon.BlockRef{Slot: missing.Slot, Root: missing.Root}, missing) {
+		if !c.report(beacon.Ref{Slot: missing.Slot, Root: missing.Root}, missing) {
 			return false
 		}
 		linkErr = nil
@@ -101,9 +101,9 @@ func (c *check) block(ctx context.Context, r *record) bool {
 		err = c.checkContent(ctx, r)
 	}
 	if err != nil {
-		return c.report(r.BlockRef, err)
+		return c.report(r.Ref, err)
 	}
-	return c.yield(r.BlockRef, nil)
+	return c.yield(r.Ref, nil)
 }
 
 // checkIndex verifies that the root of a block leads to it.
@@ -122,7 +122,7 @@ func (c *check) checkIndex(r *record) error {
 
 // checkContent verifies the frames of a block, and what is recorded of it.
 func (c *check) checkContent(ctx context.Context, r *record) (err error) {
-	if c.frames, err = c.store.AppendFrames(ctx, r.BlockRef, c.frames[:0]); err != nil {
+	if c.frames, err = c.store.AppendFrames(ctx, r.Ref, c.frames[:0]); err != nil {
 		return err
 	}
 	if err := c.checkBlock(r); err != nil {
@@ -167,11 +167,11 @@ func (c *check) index(ctx context.Context) bool {
 		found, all, err = c.store.roots(roots[:0], next)
 		switch {
 		case ctx.Err() != nil:
-			return c.report(beacon.BlockRef{}, ctx.Err())
+			return c.report(beacon.Ref{}, ctx.Err())
 		case err != nil && len(c.reported) > 0:
 			return true // What cannot be read has been reported along with its blocks.
 		case err != nil:
-			return c.report(beacon.BlockRef{}, &CorruptError{Err: fmt.Errorf("index of the roots: %w", err)})
+			return c.report(beacon.Ref{}, &CorruptError{Err: fmt.Errorf("index of the roots: %w", err)})
 		}
 		for _, root := range found {
 			slot, ok, err := c.store.lookUp(root)
@@ -181,7 +181,7 @@ func (c *check) index(ctx context.Context) bool {
 			if _, _, err = c.store.blockByRoot(root); err == nil {
 				continue
 			}
-			if !c.report(beacon.BlockRef{Slot: slot, Root: root}, err) {
+			if !c.report(beacon.Ref{Slot: slot, Root: root}, err) {
 				return false
 			}
 		}
@@ -193,11 +193,11 @@ func (c *check) index(ctx context.Context) bool {
 }
 
 // report yields an error. It reports false if this was the last pair.
-func (c *check) report(ref beacon.BlockRef, err error) bool {
+func (c *check) report(ref beacon.Ref, err error) bool {
 	err = c.store.readError(c.view, err)
 	corrupt, ok := errors.AsType[*CorruptError](err)
 	if !ok {
-		c.yield(beacon.BlockRef{}, err)
+		c.yield(beacon.Ref{}, err)
 		return false
 	}
 	c.reported[corrupt.Slot] = true

@@ -20,21 +20,21 @@ type forgettingChain struct {
 	forgot atomic.Bool
 }
 
-func (c *forgettingChain) BlocksByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.BlockRef, error] {
+func (c *forgettingChain) BlocksByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.Ref, error] {
 	if c.forgot.Load() {
 		return nothing
 	}
 	return c.memoryChain.BlocksByRange(ctx, start, count)
 }
 
-func (c *forgettingChain) BlocksByRoot(ctx context.Context, roots []ssz.Root) iter.Seq2[beacon.BlockRef, error] {
+func (c *forgettingChain) BlocksByRoot(ctx context.Context, roots []ssz.Root) iter.Seq2[beacon.Ref, error] {
 	if c.forgot.Load() {
 		return nothing
 	}
 	return c.memoryChain.BlocksByRoot(ctx, roots)
 }
 
-func (c *forgettingChain) AppendFrames(ctx context.Context, ref beacon.BlockRef, dst []byte) ([]byte, error) {
+func (c *forgettingChain) AppendFrames(ctx context.Context, ref beacon.Ref, dst []byte) ([]byte, error) {
 	if c.forgot.Swap(true) {
 		return dst, errors.New("not held any more")
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 
+	"github.com/seed-2dd5877b/reqresp/internal/race"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon/beacontest"
 	"github.com/seed-2dd5877b/reqresp/ssz"
@@ -144,7 +145,7 @@ func rangeOfLargeBlocks() []byte { return payload(uints(uint64(headSlot), blocks
 // A block costs the server at most 4 allocations and 1 KiB, the share of its
 // request's included.
 func TestServingABlockTakesLittleMemory(t *testing.T) {
-	if raceEnabled {
+	if race.Enabled {
 		t.Skip("pools keep nothing under the race detector")
 	}
 	h, request := newQuietServer(t), rangeOfLargeBlocks()
@@ -172,11 +173,11 @@ type repeatingColumns struct {
 
 func (c repeatingColumns) DataColumnSidecarsByRange(
 	_ context.Context, start ssz.Slot, count uint64, columns []uint64,
-) iter.Seq2[beacon.SidecarRef, error] {
-	return func(yield func(beacon.SidecarRef, error) bool) {
+) iter.Seq2[beacon.Ref, error] {
+	return func(yield func(beacon.Ref, error) bool) {
 		for slot := start; uint64(slot-start) < count; slot++ {
 			for _, column := range columns {
-				ref := beacon.SidecarRef{Slot: slot, BlockRoot: ssz.Root{byte(slot)}, Index: column}
+				ref := beacon.Ref{Kind: beacon.KindDataColumnSidecar, Slot: slot, Root: ssz.Root{byte(slot)}, Index: column}
 				ref.Size, ref.FramesSize = len(c.sidecar.SSZ), len(c.sidecar.Frames)
 				if !yield(ref, nil) {
 					return
@@ -186,13 +187,15 @@ func (c repeatingColumns) DataColumnSidecarsByRange(
 	}
 }
 
-func (c repeatingColumns) AppendDataColumnSidecarFrames(_ context.Context, _ beacon.SidecarRef, dst []byte) ([]byte, error) {
+func (c repeatingColumns) Sources() beacon.Sources { return beacontest.SourcesOf(c) }
+
+func (c repeatingColumns) AppendFrames(_ context.Context, _ beacon.Ref, dst []byte) ([]byte, error) {
 	return append(dst, c.sidecar.Frames...), nil
 }
 
 // Sidecars come by the hundred, so that each may cost next to nothing.
 func TestServingASidecarTakesNoMemory(t *testing.T) {
-	if raceEnabled {
+	if race.Enabled {
 		t.Skip("pools keep nothing under the race detector")
 	}
 	h, columns := newQuietHost(), []uint64{0, 1, 2, 3, 4, 5, 6, 7}
@@ -227,7 +230,7 @@ func BenchmarkServeBlocks(b *testing.B) {
 // BenchmarkReceiveBlock splits what a block costs a client.
 func BenchmarkReceiveBlock(b *testing.B) {
 	block := largeBlock()
-	spec := beacon.NewFamily(devNetwork()).BlocksByRange.Spec()
+	spec := row(beacon.NewFamily(devNetwork()), "beacon_blocks_by_range", 2).Spec()
 	signed := must(devNetwork().DecodeBlock(block.Fork, block.SSZ))
 	for _, part := range []struct {
 		name string
@@ -235,7 +238,7 @@ func BenchmarkReceiveBlock(b *testing.B) {
 	}{
 		{"read", func() {
 			r := bufio.NewReader(bytes.NewReader(chunk(block)))
-			must(0, spec.Codec.ReadResponse(r, idByRange, spec.Limits.MaxResponse, new(beacon.Block)))
+			must(0, spec.Codec().ReadResponse(r, idByRange, spec.Limits().MaxResponse, new(beacon.Block)))
 		}},
 		{"check", func() { must(0, devNetwork().CheckBlock(block.Fork, block.SSZ)) }},
 		{"check and decode", func() { must(devNetwork().DecodeBlock(block.Fork, block.SSZ)) }},

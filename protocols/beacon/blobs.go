@@ -2,11 +2,13 @@ package beacon
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
+	"fmt"
 	"iter"
-	"math/bits"
 
-	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+	"github.com/libp2p/go-libp2p/core/peer"
+
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
@@ -19,17 +21,19 @@ func (f *Family) blobProtocols() []*Protocol {
 			Name: "blob_sidecars_by_range", Version: 1,
 			Request: "BlobSidecarsByRangeRequest", Response: "BlobSidecar", Context: true,
 			First: ssz.Deneb, Last: ssz.Electra, linger: blobLinger,
-			maxItems: (*ssz.Config).ComputeMaxRequestBlobSidecars, cost: costOf(blobsByRangeCost), window: blobWindow,
-			has:     hasBlobs,
-			declare: stream(&f.BlobSidecarsByRange), serve: (*Server).blobSidecarsByRange,
+			maxItems: (*ssz.Config).ComputeMaxRequestBlobSidecars, window: blobWindow,
+			asked: askedBy(blobsAsked(f.network)),
+			kind:  KindBlobSidecar, has: hasBlobs,
+			declare: streamOf(&f.blobSidecarsByRange), serve: objects(blobsByRange),
 		},
 		{
 			Name: "blob_sidecars_by_root", Version: 1,
 			Request: "BlobSidecarsByRootRequest", Response: "BlobSidecar", Context: true,
 			First: ssz.Deneb, Last: ssz.Electra, linger: blobLinger,
-			maxItems: (*ssz.Config).ComputeMaxRequestBlobSidecars, cost: costOf(blobsByRootCost), window: blobWindow,
-			gone:    leftOut,
-			declare: stream(&f.BlobSidecarsByRoot), serve: (*Server).blobSidecarsByRoot,
+			maxItems: (*ssz.Config).ComputeMaxRequestBlobSidecars, window: blobWindow,
+			asked: askedBy(func(req *ssz.BlobSidecarsByRootRequest) uint64 { return uint64(len(*req)) }),
+			kind:  KindBlobSidecar, gone: leftOut,
+			declare: streamOf(&f.blobSidecarsByRoot), serve: objects(blobsByRoot),
 		},
 	}
 }
@@ -41,90 +45,33 @@ func blobWindow(n *ssz.Network, now ssz.Slot) ssz.Slot {
 	return since(n, now, c.MinEpochsForBlobSidecarsRequests, c.Forks[ssz.Deneb].Epoch)
 }
 
-// blobsByRangeCost counts the most blobs that blocks of the range's last fork have, of those forks whose
+// blobsAsked counts the most blobs that blocks of the range's last fork have, of those forks whose
 // blobs have sidecars.
-func blobsByRangeCost(p *Protocol, req *ssz.BlobSidecarsByRangeRequest) uint64 {
-	perBlock := p.cfg.MaxBlobsPerBlock
-	if last := saturatingAdd(uint64(req.StartSlot), max(req.Count, 1)-1); p.network.ForkAt(p.network.EpochOf(ssz.Slot(last))) >= ssz.Electra {
-		perBlock = max(perBlock, p.cfg.MaxBlobsPerBlockElectra)
-	}
-	return saturating(req.Count, perBlock)
-}
-
-func blobsByRootCost(_ *Protocol, req *ssz.BlobSidecarsByRootRequest) uint64 {
-	return uint64(len(*req))
-}
-
-func saturatingAdd(a, b uint64) uint64 {
-	if sum, carry := bits.Add64(a, b, 0); carry == 0 {
-		return sum
-	}
-	return 1<<64 - 1
-}
-
-// saturating multiplies.
-func saturating(a, b uint64) uint64 {
-	if hi, lo := bits.Mul64(a, b); hi == 0 {
-		return lo
-	}
-	return 1<<64 - 1
-}
-
-// A BlobSource is a [Chain] that holds blob sidecars too, those of blocks from Deneb to Electra. What
-// [Chain] says of concurrency and errors goes for it as well.
-type BlobSource interface {
-	// BlobSidecarsByRange yields the sidecars of the canonical chain's blocks with slots from start to
-	// start+count-1, which does not overflow, by ascending slot and index. Blocks without blobs yield nothing;
-	// the server ends the answer with ResourceUnavailable before a block that sidecars are missing of. A range
-	// that begins before what is held yields ErrUnavailable. Of count and of how much is consumed the same goes
-	// as for [Chain].BlocksByRange: a server stops after the sidecars of MAX_REQUEST_BLOCKS_DENEB blocks.
-	BlobSidecarsByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[SidecarRef, error]
-
-	// BlobSidecarsByRoot yields those of the sidecars asked for that it holds, in the order of ids. No
-	// more are asked for than compute_max_request_blob_sidecars() allows; an index may be any number.
-	BlobSidecarsByRoot(ctx context.Context, ids []ssz.BlobIdentifier) iter.Seq2[SidecarRef, error]
-
-	// AppendBlobSidecarFrames appends a BlobSidecar's SSZ encoding to dst as snappy frames, in the
-	// manner of [Chain].AppendFrames.
-	AppendBlobSidecarFrames(ctx context.Context, ref SidecarRef, dst []byte) ([]byte, error)
-}
-
-func (s *Server) blobSidecarsByRange(p *Protocol) reqresp.HandlerFunc {
-	source, ok := s.chain.(BlobSource)
-	return func(ctx context.Context, in *reqresp.Inbound) error {
-		var req ssz.BlobSidecarsByRangeRequest
-		if err := in.Receive(ctx, &req); err != nil {
-			return err
+func blobsAsked(n *ssz.Network) func(*ssz.BlobSidecarsByRangeRequest) uint64 {
+	cfg := n.Config()
+	return func(req *ssz.BlobSidecarsByRangeRequest) uint64 {
+		last := saturatingAdd(uint64(req.StartSlot), max(req.Count, 1)-1)
+		perBlock := cfg.MaxBlobsPerBlock
+		if n.ForkAt(n.EpochOf(ssz.Slot(last))) >= ssz.Electra {
+			perBlock = max(perBlock, cfg.MaxBlobsPerBlockElectra)
 		}
-		start, count, err := slotsAsked(p, req.StartSlot, req.Count)
-		if err != nil || count == 0 {
-			return err
-		}
-		if !ok {
-			return s.noneHeld(ctx, in, p, start, count)
-		}
-		h := holding[SidecarRef]{
-			server: s, in: in, p: p, start: start, count: count, most: p.cfg.MaxRequestBlocksDeneb, lacks: lacksBlobs,
-		}
-		h.ask = func(start ssz.Slot, count uint64) iter.Seq2[SidecarRef, error] {
-			return source.BlobSidecarsByRange(ctx, start, count)
-		}
-		return send(ctx, s, p, in, h.refs(ctx), source.AppendBlobSidecarFrames)
+		return saturating(req.Count, perBlock)
 	}
 }
 
-func (s *Server) blobSidecarsByRoot(p *Protocol) reqresp.HandlerFunc {
-	source, ok := s.chain.(BlobSource)
-	return func(ctx context.Context, in *reqresp.Inbound) error {
-		var req ssz.BlobSidecarsByRootRequest
-		if err := in.Receive(ctx, &req); err != nil {
-			return err
-		}
-		if err := checkAsked("sidecars", uint64(len(req)), s.maxItems(p)); err != nil || !ok {
-			return err
-		}
-		return send(ctx, s, p, in, source.BlobSidecarsByRoot(ctx, req), source.AppendBlobSidecarFrames)
+func blobsByRange(ctx context.Context, q *query, req *ssz.BlobSidecarsByRangeRequest) (iter.Seq2[Ref, error], error) {
+	h := holding{lacks: lacksBlobs, most: q.p.cfg.MaxRequestBlocksDeneb}
+	if source := q.sources.Blobs; source != nil {
+		h.ask = source.BlobSidecarsByRange
 	}
+	return q.byRange(ctx, req.StartSlot, req.Count, h)
+}
+
+func blobsByRoot(ctx context.Context, q *query, req *ssz.BlobSidecarsByRootRequest) (iter.Seq2[Ref, error], error) {
+	if err := q.checkAsked(req); err != nil || q.sources.Blobs == nil {
+		return nil, err
+	}
+	return q.sources.Blobs.BlobSidecarsByRoot(ctx, *req), nil
 }
 
 // A BlobSidecar is a blob of a block of Deneb or Electra, with its proofs.
@@ -143,7 +90,7 @@ type BlobSidecar struct {
 // commitment and proof.
 const blobHeaderAt = 8 + 131072 + 48 + 48
 
-func (b *BlobSidecar) take(t *ssz.Type, c Chunk) (ssz.Slot, error) {
+func (b *BlobSidecar) decode(t *ssz.Type, c Chunk) (ssz.Slot, error) {
 	if err := checked(t, c); err != nil {
 		return 0, err
 	}
@@ -155,4 +102,87 @@ func (b *BlobSidecar) take(t *ssz.Type, c Chunk) (ssz.Slot, error) {
 	return slot, nil
 }
 
-func (b *BlobSidecar) give() Chunk { return b.Chunk }
+// checkInclusion is verify_blob_sidecar_inclusion_proof of the specs.
+func (b *BlobSidecar) checkInclusion() error {
+	const commitmentAt = 8 + 131072
+	if b.Index >= maxCommitments {
+		return fmt.Errorf("%w: blob %d of slot %d", ErrUnexpectedIndex, b.Index, b.Slot)
+	}
+	var padded [64]byte
+	copy(padded[:], b.SSZ[commitmentAt:commitmentAt+commitmentSize])
+	header := b.SSZ[blobHeaderAt:]
+	branch := header[signedHeaderSize:][:commitmentDepth*32]
+	// Below the list's root its length is on the right.
+	index := commitmentsIndex*2*maxCommitments + b.Index
+	if rootOfBranch(sha256.Sum256(padded[:]), branch, index) != [32]byte(header[bodyRootAt:]) {
+		return fmt.Errorf("%w: blob %d of slot %d", ErrNotIncluded, b.Index, b.Slot)
+	}
+	return nil
+}
+
+// BlobSidecarsByRange asks a peer for the blob sidecars of the blocks of slots start to start+count-1.
+// It yields them as they arrive, each checked: well-formed, of its digest, in the range, by ascending
+// slot and index, with no blob of a block left out before it and of one block in each slot, its
+// commitment included in the block of its header. The KZG proof and the signature are the caller's to
+// verify, before it asks for the next as the specs have it: no library for that is needed here.
+// It is otherwise as BlocksByRange.
+func (c *Client) BlobSidecarsByRange(
+	ctx context.Context, to peer.ID, start ssz.Slot, count uint64,
+) iter.Seq2[*BlobSidecar, error] {
+	span := newSpan(start, count, func(start ssz.Slot, count uint64) any {
+		return &ssz.BlobSidecarsByRangeRequest{StartSlot: start, Count: count}
+	})
+	span.redo, span.each = true, c.mostBlobs(start, count)
+	order := sidecarOrder{span: &span}
+	next := uint64(0)
+	check := func(b *BlobSidecar) error {
+		if order.seen(b.Slot, b.BlockRoot, b.Index) {
+			return errSeen
+		}
+		if !order.any || b.Slot != order.slot {
+			next = 0
+		}
+		if err := order.check(b.Slot, b.BlockRoot, b.Index); err != nil {
+			return err
+		}
+		if b.Index != next {
+			return fmt.Errorf("%w: blob %d in place of %d in slot %d", ErrIndexOrder, b.Index, next, b.Slot)
+		}
+		next++
+		if err := c.checkBlobIndex(b); err != nil {
+			return err
+		}
+		return b.checkInclusion()
+	}
+	return stream(ctx, c, to, &span, check, c.family.blobSidecarsByRange.Spec())
+}
+
+// BlobSidecarsByRoot asks a peer for blob sidecars by block root and index and yields those it has, in
+// the order in which it sends them, each checked: well-formed, of its digest, one of those asked for,
+// its commitment included in the block of its header. It is otherwise as BlobSidecarsByRange.
+func (c *Client) BlobSidecarsByRoot(
+	ctx context.Context, to peer.ID, ids []ssz.BlobIdentifier,
+) iter.Seq2[*BlobSidecar, error] {
+	wanted := newWanted(ids, func(ids []ssz.BlobIdentifier) any { return new(ssz.BlobSidecarsByRootRequest(ids)) })
+	check := func(b *BlobSidecar) error {
+		if err := checkSidecar(wanted, b.Slot, b.BlockRoot, b.Index); err != nil {
+			return err
+		}
+		return b.checkInclusion()
+	}
+	return stream(ctx, c, to, wanted, check, c.family.blobSidecarsByRoot.Spec())
+}
+
+func (c *Client) checkBlobIndex(b *BlobSidecar) error {
+	n := c.family.network
+	if most := n.BlobParametersAt(n.EpochOf(b.Slot)).MaxBlobsPerBlock; b.Index >= most {
+		return fmt.Errorf("%w: blob %d of slot %d, blocks have at most %d", ErrUnexpectedIndex, b.Index, b.Slot, most)
+	}
+	return nil
+}
+
+// mostBlobs returns the most blobs of a block in a range of slots, by the last of them: the number only grew.
+func (c *Client) mostBlobs(start ssz.Slot, count uint64) uint64 {
+	n := c.family.network
+	return n.BlobParametersAt(n.EpochOf(start + ssz.Slot(count))).MaxBlobsPerBlock
+}

@@ -2,9 +2,12 @@ package beacon
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"math"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+	"github.com/seed-2dd5877b/reqresp/snappy"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
@@ -12,9 +15,9 @@ import (
 // envelopes that belong to them.
 type blockSpan struct {
 	peeker
-	blocks []BlockRef
-	child  *BlockRef // the block after the last of blocks, if it is known
-	whole  bool      // blocks are all of the range
+	blocks []Ref
+	child  *Ref // the block after the last of blocks, if it is known
+	whole  bool // blocks are all of the range
 
 	peeked map[ssz.Root]ssz.BlobCommitments
 }
@@ -26,7 +29,7 @@ func (s *Server) spanOf(
 ) (*blockSpan, error) {
 	n := s.family.network
 	sp := &blockSpan{
-		peeker: peeker{network: n, chain: s.chain, in: in}, whole: true,
+		peeker: peeker{server: s, in: in}, whole: true,
 		peeked: make(map[ssz.Root]ssz.BlobCommitments),
 	}
 	last, reach := start+ssz.Slot(count-1), count
@@ -50,7 +53,7 @@ func (s *Server) spanOf(
 }
 
 // look returns what a block of the span says of its blobs.
-func (sp *blockSpan) look(ctx context.Context, ref BlockRef) (ssz.BlobCommitments, error) {
+func (sp *blockSpan) look(ctx context.Context, ref Ref) (ssz.BlobCommitments, error) {
 	if c, ok := sp.peeked[ref.Root]; ok {
 		return c, nil
 	}
@@ -83,7 +86,7 @@ func hasColumns(ctx context.Context, sp *blockSpan, i int) (bool, error) {
 
 // inGloas reports whether a block of a slot has its payload apart.
 func (sp *blockSpan) inGloas(slot ssz.Slot) bool {
-	return sp.network.ForkAt(sp.network.EpochOf(slot)) >= ssz.Gloas
+	return sp.server.family.network.ForkAt(sp.server.family.network.EpochOf(slot)) >= ssz.Gloas
 }
 
 // hasPayload is the owner of execution payload envelopes. A payload is the chain's if the next block builds on
@@ -108,8 +111,8 @@ func hasPayload(ctx context.Context, sp *blockSpan, i int) (bool, error) {
 }
 
 func (sp *blockSpan) mayBeRevealed(ctx context.Context, head ssz.Root) (bool, error) {
-	source, ok := sp.chain.(PayloadSource)
-	if !ok {
+	source := sp.server.sources.Payloads
+	if source == nil {
 		return true, nil
 	}
 	for _, err := range source.ExecutionPayloadEnvelopesByRoot(ctx, []ssz.Root{head}) {
@@ -126,4 +129,50 @@ func (sp *blockSpan) first(ctx context.Context, i int, has owner) (int, error) {
 		}
 	}
 	return i, nil
+}
+
+// PeekBlobCommitments returns what a block of a slot says of its blobs, from the frames of its SSZ encoding. It
+// decodes the few chunks of 64 KiB that it has to look into. Of SSZ, [ssz.Network.PeekBlobCommitments] does the
+// same. The error tells that the frames are no block of the slot's fork.
+func PeekBlobCommitments(n *ssz.Network, slot ssz.Slot, frames []byte) (ssz.BlobCommitments, error) {
+	r, err := snappy.NewReaderAt(frames)
+	if err != nil {
+		return ssz.BlobCommitments{}, fmt.Errorf("beacon: block of slot %d: %w", slot, err)
+	}
+	c, err := n.PeekBlobCommitments(n.ForkAt(n.EpochOf(slot)), r, r.Size())
+	if err != nil {
+		return c, fmt.Errorf("beacon: block of slot %d: %w", slot, err)
+	}
+	return c, nil
+}
+
+// A peeker looks into blocks of a chain, one after another.
+type peeker struct {
+	server *Server
+	in     *reqresp.Inbound // is charged for what is read; nil if that is for no request
+	frames []byte
+}
+
+func (p *peeker) peek(ctx context.Context, ref Ref) (c ssz.BlobCommitments, err error) {
+	n := p.server.family.network
+	if n.ForkAt(n.EpochOf(ref.Slot)) < ssz.Deneb {
+		return c, nil
+	}
+	if commitments := p.server.sources.BlobCommitments; commitments != nil {
+		if c, err = commitments(ctx, ref); !errors.Is(err, ErrUnavailable) {
+			return c, err
+		}
+	}
+	read := func(dst []byte) (frames []byte, err error) {
+		if frames, err = p.server.chain.AppendFrames(ctx, ref, dst); err == nil {
+			c, err = PeekBlobCommitments(n, ref.Slot, frames)
+		}
+		return frames, err
+	}
+	if p.in != nil {
+		err = p.in.Fetch(ctx, uint64(ref.FramesSize), read)
+	} else {
+		p.frames, err = read(p.frames[:0])
+	}
+	return c, err
 }

@@ -48,9 +48,9 @@ type Client struct {
 type ClientOptions struct {
 	// Pacer delays calls to what peers bear, in the items that deployed servers count; see
 	// package limits/outbound. Nil delays none.
-	Pacer reqresp.CallPacer
+	Pacer reqresp.CallLimiter
 	// Trace is told how calls go on. Nil tells nobody.
-	Trace *reqresp.ClientTrace
+	Trace *reqresp.Trace
 }
 
 // NewClient returns a client of h's peers on the family's network, for a host on which something else answers peers;
@@ -60,8 +60,9 @@ func NewClient(h reqresp.Host, family *Family, opts *ClientOptions) *Client {
 	if opts != nil {
 		o = *opts
 	}
-	engine := reqresp.NewClient(h, &reqresp.ClientOptions{MaxConcurrentPerPeer: maxConcurrentRequests, Pacer: o.Pacer, Trace: o.Trace})
-	return &Client{engine: engine, family: family}
+	return &Client{family: family, engine: reqresp.NewClient(h, &reqresp.ClientOptions{
+		MaxCallsPerPeer: maxConcurrentRequests, Limiter: o.Pacer, Trace: o.Trace,
+	})}
 }
 
 // versions calls a peer by the first of several versions that it supports. A peer that has been downgraded
@@ -78,7 +79,8 @@ func versions[T any](call func() (T, error)) (T, error) {
 // the request is sent. A peer that says so after a part of its answer means something else.
 func isRefusedLate(err error) bool {
 	f, ok := errors.AsType[*reqresp.Failure](err)
-	return ok && (f.Phase == reqresp.PhaseRequest || f.Phase == reqresp.PhaseFirstByte) && errors.Is(err, reqresp.ErrUnsupported)
+	return ok && errors.Is(err, reqresp.ErrUnsupported) &&
+		(f.Phase == reqresp.PhaseRequest || f.Phase == reqresp.PhaseFirstByte)
 }
 
 // Status tells a peer our status and returns the peer's, by status/2 or, where
@@ -89,7 +91,7 @@ func (c *Client) Status(ctx context.Context, to peer.ID, ours Status) (Status, e
 }
 
 func (c *Client) status(ctx context.Context, to peer.ID, ours Status) (Status, error) {
-	v2, v1 := c.family.StatusV2, c.family.StatusV1
+	v2, v1 := c.family.statusV2, c.family.statusV1
 	out, err := c.engine.Open(ctx, to, v2.Spec(), v1.Spec())
 	if err != nil {
 		return Status{}, err
@@ -113,7 +115,7 @@ func (c *Client) status(ctx context.Context, to peer.ID, ours Status) (Status, e
 // answer, so the error is of little interest. The connection stays open.
 func (c *Client) Goodbye(ctx context.Context, to peer.ID, reason GoodbyeReason) error {
 	req := ssz.Goodbye(reason)
-	_, err := c.family.Goodbye.Call(ctx, c.engine, to, &req)
+	_, err := c.family.goodbye.Call(ctx, c.engine, to, &req)
 	return err
 }
 
@@ -121,7 +123,7 @@ func (c *Client) Goodbye(ctx context.Context, to peer.ID, reason GoodbyeReason) 
 // peer's.
 func (c *Client) Ping(ctx context.Context, to peer.ID, seq uint64) (uint64, error) {
 	req := ssz.Ping(seq)
-	resp, err := c.family.Ping.Call(ctx, c.engine, to, &req)
+	resp, err := c.family.ping.Call(ctx, c.engine, to, &req)
 	if err != nil {
 		return 0, err
 	}
@@ -135,7 +137,7 @@ func (c *Client) MetaData(ctx context.Context, to peer.ID) (*ssz.MetaDataV3, err
 }
 
 func (c *Client) metaData(ctx context.Context, to peer.ID) (*ssz.MetaDataV3, error) {
-	v3, v2, v1 := c.family.MetaDataV3, c.family.MetaDataV2, c.family.MetaDataV1
+	v3, v2, v1 := c.family.metaDataV3, c.family.metaDataV2, c.family.metaDataV1
 	out, err := c.engine.Open(ctx, to, v3.Spec(), v2.Spec(), v1.Spec())
 	if err != nil {
 		return nil, err
@@ -143,15 +145,15 @@ func (c *Client) metaData(ctx context.Context, to peer.ID) (*ssz.MetaDataV3, err
 	defer out.Close()
 	switch out.Spec() {
 	case v3.Spec():
-		return v3.Exchange(out, &Empty{})
+		return v3.Exchange(out, &struct{}{})
 	case v2.Spec():
-		md, err := v2.Exchange(out, &Empty{})
+		md, err := v2.Exchange(out, &struct{}{})
 		if err != nil {
 			return nil, err
 		}
 		return &ssz.MetaDataV3{SeqNumber: md.SeqNumber, Attnets: md.Attnets, Syncnets: md.Syncnets}, nil
 	}
-	md, err := v1.Exchange(out, &Empty{})
+	md, err := v1.Exchange(out, &struct{}{})
 	if err != nil {
 		return nil, err
 	}

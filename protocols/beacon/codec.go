@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/protocol"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
@@ -19,57 +18,58 @@ const resultSuccess = 0
 // maxErrorMessage is the limit of ErrorMessage, List[byte, 256].
 const maxErrorMessage = 256
 
-// hooks are what the protocols of a family share.
-type hooks struct {
-	// payloads is told of every message that was read or laid out, unless nil.
-	payloads func(Payload)
-}
-
 // codec is the ssz_snappy encoding strategy of the specs for one protocol: a request is the SSZ
 // length as a varint and snappy frames; a response chunk is the same behind a
 // result byte and, where the protocol says so, four context bytes.
-type codec struct {
-	protocol *Protocol
-	hooks    *hooks
-}
+type codec struct{ protocol *Protocol }
 
 var (
 	_ reqresp.ErrorCodec   = (*codec)(nil)
 	_ reqresp.TrailerCodec = (*codec)(nil)
+	_ reqresp.SizeCodec    = (*codec)(nil)
 )
 
 // Name implements reqresp.Codec.
 func (c *codec) Name() string { return "ssz_snappy" }
 
 // AppendRequest implements reqresp.Codec.
-func (c *codec) AppendRequest(dst []byte, id protocol.ID, req any) ([]byte, error) {
+func (c *codec) AppendRequest(dst []byte, _ protocol.ID, req any) ([]byte, error) {
 	if bounded, ok := req.(*boundedRequest); ok {
 		req = bounded.request
 	}
 	switch req := req.(type) {
-	case *Empty:
+	case *struct{}:
 		return dst, nil
 	case marshaler:
-		dst, n, err := appendMessage(dst, req)
-		c.hooks.tell(id, network.DirOutbound, false, n)
-		return dst, err
+		return appendMessage(dst, req)
 	default:
 		return nil, fmt.Errorf("beacon: %T is no request", req)
 	}
 }
 
 // ReadRequest implements reqresp.Codec.
-func (c *codec) ReadRequest(r reqresp.Reader, id protocol.ID, limit int, req any) error {
+func (c *codec) ReadRequest(r reqresp.Reader, _ protocol.ID, limit int, req any) error {
 	switch req := req.(type) {
-	case *Empty:
+	case *struct{}:
 		return nil
 	case unmarshaler:
-		n, err := readMessage(r, limit, c.protocol.request, req)
-		c.hooks.tell(id, network.DirInbound, false, n)
-		return invalid(err)
+		return invalid(readMessage(r, limit, c.protocol.request, req))
 	default:
 		return fmt.Errorf("beacon: %T is no request", req)
 	}
+}
+
+// Size implements reqresp.SizeCodec.
+func (c *codec) Size(msg any) int {
+	switch msg := msg.(type) {
+	case *boundedRequest:
+		return c.Size(msg.request)
+	case object:
+		return len(msg.chunk().SSZ)
+	case interface{ SizeSSZ() int }:
+		return msg.SizeSSZ()
+	}
+	return 0
 }
 
 // Trailer implements reqresp.TrailerCodec: some encoders let a stream identifier follow a list without elements.
@@ -84,34 +84,30 @@ func (c *codec) Trailer(_ protocol.ID, req any) []byte {
 
 // AppendResponse implements reqresp.Codec. A server that has a source appends its objects itself,
 // see chunkWriter.
-func (c *codec) AppendResponse(dst []byte, id protocol.ID, resp any) ([]byte, error) {
+func (c *codec) AppendResponse(dst []byte, _ protocol.ID, resp any) ([]byte, error) {
 	switch resp := resp.(type) {
 	case object:
-		dst, n := c.appendObject(append(dst, resultSuccess), resp.give())
-		c.hooks.tell(id, network.DirInbound, true, n)
-		return dst, nil
+		return c.appendObject(append(dst, resultSuccess), resp.chunk()), nil
 	case ssz.Message:
-		dst, n, err := appendMessage(append(dst, resultSuccess), resp)
-		c.hooks.tell(id, network.DirInbound, true, n)
-		return dst, err
+		return appendMessage(append(dst, resultSuccess), resp)
 	default:
 		return nil, fmt.Errorf("beacon: %T is no response", resp)
 	}
 }
 
-func (c *codec) appendObject(dst []byte, chunk Chunk) ([]byte, int) {
+func (c *codec) appendObject(dst []byte, chunk Chunk) []byte {
 	if c.protocol.Context {
 		dst = append(dst, chunk.Digest[:]...)
 	}
 	dst = snappy.AppendHeader(dst, len(chunk.SSZ))
 	if chunk.Frames == nil {
-		return snappy.AppendFrames(dst, chunk.SSZ), len(chunk.SSZ)
+		return snappy.AppendFrames(dst, chunk.SSZ)
 	}
-	return append(dst, chunk.Frames...), len(chunk.SSZ)
+	return append(dst, chunk.Frames...)
 }
 
 // ReadResponse implements reqresp.Codec.
-func (c *codec) ReadResponse(r reqresp.Reader, id protocol.ID, limit int, resp any) error {
+func (c *codec) ReadResponse(r reqresp.Reader, _ protocol.ID, limit int, resp any) error {
 	result, err := r.ReadByte()
 	if err != nil {
 		return err // io.EOF here is the response's clean end
@@ -119,16 +115,14 @@ func (c *codec) ReadResponse(r reqresp.Reader, id protocol.ID, limit int, resp a
 	if result != resultSuccess {
 		return noEOF(readError(r, reqresp.Code(result)))
 	}
-	var n int
 	switch resp := resp.(type) {
 	case object:
-		n, err = c.readObject(r, limit, resp)
+		err = c.readObject(r, limit, resp)
 	case ssz.Message:
-		n, err = readMessage(r, limit, resp.Shape(), resp)
+		err = readMessage(r, limit, resp.Shape(), resp)
 	default:
 		return fmt.Errorf("beacon: %T is no response", resp)
 	}
-	c.hooks.tell(id, network.DirOutbound, true, n)
 	return noEOF(err)
 }
 
@@ -162,32 +156,32 @@ func readError(r reqresp.Reader, code reqresp.Code) error {
 	return &reqresp.Error{Code: code, Message: string(text), Remote: true}
 }
 
-// readObject reads what follows the result byte of an object's chunk, and returns the length of its
-// SSZ.
-func (c *codec) readObject(r reqresp.Reader, limit int, into object) (int, error) {
+// readObject reads what follows the result byte of an object's chunk.
+func (c *codec) readObject(r reqresp.Reader, limit int, into object) error {
 	chunk, err := c.readContext(r)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	t := c.protocol.ResponseType(chunk.Fork)
 	if t == nil {
-		return 0, fmt.Errorf("%w: %v, of %v, which has no %s", ErrUnknownDigest, chunk.Digest, chunk.Fork, c.protocol.Response)
+		return fmt.Errorf("%w: %v, of %v, which has no %s",
+			ErrUnknownDigest, chunk.Digest, chunk.Fork, c.protocol.Response)
 	}
 	least, most := c.protocol.SizeBounds(chunk.Fork)
 	n, err := snappy.ReadHeader(r, snappy.Bounds{Min: least, Max: min(most, limit)})
 	if err != nil {
-		return 0, err
+		return err
 	}
 	var payload snappy.Payload
 	if err := snappy.ReadPayload(r, n, &payload); err != nil {
-		return 0, err
+		return err
 	}
 	chunk.SSZ, chunk.Frames = payload.SSZ, payload.Frames
-	slot, err := into.take(t, chunk)
+	slot, err := into.decode(t, chunk)
 	if err != nil {
-		return n, err
+		return err
 	}
-	return n, c.checkSlot(chunk, slot)
+	return c.checkSlot(chunk, slot)
 }
 
 // readContext reads the context bytes, which tell the fork. Where there are none, the protocol does.
@@ -211,7 +205,8 @@ func (c *codec) readContext(r reqresp.Reader) (Chunk, error) {
 func (c *codec) checkSlot(chunk Chunk, slot ssz.Slot) error {
 	n := c.protocol.network
 	if want := n.PeriodAt(n.EpochOf(slot)); chunk.Digest != want.Digest || chunk.Fork != want.Fork {
-		return fmt.Errorf("%w: %v, %v, at slot %d, want %v, %v", ErrWrongDigest, chunk.Digest, chunk.Fork, slot, want.Digest, want.Fork)
+		return fmt.Errorf("%w: %v, %v, at slot %d, want %v, %v",
+			ErrWrongDigest, chunk.Digest, chunk.Fork, slot, want.Digest, want.Fork)
 	}
 	return nil
 }
@@ -231,4 +226,43 @@ func invalid(err error) error {
 		return nil
 	}
 	return reqresp.Errorf(reqresp.CodeInvalidRequest, "%w", noEOF(err))
+}
+
+// What the codec needs of a message. All those of ssz have it.
+type (
+	marshaler interface {
+		MarshalSSZTo(dst []byte) ([]byte, error)
+	}
+	unmarshaler interface {
+		UnmarshalSSZ(b []byte) error
+	}
+)
+
+// appendMessage appends the length and the frames of a message.
+// Messages are small and few, so the detour over a slice of their own is good enough.
+func appendMessage(dst []byte, msg marshaler) ([]byte, error) {
+	b, err := msg.MarshalSSZTo(nil)
+	if err != nil {
+		return nil, err
+	}
+	dst = snappy.AppendHeader(dst, len(b))
+	return snappy.AppendFrames(dst, b), nil
+}
+
+// readMessage reads the length and the frames of a message and decodes it, once its
+// bytes were held against the shape: fastssz alone would believe them.
+func readMessage(r reqresp.Reader, limit int, shape *ssz.Shape, msg unmarshaler) error {
+	least, most := shape.Bounds()
+	n, err := snappy.ReadHeader(r, snappy.Bounds{Min: least, Max: min(most, limit)})
+	if err != nil {
+		return noEOF(err)
+	}
+	b, err := snappy.AppendPayload(nil, r, n)
+	if err != nil {
+		return err
+	}
+	if err := shape.Check(b); err != nil {
+		return err
+	}
+	return msg.UnmarshalSSZ(b)
 }

@@ -3,8 +3,11 @@ package beacon
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"iter"
 	"slices"
+
+	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 	"github.com/seed-2dd5877b/reqresp/ssz"
@@ -17,17 +20,20 @@ func (f *Family) columnProtocols() []*Protocol {
 			Name: "data_column_sidecars_by_range", Version: 1,
 			Request: "DataColumnSidecarsByRangeRequest", Response: "DataColumnSidecar", Context: true,
 			First: ssz.Fulu, Last: newest,
-			maxItems: maxRequestColumns, cost: costOf(columnsByRangeCost), window: columnWindow,
-			has:     hasColumns,
-			declare: stream(&f.DataColumnSidecarsByRange), serve: (*Server).columnsByRange,
+			maxItems: maxRequestColumns, window: columnWindow,
+			asked: askedBy(func(req *ssz.DataColumnSidecarsByRangeRequest) uint64 {
+				return saturating(req.Count, uint64(len(req.Columns)))
+			}),
+			kind: KindDataColumnSidecar, has: hasColumns,
+			declare: streamOf(&f.dataColumnSidecarsByRange), serve: objects(columnsByRange),
 		},
 		{
 			Name: "data_column_sidecars_by_root", Version: 1,
 			Request: "DataColumnSidecarsByRootRequest", Response: "DataColumnSidecar", Context: true,
 			First: ssz.Fulu, Last: newest,
-			maxItems: maxRequestColumns, cost: costOf(columnsByRootCost), window: columnWindow,
-			gone:    leftOut,
-			declare: stream(&f.DataColumnSidecarsByRoot), serve: (*Server).columnsByRoot,
+			maxItems: maxRequestColumns, asked: askedBy(columnsAsked), window: columnWindow,
+			kind: KindDataColumnSidecar, gone: leftOut,
+			declare: streamOf(&f.dataColumnSidecarsByRoot), serve: objects(columnsByRoot),
 		},
 	}
 }
@@ -42,77 +48,31 @@ func columnWindow(n *ssz.Network, now ssz.Slot) ssz.Slot {
 	return since(n, now, c.MinEpochsForDataColumnSidecarsRequests, c.Forks[ssz.Fulu].Epoch)
 }
 
-func columnsByRangeCost(_ *Protocol, req *ssz.DataColumnSidecarsByRangeRequest) uint64 {
-	return saturating(req.Count, uint64(len(req.Columns)))
-}
-
-func columnsByRootCost(_ *Protocol, req *ssz.DataColumnSidecarsByRootRequest) (n uint64) {
+func columnsAsked(req *ssz.DataColumnSidecarsByRootRequest) (n uint64) {
 	for i := range *req {
 		n += uint64(len((*req)[i].Columns))
 	}
 	return n
 }
 
-// A ColumnSource is a [Chain] that holds data column sidecars too, those of blocks from Fulu on. What [Chain]
-// says of concurrency and errors goes for it as well. The custody is that of the host's node ID and of the
-// metadata's custody group count, see [CustodyColumns]. A host without a secp256k1 key has no node ID: then a
-// block is taken for complete if one of the columns asked for is held.
-type ColumnSource interface {
-	// DataColumnSidecarsByRange yields the sidecars of some columns, which ascend, of the canonical chain's
-	// blocks with slots from start to start+count-1, which does not overflow, by ascending slot and index. What
-	// is not held is left out; the server ends the answer with ResourceUnavailable before a block that columns
-	// of the node's custody are missing of. A range that begins before what is held yields ErrUnavailable. Of
-	// count and of how much is consumed the same goes as for [Chain].BlocksByRange: a server stops after the
-	// columns of MAX_REQUEST_BLOCKS_DENEB blocks.
-	DataColumnSidecarsByRange(ctx context.Context, start ssz.Slot, count uint64, columns []uint64) iter.Seq2[SidecarRef, error]
-
-	// DataColumnSidecarsByRoot yields those of the sidecars asked for that it holds, in the order of
-	// ids. No more are asked for than compute_max_request_data_column_sidecars() allows, of columns
-	// that there are; one may be asked for twice.
-	DataColumnSidecarsByRoot(ctx context.Context, ids []ssz.DataColumnsByRootIdentifier) iter.Seq2[SidecarRef, error]
-
-	// AppendDataColumnSidecarFrames appends a DataColumnSidecar's SSZ encoding to dst as snappy frames,
-	// in the manner of [Chain].AppendFrames.
-	AppendDataColumnSidecarFrames(ctx context.Context, ref SidecarRef, dst []byte) ([]byte, error)
-}
-
-func (s *Server) columnsByRange(p *Protocol) reqresp.HandlerFunc {
-	source, ok := s.chain.(ColumnSource)
-	return func(ctx context.Context, in *reqresp.Inbound) error {
-		var req ssz.DataColumnSidecarsByRangeRequest
-		if err := in.Receive(ctx, &req); err != nil {
-			return err
-		}
-		start, count, err := slotsAsked(p, req.StartSlot, req.Count)
-		if err != nil {
-			return err
-		}
-		columns, err := checkColumns(req.Columns)
-		if err != nil {
-			return err
-		}
-		if count == 0 || len(columns) == 0 {
-			return nil
-		}
-		ours, known := s.ofCustody(columns)
-		if !ok {
-			if len(ours) == 0 {
-				return nil
-			}
-			return s.noneHeld(ctx, in, p, start, count)
-		}
-		h := holding[SidecarRef]{
-			server: s, in: in, p: p, start: start, count: count, most: p.cfg.MaxRequestBlocksDeneb,
-			optional: len(ours) == 0,
-		}
-		h.ask = func(start ssz.Slot, count uint64) iter.Seq2[SidecarRef, error] {
+func columnsByRange(
+	ctx context.Context, q *query, req *ssz.DataColumnSidecarsByRangeRequest,
+) (iter.Seq2[Ref, error], error) {
+	columns, err := checkColumns(req.Columns)
+	if err != nil {
+		return nil, err
+	}
+	ours, known := q.ofCustody(columns)
+	h := holding{most: q.p.cfg.MaxRequestBlocksDeneb, optional: len(ours) == 0}
+	if known {
+		h.lacks = lacksColumns(ours)
+	}
+	if source := q.sources.Columns; source != nil {
+		h.ask = func(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[Ref, error] {
 			return source.DataColumnSidecarsByRange(ctx, start, count, columns)
 		}
-		if known {
-			h.lacks = lacksColumns(ours)
-		}
-		return send(ctx, s, p, in, h.refs(ctx), source.AppendDataColumnSidecarFrames)
 	}
+	return q.byRange(ctx, req.StartSlot, req.Count, h)
 }
 
 // ofCustody returns those of some columns that are of this node's custody. A host whose key is not secp256k1
@@ -129,23 +89,18 @@ func (s *Server) ofCustody(columns []uint64) (ours []uint64, known bool) {
 	}), true
 }
 
-func (s *Server) columnsByRoot(p *Protocol) reqresp.HandlerFunc {
-	source, ok := s.chain.(ColumnSource)
-	return func(ctx context.Context, in *reqresp.Inbound) error {
-		var req ssz.DataColumnSidecarsByRootRequest
-		if err := in.Receive(ctx, &req); err != nil {
-			return err
+func columnsByRoot(
+	ctx context.Context, q *query, req *ssz.DataColumnSidecarsByRootRequest,
+) (iter.Seq2[Ref, error], error) {
+	for i := range *req {
+		if _, err := checkColumns((*req)[i].Columns); err != nil {
+			return nil, err
 		}
-		for i := range req {
-			if _, err := checkColumns(req[i].Columns); err != nil {
-				return err
-			}
-		}
-		if err := checkAsked("sidecars", p.Asked(&req), s.maxItems(p)); err != nil || !ok {
-			return err
-		}
-		return send(ctx, s, p, in, source.DataColumnSidecarsByRoot(ctx, req), source.AppendDataColumnSidecarFrames)
 	}
+	if err := q.checkAsked(req); err != nil || q.sources.Columns == nil {
+		return nil, err
+	}
+	return q.sources.Columns.DataColumnSidecarsByRoot(ctx, *req), nil
 }
 
 // checkColumns checks columns asked for, and returns them in order and each once.
@@ -154,7 +109,8 @@ func checkColumns(columns []uint64) ([]uint64, error) {
 	slices.Sort(columns)
 	columns = slices.Compact(columns)
 	if n := len(columns); n > 0 && columns[n-1] >= numberOfColumns {
-		return nil, reqresp.Errorf(reqresp.CodeInvalidRequest, "column %d asked for, there are %d", columns[n-1], numberOfColumns)
+		return nil, reqresp.Errorf(reqresp.CodeInvalidRequest,
+			"column %d asked for, there are %d", columns[n-1], numberOfColumns)
 	}
 	return columns, nil
 }
@@ -178,7 +134,7 @@ const (
 	columnSlotAt   = 8 + 2*4
 )
 
-func (d *DataColumnSidecar) take(t *ssz.Type, c Chunk) (ssz.Slot, error) {
+func (d *DataColumnSidecar) decode(t *ssz.Type, c Chunk) (ssz.Slot, error) {
 	if err := checked(t, c); err != nil {
 		return 0, err
 	}
@@ -193,4 +149,166 @@ func (d *DataColumnSidecar) take(t *ssz.Type, c Chunk) (ssz.Slot, error) {
 	return d.Slot, err
 }
 
-func (d *DataColumnSidecar) give() Chunk { return d.Chunk }
+// checkForm is verify_data_column_sidecar of the specs as far as the sidecar itself goes, and then
+// verify_data_column_sidecar_inclusion_proof. From Gloas on a sidecar has no such proof.
+func (d *DataColumnSidecar) checkForm(n *ssz.Network) error {
+	column, commitments, proofs := d.parts()
+	cells := len(column) / cellSize
+	most := n.BlobParametersAt(n.EpochOf(d.Slot)).MaxBlobsPerBlock
+	switch {
+	case d.Index >= numberOfColumns:
+		return fmt.Errorf("%w: column %d of slot %d", ErrUnexpectedIndex, d.Index, d.Slot)
+	case cells == 0 || uint64(cells) > most:
+		return fmt.Errorf("%w: column of %d cells in slot %d, want 1 to %d", ErrMalformed, cells, d.Slot, most)
+	case len(proofs) != cells*commitmentSize:
+		return fmt.Errorf("%w: proofs of %d bytes for %d cells in slot %d", ErrMalformed, len(proofs), cells, d.Slot)
+	case d.Fork >= ssz.Gloas:
+		return nil
+	case len(commitments) != cells*commitmentSize:
+		return fmt.Errorf("%w: commitments of %d bytes for %d cells in slot %d",
+			ErrMalformed, len(commitments), cells, d.Slot)
+	}
+	return d.checkInclusion(commitments)
+}
+
+func (d *DataColumnSidecar) checkInclusion(commitments []byte) error {
+	leaf, err := commitmentsShape.Root(commitments)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	header := d.SSZ[columnHeaderAt:]
+	branch := header[signedHeaderSize:][:commitmentsDepth*32]
+	if rootOfBranch(leaf, branch, commitmentsIndex) != [32]byte(header[bodyRootAt:]) {
+		return fmt.Errorf("%w: column %d of slot %d", ErrNotIncluded, d.Index, d.Slot)
+	}
+	return nil
+}
+
+// parts returns the SSZ of the lists of a sidecar, which is well formed. From Gloas on there are no
+// commitments.
+func (d *DataColumnSidecar) parts() (column, commitments, proofs []byte) {
+	offset := func(i int) int { return int(binary.LittleEndian.Uint32(d.SSZ[8+4*i:])) }
+	if d.Fork >= ssz.Gloas {
+		return d.SSZ[offset(0):offset(1)], nil, d.SSZ[offset(1):]
+	}
+	return d.SSZ[offset(0):offset(1)], d.SSZ[offset(1):offset(2)], d.SSZ[offset(2):]
+}
+
+// cellSize is BYTES_PER_CELL.
+const cellSize = 2048
+
+// DataColumnSidecarsByRange asks a peer for some columns of the blocks of slots start to
+// start+count-1. It yields them as they arrive, each checked: well-formed, of its fork and digest, in
+// the range, of a column asked for, by ascending slot and index and of one block in each slot, with as
+// many proofs as cells. In Fulu there have to be as many commitments, included in the block of its
+// header; from Gloas on those are in the block alone. KZG proofs and signatures are the caller's to
+// verify, as with BlobSidecarsByRange. It is otherwise as BlocksByRange.
+func (c *Client) DataColumnSidecarsByRange(
+	ctx context.Context, to peer.ID, start ssz.Slot, count uint64, columns []uint64,
+) iter.Seq2[*DataColumnSidecar, error] {
+	plan := &columnSpan{span: newSpan(start, count, nil), columns: columns}
+	order := sidecarOrder{span: &plan.span}
+	check := func(d *DataColumnSidecar) error {
+		if !slices.Contains(plan.part, d.Index) {
+			return fmt.Errorf("%w: column %d of slot %d", ErrUnexpectedIndex, d.Index, d.Slot)
+		}
+		if err := order.check(d.Slot, d.BlockRoot, d.Index); err != nil {
+			return err
+		}
+		plan.index = d.Index
+		return d.checkForm(c.family.network)
+	}
+	return stream(ctx, c, to, plan, check, c.family.dataColumnSidecarsByRange.Spec())
+}
+
+// DataColumnSidecarsByRoot asks a peer for columns of blocks by their roots and yields those it has,
+// in the order in which it sends them, each checked: well-formed, of its fork and digest, one of those
+// asked for, and further as by range. It is otherwise as DataColumnSidecarsByRange.
+func (c *Client) DataColumnSidecarsByRoot(
+	ctx context.Context, to peer.ID, ids []ssz.DataColumnsByRootIdentifier,
+) iter.Seq2[*DataColumnSidecar, error] {
+	var columns []ssz.BlobIdentifier
+	for _, id := range ids {
+		for _, column := range id.Columns {
+			columns = append(columns, ssz.BlobIdentifier{BlockRoot: id.BlockRoot, Index: column})
+		}
+	}
+	wanted := newWanted(columns, columnsRequest)
+	wanted.all = new(ssz.DataColumnSidecarsByRootRequest(ids))
+	check := func(d *DataColumnSidecar) error {
+		if err := checkSidecar(wanted, d.Slot, d.BlockRoot, d.Index); err != nil {
+			return err
+		}
+		return d.checkForm(c.family.network)
+	}
+	return stream(ctx, c, to, wanted, check, c.family.dataColumnSidecarsByRoot.Spec())
+}
+
+// columnsRequest returns the request for some columns, which those of a block follow one another in.
+func columnsRequest(columns []ssz.BlobIdentifier) any {
+	var ids ssz.DataColumnSidecarsByRootRequest
+	for _, c := range columns {
+		if n := len(ids); n == 0 || ids[n-1].BlockRoot != c.BlockRoot {
+			ids = append(ids, ssz.DataColumnsByRootIdentifier{BlockRoot: c.BlockRoot})
+		}
+		last := &ids[len(ids)-1]
+		last.Columns = append(last.Columns, c.Index)
+	}
+	return &ids
+}
+
+// columnSpan is a plan for some columns of a range of slots. Where those of one slot are too many they are
+// asked for in ascending order, as they are answered.
+type columnSpan struct {
+	span
+	columns []uint64
+	slot    []uint64 // what is left of the columns of the next slot; nil: all of them
+	part    []uint64 // those asked for
+	index   uint64   // that of the sidecar that came last
+}
+
+func (c *columnSpan) next(n int) any {
+	most := max(1, min(n, len(c.columns)))
+	if c.slot == nil && most < len(c.columns) && !c.ended {
+		c.slot = c.after(0)
+	}
+	slots := 1
+	if c.slot == nil {
+		c.part, slots = c.columns, per(n, uint64(len(c.columns)))
+	} else {
+		c.part = c.slot[:min(most, len(c.slot))]
+	}
+	if !c.take(slots) {
+		return nil
+	}
+	return &ssz.DataColumnSidecarsByRangeRequest{StartSlot: ssz.Slot(c.start), Count: c.count, Columns: c.part}
+}
+
+// after returns the columns from an index on, ascending.
+func (c *columnSpan) after(index uint64) []uint64 {
+	sorted := slices.Clone(c.columns)
+	slices.Sort(sorted)
+	sorted = slices.Compact(sorted)
+	at, _ := slices.BinarySearch(sorted, index)
+	return sorted[at:]
+}
+
+func (c *columnSpan) done(cut bool) {
+	switch {
+	case c.slot == nil && !cut:
+		c.span.done(false)
+		return
+	case c.slot == nil:
+		c.skip(c.last - c.start)
+		c.slot = c.after(c.index + 1)
+	case cut:
+		at, _ := slices.BinarySearch(c.slot, c.index+1)
+		c.slot = c.slot[at:]
+	default:
+		c.slot = c.slot[len(c.part):]
+	}
+	if len(c.slot) == 0 {
+		c.slot = nil
+		c.skip(1)
+	}
+}

@@ -29,11 +29,11 @@ type discardingChain struct {
 
 func (c *discardingChain) discarded(slot ssz.Slot) bool { return slot >= c.from && slot <= c.to }
 
-func (c *discardingChain) BlocksByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.BlockRef, error] {
-	return func(yield func(beacon.BlockRef, error) bool) {
+func (c *discardingChain) BlocksByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.Ref, error] {
+	return func(yield func(beacon.Ref, error) bool) {
 		for ref, err := range c.Chain.BlocksByRange(ctx, start, count) {
 			if c.listing && c.discarded(ref.Slot) {
-				yield(beacon.BlockRef{}, errDiscarded)
+				yield(beacon.Ref{}, errDiscarded)
 				return
 			}
 			if !yield(ref, err) {
@@ -43,46 +43,11 @@ func (c *discardingChain) BlocksByRange(ctx context.Context, start ssz.Slot, cou
 	}
 }
 
-func (c *discardingChain) AppendFrames(ctx context.Context, ref beacon.BlockRef, dst []byte) ([]byte, error) {
-	if c.discarded(ref.Slot) {
+func (c *discardingChain) AppendFrames(ctx context.Context, ref beacon.Ref, dst []byte) ([]byte, error) {
+	if c.discarded(ref.Slot) && (ref.Kind != beacon.KindInclusionList || ref.Index == 1) {
 		return dst, errDiscarded
 	}
 	return c.Chain.AppendFrames(ctx, ref, dst)
-}
-
-func (c *discardingChain) AppendBlobSidecarFrames(ctx context.Context, ref beacon.SidecarRef, dst []byte) ([]byte, error) {
-	if c.discarded(ref.Slot) {
-		return dst, errDiscarded
-	}
-	return c.Chain.AppendBlobSidecarFrames(ctx, ref, dst)
-}
-
-func (c *discardingChain) AppendDataColumnSidecarFrames(ctx context.Context, ref beacon.SidecarRef, dst []byte) ([]byte, error) {
-	if c.discarded(ref.Slot) {
-		return dst, errDiscarded
-	}
-	return c.Chain.AppendDataColumnSidecarFrames(ctx, ref, dst)
-}
-
-func (c *discardingChain) AppendExecutionPayloadEnvelopeFrames(ctx context.Context, ref beacon.BlockRef, dst []byte) ([]byte, error) {
-	if c.discarded(ref.Slot) {
-		return dst, errDiscarded
-	}
-	return c.Chain.AppendExecutionPayloadEnvelopeFrames(ctx, ref, dst)
-}
-
-func (c *discardingChain) AppendLightClientFrames(ctx context.Context, ref beacon.LightClientRef, dst []byte) ([]byte, error) {
-	if c.discarded(ref.Slot) {
-		return dst, errDiscarded
-	}
-	return c.Chain.AppendLightClientFrames(ctx, ref, dst)
-}
-
-func (c *discardingChain) AppendInclusionListFrames(ctx context.Context, ref beacon.InclusionListRef, dst []byte) ([]byte, error) {
-	if ref.ValidatorIndex == 1 && c.discarded(ref.Slot) {
-		return dst, errDiscarded
-	}
-	return c.Chain.AppendInclusionListFrames(ctx, ref, dst)
 }
 
 // Whatever a chain discards while it is sent, no peer is told of a server error, and nothing is logged.
@@ -176,7 +141,7 @@ type prunedChain struct {
 	to ssz.Slot
 }
 
-func (c *prunedChain) AppendFrames(ctx context.Context, ref beacon.BlockRef, dst []byte) ([]byte, error) {
+func (c *prunedChain) AppendFrames(ctx context.Context, ref beacon.Ref, dst []byte) ([]byte, error) {
 	c.status.EarliestAvailableSlot = c.to
 	return c.memoryChain.AppendFrames(ctx, ref, dst)
 }

@@ -82,9 +82,9 @@ func TestPeerThatServesNothingIsAskedTwice(t *testing.T) {
 		settle()
 		must(0, client.Peerstore().SetProtocols(server.ID(), idStatusV2, idStatusV1, idByRoot))
 		var phases []reqresp.Phase
-		c := beacon.NewClient(client, beacon.NewFamily(devNetwork()), &beacon.ClientOptions{Trace: &reqresp.ClientTrace{
-			Done: func(_ reqresp.OutboundInfo, r reqresp.Result) {
-				if f, ok := errors.AsType[*reqresp.Failure](r.Err); ok {
+		c := beacon.NewClient(client, beacon.NewFamily(devNetwork()), &beacon.ClientOptions{Trace: &reqresp.Trace{
+			Done: func(x *reqresp.Exchange) {
+				if f, ok := errors.AsType[*reqresp.Failure](x.Err); ok {
 					phases = append(phases, f.Phase)
 				}
 			},

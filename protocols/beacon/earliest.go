@@ -13,6 +13,13 @@ import (
 // looks at a bounded number of blocks; those not looked at yet count as ones whose sidecars are not held.
 func (s *Server) earliest(ctx context.Context, status Status, quick bool) (ssz.Slot, error) {
 	slot := status.EarliestAvailableSlot
+	for _, p := range s.kept {
+		from, err := s.earliestOf(ctx, p)
+		if err != nil {
+			return 0, err
+		}
+		slot = max(slot, from)
+	}
 	for _, f := range s.frontiers {
 		from, err := f.from(ctx, status, quick)
 		if err != nil {
@@ -21,6 +28,19 @@ func (s *Server) earliest(ctx context.Context, status Status, quick bool) (ssz.S
 		slot = max(slot, from)
 	}
 	return slot, nil
+}
+
+// earliestOf returns from which slot on a chain can serve all objects of a kind that it is a source of, or 0 if that
+// is as early as they have to be served from. After the last fork that has them there are none to miss.
+func (s *Server) earliestOf(ctx context.Context, p *Protocol) (ssz.Slot, error) {
+	from, err := s.sources.Earliest(ctx, p.kind)
+	if err != nil || from <= p.ServedFrom(s.currentSlot()) {
+		return 0, err
+	}
+	if p.Last < newest {
+		from = min(from, s.family.network.StartSlot(p.cfg.Forks[p.Last+1].Epoch))
+	}
+	return from, nil
 }
 
 // A frontier is where the blocks end that have sidecars of one kind, none of which are held. It is looked for
@@ -55,16 +75,25 @@ const (
 	frontierApart = 128
 )
 
-// newFrontiers returns one for each kind of sidecars that a chain is no source of. Of the others its status tells.
-func (s *Server) newFrontiers() (all []*frontier) {
-	_, blobs := s.chain.(BlobSource)
-	_, columns := s.chain.(ColumnSource)
+// findEarliest sorts the kinds of objects that belong to blocks: of those that the chain is a source of it tells from
+// when on they are held; for others that have to be served a frontier is looked for.
+func (s *Server) findEarliest() {
+	held := map[Kind]bool{
+		KindBlobSidecar:              s.sources.Blobs != nil,
+		KindDataColumnSidecar:        s.sources.Columns != nil,
+		KindExecutionPayloadEnvelope: s.sources.Payloads != nil,
+	}
 	for _, p := range s.family.protocols {
-		if p.Name == "blob_sidecars_by_range" && !blobs || p.Name == "data_column_sidecars_by_range" && !columns {
-			all = append(all, &frontier{server: s, p: p, turn: make(chan struct{}, 1)})
+		switch {
+		case p.has == nil:
+		case held[p.kind]:
+			if s.sources.Earliest != nil {
+				s.kept = append(s.kept, p)
+			}
+		case p.kind != KindExecutionPayloadEnvelope:
+			s.frontiers = append(s.frontiers, &frontier{server: s, p: p, turn: make(chan struct{}, 1)})
 		}
 	}
-	return all
 }
 
 // from returns the slot after the last block up to the head that has sidecars which have to be served, or 0. A
@@ -204,7 +233,7 @@ func (l *frontierLook) blocks(ctx context.Context, sp *blockSpan) (known bool, e
 }
 
 // join takes over what is known up to a block.
-func (l *frontierLook) join(ref BlockRef) bool {
+func (l *frontierLook) join(ref Ref) bool {
 	for _, known := range append(l.f.older[:], l.f.known) {
 		if known.root != ref.Root {
 			continue

@@ -36,10 +36,10 @@ func newMemoryChain(finalized beacon.Status, blocks []*beacon.Block) *memoryChai
 
 func (c *memoryChain) Status(context.Context) (beacon.Status, error) { return c.status, nil }
 
-func (c *memoryChain) BlocksByRange(_ context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.BlockRef, error] {
-	return func(yield func(beacon.BlockRef, error) bool) {
+func (c *memoryChain) BlocksByRange(_ context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.Ref, error] {
+	return func(yield func(beacon.Ref, error) bool) {
 		if start < c.status.EarliestAvailableSlot {
-			yield(beacon.BlockRef{}, beacon.ErrUnavailable)
+			yield(beacon.Ref{}, beacon.ErrUnavailable)
 			return
 		}
 		for slot := start; slot <= c.status.HeadSlot && uint64(slot-start) < count; slot++ {
@@ -50,8 +50,8 @@ func (c *memoryChain) BlocksByRange(_ context.Context, start ssz.Slot, count uin
 	}
 }
 
-func (c *memoryChain) BlocksByRoot(_ context.Context, roots []ssz.Root) iter.Seq2[beacon.BlockRef, error] {
-	return func(yield func(beacon.BlockRef, error) bool) {
+func (c *memoryChain) BlocksByRoot(_ context.Context, roots []ssz.Root) iter.Seq2[beacon.Ref, error] {
+	return func(yield func(beacon.Ref, error) bool) {
 		for _, root := range roots {
 			if b := c.byRoot[root]; b != nil && !yield(refOf(b), nil) {
 				return
@@ -60,12 +60,14 @@ func (c *memoryChain) BlocksByRoot(_ context.Context, roots []ssz.Root) iter.Seq
 	}
 }
 
-func (c *memoryChain) AppendFrames(_ context.Context, ref beacon.BlockRef, dst []byte) ([]byte, error) {
+func (*memoryChain) Sources() beacon.Sources { return beacon.Sources{} }
+
+func (c *memoryChain) AppendFrames(_ context.Context, ref beacon.Ref, dst []byte) ([]byte, error) {
 	return append(dst, c.byRoot[ref.Root].Frames...), nil
 }
 
-func refOf(b *beacon.Block) beacon.BlockRef {
-	return beacon.BlockRef{Slot: b.Slot, Root: b.Root, Size: len(b.SSZ), FramesSize: len(b.Frames)}
+func refOf(b *beacon.Block) beacon.Ref {
+	return beacon.Ref{Slot: b.Slot, Root: b.Root, Size: len(b.SSZ), FramesSize: len(b.Frames)}
 }
 
 // A node that has a libp2p host and a chain takes part in the Req/Resp domain with

@@ -1,15 +1,18 @@
 package beacon_test
 
 import (
+	"context"
 	"errors"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/seed-2dd5877b/reqresp/limits"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon/quota"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
@@ -25,10 +28,10 @@ func TestSmallAnswersComeWithinFourSeconds(t *testing.T) {
 		inARow      int
 		least, most int // answers
 	}{
-		"ten statuses by default":            {limits.Config{}, 1, 10, 10, 10},
-		"a hundred statuses by default":      {limits.Config{}, 1, 100, 100, 100},
-		"eighteen statuses at once":          {limits.Config{}, 18, 1, 18, 18},
-		"sixteen at once, again and again":   {limits.Config{}, 16, 10, 30, 60},
+		"ten statuses by default":            {limits.Config{Methods: quota.Served()}, 1, 10, 10, 10},
+		"a hundred statuses by default":      {limits.Config{Methods: quota.Served()}, 1, 100, 100, 100},
+		"eighteen statuses at once":          {limits.Config{Methods: quota.Served()}, 18, 1, 18, 18},
+		"sixteen at once, again and again":   {limits.Config{Methods: quota.Served()}, 16, 10, 30, 60},
 		"more than the configuration grants": {limits.Config{Methods: map[string]limits.Method{"status": once}}, 1, 10, 4, 4},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -39,7 +42,7 @@ func TestSmallAnswersComeWithinFourSeconds(t *testing.T) {
 				}
 				srv := serve(t, server, devChain(), beacon.ServerOptions{Pacer: limiter})
 				connect(t, client, server)
-				family := beacon.NewFamily(devNetwork())
+				spec := row(beacon.NewFamily(devNetwork()), "status", 1).Spec()
 				// It has more requests in flight than the consensus specs allow.
 				c := reqresp.NewClient(client, nil)
 				mine := statusOf(t, srv)
@@ -50,7 +53,7 @@ func TestSmallAnswersComeWithinFourSeconds(t *testing.T) {
 					askers.Go(func() {
 						for range tc.inARow {
 							start := time.Now()
-							_, err := family.StatusV1.Call(t.Context(), c, server.ID(), &mine)
+							err := callStatus(t.Context(), c, server.ID(), spec, &mine)
 							switch took := time.Since(start); {
 							case took > within:
 								t.Errorf("a request ended after %v: %v", took, err)
@@ -117,4 +120,17 @@ func TestBlocksComeUntilTheOverdraftIsUsedUp(t *testing.T) {
 			}
 		}
 	})
+}
+
+// callStatus makes a unary call that nothing keeps to the maximum of concurrent requests.
+func callStatus(ctx context.Context, c *reqresp.Client, to peer.ID, spec *reqresp.Spec, status *ssz.StatusV1) error {
+	out, err := c.Open(ctx, to, spec)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	if err := out.Send(status); err != nil {
+		return err
+	}
+	return out.Receive(new(ssz.StatusV1))
 }

@@ -97,10 +97,10 @@ type askedChain struct {
 	roots []int
 }
 
-func nothing(func(beacon.BlockRef, error) bool) {}
+func nothing(func(beacon.Ref, error) bool) {}
 
-func (c *askedChain) BlocksByRange(_ context.Context, _ ssz.Slot, count uint64) iter.Seq2[beacon.BlockRef, error] {
-	return func(yield func(beacon.BlockRef, error) bool) {
+func (c *askedChain) BlocksByRange(_ context.Context, _ ssz.Slot, count uint64) iter.Seq2[beacon.Ref, error] {
+	return func(yield func(beacon.Ref, error) bool) {
 		taken := uint64(1)
 		for taken < count && yield(refOf(devBlock(50)), nil) {
 			taken++
@@ -109,7 +109,7 @@ func (c *askedChain) BlocksByRange(_ context.Context, _ ssz.Slot, count uint64) 
 	}
 }
 
-func (c *askedChain) BlocksByRoot(_ context.Context, roots []ssz.Root) iter.Seq2[beacon.BlockRef, error] {
+func (c *askedChain) BlocksByRoot(_ context.Context, roots []ssz.Root) iter.Seq2[beacon.Ref, error] {
 	c.roots = append(c.roots, len(roots))
 	return nothing
 }

@@ -29,7 +29,7 @@ type method struct {
 // methods are all rows of a family's table, in its order.
 func methods(f *beacon.Family) (all []method) {
 	requests := map[string]any{
-		"": &beacon.Empty{}, "StatusV1": &ssz.StatusV1{}, "StatusV2": &beacon.Status{},
+		"": &struct{}{}, "StatusV1": &ssz.StatusV1{}, "StatusV2": &beacon.Status{},
 		"Goodbye": new(ssz.Goodbye), "Ping": new(ssz.Ping),
 		"BeaconBlocksByRangeRequest":              &ssz.BeaconBlocksByRangeRequest{},
 		"BeaconBlocksByRootRequest":               &ssz.BeaconBlocksByRootRequest{},
@@ -62,7 +62,7 @@ func zero(v any) any { return reflect.New(reflect.TypeOf(v).Elem()).Interface() 
 
 func (m *method) readRequest(wire []byte) (any, error) {
 	req := zero(m.request)
-	return req, m.spec.Codec.ReadRequest(bufio.NewReader(bytes.NewReader(wire)), m.id, m.spec.Limits.MaxRequest, req)
+	return req, m.spec.Codec().ReadRequest(bufio.NewReader(bytes.NewReader(wire)), m.id, m.spec.Limits().MaxRequest, req)
 }
 
 // fuzzed are the methods of the development network, and then those of the full chain's.
@@ -96,7 +96,7 @@ func FuzzReadRequest(f *testing.F) {
 			}
 			return
 		}
-		again, err := m.spec.Codec.AppendRequest(nil, m.id, req)
+		again, err := m.spec.Codec().AppendRequest(nil, m.id, req)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -134,7 +134,7 @@ func FuzzReadResponse(f *testing.F) {
 			_, err := r.Peek(1)
 			atEnd := err == io.EOF
 			resp := zero(m.resp)
-			err = m.spec.Codec.ReadResponse(r, m.id, m.spec.Limits.MaxResponse, resp)
+			err = m.spec.Codec().ReadResponse(r, m.id, m.spec.Limits().MaxResponse, resp)
 			if (err == io.EOF) != atEnd {
 				t.Fatalf("%s: got %v where the response's end is %v", m.id, err, atEnd)
 			}
@@ -154,7 +154,7 @@ func checkVerdict(t *testing.T, m *method, err error) {
 	if !ok || e.Message == "" {
 		return
 	}
-	wire, err := m.spec.Codec.(reqresp.ErrorCodec).AppendError(nil, m.id, e)
+	wire, err := m.spec.Codec().(reqresp.ErrorCodec).AppendError(nil, m.id, e)
 	if err != nil || !e.Remote || !bytes.Equal(wire, result(byte(e.Code), []byte(e.Message))) {
 		t.Errorf("%s: %v became %x, %v", m.id, e, wire, err)
 	}
@@ -167,9 +167,9 @@ func checkResponse(t *testing.T, m *method, resp any) {
 			t.Errorf("%s: frames of %d bytes, %v, want %d", m.id, n, err, len(b.SSZ))
 		}
 	}
-	wire := must(m.spec.Codec.AppendResponse(nil, m.id, resp))
+	wire := must(m.spec.Codec().AppendResponse(nil, m.id, resp))
 	again := zero(m.resp)
-	err := m.spec.Codec.ReadResponse(bufio.NewReader(bytes.NewReader(wire)), m.id, m.spec.Limits.MaxResponse, again)
+	err := m.spec.Codec().ReadResponse(bufio.NewReader(bytes.NewReader(wire)), m.id, m.spec.Limits().MaxResponse, again)
 	if err != nil || !reflect.DeepEqual(again, resp) {
 		t.Errorf("%s: %+v became %+v, %v", m.id, resp, again, err)
 	}
@@ -180,13 +180,13 @@ func TestClaimsTakeNoMemory(t *testing.T) {
 	f := beacon.NewFamily(devNetwork())
 	digest := devBlock(60).Digest
 	claim := join([]byte{0}, digest[:], unhex("80808005 ff060000734e61507059 01 f0ff00"), make([]byte, 100))
-	spec := f.BlocksByRange.Spec()
+	spec := row(f, "beacon_blocks_by_range", 2).Spec()
 	const rounds = 50
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	for range rounds {
 		r := bufio.NewReaderSize(bytes.NewReader(claim), 1<<10)
-		err := spec.Codec.ReadResponse(r, idByRange, spec.Limits.MaxResponse, new(beacon.Block))
+		err := spec.Codec().ReadResponse(r, idByRange, spec.Limits().MaxResponse, new(beacon.Block))
 		if !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Fatalf("got %v", err)
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
 // A handshake is an exchange of statuses under way.
@@ -50,7 +51,8 @@ func isLeadersOwn(err error) bool {
 	if errors.Is(err, reqresp.ErrTimeout) {
 		return false
 	}
-	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, network.ErrNoConn)
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) ||
+		errors.Is(err, network.ErrNoConn)
 }
 
 func (s *Server) joinHandshake(id peer.ID) (h *handshake, first bool, err error) {
@@ -99,4 +101,72 @@ func (s *Server) exchange(ctx context.Context, id peer.ID) (Status, error) {
 		return theirs, err
 	}
 	return theirs, nil
+}
+
+// ErrIrrelevant is returned for a peer of another network or chain, which is then said
+// goodbye to with GoodbyeIrrelevantNetwork.
+var ErrIrrelevant = errors.New("beacon: peer is irrelevant")
+
+// toV1 leaves out what status/1 cannot say.
+func toV1(s *Status) *ssz.StatusV1 {
+	return &ssz.StatusV1{
+		ForkDigest:     s.ForkDigest,
+		FinalizedRoot:  s.FinalizedRoot,
+		FinalizedEpoch: s.FinalizedEpoch,
+		HeadRoot:       s.HeadRoot,
+		HeadSlot:       s.HeadSlot,
+	}
+}
+
+func fromV1(s *ssz.StatusV1) *Status {
+	return &Status{
+		ForkDigest:     s.ForkDigest,
+		FinalizedRoot:  s.FinalizedRoot,
+		FinalizedEpoch: s.FinalizedEpoch,
+		HeadRoot:       s.HeadRoot,
+		HeadSlot:       s.HeadSlot,
+	}
+}
+
+// relevant decides, as the specs' Status section asks, whether theirs and
+// ours can be of one chain: the fork digests agree, and so do the finalized
+// checkpoints as far as ours can tell.
+func relevant(ctx context.Context, network *ssz.Network, chain Chain, ours, theirs Status) error {
+	if ours.ForkDigest != theirs.ForkDigest {
+		return fmt.Errorf("%w: fork digest %v, ours is %v", ErrIrrelevant, theirs.ForkDigest, ours.ForkDigest)
+	}
+	if chain == NoChain || theirs.FinalizedEpoch == 0 || theirs.FinalizedEpoch > ours.FinalizedEpoch {
+		return nil
+	}
+	want, ok := finalizedAt(ctx, network, chain, ours, theirs.FinalizedEpoch)
+	if ok && want != theirs.FinalizedRoot {
+		return fmt.Errorf("%w: finalized root %v at epoch %d, ours is %v",
+			ErrIrrelevant, theirs.FinalizedRoot, theirs.FinalizedEpoch, want)
+	}
+	return nil
+}
+
+// finalizedAt returns the root of the checkpoint at a finalized epoch if it is
+// known: our own checkpoint, or a block in the epoch's first slot. If that slot is empty the
+// checkpoint is some earlier block, and the answer is that we cannot tell.
+func finalizedAt(
+	ctx context.Context, network *ssz.Network, chain Chain, ours Status, epoch ssz.Epoch,
+) (ssz.Root, bool) {
+	if epoch == ours.FinalizedEpoch {
+		return ours.FinalizedRoot, true
+	}
+	for ref, err := range chain.BlocksByRange(ctx, network.StartSlot(epoch), 1) {
+		return ref.Root, err == nil
+	}
+	return ssz.Root{}, false
+}
+
+// statusFor returns what a peer is told that has told theirs: the chain's view, or, without a chain, the peer's own.
+func (s *Server) statusFor(ctx context.Context, theirs Status) (Status, error) {
+	ours, err := s.status(ctx, true)
+	if err != nil || s.chain != NoChain {
+		return ours, err
+	}
+	theirs.ForkDigest = ours.ForkDigest
+	return holdingNothing(theirs), nil
 }

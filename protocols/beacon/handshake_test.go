@@ -130,7 +130,7 @@ func TestStatusFallsBackToItsFirstVersion(t *testing.T) {
 // A slowPacer withholds every chunk for longer than a goodbye takes.
 type slowPacer struct{ notingPacer }
 
-func (p *slowPacer) Admit(context.Context, peer.ID, *reqresp.Spec) (reqresp.Pace, error) {
+func (p *slowPacer) Admit(context.Context, peer.ID, *reqresp.Spec) (reqresp.Admission, error) {
 	return p, nil
 }
 

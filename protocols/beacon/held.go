@@ -8,7 +8,6 @@ import (
 	"iter"
 	"slices"
 
-	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
@@ -25,15 +24,38 @@ func after(first, start ssz.Slot, count uint64) (ssz.Slot, uint64) {
 	return first, count - min(count, uint64(first-start))
 }
 
+// A holding is what a source holds of the objects in a range. A source may hold only some. Those that belong to
+// one block are sent all or not at all, and where those of a block are not held, no more are available.
+type holding struct {
+	*query
+	start ssz.Slot
+	count uint64
+	// ask asks the source for a range. Nil means that the kind is not held.
+	ask func(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[Ref, error]
+	// lacks reports whether some objects are missing of those that belong to a block, of which some are held. Nil
+	// means that none is.
+	lacks func(ctx context.Context, sp *blockSpan, i int, held []Ref) (bool, error)
+	// optional tells that nothing of what is asked for has to be held.
+	optional bool
+	// single tells that no more than one object belongs to a block.
+	single bool
+	// most is of how many blocks objects are sent at most.
+	most uint64
+
+	first ssz.Slot   // the first slot whose objects have to be held
+	span  *blockSpan // the blocks whose objects have to be held; nil if the source is taken at its word
+	next  int        // the first block of span that is not accounted for
+}
+
 // noneHeld is the answer to a request by range for objects that a chain is no source of: nothing, if there are
 // none of them in the range, else that they are not available.
-func (s *Server) noneHeld(
-	ctx context.Context, in *reqresp.Inbound, p *Protocol, start ssz.Slot, count uint64,
-) error {
-	if start, count = after(p.ServedFrom(s.currentSlot()), start, count); count == 0 {
+func (h *holding) noneHeld(ctx context.Context) error {
+	p := h.p
+	start, count := after(p.ServedFrom(h.currentSlot()), h.start, h.count)
+	if count == 0 || h.optional {
 		return nil
 	}
-	sp, err := s.spanOf(ctx, in, start, count, p.cfg.MaxRequestBlocksDeneb)
+	sp, err := h.spanOf(ctx, h.in, start, count, p.cfg.MaxRequestBlocksDeneb)
 	if err != nil {
 		return unavailable(err)
 	}
@@ -49,49 +71,15 @@ func (s *Server) noneHeld(
 	return nil
 }
 
-// A part is a ref of something that belongs to a block.
-type part interface {
-	ref
-	blockRoot() ssz.Root
-}
-
-func (r BlockRef) blockRoot() ssz.Root   { return r.Root }
-func (r SidecarRef) blockRoot() ssz.Root { return r.BlockRoot }
-
-// A holding is what a source holds of the objects in a range. A source may hold only some. Those that belong to
-// one block are sent all or not at all, and where those of a block are not held, no more are available.
-type holding[R part] struct {
-	server *Server
-	in     *reqresp.Inbound
-	p      *Protocol
-	start  ssz.Slot
-	count  uint64
-	// ask asks the source for a range.
-	ask func(start ssz.Slot, count uint64) iter.Seq2[R, error]
-	// lacks reports whether some objects are missing of those that belong to a block, of which some are held. Nil
-	// means that none is.
-	lacks func(ctx context.Context, sp *blockSpan, i int, held []R) (bool, error)
-	// optional tells that nothing of what is asked for has to be held.
-	optional bool
-	// single tells that no more than one object belongs to a block.
-	single bool
-	// most is of how many blocks objects are sent at most.
-	most uint64
-
-	first ssz.Slot   // the first slot whose objects have to be held
-	span  *blockSpan // the blocks whose objects have to be held; nil if the source is taken at its word
-	next  int        // the first block of span that is not accounted for
-}
-
 // refs yields the objects that are sent.
-func (h *holding[R]) refs(ctx context.Context) iter.Seq2[R, error] {
-	return func(yield func(R, error) bool) {
+func (h *holding) refs(ctx context.Context) iter.Seq2[Ref, error] {
+	return func(yield func(Ref, error) bool) {
 		err := h.list(ctx)
 		if err == nil {
 			err = h.yieldRange(ctx, yield)
 		}
 		if err != nil && !errors.Is(err, errStopped) {
-			yield(*new(R), err)
+			yield(Ref{}, err)
 		}
 	}
 }
@@ -100,13 +88,13 @@ func (h *holding[R]) refs(ctx context.Context) iter.Seq2[R, error] {
 var errStopped = errors.New("beacon: stopped")
 
 // list lists the blocks of the range whose objects have to be held.
-func (h *holding[R]) list(ctx context.Context) error {
-	h.first = h.p.ServedFrom(h.server.currentSlot())
+func (h *holding) list(ctx context.Context) error {
+	h.first = h.p.ServedFrom(h.currentSlot())
 	start, count := after(h.first, h.start, h.count)
 	if h.optional = h.optional || count == 0; h.optional {
 		return nil
 	}
-	sp, err := h.server.spanOf(ctx, h.in, start, count, h.p.cfg.MaxRequestBlocksDeneb)
+	sp, err := h.spanOf(ctx, h.in, start, count, h.p.cfg.MaxRequestBlocksDeneb)
 	if errors.Is(err, ErrUnavailable) {
 		return nil // A source may hold more than the chain.
 	}
@@ -114,8 +102,8 @@ func (h *holding[R]) list(ctx context.Context) error {
 	return err
 }
 
-func (h *holding[R]) yieldRange(ctx context.Context, yield func(R, error) bool) error {
-	sent, err := h.yieldBlocks(ctx, h.ask(h.start, h.count), yield)
+func (h *holding) yieldRange(ctx context.Context, yield func(Ref, error) bool) error {
+	sent, err := h.yieldBlocks(ctx, h.ask(ctx, h.start, h.count), yield)
 	if errors.Is(err, ErrUnavailable) && !sent {
 		switch {
 		case h.optional:
@@ -126,7 +114,7 @@ func (h *holding[R]) yieldRange(ctx context.Context, yield func(R, error) bool) 
 		// What is not held may be what there is none of: the source is asked from the first block on that has some.
 		if h.next, err = h.span.first(ctx, h.next, h.p.has); err == nil && h.next < len(h.span.blocks) {
 			from := h.span.blocks[h.next].Slot
-			sent, err = h.yieldBlocks(ctx, h.ask(from, h.count-uint64(from-h.start)), yield)
+			sent, err = h.yieldBlocks(ctx, h.ask(ctx, from, h.count-uint64(from-h.start)), yield)
 		}
 	}
 	if err != nil {
@@ -137,8 +125,10 @@ func (h *holding[R]) yieldRange(ctx context.Context, yield func(R, error) bool) 
 
 // yieldBlocks yields what the source yields, block by block. It reports whether that was anything. Nothing is
 // looked for beyond the last.
-func (h *holding[R]) yieldBlocks(ctx context.Context, refs iter.Seq2[R, error], yield func(R, error) bool) (sent bool, err error) {
-	var block []R
+func (h *holding) yieldBlocks(
+	ctx context.Context, refs iter.Seq2[Ref, error], yield func(Ref, error) bool,
+) (sent bool, err error) {
+	var block []Ref
 	flush := func() error {
 		if len(block) == 0 {
 			return nil
@@ -164,7 +154,7 @@ func (h *holding[R]) yieldBlocks(ctx context.Context, refs iter.Seq2[R, error], 
 			return sent, cmp.Or(flush(), err)
 		case err != nil:
 			return sent, err
-		case len(block) > 0 && block[0].blockRoot() != r.blockRoot():
+		case len(block) > 0 && block[0].Root != r.Root:
 			if err := flush(); err != nil {
 				return sent, err
 			}
@@ -182,8 +172,8 @@ func (h *holding[R]) yieldBlocks(ctx context.Context, refs iter.Seq2[R, error], 
 
 // account checks that nothing is missing up to the objects of a block, nor of them. It looks only at blocks of
 // which something is missing, and at no more of them than are listed.
-func (h *holding[R]) account(ctx context.Context, held []R) error {
-	slot := held[0].layout().slot
+func (h *holding) account(ctx context.Context, held []Ref) error {
+	slot := held[0].Slot
 	if h.span == nil || slot < h.first {
 		return nil
 	}
@@ -205,7 +195,7 @@ func (h *holding[R]) account(ctx context.Context, held []R) error {
 }
 
 // rest checks that there are no objects after the last.
-func (h *holding[R]) rest(ctx context.Context, sent bool) error {
+func (h *holding) rest(ctx context.Context, sent bool) error {
 	if h.span == nil {
 		if !h.optional && !sent {
 			return fmt.Errorf("%w: nor are the blocks of the range", ErrUnavailable)
@@ -225,16 +215,16 @@ func (h *holding[R]) rest(ctx context.Context, sent bool) error {
 }
 
 // lacksBlobs reports whether a block has more blobs than sidecars are held.
-func lacksBlobs(ctx context.Context, sp *blockSpan, i int, held []SidecarRef) (bool, error) {
+func lacksBlobs(ctx context.Context, sp *blockSpan, i int, held []Ref) (bool, error) {
 	c, err := sp.look(ctx, sp.blocks[i])
 	return len(held) < c.Count, err
 }
 
 // lacksColumns reports whether one of some columns is not held.
-func lacksColumns(columns []uint64) func(context.Context, *blockSpan, int, []SidecarRef) (bool, error) {
-	return func(_ context.Context, _ *blockSpan, _ int, held []SidecarRef) (bool, error) {
+func lacksColumns(columns []uint64) func(context.Context, *blockSpan, int, []Ref) (bool, error) {
+	return func(_ context.Context, _ *blockSpan, _ int, held []Ref) (bool, error) {
 		return slices.ContainsFunc(columns, func(column uint64) bool {
-			return !slices.ContainsFunc(held, func(r SidecarRef) bool { return r.Index == column })
+			return !slices.ContainsFunc(held, func(r Ref) bool { return r.Index == column })
 		}), nil
 	}
 }

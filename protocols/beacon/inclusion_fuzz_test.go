@@ -29,7 +29,7 @@ func FuzzColumnChecks(f *testing.F) {
 				t.Fatal(err)
 			}
 			var column DataColumnSidecar
-			if _, err := column.take(&columns, Chunk{Fork: fork, SSZ: b}); err != nil {
+			if _, err := column.decode(&columns, Chunk{Fork: fork, SSZ: b}); err != nil {
 				continue
 			}
 			if err := column.checkForm(network); err == nil && fork == ssz.Fulu {

@@ -3,10 +3,12 @@ package beacon
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"iter"
 	"math/bits"
 
-	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+	"github.com/libp2p/go-libp2p/core/peer"
+
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
@@ -17,9 +19,9 @@ func (f *Family) inclusionListProtocols() []*Protocol {
 			Name: "inclusion_lists_by_indices", Version: 1,
 			Request: "InclusionListsByIndicesRequest", Response: "SignedInclusionList", Context: true,
 			First: ssz.Heze, Last: newest,
-			maxItems: maxRequestInclusionLists, cost: costOf(inclusionListsCost), window: inclusionListWindow,
-			gone:    leftOut,
-			declare: stream(&f.InclusionListsByIndices), serve: (*Server).inclusionListsByIndices,
+			maxItems: maxRequestInclusionLists, asked: askedBy(inclusionListsAsked), window: inclusionListWindow,
+			kind: KindInclusionList, gone: leftOut, held: func(s Sources) bool { return s.InclusionLists != nil },
+			declare: streamOf(&f.inclusionListsByIndices), serve: objects(inclusionLists),
 		},
 	}
 }
@@ -32,61 +34,23 @@ func inclusionListWindow(n *ssz.Network, now ssz.Slot) ssz.Slot {
 	return max(now-min(now, ssz.Slot(c.MinSlotsForInclusionListsRequests)), n.StartSlot(c.Forks[ssz.Heze].Epoch))
 }
 
-func inclusionListsCost(_ *Protocol, req *ssz.InclusionListsByIndicesRequest) (n uint64) {
+func inclusionListsAsked(req *ssz.InclusionListsByIndicesRequest) (n uint64) {
 	for _, b := range req.Indices {
 		n += uint64(bits.OnesCount8(b))
 	}
 	return n
 }
 
-// An InclusionListRef names a signed inclusion list that a chain holds, without its data.
-type InclusionListRef struct {
-	// Slot is the list's slot. It decides the fork digest sent along.
-	Slot ssz.Slot
-	// ValidatorIndex is that of the validator that signed the list.
-	ValidatorIndex uint64
-	// Size is the exact length of the SignedInclusionList's SSZ encoding, in bytes.
-	Size int
-	// FramesSize is about how many bytes the frames have, see [BlockRef].
-	FramesSize int
-}
-
-func (r InclusionListRef) layout() layout { return layout{r.Slot, r.Size, r.FramesSize} }
-
-// An InclusionListSource is a [Chain] that holds the inclusion lists of recent slots too. What [Chain]
-// says of concurrency and errors goes for it as well.
-type InclusionListSource interface {
-	// InclusionLists yields the lists of those members of a slot's inclusion list committee whose bits
-	// are set, the first in the lowest bit, as far as it holds them. The committee is that of the
-	// state of the block with root dependent. Lists that fail the rules of gossip, and those of
-	// validators that have signed two, should be left out. The slot is not before the one that the specs
-	// have to be served from, but may be far in the future.
-	InclusionLists(ctx context.Context, slot ssz.Slot, dependent ssz.Root, members [2]byte) iter.Seq2[InclusionListRef, error]
-
-	// AppendInclusionListFrames appends a SignedInclusionList's SSZ encoding to dst as snappy frames, in
-	// the manner of [Chain].AppendFrames.
-	AppendInclusionListFrames(ctx context.Context, ref InclusionListRef, dst []byte) ([]byte, error)
-}
-
-// inclusionListsByIndices serves recent slots alone: of others the specs leave it to the responder to
+// inclusionLists looks up those of recent slots alone: of others the specs leave it to the responder to
 // say that their lists are not available.
-func (s *Server) inclusionListsByIndices(p *Protocol) reqresp.HandlerFunc {
-	source, ok := s.chain.(InclusionListSource)
-	if !ok {
-		return nil
+func inclusionLists(
+	ctx context.Context, q *query, req *ssz.InclusionListsByIndicesRequest,
+) (iter.Seq2[Ref, error], error) {
+	if req.Slot < q.p.ServedFrom(q.currentSlot()) {
+		return nil, unavailable(ErrUnavailable)
 	}
-	return func(ctx context.Context, in *reqresp.Inbound) error {
-		var req ssz.InclusionListsByIndicesRequest
-		if err := in.Receive(ctx, &req); err != nil {
-			return err
-		}
-		if req.Slot < p.ServedFrom(s.currentSlot()) {
-			return unavailable(ErrUnavailable)
-		}
-		asked := min(p.Asked(&req), s.maxItems(p))
-		refs := atMost(source.InclusionLists(ctx, req.Slot, req.DependentRoot, req.Indices), asked)
-		return send(ctx, s, p, in, refs, source.AppendInclusionListFrames)
-	}
+	refs := q.sources.InclusionLists.InclusionLists(ctx, req.Slot, req.DependentRoot, req.Indices)
+	return atMost(refs, min(q.p.Asked(req), q.maxItems())), nil
 }
 
 // An InclusionList is a signed inclusion list: transactions that a member of a slot's committee wants
@@ -106,7 +70,7 @@ type InclusionList struct {
 // signature.
 const inclusionListAt = 4 + 96
 
-func (l *InclusionList) take(t *ssz.Type, c Chunk) (ssz.Slot, error) {
+func (l *InclusionList) decode(t *ssz.Type, c Chunk) (ssz.Slot, error) {
 	if err := checked(t, c); err != nil {
 		return 0, err
 	}
@@ -120,4 +84,27 @@ func (l *InclusionList) take(t *ssz.Type, c Chunk) (ssz.Slot, error) {
 	return l.Slot, nil
 }
 
-func (l *InclusionList) give() Chunk { return l.Chunk }
+// InclusionListsByIndices asks a peer for the inclusion lists of those members of a slot's inclusion
+// list committee whose bits are set, the first in the lowest bit. The committee is that of the state
+// of the block with root dependent. It yields the lists as they arrive, each checked: well-formed, of
+// its fork and digest, of the slot and the root, and the only one of its validator. Signatures and
+// membership are not checked. It is otherwise as BlocksByRange.
+func (c *Client) InclusionListsByIndices(
+	ctx context.Context, to peer.ID, slot ssz.Slot, dependent ssz.Root, members [2]byte,
+) iter.Seq2[*InclusionList, error] {
+	req := &ssz.InclusionListsByIndicesRequest{Slot: slot, DependentRoot: dependent, Indices: members}
+	seen := make(map[uint64]bool)
+	check := func(l *InclusionList) error {
+		switch {
+		case l.Slot != slot:
+			return fmt.Errorf("%w: slot %d, asked for %d", ErrOutOfRange, l.Slot, slot)
+		case l.DependentRoot != dependent:
+			return fmt.Errorf("%w: dependent root %v, asked for %v", ErrUnexpectedRoot, l.DependentRoot, dependent)
+		case seen[l.ValidatorIndex]:
+			return fmt.Errorf("%w: list of validator %d", ErrRepeated, l.ValidatorIndex)
+		}
+		seen[l.ValidatorIndex] = true
+		return nil
+	}
+	return stream(ctx, c, to, &whole{req}, check, c.family.inclusionListsByIndices.Spec())
+}

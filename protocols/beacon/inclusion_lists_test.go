@@ -22,13 +22,15 @@ type listSource struct {
 	list []byte
 }
 
-func (s *listSource) InclusionLists(context.Context, ssz.Slot, ssz.Root, [2]byte) iter.Seq2[beacon.InclusionListRef, error] {
-	return func(yield func(beacon.InclusionListRef, error) bool) {
-		yield(beacon.InclusionListRef{Slot: beacontest.Head, Size: len(s.list)}, nil)
+func (s *listSource) InclusionLists(context.Context, ssz.Slot, ssz.Root, [2]byte) iter.Seq2[beacon.Ref, error] {
+	return func(yield func(beacon.Ref, error) bool) {
+		yield(beacon.Ref{Kind: beacon.KindInclusionList, Slot: beacontest.Head, Size: len(s.list)}, nil)
 	}
 }
 
-func (s *listSource) AppendInclusionListFrames(_ context.Context, _ beacon.InclusionListRef, dst []byte) ([]byte, error) {
+func (s *listSource) Sources() beacon.Sources { return beacontest.SourcesOf(s) }
+
+func (s *listSource) AppendFrames(_ context.Context, _ beacon.Ref, dst []byte) ([]byte, error) {
 	return append(dst, frames(s.list)...), nil
 }
 

@@ -3,7 +3,10 @@ package beacon
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"iter"
+
+	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 	"github.com/seed-2dd5877b/reqresp/ssz"
@@ -16,26 +19,31 @@ func (f *Family) lightClientProtocols() []*Protocol {
 			Name: "light_client_bootstrap", Version: 1,
 			Request: "LightClientBootstrapRequest", Response: "LightClientBootstrap", Context: true,
 			First: ssz.Altair, Last: newest, timeouts: unaryTimeouts,
-			declare: unary(&f.LightClientBootstrap), serve: (*Server).lightClientBootstrap,
+			kind: KindLightClientBootstrap, held: lightClientHeld,
+			declare: unaryOf(&f.lightClientBootstrap), serve: objects(bootstrapOf),
 		},
 		{
 			Name: "light_client_updates_by_range", Version: 1,
 			Request: "LightClientUpdatesByRangeRequest", Response: "LightClientUpdate", Context: true,
 			First: ssz.Altair, Last: newest,
-			maxItems: maxRequestUpdates, cost: costOf(updatesByRangeCost), window: updateWindow,
-			declare: stream(&f.LightClientUpdatesByRange), serve: (*Server).lightClientUpdatesByRange,
+			maxItems: maxRequestUpdates, window: updateWindow,
+			asked: askedBy(func(req *ssz.LightClientUpdatesByRangeRequest) uint64 { return req.Count }),
+			kind:  KindLightClientUpdate, held: lightClientHeld,
+			declare: streamOf(&f.lightClientUpdatesByRange), serve: objects(updatesByRange),
 		},
 		{
 			Name: "light_client_finality_update", Version: 1,
 			Response: "LightClientFinalityUpdate", Context: true,
 			First: ssz.Altair, Last: newest, timeouts: unaryTimeouts,
-			declare: unary(&f.LightClientFinalityUpdate), serve: (*Server).lightClientFinalityUpdate,
+			kind: KindLightClientFinalityUpdate, held: lightClientHeld,
+			declare: unaryOf(&f.lightClientFinalityUpdate), serve: objects(finalityUpdate),
 		},
 		{
 			Name: "light_client_optimistic_update", Version: 1,
 			Response: "LightClientOptimisticUpdate", Context: true,
 			First: ssz.Altair, Last: newest, timeouts: unaryTimeouts,
-			declare: unary(&f.LightClientOptimisticUpdate), serve: (*Server).lightClientOptimisticUpdate,
+			kind: KindLightClientOptimisticUpdate, held: lightClientHeld,
+			declare: unaryOf(&f.lightClientOptimisticUpdate), serve: objects(optimisticUpdate),
 		},
 	}
 }
@@ -49,104 +57,32 @@ func updateWindow(n *ssz.Network, now ssz.Slot) ssz.Slot {
 	return since(n, now, n.MinEpochsForBlockRequests(), n.Config().Forks[ssz.Altair].Epoch)
 }
 
-func updatesByRangeCost(_ *Protocol, req *ssz.LightClientUpdatesByRangeRequest) uint64 {
-	return req.Count
+func lightClientHeld(s Sources) bool { return s.LightClient != nil }
+
+func bootstrapOf(ctx context.Context, q *query, req *ssz.LightClientBootstrapRequest) (iter.Seq2[Ref, error], error) {
+	return one(q.sources.LightClient.LightClientBootstrap(ctx, ssz.Root(*req))), nil
 }
 
-// A LightClientRef names an object for light clients that a chain holds, without its data.
-type LightClientRef struct {
-	// Slot is the slot of the attested header, and of the only header of a bootstrap. It decides the
-	// fork digest sent along.
-	Slot ssz.Slot
-	// Size is the exact length of the object's SSZ encoding, in bytes.
-	Size int
-	// FramesSize is about how many bytes the frames have, see [BlockRef].
-	FramesSize int
-	// Key tells the source which object it is: a root, a period or whatever else it likes.
-	Key ssz.Root
-}
-
-func (r LightClientRef) layout() layout { return layout{r.Slot, r.Size, r.FramesSize} }
-
-// A LightClientSource is a [Chain] that has what light clients sync by, as the full-node document of
-// the specs' light client part creates it. What [Chain] says of concurrency and errors goes for it
-// as well. Where the one object asked for is not there, the error is ErrUnavailable.
-type LightClientSource interface {
-	// LightClientBootstrap returns the bootstrap of a block.
-	LightClientBootstrap(ctx context.Context, root ssz.Root) (LightClientRef, error)
-
-	// LightClientUpdates yields the best update of each sync committee period from start to
-	// start+count-1, which does not overflow, in ascending order and without gaps: it begins with the
-	// earliest period that it has an update of, and ends before the first gap. Count may be huge; a
-	// server stops after MAX_REQUEST_LIGHT_CLIENT_UPDATES updates.
-	LightClientUpdates(ctx context.Context, start, count uint64) iter.Seq2[LightClientRef, error]
-
-	// LightClientFinalityUpdate returns the latest LightClientFinalityUpdate.
-	LightClientFinalityUpdate(ctx context.Context) (LightClientRef, error)
-
-	// LightClientOptimisticUpdate returns the latest LightClientOptimisticUpdate.
-	LightClientOptimisticUpdate(ctx context.Context) (LightClientRef, error)
-
-	// AppendLightClientFrames appends an object's SSZ encoding to dst as snappy frames, in the manner
-	// of [Chain].AppendFrames.
-	AppendLightClientFrames(ctx context.Context, ref LightClientRef, dst []byte) ([]byte, error)
-}
-
-func (s *Server) lightClientBootstrap(p *Protocol) reqresp.HandlerFunc {
-	return s.lightClientObject(p, func() any { return new(ssz.LightClientBootstrapRequest) },
-		func(ctx context.Context, source LightClientSource, req any) (LightClientRef, error) {
-			return source.LightClientBootstrap(ctx, ssz.Root(*req.(*ssz.LightClientBootstrapRequest)))
-		})
-}
-
-func (s *Server) lightClientFinalityUpdate(p *Protocol) reqresp.HandlerFunc {
-	return s.lightClientObject(p, func() any { return new(Empty) },
-		func(ctx context.Context, source LightClientSource, _ any) (LightClientRef, error) {
-			return source.LightClientFinalityUpdate(ctx)
-		})
-}
-
-func (s *Server) lightClientOptimisticUpdate(p *Protocol) reqresp.HandlerFunc {
-	return s.lightClientObject(p, func() any { return new(Empty) },
-		func(ctx context.Context, source LightClientSource, _ any) (LightClientRef, error) {
-			return source.LightClientOptimisticUpdate(ctx)
-		})
-}
-
-// lightClientObject serves a protocol that is answered with one object.
-func (s *Server) lightClientObject(
-	p *Protocol, request func() any, find func(context.Context, LightClientSource, any) (LightClientRef, error),
-) reqresp.HandlerFunc {
-	source, ok := s.chain.(LightClientSource)
-	if !ok {
-		return nil
+func updatesByRange(
+	ctx context.Context, q *query, req *ssz.LightClientUpdatesByRangeRequest,
+) (iter.Seq2[Ref, error], error) {
+	if err := checkRange("start_period", req.StartPeriod, req.Count); err != nil {
+		return nil, err
 	}
-	return func(ctx context.Context, in *reqresp.Inbound) error {
-		req := request()
-		if err := in.Receive(ctx, req); err != nil {
-			return err
-		}
-		one := func(yield func(LightClientRef, error) bool) { yield(find(ctx, source, req)) }
-		return send(ctx, s, p, in, one, source.AppendLightClientFrames)
-	}
+	return atMost(q.sources.LightClient.LightClientUpdates(ctx, req.StartPeriod, req.Count), q.maxItems()), nil
 }
 
-func (s *Server) lightClientUpdatesByRange(p *Protocol) reqresp.HandlerFunc {
-	source, ok := s.chain.(LightClientSource)
-	if !ok {
-		return nil
-	}
-	return func(ctx context.Context, in *reqresp.Inbound) error {
-		var req ssz.LightClientUpdatesByRangeRequest
-		if err := in.Receive(ctx, &req); err != nil {
-			return err
-		}
-		if err := checkRange("start_period", req.StartPeriod, req.Count); err != nil {
-			return err
-		}
-		refs := atMost(source.LightClientUpdates(ctx, req.StartPeriod, req.Count), s.maxItems(p))
-		return send(ctx, s, p, in, refs, source.AppendLightClientFrames)
-	}
+func finalityUpdate(ctx context.Context, q *query, _ *struct{}) (iter.Seq2[Ref, error], error) {
+	return one(q.sources.LightClient.LightClientFinalityUpdate(ctx)), nil
+}
+
+func optimisticUpdate(ctx context.Context, q *query, _ *struct{}) (iter.Seq2[Ref, error], error) {
+	return one(q.sources.LightClient.LightClientOptimisticUpdate(ctx)), nil
+}
+
+// one yields the answer of a look-up of one object.
+func one(r Ref, err error) iter.Seq2[Ref, error] {
+	return func(yield func(Ref, error) bool) { yield(r, err) }
 }
 
 // A LightClientBootstrap is what a light client begins with: a header and the sync committee of its
@@ -160,7 +96,7 @@ type LightClientBootstrap struct {
 	BlockRoot ssz.Root
 }
 
-func (l *LightClientBootstrap) take(t *ssz.Type, c Chunk) (ssz.Slot, error) {
+func (l *LightClientBootstrap) decode(t *ssz.Type, c Chunk) (ssz.Slot, error) {
 	if err := checked(t, c); err != nil {
 		return 0, err
 	}
@@ -169,8 +105,6 @@ func (l *LightClientBootstrap) take(t *ssz.Type, c Chunk) (ssz.Slot, error) {
 	*l = LightClientBootstrap{Chunk: c, Slot: slot, BlockRoot: root}
 	return slot, err
 }
-
-func (l *LightClientBootstrap) give() Chunk { return l.Chunk }
 
 // A LightClientUpdate is a LightClientUpdate, a LightClientFinalityUpdate or a
 // LightClientOptimisticUpdate of the specs, depending on who was asked.
@@ -184,7 +118,7 @@ type LightClientUpdate struct {
 	SignatureSlot ssz.Slot
 }
 
-func (l *LightClientUpdate) take(t *ssz.Type, c Chunk) (ssz.Slot, error) {
+func (l *LightClientUpdate) decode(t *ssz.Type, c Chunk) (ssz.Slot, error) {
 	if err := checked(t, c); err != nil {
 		return 0, err
 	}
@@ -197,8 +131,6 @@ func (l *LightClientUpdate) take(t *ssz.Type, c Chunk) (ssz.Slot, error) {
 	return l.AttestedSlot, nil
 }
 
-func (l *LightClientUpdate) give() Chunk { return l.Chunk }
-
 // lightClientHeader returns where the first header of an object for light clients begins, and where
 // the fixed part of the object ends. From Capella to Fulu headers hold an execution payload header,
 // which is of variable size, so that an offset is in its place.
@@ -208,4 +140,74 @@ func lightClientHeader(c Chunk) (at, fixedEnd int) {
 	}
 	offset := int(binary.LittleEndian.Uint32(c.SSZ))
 	return offset, offset
+}
+
+// LightClientBootstrap asks a peer for the bootstrap of a block, and checks it: well-formed, of its
+// fork and digest, and of the root asked for. The branch of the sync committee is not checked. A peer
+// that has none answers with reqresp.CodeResourceUnavailable.
+func (c *Client) LightClientBootstrap(ctx context.Context, to peer.ID, root ssz.Root) (*LightClientBootstrap, error) {
+	check := func(l *LightClientBootstrap) error {
+		if l.BlockRoot != root {
+			return fmt.Errorf("%w: root %v of slot %d, asked for %v", ErrUnexpectedRoot, l.BlockRoot, l.Slot, root)
+		}
+		return nil
+	}
+	req := ssz.LightClientBootstrapRequest(root)
+	return callUnary(ctx, c, to, &req, check, c.family.lightClientBootstrap.Spec())
+}
+
+// LightClientUpdatesByRange asks a peer for the best updates of sync committee periods start to
+// start+count-1. It yields them as they arrive, each checked: well-formed, of its fork and digest, in
+// the range, of the period after the one before. Signatures and branches are not checked. It is
+// otherwise as BlocksByRange.
+func (c *Client) LightClientUpdatesByRange(
+	ctx context.Context, to peer.ID, start, count uint64,
+) iter.Seq2[*LightClientUpdate, error] {
+	span := newSpan(start, count, func(start, count uint64) any {
+		return &ssz.LightClientUpdatesByRangeRequest{StartPeriod: start, Count: count}
+	})
+	span.linked = true
+	var last *uint64
+	check := func(l *LightClientUpdate) error {
+		period := c.periodOf(l.AttestedSlot)
+		if err := span.check(period); err != nil {
+			return err
+		}
+		if last != nil && period != *last+1 {
+			return fmt.Errorf("%w: period %d after %d", ErrSlotOrder, period, *last)
+		}
+		last = &period
+		return checkSignatureSlot(l)
+	}
+	return stream(ctx, c, to, &span, check, c.family.lightClientUpdatesByRange.Spec())
+}
+
+// LightClientFinalityUpdate asks a peer for its latest finality update, and checks it: well-formed and
+// of its fork and digest. A peer that has none answers with reqresp.CodeResourceUnavailable.
+func (c *Client) LightClientFinalityUpdate(ctx context.Context, to peer.ID) (*LightClientUpdate, error) {
+	return c.latestUpdate(ctx, to, c.family.lightClientFinalityUpdate.Spec())
+}
+
+// LightClientOptimisticUpdate asks a peer for its latest optimistic update. It is otherwise as
+// LightClientFinalityUpdate.
+func (c *Client) LightClientOptimisticUpdate(ctx context.Context, to peer.ID) (*LightClientUpdate, error) {
+	return c.latestUpdate(ctx, to, c.family.lightClientOptimisticUpdate.Spec())
+}
+
+func (c *Client) latestUpdate(ctx context.Context, to peer.ID, spec *reqresp.Spec) (*LightClientUpdate, error) {
+	return callUnary(ctx, c, to, &struct{}{}, checkSignatureSlot, spec)
+}
+
+// checkSignatureSlot checks the order of slots that every update is made in.
+func checkSignatureSlot(l *LightClientUpdate) error {
+	if l.SignatureSlot <= l.AttestedSlot {
+		return fmt.Errorf("%w: signed in slot %d, attested in slot %d", ErrSlotOrder, l.SignatureSlot, l.AttestedSlot)
+	}
+	return nil
+}
+
+// periodOf returns the sync committee period of a slot.
+func (c *Client) periodOf(slot ssz.Slot) uint64 {
+	n := c.family.network
+	return uint64(n.EpochOf(slot)) / n.Preset().EpochsPerSyncCommitteePeriod()
 }

@@ -16,6 +16,7 @@ import (
 	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 
+	"github.com/seed-2dd5877b/reqresp/internal/simtest"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 	"github.com/seed-2dd5877b/reqresp/ssz"
@@ -39,22 +40,11 @@ func overLoopback(t *testing.T, f func(t *testing.T, client, server host.Host)) 
 	for name, options := range transports {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			client, server := newHost(t, options), newHost(t, options)
+			client, server := simtest.NewHost(t, options...), simtest.NewHost(t, options...)
 			client.Peerstore().AddAddrs(server.ID(), server.Addrs(), peerstore.PermanentAddrTTL)
 			f(t, client, server)
 		})
 	}
-}
-
-func newHost(t testing.TB, options []libp2p.Option) host.Host {
-	t.Helper()
-	quiet := []libp2p.Option{libp2p.DisableRelay(), libp2p.DisableMetrics(), libp2p.DisableIdentifyAddressDiscovery()}
-	h, err := libp2p.New(slices.Concat(options, quiet)...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = h.Close() })
-	return h
 }
 
 func TestNodesOverLoopback(t *testing.T) {
@@ -63,7 +53,7 @@ func TestNodesOverLoopback(t *testing.T) {
 		meta := func() ssz.MetaDataV3 { return testMetaData }
 		listener := serve(t, server, devChain(), beacon.ServerOptions{MetaData: meta})
 		connect(t, client, server)
-		waitFor(t, "both statuses", func() bool {
+		simtest.WaitFor(t, "both statuses", func() bool {
 			_, here := dialer.PeerStatus(server.ID())
 			_, there := listener.PeerStatus(client.ID())
 			return here && there
@@ -90,8 +80,8 @@ func TestNodesOverLoopback(t *testing.T) {
 		if err := listener.Stop(t.Context()); err != nil {
 			t.Error(err)
 		}
-		waitFor(t, "the end of the connection", func() bool { return !connected(client, server) })
-		waitFor(t, "the status to be forgotten", func() bool { return len(dialer.PeerStatuses()) == 0 })
+		simtest.WaitFor(t, "the end of the connection", func() bool { return !connected(client, server) })
+		simtest.WaitFor(t, "the status to be forgotten", func() bool { return len(dialer.PeerStatuses()) == 0 })
 	})
 }
 
@@ -131,7 +121,7 @@ func TestIrrelevantPeersOverLoopback(t *testing.T) {
 		if err != nil || !bytes.Equal(answer, success(payload(statusV2()))) {
 			t.Errorf("answered with %x, %v", answer, err)
 		}
-		waitFor(t, "the end of the connection", func() bool {
+		simtest.WaitFor(t, "the end of the connection", func() bool {
 			return len(client.Network().ConnsToPeer(server.ID())) == 0
 		})
 		if got := goodbyes.take(); !bytes.Equal(got, []byte{byte(beacon.GoodbyeIrrelevantNetwork)}) {

@@ -25,93 +25,68 @@ type endlessSource struct {
 	taken, named int
 }
 
-// endless yields without end. How many were taken counts the one that nobody wanted any more.
-func endless[R any](s *endlessSource, next func(n int) R) iter.Seq2[R, error] {
+// endless yields refs of an item without end, by range or in a row. How many were taken counts the one that nobody
+// wanted any more.
+func (s *endlessSource) endless(kind beacon.Kind, item *beacontest.Item) iter.Seq2[beacon.Ref, error] {
 	s.taken = 0
-	return func(yield func(R, error) bool) {
-		for s.taken = 1; yield(next(s.taken), nil); s.taken++ {
+	ref := beacon.Ref{Kind: kind, Slot: item.Slot, Size: len(item.SSZ), Handle: item}
+	return func(yield func(beacon.Ref, error) bool) {
+		for s.taken = 1; ; s.taken++ {
+			ref.Root = ssz.Root{byte(s.taken), byte(s.taken >> 8)}
+			if !yield(ref, nil) {
+				return
+			}
 		}
 	}
 }
 
-func (s *endlessSource) block(item *beacontest.Item) func(int) beacon.BlockRef {
-	return func(int) beacon.BlockRef {
-		return beacon.BlockRef{Slot: item.Slot, Root: item.Root, Size: len(item.SSZ)}
-	}
+func (s *endlessSource) Sources() beacon.Sources { return beacontest.SourcesOf(s) }
+
+func (s *endlessSource) BlocksByRange(context.Context, ssz.Slot, uint64) iter.Seq2[beacon.Ref, error] {
+	return s.endless(beacon.KindBlock, s.Blocks[0])
 }
 
-func sidecarOf(item *beacontest.Item) func(int) beacon.SidecarRef {
-	return func(n int) beacon.SidecarRef {
-		return beacon.SidecarRef{Slot: item.Slot, BlockRoot: ssz.Root{byte(n), byte(n >> 8)}, Size: len(item.SSZ)}
-	}
-}
-
-func (s *endlessSource) BlocksByRange(context.Context, ssz.Slot, uint64) iter.Seq2[beacon.BlockRef, error] {
-	return endless(s, s.block(s.Blocks[0]))
-}
-
-func (s *endlessSource) BlocksByRoot(_ context.Context, roots []ssz.Root) iter.Seq2[beacon.BlockRef, error] {
+func (s *endlessSource) BlocksByRoot(_ context.Context, roots []ssz.Root) iter.Seq2[beacon.Ref, error] {
 	s.named = len(roots)
 	return nothing
 }
 
-func (s *endlessSource) BlobSidecarsByRange(context.Context, ssz.Slot, uint64) iter.Seq2[beacon.SidecarRef, error] {
-	return endless(s, sidecarOf(s.Blobs[0]))
+func (s *endlessSource) BlobSidecarsByRange(context.Context, ssz.Slot, uint64) iter.Seq2[beacon.Ref, error] {
+	return s.endless(beacon.KindBlobSidecar, s.Blobs[0])
 }
 
-func (s *endlessSource) BlobSidecarsByRoot(_ context.Context, ids []ssz.BlobIdentifier) iter.Seq2[beacon.SidecarRef, error] {
+func (s *endlessSource) BlobSidecarsByRoot(_ context.Context, ids []ssz.BlobIdentifier) iter.Seq2[beacon.Ref, error] {
 	s.named = len(ids)
-	return noSidecars
+	return nothing
 }
 
-func noSidecars(func(beacon.SidecarRef, error) bool) {}
-
-func (s *endlessSource) AppendBlobSidecarFrames(_ context.Context, _ beacon.SidecarRef, dst []byte) ([]byte, error) {
-	return append(dst, s.Blobs[0].Frames...), nil
+func (s *endlessSource) DataColumnSidecarsByRange(context.Context, ssz.Slot, uint64, []uint64) iter.Seq2[beacon.Ref, error] {
+	return s.endless(beacon.KindDataColumnSidecar, s.Columns[0])
 }
 
-func (s *endlessSource) DataColumnSidecarsByRange(context.Context, ssz.Slot, uint64, []uint64) iter.Seq2[beacon.SidecarRef, error] {
-	return endless(s, sidecarOf(s.Columns[0]))
-}
-
-func (s *endlessSource) DataColumnSidecarsByRoot(_ context.Context, ids []ssz.DataColumnsByRootIdentifier) iter.Seq2[beacon.SidecarRef, error] {
+func (s *endlessSource) DataColumnSidecarsByRoot(_ context.Context, ids []ssz.DataColumnsByRootIdentifier) iter.Seq2[beacon.Ref, error] {
 	s.named = 0
 	for _, id := range ids {
 		s.named += len(id.Columns)
 	}
-	return noSidecars
+	return nothing
 }
 
-func (s *endlessSource) AppendDataColumnSidecarFrames(_ context.Context, _ beacon.SidecarRef, dst []byte) ([]byte, error) {
-	return append(dst, s.Columns[0].Frames...), nil
+func (s *endlessSource) ExecutionPayloadEnvelopesByRange(context.Context, ssz.Slot, uint64) iter.Seq2[beacon.Ref, error] {
+	return s.endless(beacon.KindExecutionPayloadEnvelope, s.Envelopes[0])
 }
 
-func (s *endlessSource) ExecutionPayloadEnvelopesByRange(context.Context, ssz.Slot, uint64) iter.Seq2[beacon.BlockRef, error] {
-	return endless(s, s.block(s.Envelopes[0]))
-}
-
-func (s *endlessSource) ExecutionPayloadEnvelopesByRoot(_ context.Context, roots []ssz.Root) iter.Seq2[beacon.BlockRef, error] {
+func (s *endlessSource) ExecutionPayloadEnvelopesByRoot(_ context.Context, roots []ssz.Root) iter.Seq2[beacon.Ref, error] {
 	s.named = len(roots)
 	return nothing
 }
 
-func (s *endlessSource) LightClientUpdates(ctx context.Context, _, _ uint64) iter.Seq2[beacon.LightClientRef, error] {
-	var first beacon.LightClientRef
-	for ref := range s.Chain.LightClientUpdates(ctx, 0, 1) {
-		first = ref
-	}
-	return endless(s, func(int) beacon.LightClientRef { return first })
+func (s *endlessSource) LightClientUpdates(context.Context, uint64, uint64) iter.Seq2[beacon.Ref, error] {
+	return s.endless(beacon.KindLightClientUpdate, s.Updates[0])
 }
 
-func (s *endlessSource) InclusionLists(context.Context, ssz.Slot, ssz.Root, [2]byte) iter.Seq2[beacon.InclusionListRef, error] {
-	list := s.Lists[0]
-	return endless(s, func(int) beacon.InclusionListRef {
-		return beacon.InclusionListRef{Slot: list.Slot, Size: len(list.SSZ)}
-	})
-}
-
-func (s *endlessSource) AppendInclusionListFrames(_ context.Context, _ beacon.InclusionListRef, dst []byte) ([]byte, error) {
-	return append(dst, s.Lists[0].Frames...), nil
+func (s *endlessSource) InclusionLists(context.Context, ssz.Slot, ssz.Root, [2]byte) iter.Seq2[beacon.Ref, error] {
+	return s.endless(beacon.KindInclusionList, s.Lists[0])
 }
 
 // scarceNetwork is the network of the full chain with small maxima.

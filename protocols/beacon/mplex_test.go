@@ -18,6 +18,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peerstore"
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 
+	"github.com/seed-2dd5877b/reqresp/internal/simtest"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon/beacontest"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
@@ -33,8 +34,8 @@ func mplexPair(t *testing.T, memory int64) (client, server host.Host) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client = newHost(t, append(slices.Clip(transports["mplex"]), libp2p.ResourceManager(manager)))
-	server = newHost(t, transports["mplex"])
+	client = simtest.NewHost(t, append(slices.Clip(transports["mplex"]), libp2p.ResourceManager(manager))...)
+	server = simtest.NewHost(t, transports["mplex"]...)
 	client.Peerstore().AddAddrs(server.ID(), server.Addrs(), peerstore.PermanentAddrTTL)
 	connect(t, client, server)
 	return client, server
@@ -50,20 +51,24 @@ type requests struct {
 
 func newRequests() *requests { return &requests{ended: make(chan string, 1000)} }
 
-func (r *requests) clientTrace() *reqresp.ClientTrace {
-	return &reqresp.ClientTrace{Start: func(i reqresp.OutboundInfo) {
-		if i.Spec.Name == "ping" {
+func (r *requests) clientTrace() *reqresp.Trace {
+	return &reqresp.Trace{Start: func(i *reqresp.Exchange) {
+		if i.Spec.Name() == "ping" {
 			return
 		}
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.begun++
-		r.last = i.Spec.Name
+		r.last = i.Spec.Name()
 	}}
 }
 
-func (r *requests) serverTrace() *reqresp.ServerTrace {
-	return &reqresp.ServerTrace{Done: func(i reqresp.InboundInfo, _ reqresp.Result) { r.ended <- i.Spec.Name }}
+func (r *requests) serverTrace() *reqresp.Trace {
+	return &reqresp.Trace{Done: func(x *reqresp.Exchange) {
+		if x.Inbound {
+			r.ended <- x.Spec.Name()
+		}
+	}}
 }
 
 func (r *requests) count() int {

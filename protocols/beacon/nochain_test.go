@@ -14,6 +14,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon/beacontest"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
@@ -114,7 +115,7 @@ func TestServerWithoutAChainOffersWhatAnyServerDoes(t *testing.T) {
 			columns + "range/1/ssz_snappy", columns + "root/1/ssz_snappy",
 		},
 	} {
-		got, want := offersOf(t, beacon.NoChain, at), offersOf(t, onlyBlocks{devChain()}, at)
+		got, want := offersOf(t, beacon.NoChain, at), offersOf(t, beacontest.BlocksOnly{Chain: devChain()}, at)
 		if !slices.Equal(got, want) {
 			t.Errorf("slot %d: offers %q, want %q", at, got, want)
 		}
@@ -125,9 +126,6 @@ func TestServerWithoutAChainOffersWhatAnyServerDoes(t *testing.T) {
 		}
 	}
 }
-
-// onlyBlocks hides what a chain holds besides blocks.
-type onlyBlocks struct{ beacon.Chain }
 
 // Requests by range are told that nothing is available, those by root get nothing.
 func TestServerWithoutAChainAnswersThatItHoldsNothing(t *testing.T) {

@@ -2,6 +2,7 @@ package beacon
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -22,45 +23,56 @@ func (f *Family) nodeProtocols() []*Protocol {
 		{
 			Name: "status", Version: 2, Request: "StatusV2", Response: "StatusV2",
 			First: ssz.Fulu, Last: newest, timeouts: unaryTimeouts,
-			declare: unary(&f.StatusV2),
-			serve:   func(s *Server, _ *Protocol) reqresp.HandlerFunc { return f.StatusV2.Serve(s.statusV2).Handler },
+			declare: unaryOf(&f.statusV2),
+			serve:   serveUnary(&f.statusV2, (*Server).statusV2),
 		},
 		{
 			Name: "status", Version: 1, Request: "StatusV1", Response: "StatusV1",
 			First: ssz.Phase0, Last: ssz.Electra, timeouts: unaryTimeouts,
-			declare: unary(&f.StatusV1),
-			serve:   func(s *Server, _ *Protocol) reqresp.HandlerFunc { return f.StatusV1.Serve(s.statusV1).Handler },
+			declare: unaryOf(&f.statusV1),
+			serve:   serveUnary(&f.statusV1, (*Server).statusV1),
 		},
 		{
 			Name: "goodbye", Version: 1, Request: "Goodbye", Response: "Goodbye",
 			First: ssz.Phase0, Last: newest, timeouts: unaryTimeouts,
-			declare: unary(&f.Goodbye),
-			serve:   func(s *Server, _ *Protocol) reqresp.HandlerFunc { return f.Goodbye.Serve(s.goodbye).Handler },
+			declare: unaryOf(&f.goodbye),
+			serve:   serveUnary(&f.goodbye, (*Server).goodbye),
 		},
 		{
 			Name: "ping", Version: 1, Request: "Ping", Response: "Ping",
 			First: ssz.Phase0, Last: newest, timeouts: unaryTimeouts,
-			declare: unary(&f.Ping),
-			serve:   func(s *Server, _ *Protocol) reqresp.HandlerFunc { return f.Ping.Serve(s.ping).Handler },
+			declare: unaryOf(&f.ping),
+			serve:   serveUnary(&f.ping, (*Server).ping),
 		},
 		{
 			Name: "metadata", Version: 3, Response: "MetaDataV3",
 			First: ssz.Fulu, Last: newest, timeouts: unaryTimeouts,
-			declare: unary(&f.MetaDataV3),
-			serve:   func(s *Server, _ *Protocol) reqresp.HandlerFunc { return f.MetaDataV3.Serve(s.metaDataV3).Handler },
+			declare: unaryOf(&f.metaDataV3),
+			serve:   serveUnary(&f.metaDataV3, (*Server).metaDataV3),
 		},
 		{
 			Name: "metadata", Version: 2, Response: "MetaDataV2",
 			First: ssz.Altair, Last: ssz.Electra, timeouts: unaryTimeouts,
-			declare: unary(&f.MetaDataV2),
-			serve:   func(s *Server, _ *Protocol) reqresp.HandlerFunc { return f.MetaDataV2.Serve(s.metaDataV2).Handler },
+			declare: unaryOf(&f.metaDataV2),
+			serve:   serveUnary(&f.metaDataV2, (*Server).metaDataV2),
 		},
 		{
 			Name: "metadata", Version: 1, Response: "MetaDataV1",
 			First: ssz.Phase0, Last: ssz.Phase0, timeouts: unaryTimeouts,
-			declare: unary(&f.MetaDataV1),
-			serve:   func(s *Server, _ *Protocol) reqresp.HandlerFunc { return f.MetaDataV1.Serve(s.metaDataV1).Handler },
+			declare: unaryOf(&f.metaDataV1),
+			serve:   serveUnary(&f.metaDataV1, (*Server).metaDataV1),
 		},
+	}
+}
+
+// serveUnary serves a unary protocol of a family.
+func serveUnary[Req, Resp any](
+	p *reqresp.Unary[Req, Resp], answer func(*Server, context.Context, peer.ID, *Req) (*Resp, error),
+) func(*Server, *Protocol) reqresp.HandlerFunc {
+	return func(s *Server, _ *Protocol) reqresp.HandlerFunc {
+		return p.Serve(func(ctx context.Context, from peer.ID, req *Req) (*Resp, error) {
+			return answer(s, ctx, from, req)
+		}).Serve
 	}
 }
 
@@ -104,17 +116,61 @@ func (s *Server) ping(_ context.Context, from peer.ID, theirs *ssz.Ping) (*ssz.P
 	return &seq, nil
 }
 
-func (s *Server) metaDataV3(context.Context, peer.ID, *Empty) (*ssz.MetaDataV3, error) {
+func (s *Server) metaDataV3(context.Context, peer.ID, *struct{}) (*ssz.MetaDataV3, error) {
 	md := s.opts.MetaData()
 	return &md, nil
 }
 
-func (s *Server) metaDataV2(context.Context, peer.ID, *Empty) (*ssz.MetaDataV2, error) {
+func (s *Server) metaDataV2(context.Context, peer.ID, *struct{}) (*ssz.MetaDataV2, error) {
 	md := s.opts.MetaData()
 	return &ssz.MetaDataV2{SeqNumber: md.SeqNumber, Attnets: md.Attnets, Syncnets: md.Syncnets}, nil
 }
 
-func (s *Server) metaDataV1(context.Context, peer.ID, *Empty) (*ssz.MetaDataV1, error) {
+func (s *Server) metaDataV1(context.Context, peer.ID, *struct{}) (*ssz.MetaDataV1, error) {
 	md := s.opts.MetaData()
 	return &ssz.MetaDataV1{SeqNumber: md.SeqNumber, Attnets: md.Attnets}, nil
+}
+
+// A GoodbyeReason tells why a peer is being left. Reasons up to 3 are the consensus
+// specs', those from 128 on are what deployed clients use.
+type GoodbyeReason uint64
+
+// Reasons to say goodbye.
+const (
+	// GoodbyeClientShutdown says that the node stops.
+	GoodbyeClientShutdown GoodbyeReason = 1
+	// GoodbyeIrrelevantNetwork says that the peer is of another network, fork or
+	// chain.
+	GoodbyeIrrelevantNetwork GoodbyeReason = 2
+	// GoodbyeFault says that the peer, or this node, failed.
+	GoodbyeFault GoodbyeReason = 3
+	// GoodbyeUnableToVerifyNetwork says that the peer's status could not be learnt.
+	GoodbyeUnableToVerifyNetwork GoodbyeReason = 128
+	// GoodbyeTooManyPeers says that there is no room.
+	GoodbyeTooManyPeers GoodbyeReason = 129
+	// GoodbyeBadScore says that the peer behaved badly.
+	GoodbyeBadScore GoodbyeReason = 250
+	// GoodbyeBanned says that the peer is banned.
+	GoodbyeBanned GoodbyeReason = 251
+)
+
+// String returns the reason in words, or its number where it has none.
+func (r GoodbyeReason) String() string {
+	switch r {
+	case GoodbyeClientShutdown:
+		return "client shut down"
+	case GoodbyeIrrelevantNetwork:
+		return "irrelevant network"
+	case GoodbyeFault:
+		return "fault or error"
+	case GoodbyeUnableToVerifyNetwork:
+		return "unable to verify network"
+	case GoodbyeTooManyPeers:
+		return "too many peers"
+	case GoodbyeBadScore:
+		return "bad score"
+	case GoodbyeBanned:
+		return "banned"
+	}
+	return fmt.Sprintf("reason %d", uint64(r))
 }

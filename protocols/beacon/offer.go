@@ -10,15 +10,15 @@ import (
 
 // An offer is a method, and the row that tells when peers are offered it.
 type offer struct {
-	method   reqresp.Method
+	method   reqresp.Handler
 	protocol *Protocol
 }
 
 // offers returns all methods that are offered at some time: those that the chain can answer.
 func (s *Server) offers() (all []offer) {
 	for _, p := range s.family.protocols {
-		if handler := p.serve(s, p); handler != nil {
-			all = append(all, offer{reqresp.Method{Spec: p.spec, Handler: handler}, p})
+		if p.held == nil || p.held(s.sources) {
+			all = append(all, offer{reqresp.Handler{Spec: p.spec, Serve: p.serve(s, p)}, p})
 		}
 	}
 	return all

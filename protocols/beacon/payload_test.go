@@ -5,37 +5,40 @@ import (
 	"testing"
 
 	"github.com/libp2p/go-libp2p/core/host"
-	"github.com/libp2p/go-libp2p/core/network"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
 
-// payloads sums up what a server was told of.
-type payloads struct {
-	mu  sync.Mutex
-	sum map[beacon.Payload]int // by all but Bytes
+// results keeps the last result of each method in each direction.
+type results struct {
+	mu      sync.Mutex
+	inbound map[bool]map[string]reqresp.Result
 }
 
-func (p *payloads) add(m beacon.Payload) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	n := m.Bytes
-	m.Bytes = 0
-	p.sum[m] += n
+func newResults() *results {
+	return &results{inbound: map[bool]map[string]reqresp.Result{false: {}, true: {}}}
 }
 
-func (p *payloads) get(m beacon.Payload) int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.sum[m]
+func (r *results) trace() *reqresp.Trace {
+	return &reqresp.Trace{Done: func(x *reqresp.Exchange) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.inbound[x.Inbound][x.Spec.Name()] = x.Result
+	}}
 }
 
-func TestPayloadsAreToldOnBothSides(t *testing.T) {
+func (r *results) get(inbound bool, method string) reqresp.Result {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.inbound[inbound][method]
+}
+
+func TestSizesOfTheSSZAreTracedOnBothSides(t *testing.T) {
 	simulate(t, func(t *testing.T, client, server host.Host) {
-		asked, served := &payloads{sum: make(map[beacon.Payload]int)}, &payloads{sum: make(map[beacon.Payload]int)}
-		serve(t, server, devChain(), beacon.ServerOptions{Payloads: served.add})
-		asker := serve(t, client, devChain(), beacon.ServerOptions{Payloads: asked.add})
+		asked, served := newResults(), newResults()
+		serve(t, server, devChain(), beacon.ServerOptions{Trace: served.trace()})
+		asker := serve(t, client, devChain(), beacon.ServerOptions{Trace: asked.trace()})
 		connect(t, client, server)
 		if _, err := asker.Client().MetaData(t.Context(), server.ID()); err != nil {
 			t.Fatal(err)
@@ -44,40 +47,43 @@ func TestPayloadsAreToldOnBothSides(t *testing.T) {
 		if err != nil || len(blocks) == 0 {
 			t.Fatalf("%d blocks, error %v", len(blocks), err)
 		}
+		settle()
 		size := 0
 		for _, b := range blocks {
 			size += len(b.SSZ)
 		}
 		for _, test := range []struct {
-			of   beacon.Payload
-			want int
+			method            string
+			request, response uint64
 		}{
-			{beacon.Payload{Protocol: idByRange}, 24},
-			{beacon.Payload{Protocol: idByRange, Response: true}, size},
-			{beacon.Payload{Protocol: idMetaDataV3}, 0}, // a request of no bytes
-			{beacon.Payload{Protocol: idMetaDataV3, Response: true}, 25},
+			{"beacon_blocks_by_range", 24, uint64(size)},
+			{"metadata", 0, 25}, // a request of no bytes
 		} {
-			test.of.Direction = network.DirOutbound
-			if got := asked.get(test.of); got != test.want {
-				t.Errorf("asked: %+v is %d bytes, want %d", test.of, got, test.want)
-			}
-			test.of.Direction = network.DirInbound
-			if got := served.get(test.of); got != test.want {
-				t.Errorf("served: %+v is %d bytes, want %d", test.of, got, test.want)
+			for side, got := range map[string]reqresp.Result{
+				"asked": asked.get(false, test.method), "served": served.get(true, test.method),
+			} {
+				if got.RequestSize != test.request || got.ResponseSize != test.response {
+					t.Errorf("%s: %s has sizes %d and %d, want %d and %d",
+						side, test.method, got.RequestSize, got.ResponseSize, test.request, test.response)
+				}
 			}
 		}
 	})
 }
 
-func TestTracesAreTold(t *testing.T) {
+func TestTracesAreCalledOnBothSides(t *testing.T) {
 	simulate(t, func(t *testing.T, client, server host.Host) {
 		inbound, outbound := make(chan string, 9), make(chan string, 9)
-		serve(t, server, devChain(), beacon.ServerOptions{Trace: &reqresp.ServerTrace{
-			Done: func(info reqresp.InboundInfo, _ reqresp.Result) { inbound <- info.Spec.Name },
-		}})
-		asker := serve(t, client, devChain(), beacon.ServerOptions{ClientTrace: &reqresp.ClientTrace{
-			Done: func(info reqresp.OutboundInfo, _ reqresp.Result) { outbound <- info.Spec.Name },
-		}})
+		serve(t, server, devChain(), beacon.ServerOptions{Trace: &reqresp.Trace{Done: func(x *reqresp.Exchange) {
+			if x.Inbound {
+				inbound <- x.Spec.Name()
+			}
+		}}})
+		asker := serve(t, client, devChain(), beacon.ServerOptions{Trace: &reqresp.Trace{Done: func(x *reqresp.Exchange) {
+			if !x.Inbound {
+				outbound <- x.Spec.Name()
+			}
+		}}})
 		if _, err := asker.Client().Ping(t.Context(), server.ID(), 0); err != nil {
 			t.Fatal(err)
 		}

@@ -30,6 +30,9 @@ func (w *whole) done(bool) { w.request = nil }
 
 // A span is a range of slots or periods, of which a call asks for some at a time.
 type span struct {
+	request func(start, count uint64) any
+	each    uint64 // the most chunks of one slot or period
+
 	from, left uint64 // what is not dealt with
 	ended      bool
 
@@ -43,7 +46,20 @@ type span struct {
 	linked, begun bool
 }
 
-func newSpan(start, count uint64) span { return span{from: start, left: count} }
+// newSpan returns a plan for a range, with the request for a part of it.
+func newSpan[T ~uint64](start T, count uint64, request func(start T, count uint64) any) span {
+	return span{
+		from: uint64(start), left: count, each: 1,
+		request: func(start, count uint64) any { return request(T(start), count) },
+	}
+}
+
+func (s *span) next(n int) any {
+	if !s.take(per(n, s.each)) {
+		return nil
+	}
+	return s.request(s.start, s.count)
+}
 
 // take begins a request for up to n slots or periods. It reports false if none is left.
 func (s *span) take(n int) bool {
@@ -90,93 +106,112 @@ func per(n int, each uint64) int {
 	return n / int(min(max(1, each), math.MaxInt32))
 }
 
-// columnSpan is a plan for some columns of a range of slots. Where those of one slot are too many they are
-// asked for in ascending order, as they are answered.
-type columnSpan struct {
-	span
-	columns []uint64
-	slot    []uint64 // what is left of the columns of the next slot; nil: all of them
-	part    []uint64 // those asked for
-	index   uint64   // that of the sidecar that came last
-}
-
-func (c *columnSpan) next(n int) any {
-	most := max(1, min(n, len(c.columns)))
-	if c.slot == nil && most < len(c.columns) && !c.ended {
-		c.slot = c.after(0)
-	}
-	slots := 1
-	if c.slot == nil {
-		c.part, slots = c.columns, per(n, uint64(len(c.columns)))
-	} else {
-		c.part = c.slot[:min(most, len(c.slot))]
-	}
-	if !c.take(slots) {
-		return nil
-	}
-	return &ssz.DataColumnSidecarsByRangeRequest{StartSlot: ssz.Slot(c.start), Count: c.count, Columns: c.part}
-}
-
-// after returns the columns from an index on, ascending.
-func (c *columnSpan) after(index uint64) []uint64 {
-	sorted := slices.Clone(c.columns)
-	slices.Sort(sorted)
-	sorted = slices.Compact(sorted)
-	at, _ := slices.BinarySearch(sorted, index)
-	return sorted[at:]
-}
-
-func (c *columnSpan) done(cut bool) {
-	switch {
-	case c.slot == nil && !cut:
-		c.span.done(false)
-		return
-	case c.slot == nil:
-		c.skip(c.last - c.start)
-		c.slot = c.after(c.index + 1)
-	case cut:
-		at, _ := slices.BinarySearch(c.slot, c.index+1)
-		c.slot = c.slot[at:]
-	default:
-		c.slot = c.slot[len(c.part):]
-	}
-	if len(c.slot) == 0 {
-		c.slot = nil
-		c.skip(1)
-	}
-}
-
-// A list is a plan for elements that are asked for one by one, such as roots.
-type list[E any] struct {
+// A wanted is a plan for objects that are asked for one by one, such as by their roots. What is asked for more than
+// once may be answered as often.
+type wanted[E comparable] struct {
 	all   any // the request for all of them
 	left  []E
-	part  []E
+	part  []E // what the request in flight asks for
+	open  map[E]int
 	ended bool
 	// request returns the request for some.
 	request func([]E) any
-	// wants begins the answer to a request for some.
-	wants func([]E)
-	// unanswered returns those of the request that nothing has answered.
-	unanswered func([]E) []E
 }
 
-func (l *list[E]) next(n int) any {
-	if l.ended {
+func newWanted[E comparable](all []E, request func([]E) any) *wanted[E] {
+	return &wanted[E]{left: all, request: request}
+}
+
+func (w *wanted[E]) next(n int) any {
+	if w.ended {
 		return nil
 	}
-	l.part = l.left[:min(len(l.left), max(1, n))]
-	l.wants(l.part)
-	if l.all != nil && len(l.part) == len(l.left) {
-		return l.all
+	w.part = w.left[:min(len(w.left), max(1, n))]
+	w.open = make(map[E]int, len(w.part))
+	for _, e := range w.part {
+		w.open[e]++
 	}
-	return l.request(l.part)
+	if w.all != nil && len(w.part) == len(w.left) {
+		return w.all
+	}
+	return w.request(w.part)
 }
 
-func (l *list[E]) done(cut bool) {
-	l.all = nil
-	l.left = l.left[len(l.part):]
-	if cut {
-		l.left = slices.Concat(l.unanswered(l.part), l.left)
+// take reports whether something is still wanted, which it is once less from then on.
+func (w *wanted[E]) take(e E) bool {
+	if w.open[e] == 0 {
+		return false
 	}
-	l.ended = len(l.left) == 0
+	w.open[e]--
+	return true
+}
+
+func (w *wanted[E]) done(cut bool) {
+	w.all = nil
+	w.left = w.left[len(w.part):]
+	if cut {
+		unanswered := slices.DeleteFunc(slices.Clone(w.part), func(e E) bool { return !w.take(e) })
+		w.left = append(unanswered, w.left...)
+	}
+	w.ended = len(w.left) == 0
+}
+
+// checkRoot checks that what belongs to a block was asked for by the block's root.
+func checkRoot(w *wanted[ssz.Root], slot ssz.Slot, root ssz.Root) error {
+	if !w.take(root) {
+		return fmt.Errorf("%w: root %v of slot %d", ErrUnexpectedRoot, root, slot)
+	}
+	return nil
+}
+
+// checkSidecar checks that a sidecar was asked for by the root of its block and its index.
+func checkSidecar(w *wanted[ssz.BlobIdentifier], slot ssz.Slot, root ssz.Root, index uint64) error {
+	if w.take(ssz.BlobIdentifier{BlockRoot: root, Index: index}) {
+		return nil
+	}
+	for id := range w.open {
+		if id.BlockRoot == root {
+			return fmt.Errorf("%w: %d of root %v", ErrUnexpectedIndex, index, root)
+		}
+	}
+	return fmt.Errorf("%w: root %v of slot %d", ErrUnexpectedRoot, root, slot)
+}
+
+// sidecarOrder checks the sidecars of one call by range: slots in the range and ascending, indices
+// ascending in each, and one block in each.
+type sidecarOrder struct {
+	span  *span
+	any   bool
+	slot  ssz.Slot
+	root  ssz.Root
+	index uint64
+}
+
+// seen reports whether a sidecar was received before, in an answer that was cut within its slot.
+func (o *sidecarOrder) seen(slot ssz.Slot, root ssz.Root, index uint64) bool {
+	return o.any && o.span.again && slot == o.slot && root == o.root && index <= o.index
+}
+
+func (o *sidecarOrder) check(slot ssz.Slot, root ssz.Root, index uint64) error {
+	joins := !o.span.any
+	if err := o.span.check(uint64(slot)); err != nil {
+		return err
+	}
+	if o.any {
+		switch {
+		case slot < o.slot:
+			return fmt.Errorf("%w: %d after %d", ErrSlotOrder, slot, o.slot)
+		case slot == o.slot && root != o.root:
+			err := fmt.Errorf("%w: blocks %v and %v in slot %d", ErrNotLinked, o.root, root, slot)
+			if joins {
+				return &changedError{err}
+			}
+			return err
+		case slot == o.slot && index <= o.index:
+			return fmt.Errorf("%w: %d after %d in slot %d", ErrIndexOrder, index, o.index, slot)
+		}
+	}
+	o.any, o.slot, o.root, o.index = true, slot, root, index
+	o.span.again = false
+	return nil
 }

@@ -31,7 +31,7 @@ func TestPlansAskForEverythingOnce(t *testing.T) {
 			}
 		}
 		want := answering(held, start, count, columns)
-		got := walk(t, r, held, &columnSpan{span: newSpan(start, count), columns: columns})
+		got := walk(t, r, held, &columnSpan{span: newSpan[uint64](start, count, nil), columns: columns})
 		if !slices.Equal(got, want) {
 			t.Fatalf("seed %d: columns %d of %d from %d: got %v, want %v", seed, columns, count, start, got, want)
 		}

@@ -3,6 +3,7 @@ package beacon
 import (
 	"fmt"
 	"math"
+	"math/bits"
 
 	"github.com/libp2p/go-libp2p/core/protocol"
 
@@ -29,14 +30,16 @@ type Protocol struct {
 	First, Last ssz.Fork
 
 	maxItems func(*ssz.Config, ssz.Fork) uint64            // nil: one
-	cost     func(*Protocol, any) uint64                   // nil: MaxItems
+	asked    func(any) uint64                              // nil: one chunk
 	linger   func(*ssz.Config) uint64                      // epochs; nil: one
 	window   func(*ssz.Network, ssz.Slot) ssz.Slot         // nil: nothing is kept
+	kind     Kind                                          // of the objects that answer
+	held     func(Sources) bool                            // nil: offered for any chain
 	has      owner                                         // of objects that belong to blocks, by range
 	gone     gone                                          // what becomes of objects that are discarded meanwhile
 	timeouts reqresp.Timeouts                              // zero: the defaults
 	declare  func(reqresp.Family, *Protocol) *reqresp.Spec // makes the descriptor
-	serve    func(*Server, *Protocol) reqresp.HandlerFunc  // returns nil if the chain cannot
+	serve    func(*Server, *Protocol) reqresp.HandlerFunc
 
 	network   *ssz.Network
 	cfg       ssz.Config
@@ -99,7 +102,7 @@ func (p *Protocol) limits() reqresp.Limits {
 }
 
 // ID returns the protocol ID.
-func (p *Protocol) ID() protocol.ID { return p.spec.Protocols[0] }
+func (p *Protocol) ID() protocol.ID { return p.spec.Protocols()[0] }
 
 // Spec returns the description of the protocol for package reqresp. Its Kind tells whether exactly
 // one chunk answers a request, or any number of them.
@@ -133,31 +136,24 @@ func (p *Protocol) MaxItems(fork ssz.Fork) uint64 {
 	return p.maxItems(&p.cfg, fork)
 }
 
-// Cost returns how many chunks may answer a request, a pointer to the protocol's request type, that
-// is made in an epoch. It is what the request is worth to a rate limit that counts items, and never
-// more than MaxItems.
-func (p *Protocol) Cost(now ssz.Epoch, request any) uint64 {
-	return min(p.Asked(request), p.MaxItems(p.network.ForkAt(now)))
-}
-
 // Asked returns how many chunks a request, a pointer to the protocol's request type, asks for at most,
 // whatever is allowed: servers answer by range with no more than MaxItems, or refuse, and refuse longer
 // lists. It is 2^64-1 for what is no such request.
 func (p *Protocol) Asked(request any) uint64 {
-	if p.cost == nil {
+	if p.asked == nil {
 		return math.MaxUint64
 	}
-	return p.cost(p, request)
+	return p.asked(request)
 }
 
-// costOf makes a cost of a function of the request's own type.
-func costOf[Req any](f func(p *Protocol, req *Req) uint64) func(*Protocol, any) uint64 {
-	return func(p *Protocol, request any) uint64 {
+// askedBy makes a function of any request of one of the request's own type.
+func askedBy[Req any](f func(req *Req) uint64) func(any) uint64 {
+	return func(request any) uint64 {
 		req, ok := request.(*Req)
 		if !ok {
 			return math.MaxUint64
 		}
-		return f(p, req)
+		return f(req)
 	}
 }
 
@@ -212,18 +208,34 @@ func (p *Protocol) OfferedAt(e ssz.Epoch) bool {
 	return end > ssz.FarFutureEpoch-ssz.Epoch(lingers) || e < end+ssz.Epoch(lingers)
 }
 
-// unary declares a row's descriptor as one of a unary protocol.
-func unary[Req, Resp any](dst *reqresp.Unary[Req, Resp]) func(reqresp.Family, *Protocol) *reqresp.Spec {
+// unaryOf declares a row's descriptor as one of a unary protocol.
+func unaryOf[Req, Resp any](dst *reqresp.Unary[Req, Resp]) func(reqresp.Family, *Protocol) *reqresp.Spec {
 	return func(f reqresp.Family, p *Protocol) *reqresp.Spec {
-		*dst = reqresp.NewUnary[Req, Resp](f, p.Name, p.limits(), p.Version)
+		*dst = reqresp.NewUnary[Req, Resp](f, p.Name, p.Version).WithLimits(p.limits())
 		return dst.Spec()
 	}
 }
 
-// stream declares a row's descriptor as one of a stream of chunks.
-func stream[Req, Resp any](dst *reqresp.Stream[Req, Resp]) func(reqresp.Family, *Protocol) *reqresp.Spec {
+// streamOf declares a row's descriptor as one of a stream of chunks.
+func streamOf[Req, Resp any](dst *reqresp.Stream[Req, Resp]) func(reqresp.Family, *Protocol) *reqresp.Spec {
 	return func(f reqresp.Family, p *Protocol) *reqresp.Spec {
-		*dst = reqresp.NewStream[Req, Resp](f, p.Name, p.limits(), p.Version)
+		*dst = reqresp.NewStream[Req, Resp](f, p.Name, p.Version).WithLimits(p.limits())
 		return dst.Spec()
 	}
+}
+
+// saturatingAdd adds.
+func saturatingAdd(a, b uint64) uint64 {
+	if sum, carry := bits.Add64(a, b, 0); carry == 0 {
+		return sum
+	}
+	return 1<<64 - 1
+}
+
+// saturating multiplies.
+func saturating(a, b uint64) uint64 {
+	if hi, lo := bits.Mul64(a, b); hi == 0 {
+		return lo
+	}
+	return 1<<64 - 1
 }

@@ -61,14 +61,14 @@ func TestTheTable(t *testing.T) {
 		var got strings.Builder
 		for _, p := range beacon.NewFamily(n).Protocols() {
 			chunks, context := "n", "-"
-			if p.Spec().Kind == reqresp.KindUnary {
+			if p.Spec().Kind() == reqresp.KindUnary {
 				chunks = "1"
 			}
 			if p.Context {
 				context = "ctx"
 			}
 			fmt.Fprintf(&got, "%s/%d %v..%v %s %s %d %d %d %d\n", p.Name, p.Version, p.First, p.Last, chunks, context,
-				p.MaxItems(ssz.Capella), p.MaxItems(ssz.Deneb), p.MaxItems(ssz.Electra), p.Spec().Limits.MaxRequest)
+				p.MaxItems(ssz.Capella), p.MaxItems(ssz.Deneb), p.MaxItems(ssz.Electra), p.Spec().Limits().MaxRequest)
 		}
 		if got, want := strings.Fields(got.String()), strings.Fields(table); !slices.Equal(got, want) {
 			t.Errorf("%v: got %q\nwant %q", n.Preset(), got, want)
@@ -82,21 +82,33 @@ func TestProtocolIDs(t *testing.T) {
 	seen := make(map[protocol.ID]bool)
 	for i, p := range f.Protocols() {
 		want := protocol.ID(fmt.Sprintf("/eth2/beacon_chain/req/%s/%d/ssz_snappy", p.Name, p.Version))
-		if p.ID() != want || len(p.Spec().Protocols) != 1 || seen[want] || f.Specs()[i] != p.Spec() {
-			t.Errorf("got %q, want %q, once", p.Spec().Protocols, want)
+		if p.ID() != want || len(p.Spec().Protocols()) != 1 || seen[want] || f.Specs()[i] != p.Spec() {
+			t.Errorf("got %q, want %q, once", p.Spec().Protocols(), want)
 		}
 		seen[want] = true
-		if row, ok := f.Protocol(want); !ok || row != p {
+		if row, ok := f.Protocol(p.Name, p.Version); !ok || row.Spec() != p.Spec() {
 			t.Errorf("%s is not found", want)
 		}
 	}
-	if _, ok := f.Protocol("/eth2/beacon_chain/req/status/9/ssz_snappy"); ok {
+	if _, ok := f.Protocol("status", 9); ok {
 		t.Error("a protocol was found that there is not")
 	}
 }
 
+func TestRowsAreTheCallers(t *testing.T) {
+	t.Parallel()
+	f := beacon.NewFamily(devNetwork())
+	for _, p := range f.Protocols() {
+		p.Name, p.Last = "", 0
+	}
+	row(f, "beacon_blocks_by_range", 2).Context = false
+	if p := row(f, "beacon_blocks_by_range", 2); p.Last != ssz.Heze || !p.Context {
+		t.Errorf("the family's row is %+v", p)
+	}
+}
+
 func row(f *beacon.Family, name string, version int) *beacon.Protocol {
-	p, ok := f.Protocol(protocol.ID(fmt.Sprintf("%s/%s/%d/ssz_snappy", beacon.ProtocolPrefix, name, version)))
+	p, ok := f.Protocol(name, version)
 	if !ok {
 		panic("no protocol " + name)
 	}
@@ -137,7 +149,7 @@ func TestSizeBoundsByFork(t *testing.T) {
 	}
 }
 
-func TestCosts(t *testing.T) {
+func TestChunksAskedFor(t *testing.T) {
 	t.Parallel()
 	f := beacon.NewFamily(ssz.Mainnet())
 	deneb, electra, fulu := ssz.Epoch(269568), ssz.Epoch(364032), ssz.Epoch(411392)
@@ -169,8 +181,9 @@ func TestCosts(t *testing.T) {
 		{"inclusion_lists_by_indices", fulu, new(ssz.Ping), 16},
 	} {
 		p := row(f, tt.name, 1)
-		if got := p.Cost(tt.now, tt.request); got != tt.want {
-			t.Errorf("%s: %+v costs %d, want %d", tt.name, tt.request, got, tt.want)
+		got := min(p.Asked(tt.request), p.MaxItems(ssz.Mainnet().ForkAt(tt.now)))
+		if got != tt.want {
+			t.Errorf("%s: %+v asks for %d, want %d", tt.name, tt.request, got, tt.want)
 		}
 	}
 }

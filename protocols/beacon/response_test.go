@@ -47,9 +47,9 @@ func hostileByRange() []hostileResponse {
 		{"forged block", join(chunks(60), chunkOf(electra, forged), chunks(62)), slotRange(60, 61), []error{beacon.ErrNotLinked}},
 		{"more than asked for", join(chunks(slotRange(60, 67)...), chunks(68)), slotRange(60, 67), []error{reqresp.ErrTooManyChunks}},
 		{"garbage after the last", join(chunks(slotRange(60, 67)...), unhex("00")), slotRange(60, 67), []error{reqresp.ErrTooManyChunks}},
-		{"message not where it must be", chunkOf(electra, with(b60, 0, 101)), nil, []error{beacon.ErrMalformedBlock, ssz.ErrOffset}},
-		{"offset into nowhere", chunkOf(electra, with(b60, 100+80, 0xff)), nil, []error{beacon.ErrMalformedBlock, ssz.ErrOffset}},
-		{"trailing byte in the block", chunkOf(electra, join(b60, []byte{1})), nil, []error{beacon.ErrMalformedBlock}},
+		{"message not where it must be", chunkOf(electra, with(b60, 0, 101)), nil, []error{beacon.ErrMalformed, ssz.ErrOffset}},
+		{"offset into nowhere", chunkOf(electra, with(b60, 100+80, 0xff)), nil, []error{beacon.ErrMalformed, ssz.ErrOffset}},
+		{"trailing byte in the block", chunkOf(electra, join(b60, []byte{1})), nil, []error{beacon.ErrMalformed}},
 		{"too short for a block", chunkOf(electra, b60[:200]), nil, []error{snappy.ErrTooSmall}},
 		{"empty block", chunkOf(electra, nil), nil, []error{snappy.ErrTooSmall}},
 		{"over MAX_PAYLOAD_SIZE", join([]byte{0}, electra[:], binary.AppendUvarint(nil, 10<<20+1)), nil, []error{snappy.ErrTooLarge}},
@@ -59,8 +59,8 @@ func hostileByRange() []hostileResponse {
 		{"wrong checksum", with(chunk(devBlock(60)), 7+14, 0), nil, []error{snappy.ErrChecksum}},
 		{"frames of too much", join(chunk(devBlock(60))[:7], frames(join(b60, b60))), nil, []error{snappy.ErrLengthExceeded}},
 		{"long error message", result(2, bytes.Repeat([]byte("x"), 257)), nil, []error{snappy.ErrTooLarge}},
-		{"chunk after an error", join(chunks(60), result(2, []byte("no")), chunks(61)), slotRange(60, 60), []error{reqresp.ErrAfterVerdict}},
-		{"byte after an error", join(result(2, []byte("no")), []byte{0}), nil, []error{reqresp.ErrAfterVerdict}},
+		{"chunk after an error", join(chunks(60), result(2, []byte("no")), chunks(61)), slotRange(60, 60), []error{reqresp.ErrAfterError}},
+		{"byte after an error", join(result(2, []byte("no")), []byte{0}), nil, []error{reqresp.ErrAfterError}},
 		{"error message of bad frames", join([]byte{2, 5}, []byte("hello, world")), nil, []error{snappy.ErrNoStreamIdentifier}},
 	}
 }
@@ -152,7 +152,7 @@ func (h hostileResponse) check(t *testing.T, blocks []*beacon.Block, err error) 
 // violations are the breaches that callers tell apart. No two go together.
 var violations = []error{
 	beacon.ErrUnknownDigest, beacon.ErrWrongDigest, beacon.ErrOutOfRange, beacon.ErrSlotOrder, beacon.ErrNotLinked,
-	beacon.ErrUnexpectedRoot, beacon.ErrMalformedBlock, reqresp.ErrTooManyChunks, reqresp.ErrNoResponse, reqresp.ErrAfterVerdict,
+	beacon.ErrUnexpectedRoot, beacon.ErrMalformed, reqresp.ErrTooManyChunks, reqresp.ErrNoResponse, reqresp.ErrAfterError,
 }
 
 func resetWith(code network.StreamErrorCode) error {

@@ -8,70 +8,108 @@ import (
 	"iter"
 	"math"
 
-	"github.com/libp2p/go-libp2p/core/network"
-
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 	"github.com/seed-2dd5877b/reqresp/snappy"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
-// A ref names an object that a chain holds, without its data.
-type ref interface {
-	layout() layout
-}
-
-// A layout is what has to be known of an object before it is fetched.
-type layout struct {
-	slot       ssz.Slot // decides the fork digest
-	size       int      // of the SSZ, exactly
-	framesSize int      // about
-}
-
 // maxChunkHeader is the most that precedes a chunk's frames: result, context
 // bytes and length.
 const maxChunkHeader = 1 + 4 + 4
 
+// A query is a request for objects that is being answered.
+type query struct {
+	*Server
+	p  *Protocol
+	in *reqresp.Inbound
+}
+
+// objects serves a protocol that is answered with objects of the chain. LookUp returns those that answer a
+// request; nil for none.
+func objects[Req any](
+	lookUp func(ctx context.Context, q *query, req *Req) (iter.Seq2[Ref, error], error),
+) func(*Server, *Protocol) reqresp.HandlerFunc {
+	return func(s *Server, p *Protocol) reqresp.HandlerFunc {
+		return func(ctx context.Context, in *reqresp.Inbound) error {
+			var req Req
+			if err := in.Receive(ctx, &req); err != nil {
+				return err
+			}
+			q := &query{s, p, in}
+			refs, err := lookUp(ctx, q, &req)
+			if err != nil || refs == nil {
+				return err
+			}
+			return q.send(ctx, refs)
+		}
+	}
+}
+
+// byRange is the answer to a request for the objects of a range of slots that belong to blocks.
+func (q *query) byRange(ctx context.Context, start ssz.Slot, count uint64, h holding) (iter.Seq2[Ref, error], error) {
+	if err := checkRange("start_slot", start, count); err != nil {
+		return nil, err
+	}
+	if start, count = q.p.within(start, count); count == 0 {
+		return nil, nil
+	}
+	h.query, h.start, h.count = q, start, count
+	if h.ask == nil {
+		return nil, h.noneHeld(ctx)
+	}
+	return h.refs(ctx), nil
+}
+
+// checkAsked refuses a request for more objects than is allowed.
+func (q *query) checkAsked(req any) error {
+	if n, most := q.p.Asked(req), q.maxItems(); n > most {
+		return reqresp.Errorf(reqresp.CodeInvalidRequest, "%d objects asked for, at most %d are allowed", n, most)
+	}
+	return nil
+}
+
 // send serves objects as they rest in the store: nothing is decoded, and nothing is fetched before
-// there is capacity for it. Frames appends those of one.
-func send[R ref](
-	ctx context.Context, s *Server, p *Protocol, in *reqresp.Inbound, refs iter.Seq2[R, error],
-	frames func(ctx context.Context, r R, dst []byte) ([]byte, error),
-) error {
+// there is capacity for it.
+func (q *query) send(ctx context.Context, refs iter.Seq2[Ref, error]) error {
+	p := q.p
 	// There is one of these for each exchange, so that a chunk costs no allocation.
-	var next R
+	var next Ref
 	fill := func(dst []byte) ([]byte, error) {
-		l := next.layout()
 		dst = append(dst, resultSuccess)
 		if p.Context {
-			digest := p.network.DigestAt(p.network.EpochOf(l.slot))
+			digest := p.network.DigestAt(p.network.EpochOf(next.Slot))
 			dst = append(dst, digest[:]...)
 		}
-		dst = snappy.AppendHeader(dst, l.size)
-		chunk, err := frames(ctx, next, dst)
+		dst = snappy.AppendHeader(dst, next.Size)
+		chunk, err := q.chain.AppendFrames(ctx, next, dst)
 		if err != nil {
 			return nil, err
 		}
-		if err := checkFrames(p, chunk, dst, l); err != nil {
+		if err := p.checkFrames(chunk, dst, &next); err != nil {
 			return nil, err
 		}
-		s.family.hooks.tell(in.Protocol(), network.DirInbound, true, l.size)
 		return chunk, nil
 	}
 	for r, err := range refs {
 		if err != nil {
-			return p.ended(in, err)
+			return p.ended(q.in, err)
 		}
-		cost := reqresp.Cost{Items: 1, Bytes: uint64(r.layout().framesSize) + maxChunkHeader}
-		if err := in.Reserve(ctx, cost); err != nil {
+		if r.Kind != p.kind {
+			return fmt.Errorf("beacon: chain has yielded the ref of a %v of slot %d for a %v", r.Kind, r.Slot, p.kind)
+		}
+		if !p.Context && p.network.ForkAt(p.network.EpochOf(r.Slot)) != ssz.Phase0 {
+			return reqresp.Errorf(reqresp.CodeInvalidRequest, "version 1 carries blocks of phase0 only")
+		}
+		if err := q.in.Reserve(ctx, reqresp.Cost{Items: 1, Bytes: uint64(r.FramesSize) + maxChunkHeader}); err != nil {
 			return err
 		}
 		next = r
-		err := in.SendAppend(ctx, fill)
+		err := q.in.SendAppend(ctx, r.Size, fill)
 		if p.gone == leftOut && errors.Is(err, ErrDiscarded) {
 			continue
 		}
 		if err != nil {
-			return p.ended(in, err)
+			return p.ended(q.in, err)
 		}
 	}
 	return nil
@@ -79,20 +117,21 @@ func send[R ref](
 
 // checkFrames finds a chain's mistakes before a peer does, which would take them for a breach of the
 // protocol. The chunk is the header with the frames behind it. None of them is decoded.
-func checkFrames(p *Protocol, chunk, header []byte, l layout) error {
+func (p *Protocol) checkFrames(chunk, header []byte, r *Ref) error {
 	if !bytes.HasPrefix(chunk, header) {
-		return fmt.Errorf("beacon: chain has not appended the frames of an object of slot %d to dst", l.slot)
+		return fmt.Errorf("beacon: chain has not appended the frames of an object of slot %d to dst", r.Slot)
 	}
 	n, err := snappy.CheckFrames(chunk[len(header):])
 	if err != nil {
-		return fmt.Errorf("beacon: chain's frames of an object of slot %d: %w", l.slot, err)
+		return fmt.Errorf("beacon: chain's frames of an object of slot %d: %w", r.Slot, err)
 	}
-	if n != l.size {
-		return fmt.Errorf("beacon: chain's frames of an object of slot %d hold %d bytes, its Size is %d", l.slot, n, l.size)
+	if n != r.Size {
+		return fmt.Errorf("beacon: chain's frames of an object of slot %d hold %d bytes, its Size is %d",
+			r.Slot, n, r.Size)
 	}
-	if least, most := p.SizeBounds(p.network.ForkAt(p.network.EpochOf(l.slot))); n < least || n > most {
+	if least, most := p.SizeBounds(p.network.ForkAt(p.network.EpochOf(r.Slot))); n < least || n > most {
 		return fmt.Errorf("beacon: chain's object of slot %d has %d bytes, %s of that fork have %d to %d",
-			l.slot, n, p.Response, least, most)
+			r.Slot, n, p.Response, least, most)
 	}
 	return nil
 }
@@ -113,7 +152,7 @@ const (
 
 // ended turns a chain's error into how an answer ends.
 func (p *Protocol) ended(in *reqresp.Inbound, err error) error {
-	started := in.Sent().Items > 0
+	started := in.Result().Chunks > 0
 	switch {
 	case errors.Is(err, ErrDiscarded) && (started || p.gone != isUnavailable):
 		return nil
@@ -132,8 +171,8 @@ func unavailable(err error) error {
 }
 
 // maxItems returns the most chunks that answer a request now.
-func (s *Server) maxItems(p *Protocol) uint64 {
-	return p.MaxItems(s.family.network.ForkAt(s.CurrentEpoch()))
+func (q *query) maxItems() uint64 {
+	return q.p.MaxItems(q.family.network.ForkAt(q.CurrentEpoch()))
 }
 
 // checkRange refuses ranges that make no sense.
@@ -147,27 +186,9 @@ func checkRange[T ~uint64](what string, start T, count uint64) error {
 	return nil
 }
 
-// slotsAsked refuses ranges of slots that make no sense, and cuts others to the slots whose objects the
-// protocol carries. No slots may be left.
-func slotsAsked(p *Protocol, start ssz.Slot, count uint64) (ssz.Slot, uint64, error) {
-	if err := checkRange("start_slot", start, count); err != nil {
-		return 0, 0, err
-	}
-	start, count = p.within(start, count)
-	return start, count, nil
-}
-
-// checkAsked refuses requests for more than is allowed.
-func checkAsked(what string, n, most uint64) error {
-	if n > most {
-		return reqresp.Errorf(reqresp.CodeInvalidRequest, "%d %s asked for, at most %d are allowed", n, what, most)
-	}
-	return nil
-}
-
 // atMost yields the first n of what refs yields.
-func atMost[R any](refs iter.Seq2[R, error], n uint64) iter.Seq2[R, error] {
-	return func(yield func(R, error) bool) {
+func atMost(refs iter.Seq2[Ref, error], n uint64) iter.Seq2[Ref, error] {
+	return func(yield func(Ref, error) bool) {
 		left := n
 		if left == 0 {
 			return

@@ -101,12 +101,12 @@ type brokenChain struct {
 	read   error // the error with which a block is not read
 }
 
-func (c brokenChain) BlocksByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.BlockRef, error] {
-	return func(yield func(beacon.BlockRef, error) bool) {
+func (c brokenChain) BlocksByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.Ref, error] {
+	return func(yield func(beacon.Ref, error) bool) {
 		n := 0
 		for ref, err := range c.memoryChain.BlocksByRange(ctx, start, count) {
 			if n++; n > c.after && c.listed != nil {
-				yield(beacon.BlockRef{}, c.listed)
+				yield(beacon.Ref{}, c.listed)
 				return
 			}
 			if !yield(ref, err) {
@@ -116,7 +116,7 @@ func (c brokenChain) BlocksByRange(ctx context.Context, start ssz.Slot, count ui
 	}
 }
 
-func (c brokenChain) AppendFrames(ctx context.Context, ref beacon.BlockRef, dst []byte) ([]byte, error) {
+func (c brokenChain) AppendFrames(ctx context.Context, ref beacon.Ref, dst []byte) ([]byte, error) {
 	if ref.Slot >= 50+ssz.Slot(c.after) && c.read != nil {
 		return append(dst, "half of a block"...), c.read
 	}
@@ -163,8 +163,8 @@ type carelessChain struct {
 	frames func(dst, frames []byte) []byte
 }
 
-func (c carelessChain) BlocksByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.BlockRef, error] {
-	return func(yield func(beacon.BlockRef, error) bool) {
+func (c carelessChain) BlocksByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.Ref, error] {
+	return func(yield func(beacon.Ref, error) bool) {
 		for ref, err := range c.memoryChain.BlocksByRange(ctx, start, count) {
 			ref.Size += c.size
 			if !yield(ref, err) {
@@ -174,7 +174,7 @@ func (c carelessChain) BlocksByRange(ctx context.Context, start ssz.Slot, count 
 	}
 }
 
-func (c carelessChain) AppendFrames(_ context.Context, ref beacon.BlockRef, dst []byte) ([]byte, error) {
+func (c carelessChain) AppendFrames(_ context.Context, ref beacon.Ref, dst []byte) ([]byte, error) {
 	return c.frames(dst, c.byRoot[ref.Root].Frames), nil
 }
 
@@ -222,7 +222,7 @@ type notingPacer struct {
 	costs []reqresp.Cost
 }
 
-func (p *notingPacer) Admit(context.Context, peer.ID, *reqresp.Spec) (reqresp.Pace, error) {
+func (p *notingPacer) Admit(context.Context, peer.ID, *reqresp.Spec) (reqresp.Admission, error) {
 	return p, nil
 }
 
@@ -245,7 +245,7 @@ type notingChain struct {
 	pacer *notingPacer
 }
 
-func (c notingChain) AppendFrames(ctx context.Context, ref beacon.BlockRef, dst []byte) ([]byte, error) {
+func (c notingChain) AppendFrames(ctx context.Context, ref beacon.Ref, dst []byte) ([]byte, error) {
 	c.pacer.calls = append(c.pacer.calls, "fetch")
 	return c.memoryChain.AppendFrames(ctx, ref, dst)
 }

@@ -22,7 +22,7 @@ import (
 type ServerOptions struct {
 	// Pacer paces what is served, see package limits. Nil serves as fast as peers
 	// read.
-	Pacer reqresp.Pacer
+	Pacer reqresp.Limiter
 	// Middleware wraps every exchange, the first outermost.
 	Middleware []reqresp.Middleware
 	// MaxStreams and MaxMemory bound the streams served at a time and the bytes of their
@@ -33,16 +33,12 @@ type ServerOptions struct {
 	// for every such request, concurrently. Nil answers with sequence number 0, no
 	// subnets and CUSTODY_REQUIREMENT, the smallest custody group count allowed.
 	MetaData func() ssz.MetaDataV3
-	// Trace is told how the exchanges that are served go on. Nil tells nobody.
-	Trace *reqresp.ServerTrace
+	// Trace is called as exchanges go on: those that are served, and the calls of the server's own client. The
+	// sizes in it are those of the SSZ. Nil calls nothing.
+	Trace *reqresp.Trace
 	// CallPacer delays the calls of the server's own client to what peers bear; see [ClientOptions].
 	// Nil delays none.
-	CallPacer reqresp.CallPacer
-	// ClientTrace is told how the calls of the server's own client go on. Nil tells nobody.
-	ClientTrace *reqresp.ClientTrace
-	// Payloads is told of every message that the server or its client has read or laid out,
-	// by many goroutines at once. It should return soon. Nil tells nobody.
-	Payloads func(Payload)
+	CallPacer reqresp.CallLimiter
 	// PeerTrace is told what peers say of themselves. Nil tells nobody.
 	PeerTrace *PeerTrace
 	// Now is the clock, from which the current fork follows. Nil means time.Now.
@@ -56,16 +52,18 @@ type ServerOptions struct {
 // peers whose status shows another network or chain. A program that only asks needs a Server too, of [NoChain].
 // It is safe for concurrent use.
 type Server struct {
-	host   host.Host
-	chain  Chain
-	family *Family
-	opts   ServerOptions
-	log    *slog.Logger
-	engine *reqresp.Server
-	client *Client
-	all    []offer
-	nodeID func() (NodeID, error)
+	host    host.Host
+	chain   Chain
+	sources Sources
+	family  *Family
+	opts    ServerOptions
+	log     *slog.Logger
+	engine  *reqresp.Server
+	client  *Client
+	all     []offer
+	nodeID  func() (NodeID, error)
 
+	kept      []*Protocol // by range, of the kinds whose earliest slots the chain tells
 	frontiers []*frontier
 
 	ctx      context.Context // of everything in the background
@@ -104,15 +102,16 @@ func NewServer(h host.Host, network *ssz.Network, chain Chain, opts *ServerOptio
 	o.PeerTrace = cmp.Or(o.PeerTrace, new(PeerTrace))
 	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
 	family := NewFamily(network)
-	family.hooks.payloads = o.Payloads
+	o.Trace = reqresp.JoinTraces(o.PeerTrace.usedTrace(), o.Trace)
 	s := &Server{
 		host:    h,
 		chain:   chain,
+		sources: chain.Sources(),
 		family:  family,
 		opts:    o,
 		log:     o.Logger,
 		engine:  reqresp.NewServer(h, engineOptions(o)),
-		client:  NewClient(h, family, &ClientOptions{Pacer: o.CallPacer, Trace: o.PeerTrace.askedTrace(o.ClientTrace)}),
+		client:  NewClient(h, family, &ClientOptions{Pacer: o.CallPacer, Trace: o.Trace}),
 		peers:   make(map[peer.ID]Status),
 		leaving: make(map[peer.ID]bool),
 		done:    make(chan struct{}),
@@ -123,18 +122,18 @@ func NewServer(h host.Host, network *ssz.Network, chain Chain, opts *ServerOptio
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.notify = s.notifiee()
 	s.all = s.offers()
-	s.frontiers = s.newFrontiers()
+	s.findEarliest()
 	s.offerAt(s.CurrentEpoch())
 	return s
 }
 
 func engineOptions(o ServerOptions) *reqresp.ServerOptions {
 	return &reqresp.ServerOptions{
-		Pacer:      o.Pacer,
+		Limiter:    o.Pacer,
 		Middleware: o.Middleware,
 		MaxStreams: o.MaxStreams,
 		MaxMemory:  o.MaxMemory,
-		Trace:      o.PeerTrace.servedTrace(o.Trace),
+		Trace:      o.Trace,
 		Logger:     o.Logger,
 	}
 }

@@ -3,19 +3,15 @@ package beacon_test
 import (
 	"context"
 	"io"
-	"log/slog"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/libp2p/go-libp2p/core/peerstore"
 	"github.com/libp2p/go-libp2p/core/protocol"
-	"github.com/libp2p/go-libp2p/x/simlibp2p"
-	"github.com/marcopolo/simnet"
 
+	"github.com/seed-2dd5877b/reqresp/internal/simtest"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
@@ -32,32 +28,13 @@ const (
 	idByRoot     protocol.ID = "/eth2/beacon_chain/req/beacon_blocks_by_root/2/ssz_snappy"
 )
 
-const oneWay = 5 * time.Millisecond
+const oneWay = simtest.OneWay
 
 // simulate runs f with two hosts on a simulated network, in a bubble of virtual
 // time. The hosts know of each other, but are not connected.
 func simulate(t *testing.T, f func(t *testing.T, client, server host.Host)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		link := simnet.LinkSettings{BitsPerSecond: 1000 * simlibp2p.OneMbps}
-		nw, meta, err := simlibp2p.SimpleLibp2pNetwork(
-			[]simlibp2p.NodeLinkSettingsAndCount{{LinkSettings: simnet.NodeBiDiLinkSettings{Downlink: link, Uplink: link}, Count: 2}},
-			func(*simnet.Packet) time.Duration { return oneWay }, simlibp2p.NetworkSettings{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		nw.Logger = slog.New(slog.DiscardHandler)
-		nw.Start()
-		client, server := meta.Nodes[0], meta.Nodes[1]
-		t.Cleanup(func() {
-			client.Close()
-			server.Close()
-			nw.Close()
-		})
-		client.Peerstore().AddAddrs(server.ID(), server.Addrs(), peerstore.PermanentAddrTTL)
-		server.Peerstore().AddAddrs(client.ID(), client.Addrs(), peerstore.PermanentAddrTTL)
-		f(t, client, server)
-	})
+	simtest.Pair(t, simtest.Options{}, f)
 }
 
 // connect has one host dial another.

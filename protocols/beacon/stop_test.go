@@ -15,6 +15,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/protocol"
 
+	"github.com/seed-2dd5877b/reqresp/internal/simtest"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
@@ -47,7 +48,7 @@ func TestStopSaysGoodbye(t *testing.T) {
 func nothingRuns(t *testing.T) {
 	t.Helper()
 	synctest.Wait()
-	if own := ownGoroutines(); len(own) > 0 {
+	if own := simtest.Goroutines("/protocols/"); len(own) > 0 {
 		t.Errorf("%d goroutines still run, the first:\n%s", len(own), own[0])
 	}
 }

@@ -33,53 +33,23 @@ type PeerTrace struct {
 
 // isData reports whether a method is for the chain's data, and not for what peers tell of themselves.
 func isData(spec *reqresp.Spec) bool {
-	switch spec.Name {
+	switch spec.Name() {
 	case "status", "goodbye", "ping", "metadata":
 		return false
 	}
 	return true
 }
 
-// servedTrace returns hooks that tell Used, beside others.
-func (t *PeerTrace) servedTrace(next *reqresp.ServerTrace) *reqresp.ServerTrace {
-	var hooks reqresp.ServerTrace
-	if next != nil {
-		hooks = *next
-	}
+// usedTrace returns the hooks that call Used.
+func (t *PeerTrace) usedTrace() *reqresp.Trace {
 	if t.Used == nil {
-		return &hooks
+		return nil
 	}
-	done := hooks.Done
-	hooks.Done = func(info reqresp.InboundInfo, r reqresp.Result) {
-		if r.Chunks > 0 && isData(info.Spec) {
-			t.Used(info.Peer)
+	return &reqresp.Trace{Done: func(x *reqresp.Exchange) {
+		if x.Chunks > 0 && isData(x.Spec) {
+			t.Used(x.Peer)
 		}
-		if done != nil {
-			done(info, r)
-		}
-	}
-	return &hooks
-}
-
-// askedTrace is servedTrace for the calls of a client.
-func (t *PeerTrace) askedTrace(next *reqresp.ClientTrace) *reqresp.ClientTrace {
-	var hooks reqresp.ClientTrace
-	if next != nil {
-		hooks = *next
-	}
-	if t.Used == nil {
-		return &hooks
-	}
-	done := hooks.Done
-	hooks.Done = func(info reqresp.OutboundInfo, r reqresp.Result) {
-		if r.Chunks > 0 && isData(info.Spec) {
-			t.Used(info.Peer)
-		}
-		if done != nil {
-			done(info, r)
-		}
-	}
-	return &hooks
+	}}
 }
 
 func (t *PeerTrace) connected(id peer.ID, dir network.Direction) {

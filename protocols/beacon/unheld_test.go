@@ -202,16 +202,16 @@ type partialSource struct {
 
 func (s *partialSource) DataColumnSidecarsByRange(
 	_ context.Context, start ssz.Slot, count uint64, columns []uint64,
-) iter.Seq2[beacon.SidecarRef, error] {
-	return func(yield func(beacon.SidecarRef, error) bool) {
+) iter.Seq2[beacon.Ref, error] {
+	return func(yield func(beacon.Ref, error) bool) {
 		if start < s.from {
-			yield(beacon.SidecarRef{}, beacon.ErrUnavailable)
+			yield(beacon.Ref{}, beacon.ErrUnavailable)
 			return
 		}
 		for slot := start; slot <= s.status.HeadSlot && uint64(slot-start) < count; slot++ {
 			for _, column := range s.held[slot] {
 				b := s.bySlot[slot]
-				ref := beacon.SidecarRef{Slot: slot, BlockRoot: b.Root, Index: column, Size: len(b.SSZ), FramesSize: len(b.Frames)}
+				ref := beacon.Ref{Kind: beacon.KindDataColumnSidecar, Slot: slot, Root: b.Root, Index: column, Size: len(b.SSZ), FramesSize: len(b.Frames)}
 				if slices.Contains(columns, column) && !yield(ref, nil) {
 					return
 				}
@@ -220,20 +220,16 @@ func (s *partialSource) DataColumnSidecarsByRange(
 	}
 }
 
-func (s *partialSource) DataColumnSidecarsByRoot(context.Context, []ssz.DataColumnsByRootIdentifier) iter.Seq2[beacon.SidecarRef, error] {
-	return noSidecars
+func (s *partialSource) DataColumnSidecarsByRoot(context.Context, []ssz.DataColumnsByRootIdentifier) iter.Seq2[beacon.Ref, error] {
+	return nothing
 }
 
-// AppendDataColumnSidecarFrames has the block for a sidecar.
-func (s *partialSource) AppendDataColumnSidecarFrames(ctx context.Context, ref beacon.SidecarRef, dst []byte) ([]byte, error) {
-	return s.AppendFrames(ctx, beacon.BlockRef{Slot: ref.Slot, Root: ref.BlockRoot}, dst)
-}
-
-func (s *partialSource) BlobSidecarsByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.SidecarRef, error] {
-	return func(yield func(beacon.SidecarRef, error) bool) {
+func (s *partialSource) BlobSidecarsByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.Ref, error] {
+	return func(yield func(beacon.Ref, error) bool) {
 		for ref, err := range s.DataColumnSidecarsByRange(ctx, start, count, everyColumn) {
 			if err == nil {
 				blob := blobOf(s.bySlot[ref.Slot])
+				ref.Kind = beacon.KindBlobSidecar
 				ref.Size, ref.FramesSize = len(blob.SSZ), len(blob.Frames)
 			}
 			if !yield(ref, err) {
@@ -253,12 +249,18 @@ func blobOf(b *beacon.Block) *beacon.Block {
 	return &of
 }
 
-func (s *partialSource) BlobSidecarsByRoot(context.Context, []ssz.BlobIdentifier) iter.Seq2[beacon.SidecarRef, error] {
-	return noSidecars
+func (s *partialSource) BlobSidecarsByRoot(context.Context, []ssz.BlobIdentifier) iter.Seq2[beacon.Ref, error] {
+	return nothing
 }
 
-func (s *partialSource) AppendBlobSidecarFrames(_ context.Context, ref beacon.SidecarRef, dst []byte) ([]byte, error) {
-	return append(dst, blobOf(s.bySlot[ref.Slot]).Frames...), nil
+func (s *partialSource) Sources() beacon.Sources { return beacontest.SourcesOf(s) }
+
+// AppendFrames has the block for a column.
+func (s *partialSource) AppendFrames(ctx context.Context, ref beacon.Ref, dst []byte) ([]byte, error) {
+	if ref.Kind == beacon.KindBlobSidecar {
+		return append(dst, blobOf(s.bySlot[ref.Slot]).Frames...), nil
+	}
+	return s.memoryChain.AppendFrames(ctx, ref, dst)
 }
 
 // What a source holds is sent, whole blocks alone, up to the first block whose sidecars are not held.
@@ -370,7 +372,7 @@ type lookedChain struct {
 	looks atomic.Int64
 }
 
-func (c *lookedChain) AppendFrames(ctx context.Context, ref beacon.BlockRef, dst []byte) ([]byte, error) {
+func (c *lookedChain) AppendFrames(ctx context.Context, ref beacon.Ref, dst []byte) ([]byte, error) {
 	c.looks.Add(1)
 	return c.memoryChain.AppendFrames(ctx, ref, dst)
 }
@@ -478,7 +480,7 @@ type notingSource struct {
 	blocks beacon.Chain
 }
 
-func (s notingSource) AppendFrames(ctx context.Context, ref beacon.BlockRef, dst []byte) ([]byte, error) {
+func (s notingSource) AppendFrames(ctx context.Context, ref beacon.Ref, dst []byte) ([]byte, error) {
 	return s.blocks.AppendFrames(ctx, ref, dst)
 }
 
@@ -488,7 +490,7 @@ type failingChain struct {
 	slot ssz.Slot
 }
 
-func (c *failingChain) AppendFrames(ctx context.Context, ref beacon.BlockRef, dst []byte) ([]byte, error) {
+func (c *failingChain) AppendFrames(ctx context.Context, ref beacon.Ref, dst []byte) ([]byte, error) {
 	if ref.Slot == c.slot {
 		c.looks.Add(1)
 		return nil, errors.New("disk failure")
@@ -564,9 +566,9 @@ type boundedChain struct {
 	left int
 }
 
-func (c *boundedChain) BlocksByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.BlockRef, error] {
+func (c *boundedChain) BlocksByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.Ref, error] {
 	if c.left--; c.left < 0 {
-		return func(yield func(beacon.BlockRef, error) bool) { yield(beacon.BlockRef{}, beacon.ErrDiscarded) }
+		return func(yield func(beacon.Ref, error) bool) { yield(beacon.Ref{}, beacon.ErrDiscarded) }
 	}
 	return c.Chain.BlocksByRange(ctx, start, count)
 }
@@ -574,7 +576,7 @@ func (c *boundedChain) BlocksByRange(ctx context.Context, start ssz.Slot, count 
 // A slowChain takes its time to read a block.
 type slowChain struct{ *memoryChain }
 
-func (c slowChain) AppendFrames(ctx context.Context, ref beacon.BlockRef, dst []byte) ([]byte, error) {
+func (c slowChain) AppendFrames(ctx context.Context, ref beacon.Ref, dst []byte) ([]byte, error) {
 	time.Sleep(4 * time.Millisecond)
 	return c.memoryChain.AppendFrames(ctx, ref, dst)
 }
@@ -661,29 +663,33 @@ type envelopeChain struct {
 	held []ssz.Slot
 }
 
-func (c *envelopeChain) ExecutionPayloadEnvelopesByRange(_ context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.BlockRef, error] {
-	return func(yield func(beacon.BlockRef, error) bool) {
+func (c *envelopeChain) ExecutionPayloadEnvelopesByRange(_ context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.Ref, error] {
+	return func(yield func(beacon.Ref, error) bool) {
 		for _, slot := range c.held {
-			if slot >= start && uint64(slot-start) < count && !yield(refOf(c.bySlot[slot]), nil) {
+			if slot >= start && uint64(slot-start) < count && !yield(envelopeRef(c.bySlot[slot]), nil) {
 				return
 			}
 		}
 	}
 }
 
-func (c *envelopeChain) ExecutionPayloadEnvelopesByRoot(_ context.Context, roots []ssz.Root) iter.Seq2[beacon.BlockRef, error] {
-	return func(yield func(beacon.BlockRef, error) bool) {
+func (c *envelopeChain) ExecutionPayloadEnvelopesByRoot(_ context.Context, roots []ssz.Root) iter.Seq2[beacon.Ref, error] {
+	return func(yield func(beacon.Ref, error) bool) {
 		for _, root := range roots {
-			if b := c.byRoot[root]; b != nil && slices.Contains(c.held, b.Slot) && !yield(refOf(b), nil) {
+			if b := c.byRoot[root]; b != nil && slices.Contains(c.held, b.Slot) && !yield(envelopeRef(b), nil) {
 				return
 			}
 		}
 	}
 }
 
-// AppendExecutionPayloadEnvelopeFrames has the block for an envelope.
-func (c *envelopeChain) AppendExecutionPayloadEnvelopeFrames(ctx context.Context, ref beacon.BlockRef, dst []byte) ([]byte, error) {
-	return c.AppendFrames(ctx, ref, dst)
+func (c *envelopeChain) Sources() beacon.Sources { return beacontest.SourcesOf(c) }
+
+// envelopeRef has the block for an envelope.
+func envelopeRef(b *beacon.Block) beacon.Ref {
+	ref := refOf(b)
+	ref.Kind = beacon.KindExecutionPayloadEnvelope
+	return ref
 }
 
 // In Gloas blobs are of a block whose payload was revealed, which its child tells.

@@ -8,6 +8,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+	"github.com/seed-2dd5877b/reqresp/protocols/requestresponse"
 )
 
 // BenchmarkEventStyle measures small exchanges in event style, with one loop on either side,
@@ -16,8 +17,8 @@ func BenchmarkEventStyle(b *testing.B) {
 	text := Text(strings.Repeat("x", 84))
 	for _, tr := range transports {
 		client, server := tr.pair(b)
-		answerer := eventStyle(b, server, nil, version(1).Offer(reqresp.SupportInbound))
-		asker := eventStyle(b, client, nil, version(1).Offer(reqresp.SupportOutbound))
+		answerer := eventStyle(b, server, nil, requestresponse.Unary(version(1), requestresponse.SupportInbound))
+		asker := eventStyle(b, client, nil, requestresponse.Unary(version(1), requestresponse.SupportOutbound))
 		go func() {
 			for event := range answerer.Events() {
 				if msg, ok := event.(textMsg); ok {

@@ -30,7 +30,7 @@ func TestStreamsBeyondTheBoundsAreReset(t *testing.T) {
 					time.Sleep(time.Second)
 					return req, nil
 				}))
-				c := reqresp.NewClient(s.client, &reqresp.ClientOptions{MaxConcurrentPerPeer: 10})
+				c := reqresp.NewClient(s.client, &reqresp.ClientOptions{MaxCallsPerPeer: 10})
 				s.connect(t)
 				results := make(chan error)
 				for range 5 {
@@ -119,7 +119,7 @@ func TestEmptyAnswerToARequestForNothing(t *testing.T) {
 }
 
 func TestUnaryIgnoresTheRequestsBound(t *testing.T) {
-	p := reqresp.NewUnary[Count, Text](family, "bounded", reqresp.Limits{}, 1)
+	p := reqresp.NewUnary[Count, Text](family, "bounded", 1)
 	simulate(t, func(t *testing.T, s *simulation) {
 		serve(t, s.server, nil, p.Serve(func(context.Context, peer.ID, *Count) (*Text, error) { return new(Text("a")), nil }))
 		if got, err := p.Call(t.Context(), reqresp.NewClient(s.client, nil), s.server.ID(), new(Count(0))); err != nil || *got != "a" {
@@ -130,7 +130,7 @@ func TestUnaryIgnoresTheRequestsBound(t *testing.T) {
 
 func TestUnaryHandlerSendsOnce(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		serve(t, s.server, nil, reqresp.Method{Spec: echo.Spec(), Handler: func(ctx context.Context, in *reqresp.Inbound) error {
+		serve(t, s.server, nil, reqresp.Handler{Spec: echo.Spec(), Serve: func(ctx context.Context, in *reqresp.Inbound) error {
 			if err := errors.Join(received(ctx, in), in.Send(ctx, new(Text("a")))); err != nil {
 				t.Error(err)
 			}

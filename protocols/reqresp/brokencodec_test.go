@@ -22,7 +22,7 @@ func panics() error { panic(errCodec) }
 
 // brokenEcho returns a protocol like echo with another codec.
 func brokenEcho(c brokenCodec) reqresp.Unary[Text, Text] {
-	return reqresp.NewUnary[Text, Text](reqresp.Family{Prefix: "/test", Codec: c}, "echo", reqresp.Limits{}, 1)
+	return reqresp.NewUnary[Text, Text](reqresp.Family{Prefix: "/test", Codec: c}, "echo", 1)
 }
 
 func broken(f func() error) error {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -14,71 +15,67 @@ import (
 // A call is an exchange of a client from its start to its end, with or without a
 // stream.
 type call struct {
-	client *Client
-	info   OutboundInfo
-	ids    []protocol.ID // proposed
-	turn   turn
-	paced  bool // the pacer is to be told how it ended
-	result Result
-}
-
-func (c *Client) newCall(to peer.ID, spec *Spec) *call {
-	id := OutboundRequestID(c.shared.lastID.Add(1))
-	return &call{client: c, info: OutboundInfo{ID: id, Peer: to, Spec: spec}}
+	client   *Client
+	exchange Exchange
+	ids      []protocol.ID // proposed
+	key      callKey
+	acquired bool // the call counts to the client's bounds
+	limited  bool // the limiter's Done is still to be called
 }
 
 func (c *call) open(ctx context.Context, specs []*Spec) (*Outbound, error) {
 	shared := c.client.shared
-	shared.protect.begin(c.info.Peer)
-	tell(shared.trace.Start, c.info)
-	stream, phase, err := c.connect(ctx, specs)
+	shared.protect.begin(c.exchange.Peer)
+	c.exchange.begin(c.client.opts.Trace, PhaseQueue)
+	stream, err := c.connect(ctx, specs)
 	if err != nil {
-		err = &Failure{Peer: c.info.Peer, Protocol: c.client.opts.preferred(specs), Phase: phase, Err: err}
+		err = newFailure(c.exchange.Peer, c.client.opts.preferred(specs), c.exchange.Phase, err)
 		c.end(err)
 		return nil, err
 	}
-	c.info.Spec = specOf(specs, stream.Protocol())
-	c.info.Protocol = stream.Protocol()
-	c.info.Conn = stream.Conn()
-	tell(shared.trace.Negotiated, c.info)
-	if c.info.Spec.Kind == KindOneWay {
+	c.exchange.Spec = specOf(specs, stream.Protocol())
+	c.exchange.Protocol = stream.Protocol()
+	c.exchange.Conn = stream.Conn()
+	c.exchange.enter(PhaseRequest)
+	if c.exchange.Spec.kind == KindOneWay {
 		stream = wrapMplex(stream)
 	} else {
 		stream = readAhead(stream, shared.unread)
 	}
-	return newOutbound(ctx, c, stream, c.info.Spec), nil
+	return newOutbound(ctx, c, stream), nil
 }
 
-// connect waits for the call's turn and opens a stream. The phase is the one it failed in.
-func (c *call) connect(ctx context.Context, specs []*Spec) (network.Stream, Phase, error) {
-	shared, timeouts := c.client.shared, c.client.opts.Timeouts.or(specs[0].Limits.Timeouts)
+// connect waits until the call may begin and opens a stream.
+func (c *call) connect(ctx context.Context, specs []*Spec) (network.Stream, error) {
+	timeouts := c.client.opts.Timeouts.or(specs[0].limits.Timeouts)
 	var err error
 	if c.ids, err = c.client.opts.proposal(specs); err != nil {
-		return nil, PhaseQueue, err
+		return nil, err
 	}
-	if c.turn, err = shared.turns.wait(ctx, c.info.Peer, specs[0].Name); err != nil {
-		return nil, PhaseQueue, cause(ctx, err)
+	if err := c.wait(ctx, specs[0].name); err != nil {
+		return nil, cause(ctx, err)
 	}
-	if err := c.pace(ctx, specs[0].Name); err != nil {
-		return nil, PhaseQueue, cause(ctx, err)
-	}
-	tell(shared.trace.Turn, c.info)
+	c.exchange.enter(PhaseDial)
 	if err := c.dial(ctx, timeouts); err != nil {
-		return nil, PhaseDial, err
+		return nil, err
 	}
-	tell(shared.trace.Connected, c.info)
-	stream, err := c.negotiate(ctx, timeouts)
-	return stream, PhaseNegotiate, err
+	c.exchange.enter(PhaseNegotiate)
+	return c.negotiate(ctx, timeouts)
 }
 
-// pace waits until the peer may be asked.
-func (c *call) pace(ctx context.Context, method string) error {
-	pacer := c.client.shared.pacer
-	if pacer == nil {
+// wait waits for the client's bounds and until the peer may be asked.
+func (c *call) wait(ctx context.Context, method string) error {
+	shared, to := c.client.shared, c.exchange.Peer
+	c.key = callKey{to, method}
+	if err := shared.limits.acquire(ctx, c.key); err != nil {
+		return err
+	}
+	c.acquired = true
+	if shared.limiter == nil {
 		return nil
 	}
-	err := pacer.Wait(ctx, c.info.Peer, method, cmp.Or(c.client.opts.Items, 1))
-	c.paced = err == nil
+	err := shared.limiter.Wait(ctx, to, method, cmp.Or(c.client.opts.Items, 1))
+	c.limited = err == nil
 	return err
 }
 
@@ -86,7 +83,7 @@ func (c *call) pace(ctx context.Context, method string) error {
 // be connected. On a limited connection alone it fails at once, if the context does not allow that: libp2p would wait
 // for a direct one when the stream is opened.
 func (c *call) dial(ctx context.Context, timeouts Timeouts) error {
-	host, to := c.client.shared.host, c.info.Peer
+	host, to := c.client.shared.host, c.exchange.Peer
 	if nodial, _ := network.GetNoDial(ctx); nodial {
 		return notConnected(ctx, host, to)
 	}
@@ -128,7 +125,7 @@ func isConnected(ctx context.Context, h Host, to peer.ID) bool {
 func (c *call) negotiate(ctx context.Context, timeouts Timeouts) (network.Stream, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, timeouts.Negotiate, ErrTimeout)
 	defer cancel()
-	stream, err := c.client.shared.host.NewStream(network.WithNoDial(ctx, "connected"), c.info.Peer, c.ids...)
+	stream, err := c.client.shared.host.NewStream(network.WithNoDial(ctx, "connected"), c.exchange.Peer, c.ids...)
 	if err != nil {
 		return nil, c.negotiateCause(ctx, err)
 	}
@@ -144,7 +141,7 @@ func (c *call) negotiateCause(ctx context.Context, err error) error {
 		return cause(ctx, err)
 	case isUnsupported(err):
 		return fmt.Errorf("%w: %w", ErrUnsupported, err)
-	case isConnError(err), !isConnected(ctx, c.client.shared.host, c.info.Peer):
+	case isConnError(err), !isConnected(ctx, c.client.shared.host, c.exchange.Peer):
 		return fmt.Errorf("%w: %w", ErrDisconnected, err)
 	}
 	return resetError(err)
@@ -153,20 +150,75 @@ func (c *call) negotiateCause(ctx context.Context, err error) error {
 // forget has the host forget that the peer supports what it was found not to. The host negotiates what it
 // remembers along with the request, so that call after call would fail until the peer is identified again.
 func (c *call) forget() {
-	_ = c.client.shared.host.Network().Peerstore().RemoveProtocols(c.info.Peer, c.ids...)
+	_ = c.client.shared.host.Network().Peerstore().RemoveProtocols(c.exchange.Peer, c.ids...)
 }
 
-// end is the only place that frees what a call holds, and tells that it is over.
+// end is the only place that frees what a call has acquired, and that reports its end.
 func (c *call) end(err error) {
 	shared := c.client.shared
 	if errors.Is(err, ErrUnsupported) {
 		c.forget()
 	}
-	c.result.Err = err
-	if c.paced {
-		shared.pacer.Done(c.info.Peer, c.info.Spec.Name, c.result)
+	c.exchange.Err = err
+	if c.limited {
+		shared.limiter.Done(c.exchange.Peer, c.key.name, c.exchange.Result)
 	}
-	c.turn.end()
-	shared.protect.end(c.info.Peer)
-	tellResult(shared.trace.Done, c.info, c.result)
+	if c.acquired {
+		shared.limits.release(c.key)
+	}
+	shared.protect.end(c.exchange.Peer)
+	c.exchange.done(err)
+}
+
+// mostBehind is how often a connection's timeouts double the wait for a first byte.
+const mostBehind = 3
+
+// behind counts, of connections on which a response timed out halfway, the timeouts since. What the peer
+// has queued of that response arrives before what answers the next request: nothing of it can be
+// called back, neither on yamux, where the reset ends what is not queued yet, nor on mplex, where all of the
+// rest follows. The zero value is ready.
+type behind struct {
+	mu    sync.Mutex
+	conns map[network.Conn]int
+}
+
+// times returns how often the wait for a first byte is to be doubled on a connection.
+func (b *behind) times(c network.Conn) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.conns[c]
+}
+
+// add counts an exchange that timed out in a phase.
+func (b *behind) add(c network.Conn, in Phase) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.conns[c] == 0 && in != PhaseResponse {
+		return // Nothing shows that the peer sends anything.
+	}
+	for other := range b.conns {
+		if other.IsClosed() {
+			delete(b.conns, other)
+		}
+	}
+	if b.conns == nil {
+		b.conns = make(map[network.Conn]int)
+	}
+	b.conns[c] = min(b.conns[c]+1, mostBehind)
+}
+
+// caughtUp forgets the timeouts, as the first byte of a response has come.
+func (b *behind) caughtUp(c network.Conn) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.conns, c)
+}
+
+// timedOutIn returns the phase in which an exchange timed out, if it ended in that.
+func timedOutIn(err error) (Phase, bool) {
+	f, ok := errors.AsType[*Failure](err)
+	if !ok || !errors.Is(err, ErrTimeout) {
+		return 0, false
+	}
+	return f.Phase, true
 }

@@ -45,7 +45,7 @@ func TestCallWithProtocols(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			simulate(t, func(t *testing.T, s *simulation) {
 				var ids []protocol.ID
-				status := reqresp.NewUnary[Text, Text](family, "status", reqresp.Limits{}, 3, 2, 1)
+				status := reqresp.NewUnary[Text, Text](family, "status", 3, 2, 1)
 				srv := serve(t, s.server, told(&ids), status.Serve(echoed), echo.Serve(echoed))
 				c := reqresp.NewClient(s.client, nil).With(reqresp.CallOptions{Protocols: tt.choice})
 				for range 2 {
@@ -74,7 +74,7 @@ func TestCallWithProtocols(t *testing.T) {
 func TestCallWithProtocolsOfSeveralSpecs(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		serve(t, s.server, nil, version(1).Serve(echoed), version(2).Serve(echoed))
-		c := reqresp.NewClient(s.client, nil).With(reqresp.CallOptions{Protocols: version(1).Spec().Protocols})
+		c := reqresp.NewClient(s.client, nil).With(reqresp.CallOptions{Protocols: version(1).Spec().Protocols()})
 		v2, v1 := version(2).Spec(), version(1).Spec()
 		out, err := c.Open(t.Context(), s.server.ID(), v2, v1)
 		if err != nil {
@@ -98,7 +98,7 @@ func TestCallWithTimeouts(t *testing.T) {
 					*tt.bound(&limits.Timeouts) = 10 * time.Second
 					var o reqresp.CallOptions
 					*tt.bound(&o.Timeouts) = bound
-					spec := reqresp.NewStream[Text, Text](family, "stall", limits, 1).Spec()
+					spec := reqresp.NewStream[Text, Text](family, "stall", 1).WithLimits(limits).Spec()
 					began, err := lastStep(t.Context(), reqresp.NewClient(s.client, nil).With(o), to, spec, tt.request)
 					want := tt.takes(bound)
 					if tt.name == "dial" && bound > 10*time.Second {
@@ -122,8 +122,8 @@ func TestCallWithTimeouts(t *testing.T) {
 
 func TestCallWithATotalTimeout(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		quick := reqresp.NewUnary[Text, Text](family, "quick", reqresp.Limits{Timeouts: reqresp.Timeouts{Total: 5 * time.Second}}, 1)
-		serveRaw(t, s.server, quick.Spec().Protocols[0], drain)
+		quick := reqresp.NewUnary[Text, Text](family, "quick", 1).WithLimits(reqresp.Limits{Timeouts: reqresp.Timeouts{Total: 5 * time.Second}})
+		serveRaw(t, s.server, quick.Spec().Protocols()[0], drain)
 		s.connect(t)
 		c := reqresp.NewClient(s.client, nil)
 		for _, total := range []time.Duration{time.Second, 20 * time.Second} {
@@ -142,7 +142,7 @@ func TestCallWithATotalTimeout(t *testing.T) {
 func TestClientsWithOptionsShareTheirBounds(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		serve(t, s.server, nil, echo.Serve(echoed))
-		c := reqresp.NewClient(s.client, &reqresp.ClientOptions{MaxConcurrentPerPeer: 1})
+		c := reqresp.NewClient(s.client, &reqresp.ClientOptions{MaxCallsPerPeer: 1})
 		with := c.With(reqresp.CallOptions{Timeouts: reqresp.Timeouts{Total: time.Minute}})
 		first, err := c.Open(t.Context(), s.server.ID(), echo.Spec())
 		if err != nil {
@@ -171,7 +171,7 @@ func TestClientsWithOptionsShareTheirBounds(t *testing.T) {
 func TestBoundOnAllCalls(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		serve(t, s.server, nil, echo.Serve(echoed), version(1).Serve(echoed))
-		c := reqresp.NewClient(s.client, &reqresp.ClientOptions{MaxConcurrent: 2, MaxConcurrentPerPeer: 5, MaxQueue: 2})
+		c := reqresp.NewClient(s.client, &reqresp.ClientOptions{MaxCalls: 2, MaxCallsPerPeer: 5, MaxQueued: 2})
 		open := func(ctx context.Context, spec *reqresp.Spec) (*reqresp.Outbound, error) {
 			return c.Open(ctx, s.server.ID(), spec)
 		}
@@ -241,6 +241,28 @@ func TestBoundOnStreamsOfAConnection(t *testing.T) {
 			if err := <-done; err != nil && !errors.Is(err, reqresp.ErrRefused) {
 				t.Error(err)
 			}
+		}
+	})
+}
+
+func TestOptionsOfCallsMerge(t *testing.T) {
+	simulate(t, func(t *testing.T, s *simulation) {
+		v1 := version(1)
+		both := reqresp.NewUnary[Text, Text](family, "status", 2, 1)
+		serve(t, s.server, nil, v1.Serve(func(ctx context.Context, _ peer.ID, req *Text) (*Text, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}))
+		s.client.Peerstore().ClearAddrs(s.server.ID())
+		c := reqresp.NewClient(s.client, nil).
+			With(reqresp.CallOptions{Addrs: s.server.Addrs(), Timeouts: reqresp.Timeouts{FirstByte: time.Hour, Total: time.Hour}}).
+			With(reqresp.CallOptions{Protocols: v1.Spec().Protocols()}).
+			With(reqresp.CallOptions{Timeouts: reqresp.Timeouts{FirstByte: 3 * time.Second}})
+		start := time.Now()
+		_, err := both.Call(t.Context(), c, s.server.ID(), new(Text("")))
+		wantFailure(t, err, reqresp.PhaseFirstByte, reqresp.ErrTimeout)
+		if took := time.Since(start).Truncate(time.Second); took != 3*time.Second {
+			t.Errorf("took %v, want the timeout given last", took)
 		}
 	})
 }

@@ -55,7 +55,7 @@ func TestCallsWaitForThePacer(t *testing.T) {
 		serve(t, s.server, nil, echo.Serve(echoed))
 		s.connect(t)
 		p := new(toll)
-		c := reqresp.NewClient(s.client, &reqresp.ClientOptions{Pacer: p})
+		c := reqresp.NewClient(s.client, &reqresp.ClientOptions{Limiter: p})
 		start := time.Now()
 		if _, err := echo.Call(t.Context(), c, s.server.ID(), new(Text(""))); err != nil {
 			t.Fatal(err)
@@ -63,7 +63,7 @@ func TestCallsWaitForThePacer(t *testing.T) {
 		if d := time.Since(start); d < time.Second {
 			t.Errorf("the call took %v, want a second at least", d)
 		}
-		status := reqresp.NewUnary[Text, Text](family, "status", reqresp.Limits{}, 1)
+		status := reqresp.NewUnary[Text, Text](family, "status", 1)
 		_, err := status.Call(t.Context(), c.With(reqresp.CallOptions{Items: 7}), s.server.ID(), new(Text("")))
 		wantFailure(t, err, reqresp.PhaseNegotiate, reqresp.ErrUnsupported)
 		want := []string{"wait echo 1", "done echo success 1", "wait status 7", "done status unsupported 0"}
@@ -77,7 +77,7 @@ func TestCallsWaitForThePacer(t *testing.T) {
 func TestCallFailsWithItsPacer(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		p := &toll{refuse: errors.New("too much")}
-		c := reqresp.NewClient(s.client, &reqresp.ClientOptions{Pacer: p})
+		c := reqresp.NewClient(s.client, &reqresp.ClientOptions{Limiter: p})
 		_, err := echo.Call(t.Context(), c, s.server.ID(), new(Text("")))
 		wantFailure(t, err, reqresp.PhaseQueue, p.refuse)
 		p.refuse = nil
@@ -98,7 +98,7 @@ func TestOnlyCallsInTurnArePaced(t *testing.T) {
 		serve(t, s.server, nil, echo.Serve(echoed))
 		s.connect(t)
 		p := new(toll)
-		c := reqresp.NewClient(s.client, &reqresp.ClientOptions{Pacer: p, MaxConcurrentPerPeer: 2})
+		c := reqresp.NewClient(s.client, &reqresp.ClientOptions{Limiter: p, MaxCallsPerPeer: 2})
 		var calls sync.WaitGroup
 		for range 10 {
 			calls.Go(func() {

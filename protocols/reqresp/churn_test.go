@@ -52,10 +52,10 @@ func TestTenThousandExchangesLeaveNothing(t *testing.T) {
 		t.Skip("long")
 	}
 	eachTransport(t, func(t *testing.T, tr transport, client, server host.Host) {
-		failing := reqresp.NewUnary[Text, Text](family, "failing", reqresp.Limits{}, 1)
+		failing := reqresp.NewUnary[Text, Text](family, "failing", 1)
 		srv := serve(t, server, nil, echo.Serve(echoed), counter.Serve(counted), failing.Serve(
 			func(context.Context, peer.ID, *Text) (*Text, error) { return nil, errors.New("always") }))
-		c := reqresp.NewClient(client, &reqresp.ClientOptions{MaxConcurrentPerPeer: 8})
+		c := reqresp.NewClient(client, &reqresp.ClientOptions{MaxCallsPerPeer: 8})
 
 		var next atomic.Int64
 		var wg sync.WaitGroup

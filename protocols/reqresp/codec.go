@@ -1,10 +1,12 @@
 package reqresp
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 
 	"github.com/libp2p/go-libp2p/core/protocol"
 )
@@ -20,7 +22,7 @@ type Reader interface {
 	io.ByteReader
 }
 
-// A Codec lays the messages of a family out on a stream. It keeps no state
+// A Codec encodes and decodes the messages of a family. It keeps no state
 // between calls and is safe for concurrent use.
 //
 // Messages are passed as the pointers that the descriptors name: a codec of a
@@ -113,10 +115,57 @@ type ErrorCodec interface {
 	AppendError(dst []byte, id protocol.ID, e *Error) ([]byte, error)
 }
 
+// A SizeCodec is a [Codec] that knows how large messages are before they are encoded. The sizes are for
+// the [Trace] only.
+type SizeCodec interface {
+	Codec
+
+	// Size returns the size of a request or response in bytes.
+	Size(msg any) int
+}
+
+func sizeOf(c Codec, msg any) int {
+	if sizes, ok := c.(SizeCodec); ok {
+		return sizes.Size(msg)
+	}
+	return 0
+}
+
 // A BoundedRequest is a request which knows how many chunks may answer it. A
 // caller accepts no more than that, nor more than the protocol's
 // [Limits].MaxChunks.
 type BoundedRequest interface {
 	// MaxChunks returns the bound, zero or more.
 	MaxChunks() int
+}
+
+// maxPooledBuffer keeps one rare, large chunk from pinning its memory.
+const maxPooledBuffer = 1 << 20
+
+var bufferPool = sync.Pool{New: func() any { return new([]byte) }}
+
+func getBuffer() *[]byte { return bufferPool.Get().(*[]byte) }
+
+func putBuffer(b *[]byte) {
+	if cap(*b) > maxPooledBuffer {
+		return
+	}
+	*b = (*b)[:0]
+	bufferPool.Put(b)
+}
+
+// readerSize holds any request and a chunk's header; larger reads bypass it.
+const readerSize = 4 << 10
+
+var readerPool = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, readerSize) }}
+
+func getReader(r io.Reader) *bufio.Reader {
+	br := readerPool.Get().(*bufio.Reader)
+	br.Reset(r)
+	return br
+}
+
+func putReader(br *bufio.Reader) {
+	br.Reset(nil)
+	readerPool.Put(br)
 }

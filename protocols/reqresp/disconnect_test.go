@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
@@ -36,27 +37,27 @@ type disconnection struct {
 	name          string
 	phase, served reqresp.Phase // of the caller and of the server
 	request       Text
-	hook          func(there func()) *reqresp.ClientTrace
+	hook          func(there func()) *reqresp.Trace
 	handle        func(ctx context.Context, in *reqresp.Inbound) error
 }
 
 func disconnections() []disconnection {
 	return []disconnection{{
 		"request", reqresp.PhaseRequest, reqresp.PhaseRequest, Text(make([]byte, 16<<20)),
-		func(there func()) *reqresp.ClientTrace {
-			return &reqresp.ClientTrace{Negotiated: func(reqresp.OutboundInfo) { there() }}
+		func(there func()) *reqresp.Trace {
+			return &reqresp.Trace{Phase: at(reqresp.PhaseRequest, there)}
 		},
 		func(context.Context, *reqresp.Inbound) error { return nil },
 	}, {
 		"first byte", reqresp.PhaseFirstByte, reqresp.PhaseHandle, "",
-		func(there func()) *reqresp.ClientTrace {
-			return &reqresp.ClientTrace{WroteRequest: func(reqresp.OutboundInfo, int) { there() }}
+		func(there func()) *reqresp.Trace {
+			return &reqresp.Trace{Phase: at(reqresp.PhaseFirstByte, there)}
 		},
 		received,
 	}, {
 		"next chunk", reqresp.PhaseResponse, reqresp.PhaseResponse, "",
-		func(there func()) *reqresp.ClientTrace {
-			return &reqresp.ClientTrace{GotChunk: func(reqresp.OutboundInfo, int) { there() }}
+		func(there func()) *reqresp.Trace {
+			return &reqresp.Trace{Chunk: func(*reqresp.Exchange, int, int) { there() }}
 		},
 		func(ctx context.Context, in *reqresp.Inbound) error {
 			return errors.Join(received(ctx, in), in.Send(ctx, new(Text("chunk"))))
@@ -69,7 +70,7 @@ func (d disconnection) try(t *testing.T, client, server host.Host, closeConn fun
 		t.Fatal(err)
 	}
 	there, ended := make(chan struct{}, 2), make(chan reqresp.Result, 1)
-	trace := &reqresp.ServerTrace{Done: func(_ reqresp.InboundInfo, r reqresp.Result) { ended <- r }}
+	trace := &reqresp.Trace{Done: func(x *reqresp.Exchange) { ended <- x.Result }}
 	srv := serve(t, server, &reqresp.ServerOptions{Trace: trace}, handles(func(ctx context.Context, in *reqresp.Inbound) error {
 		err := d.handle(ctx, in)
 		there <- struct{}{}
@@ -131,4 +132,13 @@ func TestClosedConnectionEndsTheNegotiation(t *testing.T) {
 			})
 		}
 	})
+}
+
+// at returns a hook that calls f when an exchange enters a phase.
+func at(p reqresp.Phase, f func()) func(*reqresp.Exchange, reqresp.Phase, time.Duration) {
+	return func(x *reqresp.Exchange, _ reqresp.Phase, _ time.Duration) {
+		if x.Phase == p {
+			f()
+		}
+	}
 }

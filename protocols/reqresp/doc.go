@@ -7,7 +7,7 @@
 // called through a [Client] it asks:
 //
 //	var family = reqresp.Family{Prefix: "/example", Codec: json.Codec{}}
-//	var Echo = reqresp.NewUnary[Text, Text](family, "echo", reqresp.Limits{}, 1)
+//	var Echo = reqresp.NewUnary[Text, Text](family, "echo", 1)
 //
 //	srv := reqresp.NewServer(host, nil)
 //	srv.Register(Echo.Serve(func(ctx context.Context, from peer.ID, req *Text) (*Text, error) {

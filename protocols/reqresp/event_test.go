@@ -9,18 +9,19 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+	"github.com/seed-2dd5877b/reqresp/protocols/requestresponse"
 )
 
 // The event style as most tests use it.
 type (
-	textFace = reqresp.RequestResponse[Text, Text]
-	textMsg  = reqresp.Message[Text, Text]
+	textFace = requestresponse.RequestResponse[Text, Text]
+	textMsg  = requestresponse.Message[Text, Text]
 )
 
 // eventStyle starts an event face that is stopped with the test.
-func eventStyle(t testing.TB, h host.Host, opts *reqresp.RequestResponseOptions, offers ...reqresp.Offer[Text, Text]) *textFace {
+func eventStyle(t testing.TB, h host.Host, opts *requestresponse.Options, offers ...requestresponse.Protocol[Text, Text]) *textFace {
 	t.Helper()
-	r := reqresp.NewRequestResponse(h, opts, offers...)
+	r := requestresponse.New(h, opts, offers...)
 	if err := r.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -37,12 +38,14 @@ func eventStyle(t testing.TB, h host.Host, opts *reqresp.RequestResponseOptions,
 // faces starts one for either host, which offers echo in both directions.
 func faces(t *testing.T, s *simulation) (client, server *textFace) {
 	t.Helper()
-	return eventStyle(t, s.client, nil, echo.Offer(reqresp.SupportFull)),
-		eventStyle(t, s.server, nil, echo.Offer(reqresp.SupportFull))
+	return eventStyle(t, s.client, nil, requestresponse.Unary(echo, requestresponse.SupportFull)),
+		eventStyle(t, s.server, nil, requestresponse.Unary(echo, requestresponse.SupportFull))
 }
 
 // next receives the next event, which has to be of a type.
-func next[E reqresp.Event](t testing.TB, r interface{ Events() <-chan reqresp.Event }) (e E) {
+func next[E requestresponse.Event](t testing.TB, r interface {
+	Events() <-chan requestresponse.Event
+}) (e E) {
 	t.Helper()
 	select {
 	case event := <-r.Events():
@@ -58,7 +61,9 @@ func next[E reqresp.Event](t testing.TB, r interface{ Events() <-chan reqresp.Ev
 }
 
 // wantQuiet checks that no event comes for longer than any timeout.
-func wantQuiet(t testing.TB, r interface{ Events() <-chan reqresp.Event }) {
+func wantQuiet(t testing.TB, r interface {
+	Events() <-chan requestresponse.Event
+}) {
 	t.Helper()
 	select {
 	case event := <-r.Events():
@@ -67,12 +72,12 @@ func wantQuiet(t testing.TB, r interface{ Events() <-chan reqresp.Event }) {
 	}
 }
 
-func send(t testing.TB, r *textFace, to peer.ID, req Text) reqresp.OutboundRequestID {
+func send(t testing.TB, r *textFace, to peer.ID, req Text) requestresponse.OutboundRequestID {
 	t.Helper()
 	return sendWith(t, r, to, req, reqresp.CallOptions{})
 }
 
-func sendWith(t testing.TB, r *textFace, to peer.ID, req Text, o reqresp.CallOptions) reqresp.OutboundRequestID {
+func sendWith(t testing.TB, r *textFace, to peer.ID, req Text, o reqresp.CallOptions) requestresponse.OutboundRequestID {
 	t.Helper()
 	id, err := r.SendRequestWith(t.Context(), to, req, o)
 	if err != nil {
@@ -84,7 +89,7 @@ func sendWith(t testing.TB, r *textFace, to peer.ID, req Text, o reqresp.CallOpt
 	return id
 }
 
-func respond(t testing.TB, r *textFace, req *reqresp.RequestMessage[Text, Text], resp Text) {
+func respond(t testing.TB, r *textFace, req *requestresponse.RequestMessage[Text, Text], resp Text) {
 	t.Helper()
 	if unsent, err := r.SendResponse(req.Channel, resp); err != nil || unsent != "" {
 		t.Fatalf("response came back: %q, %v", unsent, err)
@@ -92,7 +97,7 @@ func respond(t testing.TB, r *textFace, req *reqresp.RequestMessage[Text, Text],
 }
 
 // wantRequest receives the next event, a request.
-func wantRequest(t testing.TB, r *textFace, from peer.ID) *reqresp.RequestMessage[Text, Text] {
+func wantRequest(t testing.TB, r *textFace, from peer.ID) *requestresponse.RequestMessage[Text, Text] {
 	t.Helper()
 	msg := next[textMsg](t, r)
 	if msg.Request == nil || msg.Response != nil || msg.Peer != from {
@@ -105,7 +110,7 @@ func wantRequest(t testing.TB, r *textFace, from peer.ID) *reqresp.RequestMessag
 }
 
 // wantResponse receives the next event, the response to a request.
-func wantResponse(t testing.TB, r *textFace, from peer.ID, id reqresp.OutboundRequestID) Text {
+func wantResponse(t testing.TB, r *textFace, from peer.ID, id requestresponse.OutboundRequestID) Text {
 	t.Helper()
 	msg := next[textMsg](t, r)
 	if msg.Response == nil || msg.Request != nil || msg.Peer != from || msg.Response.ID != id {
@@ -118,9 +123,9 @@ func wantResponse(t testing.TB, r *textFace, from peer.ID, id reqresp.OutboundRe
 }
 
 // wantSent receives the next event: a response is on its way.
-func wantSent(t testing.TB, r *textFace, to peer.ID, id reqresp.InboundRequestID) {
+func wantSent(t testing.TB, r *textFace, to peer.ID, id requestresponse.InboundRequestID) {
 	t.Helper()
-	sent := next[reqresp.ResponseSent](t, r)
+	sent := next[requestresponse.ResponseSent](t, r)
 	if sent.Peer != to || sent.ID != id {
 		t.Fatalf("got %+v, want response %v to be sent", sent, id)
 	}
@@ -130,9 +135,9 @@ func wantSent(t testing.TB, r *textFace, to peer.ID, id reqresp.InboundRequestID
 }
 
 // wantOutboundFailure receives the next event, the failure of a request of ours.
-func wantOutboundFailure(t testing.TB, r *textFace, to peer.ID, id reqresp.OutboundRequestID, reason reqresp.Reason) error {
+func wantOutboundFailure(t testing.TB, r *textFace, to peer.ID, id requestresponse.OutboundRequestID, reason reqresp.Reason) error {
 	t.Helper()
-	f := next[reqresp.OutboundFailure](t, r)
+	f := next[requestresponse.OutboundFailure](t, r)
 	if f.Peer != to || f.ID != id || f.Reason != reason || reqresp.ReasonOf(f.Err) != reason {
 		t.Fatalf("got %+v for reason %v, want request %v to fail for reason %v", f, f.Reason, id, reason)
 	}
@@ -143,9 +148,9 @@ func wantOutboundFailure(t testing.TB, r *textFace, to peer.ID, id reqresp.Outbo
 }
 
 // wantInboundFailure receives the next event, the failure of a request of a peer.
-func wantInboundFailure(t testing.TB, r *textFace, from peer.ID, id reqresp.InboundRequestID, reason reqresp.Reason) error {
+func wantInboundFailure(t testing.TB, r *textFace, from peer.ID, id requestresponse.InboundRequestID, reason reqresp.Reason) error {
 	t.Helper()
-	f := next[reqresp.InboundFailure](t, r)
+	f := next[requestresponse.InboundFailure](t, r)
 	if f.Peer != from || f.ID != id || f.Reason != reason || reqresp.ReasonOf(f.Err) != reason {
 		t.Fatalf("got %+v for reason %v, want request %v to fail for reason %v", f, f.Reason, id, reason)
 	}
@@ -168,7 +173,7 @@ func serveEchoes(t testing.TB, r *textFace, requests int) (done chan struct{}) {
 				if _, err := r.SendResponse(event.Request.Channel, event.Request.Request); err != nil {
 					t.Error(err)
 				}
-			case reqresp.ResponseSent:
+			case requestresponse.ResponseSent:
 				sent++
 			default:
 				t.Errorf("got event %T %+v", event, event)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+	"github.com/seed-2dd5877b/reqresp/protocols/requestresponse"
 )
 
 // When nobody receives, nothing is lost and everything is bounded: requests of peers wait
@@ -16,20 +17,20 @@ func TestFullQueueHoldsRequestsBack(t *testing.T) {
 	const room, bound, requests = 2, 4, 10
 	simulate(t, func(t *testing.T, s *simulation) {
 		trace := new(journal)
-		server := eventStyle(t, s.server, &reqresp.RequestResponseOptions{
+		server := eventStyle(t, s.server, &requestresponse.Options{
 			MaxEvents: room,
-			Server: &reqresp.ServerOptions{MaxStreamsPerPeer: bound, Trace: &reqresp.ServerTrace{
-				Done: func(_ reqresp.InboundInfo, r reqresp.Result) { trace.note("%v", reqresp.ReasonOf(r.Err)) },
+			Server: &reqresp.ServerOptions{MaxStreamsPerPeer: bound, Trace: &reqresp.Trace{
+				Done: func(x *reqresp.Exchange) { trace.note("%v", reqresp.ReasonOf(x.Err)) },
 			}},
-		}, echo.Offer(reqresp.SupportInbound))
-		client := eventStyle(t, s.client, nil, echo.Offer(reqresp.SupportOutbound))
-		sent := make(map[reqresp.OutboundRequestID]bool)
+		}, requestresponse.Unary(echo, requestresponse.SupportInbound))
+		client := eventStyle(t, s.client, nil, requestresponse.Unary(echo, requestresponse.SupportOutbound))
+		sent := make(map[requestresponse.OutboundRequestID]bool)
 		for range requests {
 			sent[send(t, client, s.server.ID(), "ping")] = true
 			time.Sleep(time.Millisecond)
 		}
 		for range requests - bound {
-			f := next[reqresp.OutboundFailure](t, client)
+			f := next[requestresponse.OutboundFailure](t, client)
 			if f.Reason != reqresp.ReasonOverLimit || !sent[f.ID] {
 				t.Errorf("got %+v, want a refusal", f)
 			}
@@ -53,10 +54,10 @@ func TestFullQueueHoldsRequestsBack(t *testing.T) {
 
 // A request that waits for room until it times out is not delivered, later neither.
 func TestRequestIsGivenUpInAFullQueue(t *testing.T) {
-	brief := reqresp.NewUnary[Text, Text](family, "brief", reqresp.Limits{Timeouts: reqresp.Timeouts{Total: 5 * time.Second}}, 1)
+	brief := reqresp.NewUnary[Text, Text](family, "brief", 1).WithLimits(reqresp.Limits{Timeouts: reqresp.Timeouts{Total: 5 * time.Second}})
 	simulate(t, func(t *testing.T, s *simulation) {
-		server := eventStyle(t, s.server, &reqresp.RequestResponseOptions{MaxEvents: 1}, brief.Offer(reqresp.SupportInbound))
-		client := eventStyle(t, s.client, nil, brief.Offer(reqresp.SupportOutbound))
+		server := eventStyle(t, s.server, &requestresponse.Options{MaxEvents: 1}, requestresponse.Unary(brief, requestresponse.SupportInbound))
+		client := eventStyle(t, s.client, nil, requestresponse.Unary(brief, requestresponse.SupportOutbound))
 		for _, text := range []Text{"first", "second"} {
 			id := send(t, client, s.server.ID(), text)
 			wantOutboundFailure(t, client, s.server.ID(), id, reqresp.ReasonTimeout)
@@ -76,8 +77,8 @@ func TestFullQueueHoldsLastEventsBack(t *testing.T) {
 	const pending = 5
 	simulate(t, func(t *testing.T, s *simulation) {
 		serve(t, s.server, nil, echo.Serve(echoed))
-		client := eventStyle(t, s.client, &reqresp.RequestResponseOptions{MaxEvents: 1, MaxPending: pending}, echo.Offer(reqresp.SupportOutbound))
-		sent := make(map[reqresp.OutboundRequestID]bool)
+		client := eventStyle(t, s.client, &requestresponse.Options{MaxEvents: 1, MaxPending: pending}, requestresponse.Unary(echo, requestresponse.SupportOutbound))
+		sent := make(map[requestresponse.OutboundRequestID]bool)
 		trySend := func() error {
 			id, err := client.SendRequest(t.Context(), s.server.ID(), "ping")
 			if err == nil {
@@ -120,7 +121,7 @@ func TestFullQueueHoldsLastEventsBack(t *testing.T) {
 func TestNextRequestMayFollowAtOnce(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		serve(t, s.server, nil, echo.Serve(echoed))
-		client := eventStyle(t, s.client, &reqresp.RequestResponseOptions{MaxPending: 1}, echo.Offer(reqresp.SupportOutbound))
+		client := eventStyle(t, s.client, &requestresponse.Options{MaxPending: 1}, requestresponse.Unary(echo, requestresponse.SupportOutbound))
 		for range 1000 {
 			id := send(t, client, s.server.ID(), "ping")
 			wantResponse(t, client, s.server.ID(), id)
@@ -130,11 +131,11 @@ func TestNextRequestMayFollowAtOnce(t *testing.T) {
 
 func TestNothingIsSentBeforeStartOrAfterStop(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		client := reqresp.NewRequestResponse(s.client, nil, echo.Offer(reqresp.SupportFull))
+		client := requestresponse.New(s.client, nil, requestresponse.Unary(echo, requestresponse.SupportFull))
 		if _, err := client.SendRequest(t.Context(), s.server.ID(), ""); !errors.Is(err, reqresp.ErrClosed) {
 			t.Errorf("before Start: %v, want ErrClosed", err)
 		}
-		if speaks(s.client, echo.Spec().Protocols[0]) {
+		if speaks(s.client, echo.Spec().Protocols()[0]) {
 			t.Error("served before Start")
 		}
 		if err := errors.Join(client.Start(), client.Start(), client.Stop(t.Context()), client.Stop(t.Context())); err != nil {
@@ -149,7 +150,7 @@ func TestNothingIsSentBeforeStartOrAfterStop(t *testing.T) {
 		if _, open := <-client.Events(); open {
 			t.Error("an event after Stop")
 		}
-		if speaks(s.client, echo.Spec().Protocols[0]) {
+		if speaks(s.client, echo.Spec().Protocols()[0]) {
 			t.Error("served after Stop")
 		}
 	})
@@ -185,12 +186,12 @@ func TestStopDrainsBothSidesWhileSomebodyReads(t *testing.T) {
 // Without a reader Stop waits until its context ends, and then for nothing.
 func TestStopBreaksOff(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		one := &reqresp.RequestResponseOptions{MaxEvents: 1}
-		server := eventStyle(t, s.server, one, echo.Offer(reqresp.SupportFull))
+		one := &requestresponse.Options{MaxEvents: 1}
+		server := eventStyle(t, s.server, one, requestresponse.Unary(echo, requestresponse.SupportFull))
 		trace := new(journal)
-		client := eventStyle(t, s.client, &reqresp.RequestResponseOptions{MaxEvents: 1, Client: &reqresp.ClientOptions{
-			Trace: &reqresp.ClientTrace{Done: func(_ reqresp.OutboundInfo, r reqresp.Result) { trace.note("%v", r.Err) }},
-		}}, echo.Offer(reqresp.SupportFull))
+		client := eventStyle(t, s.client, &requestresponse.Options{MaxEvents: 1, Client: &reqresp.ClientOptions{
+			Trace: &reqresp.Trace{Done: func(x *reqresp.Exchange) { trace.note("%v", x.Err) }},
+		}}, requestresponse.Unary(echo, requestresponse.SupportFull))
 		id := send(t, client, s.server.ID(), "ping")
 		time.Sleep(time.Second)
 		if len(server.Events()) != 1 {

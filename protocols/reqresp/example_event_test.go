@@ -8,6 +8,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+	"github.com/seed-2dd5877b/reqresp/protocols/requestresponse"
 )
 
 func ExampleRequestResponse() {
@@ -15,11 +16,11 @@ func ExampleRequestResponse() {
 	alice, bob := twoHosts()
 	defer alice.Close()
 	defer bob.Close()
-	ping := reqresp.NewUnary[Text, Text](reqresp.Family{Prefix: "/example", Codec: textCodec{}}, "ping", reqresp.Limits{}, 1)
+	ping := reqresp.NewUnary[Text, Text](reqresp.Family{Prefix: "/example", Codec: textCodec{}}, "ping", 1)
 
-	asker := reqresp.NewRequestResponse(alice, nil, ping.Offer(reqresp.SupportOutbound))
-	answerer := reqresp.NewRequestResponse(bob, nil, ping.Offer(reqresp.SupportInbound))
-	for _, rr := range []*reqresp.RequestResponse[Text, Text]{asker, answerer} {
+	asker := requestresponse.New(alice, nil, requestresponse.Unary(ping, requestresponse.SupportOutbound))
+	answerer := requestresponse.New(bob, nil, requestresponse.Unary(ping, requestresponse.SupportInbound))
+	for _, rr := range []*requestresponse.RequestResponse[Text, Text]{asker, answerer} {
 		if err := rr.Start(); err != nil {
 			log.Fatal(err)
 		}
@@ -33,19 +34,19 @@ func ExampleRequestResponse() {
 		select {
 		case event := <-answerer.Events():
 			switch event := event.(type) {
-			case reqresp.Message[Text, Text]:
+			case requestresponse.Message[Text, Text]:
 				fmt.Println("bob is asked", event.Request.Request)
 				if _, err := answerer.SendResponse(event.Request.Channel, "pong"); err != nil {
 					log.Fatal(err)
 				}
-			case reqresp.ResponseSent, reqresp.InboundFailure:
+			case requestresponse.ResponseSent, requestresponse.InboundFailure:
 				done++
 			}
 		case event := <-asker.Events():
 			switch event := event.(type) {
-			case reqresp.Message[Text, Text]:
+			case requestresponse.Message[Text, Text]:
 				fmt.Println("alice is answered", event.Response.Response)
-			case reqresp.OutboundFailure:
+			case requestresponse.OutboundFailure:
 				fmt.Println(event.Reason, event.Err)
 			}
 			done++
@@ -63,7 +64,7 @@ func ExampleOneWay() {
 	alice, bob := twoHosts()
 	defer alice.Close()
 	defer bob.Close()
-	notice := reqresp.NewOneWay[Text](reqresp.Family{Prefix: "/example", Codec: textCodec{}}, "notice", reqresp.Limits{}, 1)
+	notice := reqresp.NewOneWay[Text](reqresp.Family{Prefix: "/example", Codec: textCodec{}}, "notice", 1)
 
 	got := make(chan Text)
 	srv := reqresp.NewServer(bob, nil)

@@ -15,9 +15,9 @@ import (
 var (
 	calculator = reqresp.Family{Prefix: "/calculator", Codec: textCodec{}}
 
-	greet = reqresp.NewUnary[Text, Text](calculator, "greet", reqresp.Limits{}, 2, 1)
-	addV2 = reqresp.NewUnary[Text, Text](calculator, "add", reqresp.Limits{}, 2)
-	addV1 = reqresp.NewUnary[Count, Text](calculator, "add", reqresp.Limits{}, 1)
+	greet = reqresp.NewUnary[Text, Text](calculator, "greet", 2, 1)
+	addV2 = reqresp.NewUnary[Text, Text](calculator, "add", 2)
+	addV1 = reqresp.NewUnary[Count, Text](calculator, "add", 1)
 )
 
 // callAdd negotiates first, as the versions differ in type, and then makes the request
@@ -41,7 +41,7 @@ func ExampleFamily() {
 	defer bob.Close()
 
 	// Bob is of an older version.
-	greetV1 := reqresp.NewUnary[Text, Text](calculator, "greet", reqresp.Limits{}, 1)
+	greetV1 := reqresp.NewUnary[Text, Text](calculator, "greet", 1)
 	srv := reqresp.NewServer(bob, nil)
 	srv.Register(
 		greetV1.Serve(func(_ context.Context, _ peer.ID, req *Text) (*Text, error) {
@@ -56,9 +56,9 @@ func ExampleFamily() {
 	}
 	defer srv.Stop(ctx)
 
-	client := reqresp.NewClient(alice, &reqresp.ClientOptions{Trace: &reqresp.ClientTrace{
-		Done: func(info reqresp.OutboundInfo, r reqresp.Result) {
-			fmt.Println(info.Protocol, reqresp.ReasonOf(r.Err))
+	client := reqresp.NewClient(alice, &reqresp.ClientOptions{Trace: &reqresp.Trace{
+		Done: func(x *reqresp.Exchange) {
+			fmt.Println(x.Protocol, reqresp.ReasonOf(x.Err))
 		},
 	}})
 	hello, err := greet.Call(ctx, client, bob.ID(), new(Text("bob")))

@@ -34,7 +34,7 @@ func ExampleUnary() {
 	defer alice.Close()
 	defer bob.Close()
 
-	greeting := reqresp.NewUnary[Text, Text](reqresp.Family{Prefix: "/example", Codec: textCodec{}}, "greeting", reqresp.Limits{}, 1)
+	greeting := reqresp.NewUnary[Text, Text](reqresp.Family{Prefix: "/example", Codec: textCodec{}}, "greeting", 1)
 
 	srv := reqresp.NewServer(bob, nil)
 	srv.Register(greeting.Serve(func(_ context.Context, _ peer.ID, name *Text) (*Text, error) {
@@ -69,7 +69,7 @@ func ExampleStream() {
 	defer alice.Close()
 	defer bob.Close()
 
-	countdown := reqresp.NewStream[Count, Count](reqresp.Family{Prefix: "/example", Codec: textCodec{}}, "countdown", reqresp.Limits{}, 1)
+	countdown := reqresp.NewStream[Count, Count](reqresp.Family{Prefix: "/example", Codec: textCodec{}}, "countdown", 1)
 
 	srv := reqresp.NewServer(bob, nil)
 	srv.Register(countdown.Serve(func(_ context.Context, _ peer.ID, from *Count, send func(*Count) error) error {

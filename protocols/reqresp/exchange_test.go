@@ -173,7 +173,7 @@ func TestFailuresOfPeersAreLoggedAtDebug(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		log := new(logBuffer)
 		serve(t, s.server, &reqresp.ServerOptions{Logger: log.logger()}, echo.Serve(echoed))
-		stream := openRaw(t, s.client, s.server, echo.Spec().Protocols[0])
+		stream := openRaw(t, s.client, s.server, echo.Spec().Protocols()[0])
 		if _, err := stream.Write([]byte{5, 'a'}); err != nil {
 			t.Fatal(err)
 		}
@@ -187,7 +187,7 @@ func TestFailuresOfPeersAreLoggedAtDebug(t *testing.T) {
 }
 
 func TestServerWithoutErrorCodecTellsCodeByReset(t *testing.T) {
-	echo := reqresp.NewUnary[Text, Text](plain, "echo", reqresp.Limits{}, 1)
+	echo := reqresp.NewUnary[Text, Text](plain, "echo", 1)
 	simulate(t, func(t *testing.T, s *simulation) {
 		var result error
 		serve(t, s.server, nil, echo.Serve(func(_ context.Context, _ peer.ID, req *Text) (*Text, error) { return req, result }))
@@ -223,7 +223,7 @@ func TestMiddlewareOrder(t *testing.T) {
 				return func(ctx context.Context, in *reqresp.Inbound) error {
 					order = append(order, name)
 					err := next(ctx, in)
-					order = append(order, fmt.Sprintf("%s %d", name, in.Sent().Items))
+					order = append(order, fmt.Sprintf("%s %d", name, in.Result().Chunks))
 					return err
 				}
 			}

@@ -12,6 +12,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+	"github.com/seed-2dd5877b/reqresp/protocols/requestresponse"
 )
 
 // A rig has two parties exchange requests in both directions while much goes wrong.
@@ -20,7 +21,7 @@ type rig struct {
 	seed     uint64
 	unit     time.Duration // of all delays and timeouts
 	graceful bool          // parties wait for what is under way when they stop
-	offer    reqresp.Offer[Text, Text]
+	offer    requestresponse.Protocol[Text, Text]
 	down     func(bool) // takes the network down and up again; may be nil
 
 	parties [2]*party
@@ -33,7 +34,7 @@ func newRig(t *testing.T, seed uint64, unit time.Duration, a, b host.Host) *rig 
 		Dial: 5 * unit, Negotiate: 5 * unit, Write: 5 * unit, FirstByte: 6 * unit, Progress: 6 * unit, Total: 8 * unit,
 	}}
 	g := &rig{t: t, seed: seed, unit: unit, graceful: seed%2 == 0}
-	g.offer = reqresp.NewUnary[Text, Text](family, "fault", limits, 1).Offer(reqresp.SupportFull)
+	g.offer = requestresponse.Unary(reqresp.NewUnary[Text, Text](family, "fault", 1).WithLimits(limits), requestresponse.SupportFull)
 	for i, h := range []host.Host{a, b} {
 		g.parties[i] = &party{rig: g, host: h, to: []host.Host{b, a}[i].ID()}
 	}
@@ -122,15 +123,15 @@ type party struct {
 
 func (p *party) start() {
 	own := newTally()
-	opts := &reqresp.RequestResponseOptions{
+	opts := &requestresponse.Options{
 		MaxEvents: 1 << 16, // what a Stop that does not wait finds no room for is lost
-		Server:    &reqresp.ServerOptions{MaxStreamsPerPeer: 12, Trace: own.serverTrace()},
-		Client:    &reqresp.ClientOptions{MaxConcurrentPerPeer: 14, MaxQueue: 10, Trace: own.clientTrace()},
+		Server:    &reqresp.ServerOptions{MaxStreamsPerPeer: 12, Trace: own.trace()},
+		Client:    &reqresp.ClientOptions{MaxCallsPerPeer: 14, MaxQueued: 10, Trace: own.trace()},
 	}
 	if p.rig.graceful {
 		opts.MaxEvents = 2
 	}
-	face := reqresp.NewRequestResponse(p.host, opts, p.rig.offer)
+	face := requestresponse.New(p.host, opts, p.rig.offer)
 	if err := face.Start(); err != nil {
 		p.rig.t.Error(err)
 	}
@@ -204,7 +205,7 @@ func (p *party) receive(face *textFace, own *tally) {
 	}
 }
 
-func answerSomehow(face *textFace, req *reqresp.RequestMessage[Text, Text], how int, wait time.Duration) {
+func answerSomehow(face *textFace, req *requestresponse.RequestMessage[Text, Text], how int, wait time.Duration) {
 	switch how {
 	case 0:
 		req.Channel.Close()

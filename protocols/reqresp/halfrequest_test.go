@@ -14,7 +14,7 @@ import (
 // writing.
 func TestAnswerToHalfARequest(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		large := reqresp.NewUnary[Text, Text](family, "large", reqresp.Limits{MaxRequest: 8 << 20}, 1)
+		large := reqresp.NewUnary[Text, Text](family, "large", 1).WithLimits(reqresp.Limits{MaxRequest: 8 << 20})
 		refuse := func(reqresp.HandlerFunc) reqresp.HandlerFunc {
 			return func(context.Context, *reqresp.Inbound) error {
 				return reqresp.Errorf(reqresp.CodeResourceUnavailable, "not now")
@@ -32,7 +32,7 @@ func TestAnswerToHalfARequest(t *testing.T) {
 
 // Without an answer it is what it looks like.
 func TestResetInTheMiddleOfTheRequest(t *testing.T) {
-	large := reqresp.NewUnary[Text, Text](family, "stall", reqresp.Limits{MaxRequest: 8 << 20}, 1)
+	large := reqresp.NewUnary[Text, Text](family, "stall", 1).WithLimits(reqresp.Limits{MaxRequest: 8 << 20})
 	for name, end := range map[string]func(network.Stream) error{
 		"reset": network.Stream.Reset,
 		"reset with a code": func(stream network.Stream) error {

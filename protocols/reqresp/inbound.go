@@ -1,10 +1,13 @@
 package reqresp
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -14,52 +17,44 @@ import (
 // Inbound is an exchange that a peer began. It belongs to the goroutine that
 // serves it, and ends when its handler returns.
 type Inbound struct {
-	info   InboundInfo
-	spec   *Spec
-	stream network.Stream
-	timer  progressTimer
-	pacer  Pacer
-	trace  *ServerTrace
-	server *Server
-	seat   seat
-	memory memory
+	exchange Exchange
+	server   *Server
+	stream   network.Stream
+	timer    progressTimer
+	slot     slot
+	memory   reservation
 	// trailing is nil unless the request's end has not come.
 	trailing *trailingWatch
 
-	phase    Phase
-	received bool
-	broken   bool // the stream broke while the request was read
-	pace     Pace
-	reserved bool
-	expected int // bytes of the chunk that was reserved for
-	usage    Cost
-	writeErr error
-	result   Result
+	received  bool
+	broken    bool // the stream broke while the request was read
+	admission Admission
+	reserved  bool
+	expected  int // bytes of the chunk that was reserved for
+	writeErr  error
 }
 
-// ID returns the exchange's ID.
-func (in *Inbound) ID() InboundRequestID { return in.info.ID }
+// ID returns the exchange's ID, see [Info].
+func (in *Inbound) ID() uint64 { return in.exchange.ID }
 
 // Peer returns who asks.
-func (in *Inbound) Peer() peer.ID { return in.info.Peer }
+func (in *Inbound) Peer() peer.ID { return in.exchange.Peer }
 
 // Spec returns what is asked for.
-func (in *Inbound) Spec() *Spec { return in.spec }
+func (in *Inbound) Spec() *Spec { return in.exchange.Spec }
 
-// Protocol returns the protocol ID negotiated, one of Spec().Protocols.
-func (in *Inbound) Protocol() protocol.ID { return in.info.Protocol }
+// Protocol returns the protocol ID negotiated, one of Spec().Protocols().
+func (in *Inbound) Protocol() protocol.ID { return in.exchange.Protocol }
 
 // Conn returns the connection the stream runs on.
-func (in *Inbound) Conn() network.Conn { return in.info.Conn }
+func (in *Inbound) Conn() network.Conn { return in.exchange.Conn }
 
-// Asked returns how many bytes of the request were read so far. It is that of the wire, and final when Receive has returned.
-func (in *Inbound) Asked() uint64 { return in.result.RequestBytes }
-
-// Sent returns the chunks and bytes that were written so far.
-func (in *Inbound) Sent() Cost { return in.usage }
+// Result returns what has come of the exchange so far. RequestBytes is final when Receive has
+// returned. Err is nil.
+func (in *Inbound) Result() Result { return in.exchange.Result }
 
 // Receive reads the request into msg, a pointer to a zero request, and then waits
-// for the server's [Pacer] to admit the exchange. It is called once, before
+// for the server's [Limiter] to admit the exchange. It is called once, before
 // anything is sent.
 //
 // A request that cannot be read, is malformed, is not complete in time or is followed by bytes fails
@@ -79,48 +74,46 @@ func (in *Inbound) Receive(ctx context.Context, msg any) error {
 	if err := in.read(ctx, msg); err != nil {
 		return err
 	}
-	tellBytes(in.trace.GotRequest, in.info, int(in.result.RequestBytes))
-	in.phase = PhaseAdmit
+	in.exchange.RequestSize = uint64(sizeOf(in.Spec().codec, msg))
+	in.exchange.enter(PhaseAdmit)
 	if err := in.admit(ctx); err != nil {
 		return err
 	}
-	tell(in.trace.Admitted, in.info)
-	in.phase = PhaseHandle
+	in.exchange.enter(PhaseHandle)
 	return nil
 }
 
 func (in *Inbound) admit(ctx context.Context) error {
-	var pace Pace
-	if in.pacer != nil {
+	if limiter := in.server.opts.Limiter; limiter != nil {
 		var err error
-		if pace, err = in.pacer.Admit(ctx, in.info.Peer, in.spec); err != nil {
-			return fmt.Errorf("admitting %s: %w", in.spec.Name, err)
+		if in.admission, err = limiter.Admit(ctx, in.Peer(), in.Spec()); err != nil {
+			return fmt.Errorf("admitting %s: %w", in.Spec().name, err)
 		}
 	}
-	if pace == nil {
-		pace = unpaced{}
+	if in.admission == nil {
+		in.admission = unlimited{}
 	}
-	in.pace = pace
-	return in.server.admitted(&in.seat)
+	return in.server.admitted(&in.slot)
 }
 
 func (in *Inbound) read(ctx context.Context, msg any) error {
-	if err := in.memory.hold(readerSize, requestPriority); err != nil {
+	if err := in.memory.resize(readerSize, requestPriority); err != nil {
 		return err
 	}
+	spec := in.Spec()
 	tr := &transportReader{r: in.stream, memory: &in.memory}
 	br := getReader(tr)
 	defer putReader(br)
-	in.timer.start(in.spec.Limits.Timeouts.Progress, &tr.n, 0)
-	err := in.spec.Codec.ReadRequest(br, in.Protocol(), in.spec.Limits.MaxRequest, msg)
+	in.timer.start(spec.limits.Timeouts.Progress, &tr.n, 0)
+	err := spec.codec.ReadRequest(br, in.Protocol(), spec.limits.MaxRequest, msg)
 	in.timer.stop()
 	if err == nil {
 		err = in.readEnd(br, tr, msg)
 	}
 	got := tr.n.Load()
-	in.result.RequestBytes = got
+	in.exchange.RequestBytes = got
 	// The request itself stays, as long as its handler may look at it.
-	_ = in.memory.hold(min(in.memory.held, int(got)), requestPriority)
+	_ = in.memory.resize(min(in.memory.held, int(got)), requestPriority)
 	switch {
 	case err == nil:
 		return nil
@@ -135,43 +128,128 @@ func (in *Inbound) read(ctx context.Context, msg any) error {
 	return fmt.Errorf("reading request: %w", streamCause(ctx, in.stream, tr.err))
 }
 
-// malformed returns the verdict on a request that cannot be read: the codec's own, if it has one.
+// malformed returns the error response to a request that cannot be read: the codec's own, if it has one.
 func malformed(err error) error {
 	violation := fmt.Errorf("%w: %w", ErrViolation, err)
-	if _, ok := ownVerdict(err); ok {
+	if _, ok := localError(err); ok {
 		return violation
 	}
 	return Errorf(CodeInvalidRequest, "malformed request").WithCause(violation)
 }
 
-// verdictOr returns err itself if it is meant for the peer, else a verdict that
-// hides it.
-func verdictOr(err error, code Code, text string) *Error {
-	if e, ok := ownVerdict(err); ok {
-		return e
-	}
-	return Errorf(code, "%s", text).WithCause(err)
+// endGrace is how long the end of the stream is waited for after a complete request. A requester that
+// half-closes sends the end along with the request.
+const endGrace = 5 * time.Millisecond
+
+// endLinger is how long the end is waited for once the answer is written. On QUIC a stream that is closed before has
+// the requester's half-close fail, which some take for a failure of the exchange.
+const endLinger = 250 * time.Millisecond
+
+func errTrailing() error {
+	return Errorf(CodeInvalidRequest, "bytes after the request").WithCause(ErrViolation)
 }
 
-// ownVerdict returns the verdict in err that is meant for the peer. What another peer sent is
-// not, nor what a handler panicked with; an error with code zero would read as a success.
-func ownVerdict(err error) (*Error, bool) {
-	e, ok := errors.AsType[*Error](err)
-	return e, ok && !e.Remote && e.Code != 0 && !isPanic(err)
+// readEnd looks for the end of the stream behind a complete request. Bytes that have arrived in place of it are an
+// error, but for a [TrailerCodec]'s trailer. A requester that does not half-close is answered all the same, and watched
+// while it is.
+func (in *Inbound) readEnd(br *bufio.Reader, tr *transportReader, msg any) error {
+	if tr.ended && br.Buffered() == 0 {
+		return nil
+	}
+	_ = in.stream.SetReadDeadline(time.Now().Add(endGrace))
+	_, err := br.Peek(1)
+	if err == nil && in.skipTrailer(br, msg) {
+		_, err = br.Peek(1)
+	}
+	switch {
+	case err == nil:
+		return errTrailing()
+	case err == io.EOF:
+		return nil
+	case !isTimeout(err):
+		return err
+	}
+	tr.err = nil
+	in.trailing = watchTrailing(in.stream, in.slot.cancel)
+	return nil
+}
+
+// skipTrailer skips what the codec lets follow a request, and reports whether that was there.
+func (in *Inbound) skipTrailer(br *bufio.Reader, msg any) bool {
+	codec, ok := in.Spec().codec.(TrailerCodec)
+	if !ok {
+		return false
+	}
+	trailer := codec.Trailer(in.Protocol(), msg)
+	if got, err := br.Peek(len(trailer)); err != nil || len(trailer) == 0 || string(got) != string(trailer) {
+		return false
+	}
+	_, _ = br.Discard(len(trailer))
+	return true
+}
+
+// A trailingWatch reads on after a request whose end has not come, until it is stopped.
+type trailingWatch struct {
+	stream network.Stream
+	done   chan struct{} // closed when nothing is read any more
+	ended  bool          // before that
+}
+
+// watchTrailing cancels with an error response if a byte arrives on the stream before its end.
+func watchTrailing(stream network.Stream, cancel context.CancelCauseFunc) *trailingWatch {
+	w := &trailingWatch{stream: stream, done: make(chan struct{})}
+	_ = stream.SetReadDeadline(time.Time{})
+	go func() {
+		defer close(w.done)
+		n, err := stream.Read(make([]byte, 1))
+		if n > 0 {
+			cancel(errTrailing())
+		}
+		w.ended = !isTimeout(err)
+	}()
+	return w
+}
+
+// stop waits until nothing is read any more. On a nil watch it does nothing.
+func (w *trailingWatch) stop() {
+	if w == nil {
+		return
+	}
+	_ = w.stream.SetReadDeadline(time.Now())
+	<-w.done
+}
+
+// linger waits for the end of the stream, for a moment and no longer than ctx, unless it has come. On a nil watch it
+// does nothing. It is called after stop.
+func (w *trailingWatch) linger(ctx context.Context) {
+	if w == nil || w.ended {
+		return
+	}
+	_ = w.stream.SetReadDeadline(time.Now().Add(endLinger))
+	defer context.AfterFunc(ctx, func() { _ = w.stream.SetReadDeadline(longAgo) })()
+	_, _ = w.stream.Read(make([]byte, 1))
 }
 
 // Reserve waits until the next chunk, expected to cost c, may be fetched and
 // sent. Handlers that know what comes next before they fetch it call it there;
 // for others Send does. If nothing was sent since it was last called, what was
 // reserved then is given back first. It fails with the context's error, or with one that wraps
-// ErrRefused if the server's [Pacer] does not let the exchange go on.
+// ErrRefused if the server's [Limiter] does not let the exchange go on.
 func (in *Inbound) Reserve(ctx context.Context, c Cost) error {
-	if in.pace == nil {
+	if in.admission == nil {
 		return errors.New("reqresp: nothing can be reserved before the request was received")
 	}
 	in.unreserve()
-	if err := in.pace.Reserve(ctx, c); err != nil {
+	if in.server.opts.Limiter != nil {
+		in.exchange.enter(PhaseReserve)
+	}
+	if err := in.admission.Reserve(ctx, c); err != nil {
 		return err
+	}
+	if in.exchange.ResponseBytes > 0 {
+		in.exchange.enter(PhaseResponse)
+	} else {
+		in.exchange.enter(PhaseHandle)
 	}
 	in.reserved = true
 	in.expected = int(min(c.Bytes, math.MaxInt32))
@@ -181,7 +259,7 @@ func (in *Inbound) Reserve(ctx context.Context, c Cost) error {
 func (in *Inbound) unreserve() {
 	if in.reserved {
 		in.reserved = false
-		in.pace.Settle(Cost{})
+		in.admission.Settle(Cost{})
 	}
 }
 
@@ -190,112 +268,113 @@ func (in *Inbound) unreserve() {
 // handler should return. If there is no memory for the chunk it wraps ErrRefused, and nothing
 // was written. A requester that has lost interest resets the stream, which is noticed here.
 func (in *Inbound) Send(ctx context.Context, msg any) error {
-	return in.SendAppend(ctx, func(dst []byte) ([]byte, error) {
-		return in.spec.Codec.AppendResponse(dst, in.Protocol(), msg)
+	codec := in.Spec().codec
+	return in.SendAppend(ctx, sizeOf(codec, msg), func(dst []byte) ([]byte, error) {
+		return codec.AppendResponse(dst, in.Protocol(), msg)
 	})
 }
 
-// SendAppend writes the next chunk, laid out by fill exactly as the family's codec
+// SendAppend writes the next chunk, encoded by fill exactly as the family's codec
 // would, in one write. The buffer that fill extends and returns is the engine's
 // and empty; it must not be kept. If fill fails nothing is written, and its error is
-// returned as it is.
-func (in *Inbound) SendAppend(ctx context.Context, fill func(dst []byte) ([]byte, error)) error {
-	if in.pace == nil {
-		return errors.New("reqresp: nothing can be sent before the request was received")
-	}
-	if in.writeErr != nil {
-		// Whatever followed a chunk that was cut off would be read as its rest.
-		return in.writeErr
-	}
-	switch {
-	case in.spec.Kind == KindUnary && in.usage.Items > 0:
-		return fmt.Errorf("reqresp: %s is answered by one response only", in.spec.Name)
-	case in.spec.Kind == KindOneWay:
-		return fmt.Errorf("reqresp: %s is not answered", in.spec.Name)
+// returned as it is. Size is the chunk's size before it is encoded, for the [Trace], or 0.
+func (in *Inbound) SendAppend(ctx context.Context, size int, fill func(dst []byte) ([]byte, error)) error {
+	if err := in.checkSend(); err != nil {
+		return err
 	}
 	if !in.reserved {
 		if err := in.Reserve(ctx, Cost{Items: 1}); err != nil {
 			return err
 		}
 	}
-	in.reserved = false
 	var used Cost
-	// Settled even if fill panics: what was reserved is given back then.
-	defer func() { in.pace.Settle(used) }()
-
-	// What the chunk is expected to take is held before it is there, and then what it takes.
-	request := in.memory.held
-	if err := in.memory.hold(request+in.expected, chunkPriority); err != nil {
-		return err
-	}
-	defer func() { _ = in.memory.hold(request, chunkPriority) }()
 	buf := getBuffer()
-	defer putBuffer(buf)
-	chunk, err := fill((*buf)[:0])
-	if err != nil {
+	defer in.settle(buf, in.memory.held, &used)
+	if err := in.fill(buf, fill); err != nil {
 		return err
 	}
-	*buf = chunk
-	if err := in.memory.hold(request+max(in.expected, len(chunk)), chunkPriority); err != nil {
-		return err
-	}
-	in.phase = PhaseResponse
-	n, err := in.write(ctx, chunk)
+	in.exchange.enter(PhaseResponse)
+	n, err := in.write(ctx, *buf)
 	used = Cost{Items: 1, Bytes: uint64(n)}
-	in.usage.Items++
-	in.usage.Bytes += uint64(n)
 	if err != nil {
 		return err
 	}
-	in.result.Chunks++
-	tellBytes(in.trace.WroteChunk, in.info, n)
+	in.exchange.chunk(n, size)
+	return nil
+}
+
+func (in *Inbound) checkSend() error {
+	switch {
+	case in.admission == nil:
+		return errors.New("reqresp: nothing can be sent before the request was received")
+	case in.writeErr != nil:
+		// Whatever followed a chunk that was cut off would be read as its rest.
+		return in.writeErr
+	case in.Spec().kind == KindUnary && in.exchange.Chunks > 0:
+		return fmt.Errorf("reqresp: %s is answered by one response only", in.Spec().name)
+	case in.Spec().kind == KindOneWay:
+		return fmt.Errorf("reqresp: %s is not answered", in.Spec().name)
+	}
 	return nil
 }
 
 // Fetch calls fill for data that the handler has to look into to find its answer, and that is not sent. The data,
-// expected to take size bytes, is reserved and settled with the server's [Pacer] as bytes without an item, and held in
-// its memory meanwhile. What was reserved and not sent is given back first, as by Reserve. The buffer that fill
+// expected to take size bytes, is reserved and settled with the server's [Limiter] as bytes without an item, and counts
+// to its memory meanwhile. What was reserved and not sent is given back first, as by Reserve. The buffer that fill
 // extends and returns is the engine's and empty; it must not be kept. It fails as Reserve does, with fill's error as it
 // is, or with one that wraps ErrRefused if there is no memory.
 func (in *Inbound) Fetch(ctx context.Context, size uint64, fill func(dst []byte) ([]byte, error)) error {
 	if err := in.Reserve(ctx, Cost{Bytes: size}); err != nil {
 		return err
 	}
-	in.reserved = false
 	var used Cost
-	defer func() { in.pace.Settle(used) }()
-	request := in.memory.held
-	if err := in.memory.hold(request+in.expected, chunkPriority); err != nil {
-		return err
-	}
-	defer func() { _ = in.memory.hold(request, chunkPriority) }()
 	buf := getBuffer()
-	defer putBuffer(buf)
-	data, err := fill((*buf)[:0])
-	if err != nil {
+	defer in.settle(buf, in.memory.held, &used)
+	if err := in.fill(buf, fill); err != nil {
 		return err
 	}
-	*buf = data
-	used.Bytes = uint64(len(data))
+	used.Bytes = uint64(len(*buf))
 	return nil
 }
 
+// fill calls fill for a buffer. What the data is expected to take is reserved before it is there, and then what it takes.
+func (in *Inbound) fill(buf *[]byte, fill func(dst []byte) ([]byte, error)) error {
+	held := in.memory.held
+	if err := in.memory.resize(held+in.expected, chunkPriority); err != nil {
+		return err
+	}
+	b, err := fill((*buf)[:0])
+	if err != nil {
+		return err
+	}
+	*buf = b
+	return in.memory.resize(held+max(in.expected, len(b)), chunkPriority)
+}
+
+// settle ends what was reserved for one buffer. It is called deferred, and so also if filling it panics.
+func (in *Inbound) settle(buf *[]byte, held int, used *Cost) {
+	in.reserved = false
+	in.admission.Settle(*used)
+	_ = in.memory.resize(held, chunkPriority)
+	putBuffer(buf)
+}
+
 func (in *Inbound) write(ctx context.Context, b []byte) (int, error) {
-	n, err := in.timer.write(b, in.spec.Limits.Timeouts.Write)
-	in.result.ResponseBytes += uint64(n)
+	n, err := in.timer.write(b, in.Spec().limits.Timeouts.Write)
+	in.exchange.ResponseBytes += uint64(n)
 	if err != nil {
 		in.writeErr = fmt.Errorf("writing response: %w", streamCause(ctx, in.stream, err))
 	}
 	return n, in.writeErr
 }
 
-// release frees what the exchange holds of the pacer's and of memory. It is the only place
+// release frees what the exchange holds of the limiter's and of memory. It is the only place
 // that does.
 func (in *Inbound) release() {
 	in.memory.free()
-	if in.pace == nil {
+	if in.admission == nil {
 		return
 	}
 	in.unreserve()
-	in.pace.Release()
+	in.admission.Release()
 }

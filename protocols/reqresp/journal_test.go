@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
@@ -32,35 +33,14 @@ func (j *journal) want(t testing.TB, entries ...string) {
 	j.entries = nil
 }
 
-// clientTrace notes all that a client's hooks are told.
-func (j *journal) clientTrace() *reqresp.ClientTrace {
-	told := func(hook string) func(reqresp.OutboundInfo) {
-		return func(i reqresp.OutboundInfo) { j.note("%v %s", i.ID, hook) }
+// trace notes all hooks that are called.
+func (j *journal) trace() *reqresp.Trace {
+	return &reqresp.Trace{
+		Start: func(x *reqresp.Exchange) { j.note("%d start", x.ID) },
+		Phase: func(x *reqresp.Exchange, _ reqresp.Phase, _ time.Duration) { j.note("%d %v", x.ID, x.Phase) },
+		Chunk: func(x *reqresp.Exchange, bytes, _ int) { j.note("%d chunk %d", x.ID, bytes) },
+		Done: func(x *reqresp.Exchange) {
+			j.note("%d done: %v, %d/%d/%d", x.ID, reqresp.ReasonOf(x.Err), x.Chunks, x.RequestBytes, x.ResponseBytes)
+		},
 	}
-	bytes := func(hook string) func(reqresp.OutboundInfo, int) {
-		return func(i reqresp.OutboundInfo, n int) { j.note("%v %s %d", i.ID, hook, n) }
-	}
-	return &reqresp.ClientTrace{
-		Start: told("start"), Turn: told("turn"), Connected: told("connected"), Negotiated: told("negotiated"),
-		WroteRequest: bytes("wrote"), GotFirstByte: told("first byte"), GotChunk: bytes("chunk"),
-		Done: func(i reqresp.OutboundInfo, r reqresp.Result) { j.note("%v %s", i.ID, ending(r)) },
-	}
-}
-
-// serverTrace notes all that a server's hooks are told.
-func (j *journal) serverTrace() *reqresp.ServerTrace {
-	told := func(hook string) func(reqresp.InboundInfo) {
-		return func(i reqresp.InboundInfo) { j.note("%v %s", i.ID, hook) }
-	}
-	bytes := func(hook string) func(reqresp.InboundInfo, int) {
-		return func(i reqresp.InboundInfo, n int) { j.note("%v %s %d", i.ID, hook, n) }
-	}
-	return &reqresp.ServerTrace{
-		Start: told("start"), GotRequest: bytes("got"), Admitted: told("admitted"), WroteChunk: bytes("chunk"),
-		Done: func(i reqresp.InboundInfo, r reqresp.Result) { j.note("%v %s", i.ID, ending(r)) },
-	}
-}
-
-func ending(r reqresp.Result) string {
-	return fmt.Sprintf("done: %v, %d/%d/%d", reqresp.ReasonOf(r.Err), r.Chunks, r.RequestBytes, r.ResponseBytes)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/multiformats/go-multiaddr"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+	"github.com/seed-2dd5877b/reqresp/protocols/requestresponse"
 )
 
 // relayed returns two hosts of which the second is reached over a relay alone, and its
@@ -82,7 +83,7 @@ func TestLimitedConnection(t *testing.T) {
 	}
 	_, err = echo.Call(t.Context(), c, server.ID(), new(Text("hello")))
 	wantFailure(t, err, reqresp.PhaseDial, network.ErrLimitedConn)
-	face := eventStyle(t, client, nil, echo.Offer(reqresp.SupportOutbound))
+	face := eventStyle(t, client, nil, requestresponse.Unary(echo, requestresponse.SupportOutbound))
 	if face.IsConnected(server.ID()) {
 		t.Error("a limited connection counts as one")
 	}

@@ -103,21 +103,21 @@ func (tr transport) limited(t testing.TB, limits rcmgr.PartialLimitConfig) host.
 // scenario is one server method and the call that it is tried with.
 type scenario struct {
 	name   string
-	method reqresp.Method
+	method reqresp.Handler
 	call   func(t *testing.T, tr transport, c *reqresp.Client, to peer.ID)
 }
 
 func scenarios() []scenario {
 	var (
 		short   = reqresp.Limits{Timeouts: reqresp.Timeouts{FirstByte: 100 * time.Millisecond, Total: 500 * time.Millisecond}}
-		hang    = reqresp.NewUnary[Text, Text](family, "hang", short, 1)
-		blocked = reqresp.NewUnary[Text, Text](family, "blocked", reqresp.Limits{Timeouts: reqresp.Timeouts{Total: 500 * time.Millisecond}}, 1)
-		endless = reqresp.NewStream[Text, Text](family, "endless", reqresp.Limits{}, 1)
-		wrong   = reqresp.NewStream[Text, Text](family, "verdict", reqresp.Limits{}, 1)
-		bug     = reqresp.NewUnary[Text, Text](family, "bug", reqresp.Limits{}, 1)
-		large   = reqresp.NewUnary[Text, Text](family, "large", reqresp.Limits{}, 1)
-		silent  = reqresp.NewUnary[Text, Text](family, "silent", reqresp.Limits{}, 1)
-		busy    = reqresp.NewUnary[Text, Text](family, "busy", reqresp.Limits{}, 1)
+		hang    = reqresp.NewUnary[Text, Text](family, "hang", 1).WithLimits(short)
+		blocked = reqresp.NewUnary[Text, Text](family, "blocked", 1).WithLimits(reqresp.Limits{Timeouts: reqresp.Timeouts{Total: 500 * time.Millisecond}})
+		endless = reqresp.NewStream[Text, Text](family, "endless", 1)
+		wrong   = reqresp.NewStream[Text, Text](family, "verdict", 1)
+		bug     = reqresp.NewUnary[Text, Text](family, "bug", 1)
+		large   = reqresp.NewUnary[Text, Text](family, "large", 1)
+		silent  = reqresp.NewUnary[Text, Text](family, "silent", 1)
+		busy    = reqresp.NewUnary[Text, Text](family, "busy", 1)
 		ended   = make(chan error, 1)
 	)
 	untilDone := func(ctx context.Context, _ peer.ID, _ *Text) (*Text, error) { return nil, waits(ctx) }
@@ -175,7 +175,7 @@ func scenarios() []scenario {
 		},
 		{
 			"no response",
-			reqresp.Method{Spec: silent.Spec(), Handler: func(context.Context, *reqresp.Inbound) error { return nil }},
+			reqresp.Handler{Spec: silent.Spec(), Serve: func(context.Context, *reqresp.Inbound) error { return nil }},
 			func(t *testing.T, _ transport, c *reqresp.Client, to peer.ID) {
 				_, err := silent.Call(t.Context(), c, to, new(Text("")))
 				wantFailure(t, err, reqresp.PhaseResponse, reqresp.ErrNoResponse)
@@ -191,15 +191,15 @@ func scenarios() []scenario {
 			_, err := blocked.Call(ctx, c, to, new(Text("")))
 			wantFailure(t, err, reqresp.PhaseFirstByte, context.DeadlineExceeded)
 		}},
-		{"refusal", reqresp.Method{Spec: busy.Spec(), Handler: func(ctx context.Context, in *reqresp.Inbound) error {
+		{"refusal", reqresp.Handler{Spec: busy.Spec(), Serve: func(ctx context.Context, in *reqresp.Inbound) error {
 			return errors.Join(received(ctx, in), reqresp.ErrRefused)
 		}}, func(t *testing.T, tr transport, c *reqresp.Client, to peer.ID) {
 			_, err := busy.Call(t.Context(), c, to, new(Text("")))
 			wantFailure(t, err, reqresp.PhaseFirstByte)
 			wantStreamError(t, tr, err, network.StreamResourceLimitExceeded)
 		}},
-		{"unsupported", reqresp.Method{}, func(t *testing.T, _ transport, c *reqresp.Client, to peer.ID) {
-			_, err := reqresp.NewUnary[Text, Text](family, "none", reqresp.Limits{}, 2, 1).Call(t.Context(), c, to, new(Text("")))
+		{"unsupported", reqresp.Handler{}, func(t *testing.T, _ transport, c *reqresp.Client, to peer.ID) {
+			_, err := reqresp.NewUnary[Text, Text](family, "none", 2, 1).Call(t.Context(), c, to, new(Text("")))
 			wantFailure(t, err, reqresp.PhaseNegotiate, reqresp.ErrUnsupported)
 		}},
 	}
@@ -228,7 +228,7 @@ func wantStreamError(t *testing.T, tr transport, err error, code network.StreamE
 func TestEveryTransport(t *testing.T) {
 	eachTransport(t, func(t *testing.T, tr transport, client, server host.Host) {
 		list := scenarios()
-		var methods []reqresp.Method
+		var methods []reqresp.Handler
 		for _, sc := range list {
 			if sc.method.Spec != nil {
 				methods = append(methods, sc.method)
@@ -270,7 +270,7 @@ func TestFloodOfStreams(t *testing.T) {
 			}))
 		var flood []network.Stream
 		for range opened {
-			stream := openRaw(t, client, server, echo.Spec().Protocols[0])
+			stream := openRaw(t, client, server, echo.Spec().Protocols()[0])
 			// A refusal may come before all is written.
 			_, _ = stream.Write([]byte{0})
 			_ = stream.CloseWrite()

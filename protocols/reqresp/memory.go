@@ -28,73 +28,73 @@ const (
 	reservationStep  = 64 << 10
 )
 
-// A memory is what the messages of one exchange hold, of its server's or client's budget and in
-// the scope of its stream. It does not lock.
-type memory struct {
-	budget  *memoryBudget
+// A reservation is the memory of the messages of one exchange, in its server's or client's pool and in
+// the scope of its stream. It belongs to one goroutine.
+type reservation struct {
+	pool    *memoryPool
 	refused *atomic.Uint64 // counts what was refused, unless nil
 	peer    peer.ID
 	scope   network.StreamScope
-	held    int
-	// reserved is the most that was held so far, rounded up: a resource manager has seven scopes
-	// to ask for a stream, too many for every chunk.
-	reserved int
+	held    int // in the pool
+	// scoped is what is reserved in the scope. It is the most that was held so far, rounded up: a resource manager
+	// has seven scopes to ask for a stream, too many for every chunk.
+	scoped int
 }
 
-// hold makes it n bytes that are held. It fails with a [memoryRefusal], and changes
+// resize sets the reservation to n bytes. It fails with a [memoryRefusal], and changes
 // nothing then, if there are not as many.
-func (m *memory) hold(n int, priority uint8) error {
+func (m *reservation) resize(n int, priority uint8) error {
 	switch more := n - m.held; {
 	case more > 0:
-		if err := m.take(more, priority); err != nil {
+		if err := m.grow(more, priority); err != nil {
 			if m.refused != nil {
 				m.refused.Add(1)
 			}
 			return &memoryRefusal{more, err}
 		}
 	case more < 0:
-		m.budget.give(m.peer, -more)
+		m.pool.release(m.peer, -more)
 	}
 	m.held = n
 	return nil
 }
 
-func (m *memory) take(n int, priority uint8) error {
-	if err := m.budget.take(m.peer, m.held, n); err != nil {
+func (m *reservation) grow(n int, priority uint8) error {
+	if err := m.pool.reserve(m.peer, m.held, n); err != nil {
 		return err
 	}
-	err := m.reserve(m.held+n, priority)
+	err := m.growScope(m.held+n, priority)
 	if err != nil {
-		m.budget.give(m.peer, n)
+		m.pool.release(m.peer, n)
 	}
 	return err
 }
 
-// reserve makes it n bytes or more that are reserved in the scope.
-func (m *memory) reserve(n int, priority uint8) error {
-	if n <= m.reserved {
+// growScope reserves n bytes or more in the scope.
+func (m *reservation) growScope(n int, priority uint8) error {
+	if n <= m.scoped {
 		return nil
 	}
 	to := firstReservation
 	if n > to {
 		to = (n + reservationStep - 1) / reservationStep * reservationStep
 	}
-	err := m.scope.ReserveMemory(to-m.reserved, priority)
+	err := m.scope.ReserveMemory(to-m.scoped, priority)
 	if errors.Is(err, network.ErrResourceScopeClosed) {
-		return nil // A stream that is gone tells so itself.
+		return nil // Using a stream that is gone fails anyway.
 	}
 	if err == nil {
-		m.reserved = to
+		m.scoped = to
 	}
 	return err
 }
 
-// free gives back all that is held and reserved.
-func (m *memory) free() {
-	_ = m.hold(0, 0)
-	if m.reserved > 0 {
-		m.scope.ReleaseMemory(m.reserved)
-		m.reserved = 0
+// free gives back all that is reserved.
+func (m *reservation) free() {
+	_ = m.resize(0, 0)
+	if m.scoped > 0 {
+		m.scope.ReleaseMemory(m.scoped)
+		m.scoped = 0
 	}
 }
 
@@ -110,11 +110,11 @@ func (r *memoryRefusal) Error() string {
 
 func (r *memoryRefusal) Unwrap() []error { return []error{ErrRefused, r.cause} }
 
-// errMaxMemory is the cause if the server's own budget is used up.
+// errMaxMemory is the cause if the pool is used up.
 var errMaxMemory = fmt.Errorf("reqresp: MaxMemory of ServerOptions: %w", network.ErrResourceLimitExceeded)
 
-// A memoryBudget bounds what the messages of all exchanges hold together.
-type memoryBudget struct {
+// A memoryPool bounds the memory of the messages of all exchanges together.
+type memoryPool struct {
 	max int
 
 	mu    sync.Mutex
@@ -122,38 +122,38 @@ type memoryBudget struct {
 	peers map[peer.ID]int
 }
 
-func newMemoryBudget(n int) *memoryBudget {
-	return &memoryBudget{max: n, peers: make(map[peer.ID]int)}
+func newMemoryPool(n int) *memoryPool {
+	return &memoryPool{max: n, peers: make(map[peer.ID]int)}
 }
 
-// take takes n bytes more for an exchange that holds some. A peer gets no more than
+// reserve reserves n bytes more for an exchange that holds some. A peer gets no more than
 // its share of what is free, except for one exchange.
-func (b *memoryBudget) take(of peer.ID, held, n int) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	free, theirs := b.max-b.total, b.peers[of]
+func (p *memoryPool) reserve(of peer.ID, held, n int) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	free, theirs := p.max-p.total, p.peers[of]
 	if n > free || theirs > held && theirs+n > free/shareOfFree {
 		return errMaxMemory
 	}
-	b.total += n
-	b.peers[of] = theirs + n
+	p.total += n
+	p.peers[of] = theirs + n
 	return nil
 }
 
-func (b *memoryBudget) give(of peer.ID, n int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.total -= n
-	b.peers[of] -= n
-	if b.peers[of] == 0 {
-		delete(b.peers, of)
+func (p *memoryPool) release(of peer.ID, n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.total -= n
+	p.peers[of] -= n
+	if p.peers[of] == 0 {
+		delete(p.peers, of)
 	}
 }
 
-func (b *memoryBudget) used() int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.total
+func (p *memoryPool) used() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.total
 }
 
 // join makes a stream one of the service's. One that is another service's already is

@@ -18,7 +18,7 @@ import (
 )
 
 // sized answers with as many bytes as asked.
-var sized = reqresp.NewStream[Count, Text](family, "sized", reqresp.Limits{}, 1)
+var sized = reqresp.NewStream[Count, Text](family, "sized", 1)
 
 func sizes(_ context.Context, _ peer.ID, n *Count, send func(*Text) error) error {
 	return send(new(Text(strings.Repeat("x", int(*n)))))
@@ -27,9 +27,9 @@ func sizes(_ context.Context, _ peer.ID, n *Count, send func(*Text) error) error
 func text(n int) *Text { return new(Text(strings.Repeat("x", n))) }
 
 // outcomes collects the results that a server's trace is told of.
-func outcomes() (chan error, *reqresp.ServerTrace) {
+func outcomes() (chan error, *reqresp.Trace) {
 	done := make(chan error, 100)
-	return done, &reqresp.ServerTrace{Done: func(_ reqresp.InboundInfo, r reqresp.Result) { done <- r.Err }}
+	return done, &reqresp.Trace{Done: func(x *reqresp.Exchange) { done <- x.Err }}
 }
 
 func wantOverLimit(t *testing.T, what string, err error, causes ...error) {
@@ -122,7 +122,7 @@ func TestPeersShareOfTheMemory(t *testing.T) {
 	const memory = 1 << 20
 	simulate(t, func(t *testing.T, s *simulation) {
 		held := make(chan struct{})
-		blocked := reqresp.NewUnary[Text, Text](family, "blocked", reqresp.Limits{}, 1)
+		blocked := reqresp.NewUnary[Text, Text](family, "blocked", 1)
 		srv := serve(t, s.server, &reqresp.ServerOptions{MaxMemory: memory}, echo.Serve(echoed), blocked.Serve(
 			func(_ context.Context, _ peer.ID, _ *Text) (*Text, error) {
 				<-held
@@ -201,10 +201,10 @@ func TestMemoryIsReleasedOnceHoweverAnExchangeEnds(t *testing.T) {
 		"nothing read": func(context.Context, *reqresp.Inbound) error { return nil },
 		"panic":        panics,
 		"panic in fill": func(ctx context.Context, in *reqresp.Inbound) error {
-			return errors.Join(received(ctx, in), in.SendAppend(ctx, func([]byte) ([]byte, error) { panic("bug") }))
+			return errors.Join(received(ctx, in), in.SendAppend(ctx, 0, func([]byte) ([]byte, error) { panic("bug") }))
 		},
 		"failing fill": func(ctx context.Context, in *reqresp.Inbound) error {
-			return errors.Join(received(ctx, in), in.SendAppend(ctx, func([]byte) ([]byte, error) { return nil, errCodec }))
+			return errors.Join(received(ctx, in), in.SendAppend(ctx, 0, func([]byte) ([]byte, error) { return nil, errCodec }))
 		},
 		"expected": func(ctx context.Context, in *reqresp.Inbound) error {
 			return errors.Join(received(ctx, in), in.Reserve(ctx, reqresp.Cost{Items: 1, Bytes: 1 << 20}), in.Send(ctx, text(2<<20)))
@@ -217,7 +217,7 @@ func TestMemoryIsReleasedOnceHoweverAnExchangeEnds(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			simulate(t, func(t *testing.T, s *simulation) {
 				ledger := &ledgerHost{Host: s.server}
-				srv := serve(t, ledger, nil, reqresp.Method{Spec: echo.Spec(), Handler: method})
+				srv := serve(t, ledger, nil, reqresp.Handler{Spec: echo.Spec(), Serve: method})
 				_, _ = echo.Call(t.Context(), reqresp.NewClient(s.client, nil), s.server.ID(), text(100_000))
 				time.Sleep(time.Second)
 				if srv.Memory() != 0 || ledger.balance.Load() != 0 {
@@ -236,7 +236,7 @@ func TestMemoryIsReleasedOnceHoweverAnExchangeEnds(t *testing.T) {
 
 // Whatever refuses a stream, a caller learns the same, as far as the muxer tells it.
 func TestRefusalsOfTheResourceManager(t *testing.T) {
-	echoID, sizedID := echo.Spec().Protocols[0], sized.Spec().Protocols[0]
+	echoID, sizedID := echo.Spec().Protocols()[0], sized.Spec().Protocols()[0]
 	forEcho := func(l rcmgr.ResourceLimits) map[protocol.ID]rcmgr.ResourceLimits {
 		return map[protocol.ID]rcmgr.ResourceLimits{echoID: l}
 	}

@@ -4,15 +4,17 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+	"github.com/seed-2dd5877b/reqresp/protocols/requestresponse"
 )
 
 func TestMistakesAtSetupPanic(t *testing.T) {
 	declare := func(f reqresp.Family, l reqresp.Limits, name string, versions ...int) func() {
-		return func() { reqresp.NewUnary[Text, Text](f, name, l, versions...) }
+		return func() { reqresp.NewUnary[Text, Text](f, name, versions...).WithLimits(l) }
 	}
 	simulate(t, func(t *testing.T, s *simulation) {
 		srv := serve(t, s.server, nil, echo.Serve(echoed))
@@ -27,26 +29,23 @@ func TestMistakesAtSetupPanic(t *testing.T) {
 			"negative limit":       declare(family, reqresp.Limits{MaxRequest: -1}, "a", 1),
 			"huge limit":           declare(family, reqresp.Limits{MaxResponse: math.MaxInt}, "a", 1),
 			"negative timeout":     declare(family, reqresp.Limits{Timeouts: reqresp.Timeouts{Dial: -1}}, "a", 1),
-			"negative concurrency": func() { reqresp.NewClient(s.client, &reqresp.ClientOptions{MaxConcurrentPerPeer: -1}) },
+			"negative concurrency": func() { reqresp.NewClient(s.client, &reqresp.ClientOptions{MaxCallsPerPeer: -1}) },
 			"negative streams":     func() { reqresp.NewServer(s.client, &reqresp.ServerOptions{MaxStreams: -1}) },
 			"negative memory":      func() { reqresp.NewServer(s.client, &reqresp.ServerOptions{MaxMemory: -1}) },
 			"registered already":   func() { srv.Register(echo.Serve(echoed)) },
 			"no protocol ID":       func() { echo.WithProtocols() },
 			"empty protocol ID":    func() { echo.WithProtocols("/a", "") },
-			"negative queue":       func() { reqresp.NewClient(s.client, &reqresp.ClientOptions{MaxQueue: -1}) },
+			"negative queue":       func() { reqresp.NewClient(s.client, &reqresp.ClientOptions{MaxQueued: -1}) },
 			"negative call timeout": func() {
 				reqresp.NewClient(s.client, nil).With(reqresp.CallOptions{Timeouts: reqresp.Timeouts{Total: -1}})
 			},
 			"negative items": func() { reqresp.NewClient(s.client, nil).With(reqresp.CallOptions{Items: -1}) },
 			"register twice": func() { fresh.Register(echo.Serve(echoed)) },
-			"no spec":        func() { fresh.Register(reqresp.Method{Handler: received}) },
-			"no handler":     func() { fresh.Register(reqresp.Method{Spec: counter.Spec()}) },
-			"nil unary":      func() { fresh.Register(reqresp.NewUnary[Text, Text](family, "a", reqresp.Limits{}, 1).Serve(nil)) },
+			"no spec":        func() { fresh.Register(reqresp.Handler{Serve: received}) },
+			"no handler":     func() { fresh.Register(reqresp.Handler{Spec: counter.Spec()}) },
+			"nil unary":      func() { fresh.Register(reqresp.NewUnary[Text, Text](family, "a", 1).Serve(nil)) },
 			"nil stream":     func() { fresh.Register(counter.Serve(nil)) },
-			"nil one-way":    func() { fresh.Register(reqresp.NewOneWay[Text](family, "a", reqresp.Limits{}, 1).Serve(nil)) },
-			"open two protocols": func() {
-				_, _ = reqresp.NewClient(s.client, nil).Open(t.Context(), s.server.ID(), echo.Spec(), counter.Spec())
-			},
+			"nil one-way":    func() { fresh.Register(reqresp.NewOneWay[Text](family, "a", 1).Serve(nil)) },
 		}
 		for name, mistake := range mistakes {
 			wantPanic(t, name, mistake)
@@ -57,17 +56,17 @@ func TestMistakesAtSetupPanic(t *testing.T) {
 // Who is to mend a setting is told which it is, and what it may be.
 func TestSettingsOutsideTheirRangeAreNamed(t *testing.T) {
 	declare := func(l reqresp.Limits) func() {
-		return func() { reqresp.NewUnary[Text, Text](family, "a", l, 1) }
+		return func() { reqresp.NewUnary[Text, Text](family, "a", 1).WithLimits(l) }
 	}
 	for want, mistake := range map[string]func(){
 		"ServerOptions.MaxStreamsPerConn is -2: want at least 1, or 0 for the default": func() {
 			reqresp.NewServer(nil, &reqresp.ServerOptions{MaxStreamsPerConn: -2})
 		},
-		"ClientOptions.MaxQueue is -3: want at least 1, or 0 for the default": func() {
-			reqresp.NewClient(nil, &reqresp.ClientOptions{MaxQueue: -3})
+		"ClientOptions.MaxQueued is -3: want at least 1, or 0 for the default": func() {
+			reqresp.NewClient(nil, &reqresp.ClientOptions{MaxQueued: -3})
 		},
-		"RequestResponseOptions.MaxPending is -4: want at least 1, or 0 for the default": func() {
-			reqresp.NewRequestResponse[Text, Text](nil, &reqresp.RequestResponseOptions{MaxPending: -4})
+		"requestresponse: Options.MaxPending is -4: want at least 1, or 0 for the default": func() {
+			requestresponse.New[Text, Text](nil, &requestresponse.Options{MaxPending: -4})
 		},
 		`protocol "a": Limits.MaxChunks is -5: want 1 to 2147483647, or 0 for the default`: declare(reqresp.Limits{MaxChunks: -5}),
 		`protocol "a": Timeouts.Total is -6s: want more than 0, or 0 for the default`: declare(reqresp.Limits{
@@ -79,7 +78,7 @@ func TestSettingsOutsideTheirRangeAreNamed(t *testing.T) {
 	} {
 		func() {
 			defer func() {
-				if got := recover(); got != "reqresp: "+want {
+				if got := fmt.Sprint(recover()); strings.TrimPrefix(got, "reqresp: ") != want {
 					t.Errorf("got %v, want %q", got, want)
 				}
 			}()
@@ -128,7 +127,7 @@ func TestExchangeAfterClose(t *testing.T) {
 
 // Steps that are out of turn fail at once, and leave the exchange as it was.
 func TestExchangeOutOfTurn(t *testing.T) {
-	other := reqresp.NewUnary[Text, Text](family, "other", reqresp.Limits{}, 1)
+	other := reqresp.NewUnary[Text, Text](family, "other", 1)
 	simulate(t, func(t *testing.T, s *simulation) {
 		serve(t, s.server, nil, echo.Serve(echoed))
 		out, err := reqresp.NewClient(s.client, nil).Open(t.Context(), s.server.ID(), echo.Spec())

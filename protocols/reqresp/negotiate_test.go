@@ -37,8 +37,8 @@ func TestBothSidesLearnTheVersion(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			simulate(t, func(t *testing.T, s *simulation) {
 				var ids []protocol.ID
-				serve(t, s.server, told(&ids), reqresp.NewUnary[Text, Text](family, "status", reqresp.Limits{}, tt.server...).Serve(echoed))
-				status := reqresp.NewUnary[Text, Text](family, "status", reqresp.Limits{}, tt.client...)
+				serve(t, s.server, told(&ids), reqresp.NewUnary[Text, Text](family, "status", tt.server...).Serve(echoed))
+				status := reqresp.NewUnary[Text, Text](family, "status", tt.client...)
 				c := reqresp.NewClient(s.client, nil)
 				for range 2 { // negotiated in full, then along with the request
 					out, err := c.Open(t.Context(), s.server.ID(), status.Spec())
@@ -62,8 +62,8 @@ func TestBothSidesLearnTheVersion(t *testing.T) {
 }
 
 func TestRequestIsChosenByTheSpecThatWon(t *testing.T) {
-	v2 := reqresp.NewUnary[Text, Text](family, "status", reqresp.Limits{}, 2)
-	v1 := reqresp.NewUnary[Count, Count](family, "status", reqresp.Limits{}, 1)
+	v2 := reqresp.NewUnary[Text, Text](family, "status", 2)
+	v1 := reqresp.NewUnary[Count, Count](family, "status", 1)
 	simulate(t, func(t *testing.T, s *simulation) {
 		serve(t, s.server, nil, v1.Serve(func(_ context.Context, _ peer.ID, req *Count) (*Count, error) { return new(*req + 1), nil }))
 		out, err := reqresp.NewClient(s.client, nil).Open(t.Context(), s.server.ID(), v2.Spec(), v1.Spec())
@@ -72,7 +72,7 @@ func TestRequestIsChosenByTheSpecThatWon(t *testing.T) {
 		}
 		defer out.Close()
 		if out.Spec() != v1.Spec() {
-			t.Fatalf("got the spec of %s, want that of version 1", out.Spec().Protocols)
+			t.Fatalf("got the spec of %s, want that of version 1", out.Spec().Protocols())
 		}
 		got, err := v1.Exchange(out, new(Count(41)))
 		if err != nil || *got != 42 {
@@ -107,7 +107,7 @@ func TestUnsupportedIsFoundLate(t *testing.T) {
 		c := reqresp.NewClient(s.client, nil)
 		for range 50 {
 			// What was true once: the request is sent without waiting for an answer.
-			if err := s.client.Peerstore().AddProtocols(s.server.ID(), echo.Spec().Protocols...); err != nil {
+			if err := s.client.Peerstore().AddProtocols(s.server.ID(), echo.Spec().Protocols()...); err != nil {
 				t.Fatal(err)
 			}
 			_, err := echo.Call(t.Context(), c, s.server.ID(), new(Text("hello")))

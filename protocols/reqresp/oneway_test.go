@@ -41,7 +41,7 @@ func TestOneWayArrives(t *testing.T) {
 // Success takes no notice of what the responder does later, if it ever does.
 func TestOneWayDoesNotWaitForTheResponder(t *testing.T) {
 	eachTransport(t, func(t *testing.T, tr transport, client, server host.Host) {
-		serveRaw(t, server, notice.Spec().Protocols[0], drain)
+		serveRaw(t, server, notice.Spec().Protocols()[0], drain)
 		c := reqresp.NewClient(client, nil)
 		start := time.Now()
 		for range 5 {
@@ -68,7 +68,7 @@ func TestOneWayToAPeerThatDoesNotSupportIt(t *testing.T) {
 		}
 		// What was true once: the request is sent along with the negotiation.
 		outdated := func() error {
-			if err := client.Peerstore().AddProtocols(server.ID(), notice.Spec().Protocols...); err != nil {
+			if err := client.Peerstore().AddProtocols(server.ID(), notice.Spec().Protocols()...); err != nil {
 				t.Fatal(err)
 			}
 			return notice.Send(t.Context(), c, server.ID(), new(Text("news")))
@@ -99,7 +99,7 @@ func holdStreams(t *testing.T, h host.Host) {
 // That a peer speaks the protocol is known when it has said so.
 func TestOneWayWaitsForTheNegotiation(t *testing.T) {
 	limits := reqresp.Limits{Timeouts: reqresp.Timeouts{Negotiate: 4 * time.Second}}
-	patient := reqresp.NewOneWay[Text](family, "notice", limits, 1)
+	patient := reqresp.NewOneWay[Text](family, "notice", 1).WithLimits(limits)
 	tests := []struct {
 		name  string
 		spoil func(s *simulation, cancel context.CancelFunc)
@@ -115,7 +115,7 @@ func TestOneWayWaitsForTheNegotiation(t *testing.T) {
 			simulate(t, func(t *testing.T, s *simulation) {
 				s.connect(t)
 				holdStreams(t, s.server)
-				if err := s.client.Peerstore().AddProtocols(s.server.ID(), notice.Spec().Protocols...); err != nil {
+				if err := s.client.Peerstore().AddProtocols(s.server.ID(), notice.Spec().Protocols()...); err != nil {
 					t.Fatal(err)
 				}
 				ctx, cancel := context.WithCancel(t.Context())
@@ -135,7 +135,7 @@ func TestOneWayWaitsForTheNegotiation(t *testing.T) {
 func TestOneWayHandlerFails(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		trace := new(journal)
-		serve(t, s.server, &reqresp.ServerOptions{Trace: trace.serverTrace()}, notice.Serve(func(context.Context, peer.ID, *Text) error {
+		serve(t, s.server, &reqresp.ServerOptions{Trace: trace.trace()}, notice.Serve(func(context.Context, peer.ID, *Text) error {
 			return errors.New("no interest")
 		}))
 		c := reqresp.NewClient(s.client, nil)
@@ -145,7 +145,7 @@ func TestOneWayHandlerFails(t *testing.T) {
 			}
 			time.Sleep(time.Second)
 			n := strconv.Itoa(i + 1)
-			trace.want(t, n+" start", n+" got 5", n+" admitted", n+" done: io, 0/5/0")
+			trace.want(t, n+" start", n+" admit", n+" handle", n+" done: io, 0/5/0")
 		}
 	})
 }
@@ -161,7 +161,7 @@ func TestOneWayIsReset(t *testing.T) {
 		simulate(t, func(t *testing.T, s *simulation) {
 			s.connect(t)
 			s.server.Network().SetStreamHandler(func(stream network.Stream) { _ = stream.ResetWithError(code) })
-			if err := s.client.Peerstore().AddProtocols(s.server.ID(), notice.Spec().Protocols...); err != nil {
+			if err := s.client.Peerstore().AddProtocols(s.server.ID(), notice.Spec().Protocols()...); err != nil {
 				t.Fatal(err)
 			}
 			err := notice.Send(t.Context(), reqresp.NewClient(s.client, nil), s.server.ID(), new(Text("news")))

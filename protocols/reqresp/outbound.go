@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
@@ -16,7 +17,6 @@ import (
 // which ends it with Close.
 type Outbound struct {
 	call     *call
-	spec     *Spec
 	timeouts Timeouts
 	stream   network.Stream
 	ctx      context.Context // the exchange's own
@@ -26,19 +26,19 @@ type Outbound struct {
 
 	tr        transportReader
 	br        *bufio.Reader
-	chunks    int
 	maxChunks int
 	err       error // what the exchange ended in: io.EOF, a remote *Error or a *Failure
 	sent      bool  // or tried to
 	cut       bool  // the peer wanted no more of the request
-	ended     bool  // the response was read to its end or to the peer's verdict
+	ended     bool  // the response was read to its end or to the peer's error response
 	flushed   bool  // the stream was closed already, by flush
 	closed    bool
 }
 
-func newOutbound(ctx context.Context, c *call, stream network.Stream, spec *Spec) *Outbound {
-	o := &Outbound{call: c, spec: spec, stream: stream, maxChunks: spec.Limits.MaxChunks}
-	o.timeouts = c.client.opts.Timeouts.or(spec.Limits.Timeouts)
+func newOutbound(ctx context.Context, c *call, stream network.Stream) *Outbound {
+	limits := c.exchange.Spec.limits
+	o := &Outbound{call: c, stream: stream, maxChunks: limits.MaxChunks}
+	o.timeouts = c.client.opts.Timeouts.or(limits.Timeouts)
 	o.timeouts.FirstByte <<= c.client.shared.behind.times(stream.Conn())
 	o.ctx, o.cancel = context.WithTimeoutCause(ctx, o.timeouts.Total, ErrTimeout)
 	o.guard = guardStream(o.ctx, stream)
@@ -48,18 +48,25 @@ func newOutbound(ctx context.Context, c *call, stream network.Stream, spec *Spec
 	return o
 }
 
-// ID returns the exchange's ID.
-func (o *Outbound) ID() OutboundRequestID { return o.call.info.ID }
+// ID returns the exchange's ID, see [Info].
+func (o *Outbound) ID() uint64 { return o.call.exchange.ID }
 
 // Spec returns the protocol that was negotiated, one of those given to
 // [Client.Open].
-func (o *Outbound) Spec() *Spec { return o.spec }
+func (o *Outbound) Spec() *Spec { return o.call.exchange.Spec }
 
 // Protocol returns the protocol ID that was negotiated.
-func (o *Outbound) Protocol() protocol.ID { return o.stream.Protocol() }
+func (o *Outbound) Protocol() protocol.ID { return o.call.exchange.Protocol }
 
 // Conn returns the connection the stream runs on.
-func (o *Outbound) Conn() network.Conn { return o.stream.Conn() }
+func (o *Outbound) Conn() network.Conn { return o.call.exchange.Conn }
+
+func (o *Outbound) checkProtocol(spec *Spec) error {
+	if !slices.Contains(spec.ids, o.Protocol()) {
+		return o.failure(PhaseRequest, fmt.Errorf("reqresp: Exchange is for %q", spec.ids))
+	}
+	return nil
+}
 
 // MaxUnread returns how many bytes of the response are held at most for a caller that does not
 // read them. It is 0 where the muxer has flow control. On mplex, which has none, what arrives
@@ -84,20 +91,20 @@ func (o *Outbound) Send(req any) error {
 	o.sent = true
 	buf := getBuffer()
 	defer putBuffer(buf)
-	b, err := o.spec.Codec.AppendRequest((*buf)[:0], o.Protocol(), req)
+	b, err := o.encode((*buf)[:0], req)
 	if err != nil {
 		return o.fail(PhaseRequest, err)
 	}
 	*buf = b
-	if bounded, ok := req.(BoundedRequest); ok && o.spec.Kind == KindStream {
+	if bounded, ok := req.(BoundedRequest); ok && o.Spec().kind == KindStream {
 		o.maxChunks = max(0, min(o.maxChunks, bounded.MaxChunks()))
 	}
 	n, err := o.write(b)
-	o.call.result.RequestBytes = uint64(n)
+	o.call.exchange.RequestBytes = uint64(n)
 	o.cut = err != nil && o.mayBeAnswered(err)
 	switch {
 	case o.cut:
-		o.timer.start(o.timeouts.FirstByte, &o.tr.n, 0)
+		o.awaitResponse()
 		return nil
 	case err != nil:
 		return o.transportFailed(PhaseRequest, err)
@@ -106,9 +113,27 @@ func (o *Outbound) Send(req any) error {
 	// error means that the peer wants no more of it, which reading explains better.
 	_ = o.stream.SetWriteDeadline(time.Now().Add(o.timeouts.Write))
 	_ = o.stream.CloseWrite()
-	o.timer.start(o.timeouts.FirstByte, &o.tr.n, 0)
-	tellBytes(o.trace().WroteRequest, o.call.info, n)
+	o.call.exchange.RequestSize = uint64(sizeOf(o.Spec().codec, req))
+	o.awaitResponse()
 	return nil
+}
+
+func (o *Outbound) awaitResponse() {
+	o.timer.start(o.timeouts.FirstByte, &o.tr.n, 0)
+	if o.Spec().kind != KindOneWay {
+		o.call.exchange.enter(PhaseFirstByte)
+	}
+}
+
+// encode and decode turn the panic of a codec into an error: nothing else of the program is broken by it.
+func (o *Outbound) encode(dst []byte, req any) (b []byte, err error) {
+	defer recovered(&err)
+	return o.Spec().codec.AppendRequest(dst, o.Protocol(), req)
+}
+
+func (o *Outbound) decode(resp any) (err error) {
+	defer recovered(&err)
+	return o.Spec().codec.ReadResponse(o.br, o.Protocol(), o.Spec().limits.MaxResponse, resp)
 }
 
 // write writes the request. Where libp2p negotiates along with the first write, that cannot be gone on
@@ -128,10 +153,8 @@ func (o *Outbound) write(b []byte) (int, error) {
 // writing, beside which the answer can be read.
 func (o *Outbound) mayBeAnswered(err error) bool {
 	reset, ok := errors.AsType[*network.StreamError](err)
-	return ok && reset.Remote && reset.ErrorCode == network.StreamNoError && o.spec.Kind != KindOneWay
+	return ok && reset.Remote && reset.ErrorCode == network.StreamNoError && o.Spec().kind != KindOneWay
 }
-
-func (o *Outbound) trace() *ClientTrace { return o.call.client.shared.trace }
 
 // Receive reads the next chunk into resp, a pointer to a zero response. It
 // returns io.EOF at the end of the response, an [*Error] with Remote set if the
@@ -148,28 +171,28 @@ func (o *Outbound) Receive(resp any) error {
 	if !o.sent {
 		return o.failure(PhaseRequest, errors.New("reqresp: nothing can be received before the request was sent"))
 	}
-	if o.chunks == 0 {
+	if o.call.exchange.Chunks == 0 {
 		if err := o.awaitFirstByte(); err != nil {
 			return err
 		}
 	}
-	if o.chunks >= o.maxChunks {
+	if o.call.exchange.Chunks >= o.maxChunks {
 		return o.receiveEnd(resp)
 	}
-	if o.chunks > 0 {
+	if o.call.exchange.Chunks > 0 {
 		if err := o.awaitChunk(); err != nil {
 			return err
 		}
 	}
 	o.timer.start(o.timeouts.Progress, &o.tr.n, o.br.Buffered())
 	before := o.consumed()
-	err := o.spec.Codec.ReadResponse(o.br, o.Protocol(), o.spec.Limits.MaxResponse, resp)
+	err := o.decode(resp)
 	o.timer.stop()
 	if err != nil {
 		return o.readFailed(err)
 	}
-	o.chunks++
-	tellBytes(o.trace().GotChunk, o.call.info, int(o.consumed()-before))
+	o.call.exchange.ResponseBytes = o.consumed()
+	o.call.exchange.chunk(int(o.consumed()-before), sizeOf(o.Spec().codec, resp))
 	return nil
 }
 
@@ -188,7 +211,7 @@ func (o *Outbound) awaitFirstByte() error {
 	}
 	if err == nil {
 		o.call.client.shared.behind.caughtUp(o.Conn())
-		tell(o.trace().GotFirstByte, o.call.info)
+		o.call.exchange.enter(PhaseResponse)
 	}
 	return nil
 }
@@ -213,7 +236,7 @@ const endTimeout = time.Second
 // receiveEnd expects the end of a response that has all its chunks. Only a
 // surplus byte is an error: a peer that is slow to close, or resets once it has
 // sent everything, did no harm. A surplus chunk is read into resp, unless that is
-// nil, as it may be the peer's verdict.
+// nil, as it may be an error response.
 func (o *Outbound) receiveEnd(resp any) error {
 	o.timer.start(min(endTimeout, o.timeouts.Progress), &o.tr.n, 0)
 	if _, err := o.br.Peek(1); err != nil {
@@ -222,9 +245,9 @@ func (o *Outbound) receiveEnd(resp any) error {
 		return o.err
 	}
 	if resp != nil {
-		err := o.spec.Codec.ReadResponse(o.br, o.Protocol(), o.spec.Limits.MaxResponse, resp)
+		err := o.decode(resp)
 		if e, ok := errors.AsType[*Error](err); ok && e.Remote {
-			return o.receiveVerdict(e)
+			return o.receiveError(e)
 		}
 	}
 	return o.fail(PhaseResponse, fmt.Errorf("%w: %w (%d)", ErrViolation, ErrTooManyChunks, o.maxChunks))
@@ -235,7 +258,9 @@ func (o *Outbound) readFailed(err error) error {
 	switch {
 	case o.tr.err != nil:
 		return o.transportFailed(PhaseResponse, o.tr.err)
-	case err == io.EOF && o.spec.Kind == KindUnary && o.chunks == 0:
+	case isPanic(err):
+		return o.fail(PhaseResponse, err)
+	case err == io.EOF && o.Spec().kind == KindUnary && o.call.exchange.Chunks == 0:
 		return o.fail(PhaseResponse, fmt.Errorf("%w: %w", ErrViolation, ErrNoResponse))
 	case err == io.EOF:
 		o.ended = true
@@ -243,17 +268,17 @@ func (o *Outbound) readFailed(err error) error {
 		return o.err
 	}
 	if e, ok := errors.AsType[*Error](err); ok && e.Remote {
-		return o.receiveVerdict(e)
+		return o.receiveError(e)
 	}
 	return o.fail(PhaseResponse, fmt.Errorf("%w: %w", ErrViolation, err))
 }
 
-// receiveVerdict ends the response with the peer's verdict, after which nothing
+// receiveError ends the response with the peer's error, after which nothing
 // may come. A peer that is slow to close did no harm.
-func (o *Outbound) receiveVerdict(e *Error) error {
+func (o *Outbound) receiveError(e *Error) error {
 	o.timer.start(min(endTimeout, o.timeouts.Progress), &o.tr.n, 0)
 	if _, err := o.br.Peek(1); err == nil {
-		return o.fail(PhaseResponse, fmt.Errorf("%w: %w: %w", ErrViolation, ErrAfterVerdict, e))
+		return o.fail(PhaseResponse, fmt.Errorf("%w: %w: %w", ErrViolation, ErrAfterError, e))
 	}
 	o.err, o.ended = e, true
 	return o.err
@@ -267,7 +292,7 @@ func (o *Outbound) Reject(err error) error {
 	return o.fail(PhaseResponse, fmt.Errorf("%w: %w", ErrViolation, err))
 }
 
-// Close ends the exchange and frees its slot. If the response was read to its end, or to
+// Close ends the exchange. If the response was read to its end, or to
 // an error from the peer, the stream is closed, otherwise it is reset, which
 // tells the peer to stop. It may be called more than once; Send and Receive fail
 // with ErrClosed after it.
@@ -288,8 +313,7 @@ func (o *Outbound) Close() {
 		_ = o.fail(PhaseResponse, ErrClosed)
 	}
 	o.cancel()
-	o.call.result.Chunks = o.chunks
-	o.call.result.ResponseBytes = o.consumed()
+	o.call.exchange.ResponseBytes = o.consumed()
 	putReader(o.br)
 	o.call.end(outcome)
 }
@@ -320,11 +344,11 @@ func (o *Outbound) fail(phase Phase, err error) error {
 }
 
 func (o *Outbound) failure(phase Phase, err error) *Failure {
-	return &Failure{Peer: o.call.info.Peer, Protocol: o.Protocol(), Phase: phase, Err: err}
+	return newFailure(o.call.exchange.Peer, o.Protocol(), phase, err)
 }
 
-// transportFailed ends the exchange in a stream's error, which may be the peer's
-// verdict.
+// transportFailed ends the exchange in a stream's error, which may stand for an
+// error response.
 func (o *Outbound) transportFailed(phase Phase, err error) error {
 	err = streamCause(o.ctx, o.stream, err)
 	if e, ok := errors.AsType[*Error](err); ok {
@@ -332,4 +356,57 @@ func (o *Outbound) transportFailed(phase Phase, err error) error {
 		return o.err
 	}
 	return o.fail(phase, err)
+}
+
+// flush ends an exchange that is not answered, once its request was sent. A negotiation
+// in flight is part of that: libp2p completes it before it closes a stream, and what came of
+// it is what reading returns from then on, even of nothing.
+func (o *Outbound) flush() error {
+	if o.err != nil {
+		return o.err
+	}
+	o.flushed = true
+	// Closing begins with setting a deadline of libp2p's own.
+	late := time.AfterFunc(o.timeouts.Negotiate, func() { _ = o.stream.SetReadDeadline(time.Now()) })
+	_ = closeUnanswered(o.stream)
+	late.Stop()
+	_, err := o.stream.Read(nil)
+	if !o.guard.disarm() {
+		return o.fail(PhaseNegotiate, cause(o.ctx, o.ctx.Err()))
+	}
+	if err := negotiationError(o.stream, err); err != nil {
+		return o.fail(PhaseNegotiate, err)
+	}
+	o.err = io.EOF
+	return nil
+}
+
+// negotiationError returns what is wrong with a negotiation, given what reading of a closed
+// stream returns. Where the negotiation was done before, that is about the closing.
+func negotiationError(stream network.Stream, err error) error {
+	switch {
+	case err == nil || err == io.EOF:
+		return nil
+	case isUnsupported(err):
+		return fmt.Errorf("%w: %w", ErrUnsupported, err)
+	case isTimeout(err):
+		return fmt.Errorf("%w: %w", ErrTimeout, err)
+	case isDisconnected(err, stream.Conn()):
+		return fmt.Errorf("%w: %w", ErrDisconnected, err)
+	case !isPeersReset(stream, err):
+		return nil
+	}
+	err = resetError(err)
+	if _, ok := errors.AsType[*Error](err); ok {
+		return nil // a peer that has an error response supports the protocol
+	}
+	return err
+}
+
+// isPeersReset reports whether a stream's error is a reset by the peer, not by ourselves.
+func isPeersReset(stream network.Stream, err error) bool {
+	if reset, ok := errors.AsType[*network.StreamError](err); ok {
+		return reset.Remote
+	}
+	return isMplex(stream.Conn()) && errors.Is(err, network.ErrReset)
 }

@@ -30,17 +30,17 @@ func (l *ledger) note(format string, args ...any) {
 	l.entries = append(l.entries, fmt.Sprintf(format, args...))
 }
 
-func (l *ledger) Admit(ctx context.Context, _ peer.ID, spec *reqresp.Spec) (reqresp.Pace, error) {
+func (l *ledger) Admit(ctx context.Context, _ peer.ID, spec *reqresp.Spec) (reqresp.Admission, error) {
 	if l.admit != nil {
 		if err := l.admit(ctx); err != nil {
 			return nil, err
 		}
 	}
-	l.note("admit %s", spec.Name)
+	l.note("admit %s", spec.Name())
 	return l, nil
 }
 
-func (l *ledger) Refused(_ peer.ID, spec *reqresp.Spec) { l.note("refused %s", spec.Name) }
+func (l *ledger) Refused(_ peer.ID, spec *reqresp.Spec) { l.note("refused %s", spec.Name()) }
 
 func (l *ledger) Reserve(ctx context.Context, c reqresp.Cost) error {
 	if l.reserve != nil {
@@ -61,10 +61,10 @@ func waits(ctx context.Context) error {
 }
 
 // paced is a stream whose handler the tests write.
-var paced = reqresp.NewStream[Text, Text](family, "paced", reqresp.Limits{}, 1)
+var paced = reqresp.NewStream[Text, Text](family, "paced", 1)
 
-func handles(h func(ctx context.Context, in *reqresp.Inbound) error) reqresp.Method {
-	return reqresp.Method{Spec: paced.Spec(), Handler: h}
+func handles(h func(ctx context.Context, in *reqresp.Inbound) error) reqresp.Handler {
+	return reqresp.Handler{Spec: paced.Spec(), Serve: h}
 }
 
 // filled appends a chunk of five bytes and notes when.
@@ -84,14 +84,14 @@ func TestWhatThePacerIsTold(t *testing.T) {
 		verdict bool
 	}{
 		{"reserved by send", func(ctx context.Context, in *reqresp.Inbound, l *ledger) error {
-			return errors.Join(in.SendAppend(ctx, filled(l)), in.Send(ctx, new(Text("abcdef"))))
+			return errors.Join(in.SendAppend(ctx, 0, filled(l)), in.Send(ctx, new(Text("abcdef"))))
 		}, []string{"reserve 1/0", "fill", "settle 1/5", "reserve 1/0", "settle 1/8"}, false},
 		{"reserved by the handler", func(ctx context.Context, in *reqresp.Inbound, l *ledger) error {
-			return errors.Join(in.Reserve(ctx, reqresp.Cost{Items: 1, Bytes: 9}), in.SendAppend(ctx, filled(l)))
+			return errors.Join(in.Reserve(ctx, reqresp.Cost{Items: 1, Bytes: 9}), in.SendAppend(ctx, 0, filled(l)))
 		}, []string{"reserve 1/9", "fill", "settle 1/5"}, false},
 		{"reserved and skipped", func(ctx context.Context, in *reqresp.Inbound, l *ledger) error {
 			return errors.Join(in.Reserve(ctx, reqresp.Cost{Items: 1, Bytes: 9}),
-				in.Reserve(ctx, reqresp.Cost{Items: 1, Bytes: 7}), in.SendAppend(ctx, filled(l)))
+				in.Reserve(ctx, reqresp.Cost{Items: 1, Bytes: 7}), in.SendAppend(ctx, 0, filled(l)))
 		}, []string{"reserve 1/9", "settle 0/0", "reserve 1/7", "fill", "settle 1/5"}, false},
 		{"reserved and not used", func(ctx context.Context, in *reqresp.Inbound, _ *ledger) error {
 			return in.Reserve(ctx, reqresp.Cost{Items: 1})
@@ -99,21 +99,21 @@ func TestWhatThePacerIsTold(t *testing.T) {
 		{"nothing sent", func(context.Context, *reqresp.Inbound, *ledger) error { return nil }, nil, false},
 		{"verdict", func(context.Context, *reqresp.Inbound, *ledger) error { return errFill }, nil, true},
 		{"fill fails", func(ctx context.Context, in *reqresp.Inbound, _ *ledger) error {
-			err := in.SendAppend(ctx, func([]byte) ([]byte, error) { return nil, errFill })
+			err := in.SendAppend(ctx, 0, func([]byte) ([]byte, error) { return nil, errFill })
 			if err != errFill {
 				t.Errorf("got %v, want fill's own error", err)
 			}
 			return err
 		}, []string{"reserve 1/0", "settle 0/0"}, true},
 		{"fill panics", func(ctx context.Context, in *reqresp.Inbound, _ *ledger) error {
-			return in.SendAppend(ctx, func([]byte) ([]byte, error) { panic("broken store") })
+			return in.SendAppend(ctx, 0, func([]byte) ([]byte, error) { panic("broken store") })
 		}, []string{"reserve 1/0", "settle 0/0"}, true},
 		{"handler panics", func(ctx context.Context, in *reqresp.Inbound, _ *ledger) error {
 			_ = in.Reserve(ctx, reqresp.Cost{Items: 2})
 			panic("broken handler")
 		}, []string{"reserve 2/0", "settle 0/0"}, true},
 		{"fetched and not sent", func(ctx context.Context, in *reqresp.Inbound, l *ledger) error {
-			return errors.Join(in.Fetch(ctx, 9, filled(l)), in.SendAppend(ctx, filled(l)))
+			return errors.Join(in.Fetch(ctx, 9, filled(l)), in.SendAppend(ctx, 0, filled(l)))
 		}, []string{"reserve 0/9", "fill", "settle 0/5", "reserve 1/0", "fill", "settle 1/5"}, false},
 		{"reserved before a fetch", func(ctx context.Context, in *reqresp.Inbound, l *ledger) error {
 			return errors.Join(in.Reserve(ctx, reqresp.Cost{Items: 1, Bytes: 7}), in.Fetch(ctx, 9, filled(l)))
@@ -133,7 +133,7 @@ func TestWhatThePacerIsTold(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			simulate(t, func(t *testing.T, s *simulation) {
 				l := new(ledger)
-				srv := serve(t, s.server, &reqresp.ServerOptions{Pacer: l}, handles(func(ctx context.Context, in *reqresp.Inbound) error {
+				srv := serve(t, s.server, &reqresp.ServerOptions{Limiter: l}, handles(func(ctx context.Context, in *reqresp.Inbound) error {
 					if err := in.Receive(ctx, new(Text)); err != nil {
 						return err
 					}
@@ -157,10 +157,10 @@ func TestWhatThePacerIsTold(t *testing.T) {
 
 func TestSettlesWhatWasWrittenOfACutOffChunk(t *testing.T) {
 	limits := reqresp.Limits{Timeouts: reqresp.Timeouts{Write: 3 * time.Second}}
-	spec := reqresp.NewStream[Text, Text](family, "paced", limits, 1).Spec()
+	spec := reqresp.NewStream[Text, Text](family, "paced", 1).WithLimits(limits).Spec()
 	simulate(t, func(t *testing.T, s *simulation) {
 		l := new(ledger)
-		serve(t, s.server, &reqresp.ServerOptions{Pacer: l}, reqresp.Method{Spec: spec, Handler: func(ctx context.Context, in *reqresp.Inbound) error {
+		serve(t, s.server, &reqresp.ServerOptions{Limiter: l}, reqresp.Handler{Spec: spec, Serve: func(ctx context.Context, in *reqresp.Inbound) error {
 			if err := in.Receive(ctx, new(Text)); err != nil {
 				return err
 			}
@@ -173,14 +173,14 @@ func TestSettlesWhatWasWrittenOfACutOffChunk(t *testing.T) {
 			if again := in.Send(ctx, new(Text("next"))); !errors.Is(again, reqresp.ErrTimeout) {
 				t.Errorf("the next send: %v, want the first one's error", again)
 			}
-			if n := in.Sent().Bytes; n == 0 || n >= 1000<<10 {
+			if n := in.Result().ResponseBytes; n == 0 || n >= 1000<<10 {
 				t.Errorf("%d bytes sent, want a part of the chunk", n)
 			}
-			l.note("sent %d/%d", in.Sent().Items, in.Sent().Bytes)
+			l.note("sent 1/%d", in.Result().ResponseBytes)
 			return nil
 		}})
 		s.connect(t)
-		stream := openRaw(t, s.client, s.server, spec.Protocols[0])
+		stream := openRaw(t, s.client, s.server, spec.Protocols()[0])
 		_, _ = stream.Write([]byte{0})
 		_ = stream.CloseWrite()
 		time.Sleep(time.Minute)
@@ -196,7 +196,7 @@ func TestSettlesWhatWasWrittenOfACutOffChunk(t *testing.T) {
 func TestNothingIsAllowedBeforeReceive(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		l := new(ledger)
-		serve(t, s.server, &reqresp.ServerOptions{Pacer: l}, handles(func(ctx context.Context, in *reqresp.Inbound) error {
+		serve(t, s.server, &reqresp.ServerOptions{Limiter: l}, handles(func(ctx context.Context, in *reqresp.Inbound) error {
 			if in.Reserve(ctx, reqresp.Cost{}) == nil || in.Send(ctx, new(Text(""))) == nil {
 				t.Error("reserved or sent before the request was received")
 			}
@@ -213,7 +213,7 @@ func TestRefusedExchangeIsReset(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		l := &ledger{admit: func(context.Context) error { return fmt.Errorf("queue is full: %w", reqresp.ErrRefused) }}
 		seen := make(chan error, 1)
-		serve(t, s.server, &reqresp.ServerOptions{Pacer: l}, handles(func(ctx context.Context, in *reqresp.Inbound) error {
+		serve(t, s.server, &reqresp.ServerOptions{Limiter: l}, handles(func(ctx context.Context, in *reqresp.Inbound) error {
 			err := in.Receive(ctx, new(Text))
 			seen <- err
 			return err
@@ -232,7 +232,7 @@ func TestRefusedExchangeIsReset(t *testing.T) {
 func TestPacerIsToldOfStreamsRefusedUnread(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		l := &ledger{admit: waits}
-		serve(t, s.server, &reqresp.ServerOptions{Pacer: l, MaxStreamsPerPeer: 1}, handles(received))
+		serve(t, s.server, &reqresp.ServerOptions{Limiter: l, MaxStreamsPerPeer: 1}, handles(received))
 		s.connect(t)
 		c := reqresp.NewClient(s.client, nil)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -250,9 +250,9 @@ func TestPacerIsToldOfStreamsRefusedUnread(t *testing.T) {
 func TestMalformedRequestIsNotAdmitted(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		l := new(ledger)
-		serve(t, s.server, &reqresp.ServerOptions{Pacer: l}, handles(received))
+		serve(t, s.server, &reqresp.ServerOptions{Limiter: l}, handles(received))
 		s.connect(t)
-		stream := openRaw(t, s.client, s.server, paced.Spec().Protocols[0])
+		stream := openRaw(t, s.client, s.server, paced.Spec().Protocols()[0])
 		_, _ = stream.Write([]byte{5, 'x'})
 		_ = stream.CloseWrite()
 		drain(stream)
@@ -264,7 +264,7 @@ func TestMalformedRequestIsNotAdmitted(t *testing.T) {
 
 func TestTotalTimeoutEndsWaitsForThePacer(t *testing.T) {
 	limits := reqresp.Limits{Timeouts: reqresp.Timeouts{Total: 5 * time.Second}}
-	stalled := reqresp.NewStream[Text, Text](family, "paced", limits, 1)
+	stalled := reqresp.NewStream[Text, Text](family, "paced", 1).WithLimits(limits)
 	for name, l := range map[string]*ledger{"admit": {admit: waits}, "reserve": {reserve: waits}} {
 		t.Run(name, func(t *testing.T) {
 			simulate(t, func(t *testing.T, s *simulation) {
@@ -279,7 +279,7 @@ func TestTotalTimeoutEndsWaitsForThePacer(t *testing.T) {
 						return err
 					}
 				}
-				serve(t, s.server, &reqresp.ServerOptions{Pacer: l, Middleware: []reqresp.Middleware{timed}},
+				serve(t, s.server, &reqresp.ServerOptions{Limiter: l, Middleware: []reqresp.Middleware{timed}},
 					stalled.Serve(func(_ context.Context, _ peer.ID, _ *Text, send func(*Text) error) error {
 						return send(new(Text("")))
 					}))
@@ -296,14 +296,14 @@ func TestTotalTimeoutEndsWaitsForThePacer(t *testing.T) {
 // A doorkeeper is a pacer that decides who is served, and paces nobody.
 type doorkeeper struct{ err error }
 
-func (d doorkeeper) Admit(context.Context, peer.ID, *reqresp.Spec) (reqresp.Pace, error) {
+func (d doorkeeper) Admit(context.Context, peer.ID, *reqresp.Spec) (reqresp.Admission, error) {
 	return nil, d.err
 }
 func (doorkeeper) Refused(peer.ID, *reqresp.Spec) {}
 
 func TestPacerThatOnlyAdmits(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		serve(t, s.server, &reqresp.ServerOptions{Pacer: doorkeeper{}}, echo.Serve(echoed))
+		serve(t, s.server, &reqresp.ServerOptions{Limiter: doorkeeper{}}, echo.Serve(echoed))
 		got, err := echo.Call(t.Context(), reqresp.NewClient(s.client, nil), s.server.ID(), new(Text("hello")))
 		if err != nil || *got != "hello" {
 			t.Errorf("got %v, %v", got, err)
@@ -315,7 +315,7 @@ func TestPacerThatOnlyAdmits(t *testing.T) {
 func TestPacerThatKeepsOut(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		keeper := doorkeeper{reqresp.Errorf(77, "members only")}
-		serve(t, s.server, &reqresp.ServerOptions{Pacer: keeper}, echo.Serve(echoed))
+		serve(t, s.server, &reqresp.ServerOptions{Limiter: keeper}, echo.Serve(echoed))
 		_, err := echo.Call(t.Context(), reqresp.NewClient(s.client, nil), s.server.ID(), new(Text("hello")))
 		if e, ok := errors.AsType[*reqresp.Error](err); !ok || e.Code != 77 || e.Message != "members only" {
 			t.Errorf("got %v", err)

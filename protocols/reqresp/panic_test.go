@@ -8,6 +8,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+	"github.com/seed-2dd5877b/reqresp/protocols/requestresponse"
 )
 
 func TestCodecPanicsAreEvents(t *testing.T) {
@@ -19,18 +20,18 @@ func TestCodecPanicsAreEvents(t *testing.T) {
 		inbound        reqresp.Reason
 	}{
 		{"writing the request", brokenCodec{appendRequest: panics}, brokenCodec{}, reqresp.ReasonPanic, reqresp.PhaseRequest, 0},
-		{"reading the request", brokenCodec{}, brokenCodec{readRequest: panics}, reqresp.ReasonVerdict, 0, 0},
-		{"writing the response", brokenCodec{}, brokenCodec{appendResponse: panics}, reqresp.ReasonVerdict, 0, reqresp.ReasonPanic},
+		{"reading the request", brokenCodec{}, brokenCodec{readRequest: panics}, reqresp.ReasonErrorResponse, 0, 0},
+		{"writing the response", brokenCodec{}, brokenCodec{appendResponse: panics}, reqresp.ReasonErrorResponse, 0, reqresp.ReasonPanic},
 		{"reading the response", brokenCodec{readResponse: panics}, brokenCodec{}, reqresp.ReasonPanic, reqresp.PhaseResponse, reqresp.ReasonSuccess},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			simulate(t, func(t *testing.T, s *simulation) {
-				server := eventStyle(t, s.server, nil, brokenEcho(tt.server).Offer(reqresp.SupportInbound))
+				server := eventStyle(t, s.server, nil, requestresponse.Unary(brokenEcho(tt.server), requestresponse.SupportInbound))
 				trace := new(journal)
-				client := eventStyle(t, s.client, &reqresp.RequestResponseOptions{Client: &reqresp.ClientOptions{
-					Trace: &reqresp.ClientTrace{Done: func(_ reqresp.OutboundInfo, r reqresp.Result) { trace.note("%v", reqresp.ReasonOf(r.Err)) }},
-				}}, brokenEcho(tt.client).Offer(reqresp.SupportOutbound))
+				client := eventStyle(t, s.client, &requestresponse.Options{Client: &reqresp.ClientOptions{
+					Trace: &reqresp.Trace{Done: func(x *reqresp.Exchange) { trace.note("%v", reqresp.ReasonOf(x.Err)) }},
+				}}, requestresponse.Unary(brokenEcho(tt.client), requestresponse.SupportOutbound))
 				id := send(t, client, s.server.ID(), "ping")
 				if tt.inbound != 0 || tt.phase == reqresp.PhaseResponse {
 					req := wantRequest(t, server, s.client.ID())
@@ -63,13 +64,13 @@ func TestCodecPanicsAreEvents(t *testing.T) {
 func TestPanicWithAVerdict(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		verdict := func() error { panic(reqresp.Errorf(reqresp.CodeResourceUnavailable, "secret")) }
-		server := eventStyle(t, s.server, nil, brokenEcho(brokenCodec{appendResponse: verdict}).Offer(reqresp.SupportInbound))
-		client := eventStyle(t, s.client, nil, echo.Offer(reqresp.SupportOutbound))
+		server := eventStyle(t, s.server, nil, requestresponse.Unary(brokenEcho(brokenCodec{appendResponse: verdict}), requestresponse.SupportInbound))
+		client := eventStyle(t, s.client, nil, requestresponse.Unary(echo, requestresponse.SupportOutbound))
 		id := send(t, client, s.server.ID(), "ping")
 		req := wantRequest(t, server, s.client.ID())
 		respond(t, server, req, "pong")
 		wantInboundFailure(t, server, s.client.ID(), req.ID, reqresp.ReasonPanic)
-		err := wantOutboundFailure(t, client, s.server.ID(), id, reqresp.ReasonVerdict)
+		err := wantOutboundFailure(t, client, s.server.ID(), id, reqresp.ReasonErrorResponse)
 		wantVerdict(t, "panic", err, reqresp.Error{Code: reqresp.CodeServerError})
 	})
 }
@@ -82,12 +83,12 @@ func TestHandlerThatAsksAnotherPeer(t *testing.T) {
 		&reqresp.Error{Code: 3, Message: "gone", Remote: true},
 	}
 	for _, f := range []reqresp.Family{family, plain} {
-		proxy := reqresp.NewUnary[Text, Text](f, "proxy", reqresp.Limits{}, 1)
+		proxy := reqresp.NewUnary[Text, Text](f, "proxy", 1)
 		simulate(t, func(t *testing.T, s *simulation) {
 			results := make(chan error, 1)
 			var upstream error
-			serve(t, s.server, &reqresp.ServerOptions{Trace: &reqresp.ServerTrace{
-				Done: func(_ reqresp.InboundInfo, r reqresp.Result) { results <- r.Err },
+			serve(t, s.server, &reqresp.ServerOptions{Trace: &reqresp.Trace{
+				Done: func(x *reqresp.Exchange) { results <- x.Err },
 			}}, proxy.Serve(func(context.Context, peer.ID, *Text) (*Text, error) { return nil, upstream }))
 			c := reqresp.NewClient(s.client, nil)
 			for _, cause := range causes {

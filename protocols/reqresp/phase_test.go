@@ -117,7 +117,7 @@ func TestEachPhaseHasItsTimeout(t *testing.T) {
 				to := tt.setup(t, s)
 				limits := stalled
 				*tt.bound(&limits.Timeouts) = bound
-				spec := reqresp.NewStream[Text, Text](family, "stall", limits, 1).Spec()
+				spec := reqresp.NewStream[Text, Text](family, "stall", 1).WithLimits(limits).Spec()
 
 				began, err := lastStep(t.Context(), reqresp.NewClient(s.client, nil), to, spec, tt.request)
 				wantFailure(t, err, tt.phase, reqresp.ErrTimeout)
@@ -150,7 +150,7 @@ func TestTotalTimeoutEndsEachPhase(t *testing.T) {
 				to := tt.setup(t, s)
 				limits := stalled
 				limits.Timeouts.Total = bound
-				spec := reqresp.NewStream[Text, Text](family, "stall", limits, 1).Spec()
+				spec := reqresp.NewStream[Text, Text](family, "stall", 1).WithLimits(limits).Spec()
 
 				start := time.Now()
 				_, err := lastStep(t.Context(), reqresp.NewClient(s.client, nil), to, spec, tt.request)
@@ -169,7 +169,7 @@ func TestCancellationEndsEachPhase(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			simulate(t, func(t *testing.T, s *simulation) {
 				to := tt.setup(t, s)
-				spec := reqresp.NewStream[Text, Text](family, "stall", stalled, 1).Spec()
+				spec := reqresp.NewStream[Text, Text](family, "stall", 1).WithLimits(stalled).Spec()
 				client := reqresp.NewClient(s.client, nil)
 				before := streams(s.client)
 
@@ -215,9 +215,9 @@ func TestEndedContextFailsInTheQueue(t *testing.T) {
 }
 
 func TestUnsendableRequestFailsTheCall(t *testing.T) {
-	broken := reqresp.NewUnary[Unsendable, Text](family, "broken", reqresp.Limits{}, 1)
+	broken := reqresp.NewUnary[Unsendable, Text](family, "broken", 1)
 	simulate(t, func(t *testing.T, s *simulation) {
-		serveRaw(t, s.server, broken.Spec().Protocols[0], drain)
+		serveRaw(t, s.server, broken.Spec().Protocols()[0], drain)
 		_, err := broken.Call(t.Context(), reqresp.NewClient(s.client, nil), s.server.ID(), new(Unsendable))
 		wantFailure(t, err, reqresp.PhaseRequest, errUnsendable)
 		time.Sleep(time.Minute) // identify's own streams end
@@ -229,7 +229,7 @@ func TestUnsendableRequestFailsTheCall(t *testing.T) {
 
 func TestDeadConnectionIsNoTimeout(t *testing.T) {
 	limits := reqresp.Limits{Timeouts: reqresp.Timeouts{FirstByte: 10 * time.Minute, Total: 10 * time.Minute}}
-	patient := reqresp.NewUnary[Text, Text](family, "stall", limits, 1)
+	patient := reqresp.NewUnary[Text, Text](family, "stall", 1).WithLimits(limits)
 	simulate(t, func(t *testing.T, s *simulation) {
 		serveRaw(t, s.server, stalledID, drain)
 		s.connect(t)
@@ -246,7 +246,7 @@ func TestCutConnectionFailsTheCall(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		serveRaw(t, s.server, stalledID, drain)
 		s.connect(t)
-		stall := reqresp.NewUnary[Text, Text](family, "stall", reqresp.Limits{}, 1)
+		stall := reqresp.NewUnary[Text, Text](family, "stall", 1)
 		time.AfterFunc(time.Second, func() { _ = s.client.Network().ClosePeer(s.server.ID()) })
 		start := time.Now()
 		_, err := stall.Call(t.Context(), reqresp.NewClient(s.client, nil), s.server.ID(), new(Text("")))

@@ -89,7 +89,7 @@ func TestResponsesBelowTheFloorAreTimedOut(t *testing.T) {
 	for _, tt := range trickles {
 		t.Run(tt.name, func(t *testing.T) {
 			simulate(t, func(t *testing.T, s *simulation) {
-				serveRaw(t, s.server, echo.Spec().Protocols[0], func(stream network.Stream) {
+				serveRaw(t, s.server, echo.Spec().Protocols()[0], func(stream network.Stream) {
 					drain(stream)
 					trickle(t, stream, append([]byte{0}, message(size)...), tt.piece, tt.pause)
 				})
@@ -115,7 +115,7 @@ func TestResponsesBelowTheFloorAreTimedOut(t *testing.T) {
 
 func TestRequestsBelowTheFloorAreTimedOut(t *testing.T) {
 	const size = 10 * floor
-	patient := reqresp.NewUnary[Text, Text](family, "patient", reqresp.Limits{Timeouts: reqresp.Timeouts{Total: time.Hour}}, 1)
+	patient := reqresp.NewUnary[Text, Text](family, "patient", 1).WithLimits(reqresp.Limits{Timeouts: reqresp.Timeouts{Total: time.Hour}})
 	for _, tt := range trickles {
 		t.Run(tt.name, func(t *testing.T) {
 			simulate(t, func(t *testing.T, s *simulation) {
@@ -123,7 +123,7 @@ func TestRequestsBelowTheFloorAreTimedOut(t *testing.T) {
 				serve(t, s.server, &reqresp.ServerOptions{Trace: trace}, patient.Serve(
 					func(context.Context, peer.ID, *Text) (*Text, error) { return new(Text("ok")), nil }))
 				s.connect(t)
-				stream := openRaw(t, s.client, s.server, patient.Spec().Protocols[0])
+				stream := openRaw(t, s.client, s.server, patient.Spec().Protocols()[0])
 				start := time.Now()
 				go trickle(t, stream, message(size), tt.piece, tt.pause)
 				_, _ = io.ReadAll(stream)
@@ -163,10 +163,10 @@ func TestFirstByteAfterATimeoutMayTakeLonger(t *testing.T) {
 		{"half an answer again", 0, false, reqresp.DefaultProgressTimeout, reqresp.PhaseResponse},
 		{"behind that", 2*wait - late, true, 0, 0},
 	}
-	patient := reqresp.NewUnary[Text, Text](family, "patient", reqresp.Limits{Timeouts: reqresp.Timeouts{Total: time.Hour}}, 1)
+	patient := reqresp.NewUnary[Text, Text](family, "patient", 1).WithLimits(reqresp.Limits{Timeouts: reqresp.Timeouts{Total: time.Hour}})
 	simulate(t, func(t *testing.T, s *simulation) {
 		next := make(chan int, 1)
-		serveRaw(t, s.server, patient.Spec().Protocols[0], func(stream network.Stream) {
+		serveRaw(t, s.server, patient.Spec().Protocols()[0], func(stream network.Stream) {
 			step := steps[<-next]
 			drain(stream)
 			sleep(t, step.answer)

@@ -44,7 +44,7 @@ type readAheadStream struct {
 	mu       sync.Mutex
 	started  bool
 	over     bool // nobody will read what arrives
-	memory   memory
+	memory   reservation
 	pieces   [][]byte // what arrived; only the last has room
 	skip     int      // bytes of the first piece that were read
 	held     int      // the capacity of all pieces
@@ -53,7 +53,7 @@ type readAheadStream struct {
 }
 
 // readAhead returns the stream as it is unless it runs on mplex.
-func readAhead(s network.Stream, budget *memoryBudget) network.Stream {
+func readAhead(s network.Stream, pool *memoryPool) network.Stream {
 	if !isMplex(s.Conn()) {
 		return s
 	}
@@ -62,7 +62,7 @@ func readAhead(s network.Stream, budget *memoryBudget) network.Stream {
 		done:   make(chan struct{}),
 		change: make(chan struct{}, 1),
 		freed:  make(chan struct{}, 1),
-		memory: memory{budget: budget, peer: s.Conn().RemotePeer(), scope: s.Scope()},
+		memory: reservation{pool: pool, peer: s.Conn().RemotePeer(), scope: s.Scope()},
 	}
 }
 
@@ -146,7 +146,7 @@ func (s *readAheadStream) room() (room []byte, over bool) {
 
 // account has so many bytes accounted for as held, but for a first step.
 func (s *readAheadStream) account(n int) error {
-	return s.memory.hold(max(0, n-readerSize), chunkPriority)
+	return s.memory.resize(max(0, n-readerSize), chunkPriority)
 }
 
 // arrived adds n bytes that were put where room said.

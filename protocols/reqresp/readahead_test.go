@@ -20,7 +20,7 @@ import (
 const blockSize = 100 << 10
 
 // blocks are large chunks, as many as asked for.
-var blocks = reqresp.NewStream[Count, Text](family, "blocks", reqresp.Limits{}, 1)
+var blocks = reqresp.NewStream[Count, Text](family, "blocks", 1)
 
 func sendBlocks(_ context.Context, _ peer.ID, n *Count, send func(*Text) error) error {
 	block := Text(strings.Repeat("x", blockSize))
@@ -106,9 +106,9 @@ func TestResponseThatIsNotReadIsCutOffOnMplex(t *testing.T) {
 	server := tr.host(t)
 	connect(t, client, server)
 	done := make(chan error, 10)
-	serve(t, server, &reqresp.ServerOptions{Trace: &reqresp.ServerTrace{Done: func(i reqresp.InboundInfo, r reqresp.Result) {
-		if i.Spec.Name == "blocks" {
-			done <- r.Err
+	serve(t, server, &reqresp.ServerOptions{Trace: &reqresp.Trace{Done: func(x *reqresp.Exchange) {
+		if x.Spec.Name() == "blocks" {
+			done <- x.Err
 		}
 	}}}, echo.Serve(echoed), blocks.Serve(sendBlocks))
 	c := reqresp.NewClient(client, nil)
@@ -170,7 +170,7 @@ func TestRequestsOfAPeerThatDoesNotReadAreRead(t *testing.T) {
 	const others = 10
 	client, server := mplexTransport().pair(t)
 	started, handled := make(chan struct{}, others+1), make(chan struct{}, others)
-	trace := &reqresp.ServerTrace{Start: func(reqresp.InboundInfo) { started <- struct{}{} }}
+	trace := &reqresp.Trace{Start: func(*reqresp.Exchange) { started <- struct{}{} }}
 	serve(t, server, &reqresp.ServerOptions{Trace: trace}, blocks.Serve(sendBlocks), echo.Serve(
 		func(_ context.Context, _ peer.ID, req *Text) (*Text, error) {
 			handled <- struct{}{}
@@ -184,12 +184,12 @@ func TestRequestsOfAPeerThatDoesNotReadAreRead(t *testing.T) {
 	// A stream is negotiated by libp2p, which answers before it goes on.
 	var streams []network.Stream
 	for range others {
-		stream := openRaw(t, client, server, echo.Spec().Protocols[0])
+		stream := openRaw(t, client, server, echo.Spec().Protocols()[0])
 		write(stream, 1)
 		<-started
 		streams = append(streams, stream)
 	}
-	unread := openRaw(t, client, server, blocks.Spec().Protocols[0])
+	unread := openRaw(t, client, server, blocks.Spec().Protocols()[0])
 	write(unread, 3, '3', '0', '0')
 	_ = unread.CloseWrite()
 	if _, err := io.ReadFull(unread, make([]byte, 100)); err != nil {

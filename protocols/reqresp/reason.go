@@ -17,7 +17,7 @@ const (
 	// ReasonSuccess is a good end: the response was read, or written, to its end.
 	ReasonSuccess Reason = iota
 	// ReasonVerdict is an answer with an [*Error].
-	ReasonVerdict
+	ReasonErrorResponse
 	// ReasonDial is a peer that could not be connected, before a context's deadline
 	// if it has one (DialFailure).
 	ReasonDial
@@ -34,7 +34,7 @@ const (
 	// ReasonViolation is a peer that broke the protocol: malformed, oversized,
 	// missing or surplus messages (Io).
 	ReasonViolation
-	// ReasonIO is a message that could not be laid out, or a stream that broke in any
+	// ReasonIO is a message that could not be encoded, or a stream that broke in any
 	// other way (Io).
 	ReasonIO
 	// ReasonOverLimit is an exchange for which there was no room, on either side.
@@ -50,20 +50,20 @@ const (
 )
 
 var reasonNames = [...]string{
-	ReasonSuccess:      "success",
-	ReasonVerdict:      "verdict",
-	ReasonDial:         "dial",
-	ReasonUnsupported:  "unsupported",
-	ReasonTimeout:      "timeout",
-	ReasonDisconnected: "disconnected",
-	ReasonReset:        "reset",
-	ReasonViolation:    "violation",
-	ReasonIO:           "io",
-	ReasonOverLimit:    "over limit",
-	ReasonCancelled:    "cancelled",
-	ReasonShutdown:     "shutdown",
-	ReasonOmission:     "omission",
-	ReasonPanic:        "panic",
+	ReasonSuccess:       "success",
+	ReasonErrorResponse: "error response",
+	ReasonDial:          "dial",
+	ReasonUnsupported:   "unsupported",
+	ReasonTimeout:       "timeout",
+	ReasonDisconnected:  "disconnected",
+	ReasonReset:         "reset",
+	ReasonViolation:     "violation",
+	ReasonIO:            "io",
+	ReasonOverLimit:     "over limit",
+	ReasonCancelled:     "cancelled",
+	ReasonShutdown:      "shutdown",
+	ReasonOmission:      "omission",
+	ReasonPanic:         "panic",
 }
 
 // String returns the reason's name, such as "timeout".
@@ -74,8 +74,7 @@ func (r Reason) String() string {
 	return fmt.Sprintf("reason(%d)", uint8(r))
 }
 
-// ReasonOf tells why an exchange ended, given the error of a call, or the one that a
-// trace was told of. Nil is a success.
+// ReasonOf tells why an exchange ended, given the error of a call or of a [Result]. Nil is a success.
 func ReasonOf(err error) Reason {
 	if err == nil {
 		return ReasonSuccess
@@ -95,9 +94,9 @@ var reasons = []struct {
 	is     func(error) bool
 }{
 	{ReasonPanic, isPanic},
-	{ReasonOmission, wraps(ErrResponseOmission)},
 	{ReasonOverLimit, wraps(ErrTooManyPending)},
 	{ReasonViolation, wraps(ErrViolation)},
+	{ReasonOmission, wraps(ErrNoResponse)},
 	{ReasonOverLimit, wraps(ErrRefused)},
 	{ReasonOverLimit, wraps(ErrRateLimited)},
 	{ReasonOverLimit, wraps(ErrBufferFull)},
@@ -109,7 +108,7 @@ var reasons = []struct {
 	{ReasonDial, isDialFailure},
 	{ReasonOverLimit, wraps(network.ErrResourceLimitExceeded)},
 	{ReasonTimeout, isTimeout},
-	{ReasonVerdict, isVerdict},
+	{ReasonErrorResponse, isError},
 	{ReasonReset, wraps(network.ErrReset)},
 }
 
@@ -122,7 +121,7 @@ func isDialFailure(err error) bool {
 	return ok && f.Phase == PhaseDial
 }
 
-func isVerdict(err error) bool {
+func isError(err error) bool {
 	_, ok := errors.AsType[*Error](err)
 	return ok
 }

@@ -14,6 +14,7 @@ import (
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+	"github.com/seed-2dd5877b/reqresp/protocols/requestresponse"
 )
 
 // An end is a way for an exchange to end, which the two sides see differently. Server
@@ -29,9 +30,9 @@ var ends = []struct {
 	verdict reqresp.Code            // that the caller gets, zero for none
 }{
 	{"success", ask, answers, reqresp.ReasonSuccess, int(reqresp.ReasonSuccess), 0, 0},
-	{"verdict", ask, returns(reqresp.Errorf(reqresp.CodeResourceUnavailable, "gone")), reqresp.ReasonVerdict, int(reqresp.ReasonVerdict), 0, 3},
-	{"handler's error", ask, returns(errCodec), reqresp.ReasonVerdict, int(reqresp.ReasonIO), 0, 2},
-	{"panic", ask, func(context.Context, *reqresp.Inbound) error { panic("hunter2") }, reqresp.ReasonVerdict, int(reqresp.ReasonPanic), 0, 2},
+	{"verdict", ask, returns(reqresp.Errorf(reqresp.CodeResourceUnavailable, "gone")), reqresp.ReasonErrorResponse, int(reqresp.ReasonErrorResponse), 0, 3},
+	{"handler's error", ask, returns(errCodec), reqresp.ReasonErrorResponse, int(reqresp.ReasonIO), 0, 2},
+	{"panic", ask, func(context.Context, *reqresp.Inbound) error { panic("hunter2") }, reqresp.ReasonErrorResponse, int(reqresp.ReasonPanic), 0, 2},
 	{"omission", ask, returns(nil), reqresp.ReasonViolation, int(reqresp.ReasonOmission), 0, 0},
 	{"refused", ask, returns(reqresp.ErrRefused), reqresp.ReasonOverLimit, int(reqresp.ReasonOverLimit), network.StreamResourceLimitExceeded, 0},
 	{"rate limited", ask, returns(reqresp.ErrRateLimited), reqresp.ReasonOverLimit, int(reqresp.ReasonOverLimit), network.StreamRateLimited, 0},
@@ -39,21 +40,21 @@ var ends = []struct {
 		return errors.Join(received(ctx, in), waits(ctx))
 	}, reqresp.ReasonReset, int(reqresp.ReasonTimeout), network.StreamGarbageCollected, 0},
 	{"malformed request", func(t *testing.T, s *simulation, _ *reqresp.Client) error {
-		stream := openRaw(t, s.client, s.server, echo.Spec().Protocols[0])
+		stream := openRaw(t, s.client, s.server, echo.Spec().Protocols()[0])
 		if got := answer(t, stream, "\x05hel", false); got != invalid {
 			return fmt.Errorf("answered %q", got)
 		}
 		return nil
 	}, answers, reqresp.ReasonSuccess, int(reqresp.ReasonViolation), 0, 0},
 	{"unfinished request", func(t *testing.T, s *simulation, _ *reqresp.Client) error {
-		stream := openRaw(t, s.client, s.server, echo.Spec().Protocols[0])
+		stream := openRaw(t, s.client, s.server, echo.Spec().Protocols()[0])
 		if got := answer(t, stream, "\x05hel", true); got != late {
 			return fmt.Errorf("answered %q", got)
 		}
 		return nil
 	}, answers, reqresp.ReasonSuccess, int(reqresp.ReasonTimeout), 0, 0},
 	{"request that is reset", func(t *testing.T, s *simulation, _ *reqresp.Client) error {
-		stream := openRaw(t, s.client, s.server, echo.Spec().Protocols[0])
+		stream := openRaw(t, s.client, s.server, echo.Spec().Protocols()[0])
 		_, _ = stream.Write([]byte("\x05hel"))
 		time.Sleep(time.Second)
 		return stream.Reset()
@@ -130,14 +131,14 @@ func TestReasons(t *testing.T) {
 			simulate(t, func(t *testing.T, s *simulation) {
 				s.connect(t)
 				served, asked := make(chan error, 1), make(chan error, 1)
-				spec := reqresp.NewUnary[Text, Text](family, "echo", reqresp.Limits{Timeouts: reqresp.Timeouts{Total: 8 * time.Second, Progress: 5 * time.Second}}, 1).Spec()
+				spec := reqresp.NewUnary[Text, Text](family, "echo", 1).WithLimits(reqresp.Limits{Timeouts: reqresp.Timeouts{Total: 8 * time.Second, Progress: 5 * time.Second}}).Spec()
 				if tt.method != nil {
-					serve(t, s.server, &reqresp.ServerOptions{Trace: &reqresp.ServerTrace{
-						Done: func(_ reqresp.InboundInfo, r reqresp.Result) { served <- r.Err },
-					}}, reqresp.Method{Spec: spec, Handler: tt.method})
+					serve(t, s.server, &reqresp.ServerOptions{Trace: &reqresp.Trace{
+						Done: func(x *reqresp.Exchange) { served <- x.Err },
+					}}, reqresp.Handler{Spec: spec, Serve: tt.method})
 				}
-				c := reqresp.NewClient(s.client, &reqresp.ClientOptions{Trace: &reqresp.ClientTrace{
-					Done: func(_ reqresp.OutboundInfo, r reqresp.Result) { asked <- r.Err },
+				c := reqresp.NewClient(s.client, &reqresp.ClientOptions{Trace: &reqresp.Trace{
+					Done: func(x *reqresp.Exchange) { asked <- x.Err },
 				}})
 				err := tt.call(t, s, c)
 				if got := reqresp.ReasonOf(err); got != tt.client {
@@ -170,9 +171,9 @@ func TestReasons(t *testing.T) {
 
 func TestReasonOverLimitOfTheQueue(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		serve(t, s.server, nil, reqresp.Method{Spec: echo.Spec(), Handler: slowly})
+		serve(t, s.server, nil, reqresp.Handler{Spec: echo.Spec(), Serve: slowly})
 		s.connect(t)
-		c := reqresp.NewClient(s.client, &reqresp.ClientOptions{MaxConcurrent: 1, MaxQueue: 1})
+		c := reqresp.NewClient(s.client, &reqresp.ClientOptions{MaxCalls: 1, MaxQueued: 1})
 		done := make(chan error, 2)
 		for range 2 { // one under way and one that waits
 			go func() { done <- call(t.Context(), s, c) }()
@@ -195,9 +196,9 @@ func TestReasonOverLimitOfTheQueue(t *testing.T) {
 func TestReasonShutdownOfTheServer(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		served := make(chan error, 1)
-		srv := serve(t, s.server, &reqresp.ServerOptions{Trace: &reqresp.ServerTrace{
-			Done: func(_ reqresp.InboundInfo, r reqresp.Result) { served <- r.Err },
-		}}, reqresp.Method{Spec: echo.Spec(), Handler: func(ctx context.Context, in *reqresp.Inbound) error {
+		srv := serve(t, s.server, &reqresp.ServerOptions{Trace: &reqresp.Trace{
+			Done: func(x *reqresp.Exchange) { served <- x.Err },
+		}}, reqresp.Handler{Spec: echo.Spec(), Serve: func(ctx context.Context, in *reqresp.Inbound) error {
 			return errors.Join(received(ctx, in), waits(ctx))
 		}})
 		s.connect(t)
@@ -219,7 +220,7 @@ func TestReasonShutdownOfTheServer(t *testing.T) {
 // A host that has no room for a stream refuses it itself.
 func TestReasonOverLimitOfTheResourceManager(t *testing.T) {
 	limits := rcmgr.PartialLimitConfig{Protocol: map[protocol.ID]rcmgr.ResourceLimits{
-		echo.Spec().Protocols[0]: {Streams: rcmgr.BlockAllLimit, StreamsOutbound: rcmgr.BlockAllLimit, StreamsInbound: rcmgr.BlockAllLimit},
+		echo.Spec().Protocols()[0]: {Streams: rcmgr.BlockAllLimit, StreamsOutbound: rcmgr.BlockAllLimit, StreamsInbound: rcmgr.BlockAllLimit},
 	}}
 	resources, err := rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(limits.Build(rcmgr.DefaultLimits.AutoScale())))
 	if err != nil {
@@ -259,7 +260,7 @@ func TestReasonNames(t *testing.T) {
 	if got := reqresp.Reason(99).String(); got != "reason(99)" {
 		t.Errorf("got %q", got)
 	}
-	if got := reqresp.Support(9).String(); got != "support(9)" || reqresp.SupportFull.String() != "full" {
+	if got := requestresponse.Support(9).String(); got != "support(9)" || requestresponse.SupportFull.String() != "full" {
 		t.Errorf("got %q", got)
 	}
 }

@@ -22,7 +22,7 @@ func knows(h host.Host, other peer.ID, id protocol.ID) bool {
 func TestRegisterAndUnregisterWhileRunning(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		release := make(chan struct{})
-		status, id := version(1), version(1).Spec().Protocols[0]
+		status, id := version(1), version(1).Spec().Protocols()[0]
 		srv := serve(t, s.server, nil, echo.Serve(echoed))
 		s.connect(t)
 		c := reqresp.NewClient(s.client, nil)
@@ -71,20 +71,20 @@ func TestRegisterBeforeStartAndAfterStop(t *testing.T) {
 		srv := reqresp.NewServer(s.server, nil)
 		srv.Register(echo.Serve(echoed), counter.Serve(counted))
 		srv.Unregister(counter.Spec())
-		if speaks(s.server, echo.Spec().Protocols[0]) {
+		if speaks(s.server, echo.Spec().Protocols()[0]) {
 			t.Error("served before Start")
 		}
 		if err := srv.Start(); err != nil {
 			t.Fatal(err)
 		}
-		if !speaks(s.server, echo.Spec().Protocols[0]) || speaks(s.server, counter.Spec().Protocols[0]) {
+		if !speaks(s.server, echo.Spec().Protocols()[0]) || speaks(s.server, counter.Spec().Protocols()[0]) {
 			t.Error("want echo to be served, and it alone")
 		}
 		if err := srv.Stop(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		srv.Register(counter.Serve(counted))
-		if speaks(s.server, echo.Spec().Protocols[0]) || speaks(s.server, counter.Spec().Protocols[0]) {
+		if speaks(s.server, echo.Spec().Protocols()[0]) || speaks(s.server, counter.Spec().Protocols()[0]) {
 			t.Error("served after Stop")
 		}
 	})
@@ -101,12 +101,12 @@ func TestForeignProtocolIDs(t *testing.T) {
 		{"of another form", echo.WithProtocols(agent), []protocol.ID{agent}},
 		{"several", echo.WithProtocols("/my-agent/2.0.0", agent), []protocol.ID{"/my-agent/2.0.0", agent}},
 		{"no slash", echo.WithProtocols("agent"), []protocol.ID{"agent"}},
-		{"empty prefix", reqresp.NewUnary[Text, Text](bare, "ping", reqresp.Limits{}, 1), []protocol.ID{"/ping/1"}},
+		{"empty prefix", reqresp.NewUnary[Text, Text](bare, "ping", 1), []protocol.ID{"/ping/1"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			simulate(t, func(t *testing.T, s *simulation) {
-				if got := tt.p.Spec().Protocols; !slices.Equal(got, tt.want) {
+				if got := tt.p.Spec().Protocols(); !slices.Equal(got, tt.want) {
 					t.Fatalf("protocols are %q, want %q", got, tt.want)
 				}
 				var ids []protocol.ID
@@ -123,7 +123,7 @@ func TestForeignProtocolIDs(t *testing.T) {
 			})
 		})
 	}
-	if echo.Spec().Protocols[0] != "/test/echo/1/text" {
+	if echo.Spec().Protocols()[0] != "/test/echo/1/text" {
 		t.Error("WithProtocols changed the protocol that it was called on")
 	}
 }

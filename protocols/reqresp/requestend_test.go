@@ -23,7 +23,7 @@ func sendTrailing(t *testing.T, client, server host.Host, tests map[string][]str
 		return nil, nil
 	}))
 	for name, writes := range tests {
-		stream := openRaw(t, client, server, echo.Spec().Protocols[0])
+		stream := openRaw(t, client, server, echo.Spec().Protocols()[0])
 		for _, b := range writes {
 			_, _ = stream.Write([]byte(b)) // the server may have seen enough
 		}
@@ -60,11 +60,11 @@ func TestBytesThatArriveWithARequestAreRefusedOnEveryTransport(t *testing.T) {
 
 // A byte that follows a request while that is answered ends the answer, and is the requester's fault.
 func TestLateByteAfterARequestEndsItsAnswer(t *testing.T) {
-	endless := reqresp.NewStream[Text, Text](family, "endless", reqresp.Limits{}, 1)
+	endless := reqresp.NewStream[Text, Text](family, "endless", 1)
 	eachTransport(t, func(t *testing.T, tr transport, client, server host.Host) {
 		done := make(chan reqresp.Result, 1)
 		cause := make(chan error, 1)
-		trace := &reqresp.ServerTrace{Done: func(_ reqresp.InboundInfo, r reqresp.Result) { done <- r }}
+		trace := &reqresp.Trace{Done: func(x *reqresp.Exchange) { done <- x.Result }}
 		serve(t, server, &reqresp.ServerOptions{Trace: trace}, endless.Serve(
 			func(ctx context.Context, _ peer.ID, req *Text, send func(*Text) error) error {
 				err := send(req)
@@ -72,7 +72,7 @@ func TestLateByteAfterARequestEndsItsAnswer(t *testing.T) {
 				cause <- context.Cause(ctx)
 				return errors.Join(err, ctx.Err())
 			}))
-		stream := openRaw(t, client, server, endless.Spec().Protocols[0])
+		stream := openRaw(t, client, server, endless.Spec().Protocols()[0])
 		_, _ = stream.Write([]byte("\x05hello"))
 		if _, err := io.ReadFull(stream, make([]byte, len(echoes))); err != nil {
 			t.Fatalf("no answer: %v", err)
@@ -107,7 +107,7 @@ func TestRequesterThatLeavesItsSideOpenIsAnsweredAtOnce(t *testing.T) {
 			{counter.Spec(), "\x0250", strings.Repeat("\x00\x05chunk", 50)},
 		} {
 			start := time.Now()
-			stream := openRaw(t, s.client, s.server, tt.spec.Protocols[0])
+			stream := openRaw(t, s.client, s.server, tt.spec.Protocols()[0])
 			if got := answer(t, stream, tt.wire, true); got != tt.want {
 				t.Errorf("%q: got %q", tt.wire, got)
 			}
@@ -127,7 +127,7 @@ func TestLateHalfCloseDoesNotFail(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		serve(t, s.server, nil, echo.Serve(echoed))
 		s.connect(t)
-		stream := openRaw(t, s.client, s.server, echo.Spec().Protocols[0])
+		stream := openRaw(t, s.client, s.server, echo.Spec().Protocols()[0])
 		_, _ = stream.Write([]byte("\x05hello"))
 		time.Sleep(100 * time.Millisecond)
 		if err := stream.CloseWrite(); err != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+	"github.com/seed-2dd5877b/reqresp/protocols/requestresponse"
 )
 
 func TestScenario04ClientDiesWhileTheChannelIsHeld(t *testing.T) {
@@ -36,8 +37,8 @@ func TestScenario04ClientDiesWhileTheChannelIsHeld(t *testing.T) {
 func TestScenario05ClosedChannelIsAnOmission(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		rec := &recordingHost{Host: s.server}
-		server := eventStyle(t, rec, nil, echo.Offer(reqresp.SupportInbound))
-		client := eventStyle(t, s.client, nil, echo.Offer(reqresp.SupportOutbound))
+		server := eventStyle(t, rec, nil, requestresponse.Unary(echo, requestresponse.SupportInbound))
+		client := eventStyle(t, s.client, nil, requestresponse.Unary(echo, requestresponse.SupportOutbound))
 		id := send(t, client, s.server.ID(), "ping")
 		req := wantRequest(t, server, s.client.ID())
 		start := time.Now()
@@ -52,7 +53,7 @@ func TestScenario05ClosedChannelIsAnOmission(t *testing.T) {
 			t.Errorf("client learned after %v", took)
 		}
 		err = wantInboundFailure(t, server, s.client.ID(), req.ID, reqresp.ReasonOmission)
-		wantFailure(t, err, reqresp.PhaseHandle, reqresp.ErrResponseOmission)
+		wantFailure(t, err, reqresp.PhaseHandle, reqresp.ErrNoResponse)
 		rec.want(t, []string{"close write", "close"})
 
 		id = send(t, client, s.server.ID(), "ping")
@@ -67,8 +68,8 @@ func TestScenario05ClosedChannelIsAnOmission(t *testing.T) {
 
 func TestScenario08ClientCannotReadTheResponse(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		server := eventStyle(t, s.server, nil, echo.Offer(reqresp.SupportInbound))
-		client := eventStyle(t, s.client, nil, brokenEcho(brokenCodec{readResponse: fails}).Offer(reqresp.SupportOutbound))
+		server := eventStyle(t, s.server, nil, requestresponse.Unary(echo, requestresponse.SupportInbound))
+		client := eventStyle(t, s.client, nil, requestresponse.Unary(brokenEcho(brokenCodec{readResponse: fails}), requestresponse.SupportOutbound))
 		id := send(t, client, s.server.ID(), "ping")
 		req := wantRequest(t, server, s.client.ID())
 		respond(t, server, req, "pong")
@@ -80,8 +81,8 @@ func TestScenario08ClientCannotReadTheResponse(t *testing.T) {
 
 func TestScenario09ClientCannotWriteTheRequest(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		server := eventStyle(t, s.server, nil, echo.Offer(reqresp.SupportInbound))
-		client := eventStyle(t, s.client, nil, brokenEcho(brokenCodec{appendRequest: fails}).Offer(reqresp.SupportOutbound))
+		server := eventStyle(t, s.server, nil, requestresponse.Unary(echo, requestresponse.SupportInbound))
+		client := eventStyle(t, s.client, nil, requestresponse.Unary(brokenEcho(brokenCodec{appendRequest: fails}), requestresponse.SupportOutbound))
 		id := send(t, client, s.server.ID(), "ping")
 		err := wantOutboundFailure(t, client, s.server.ID(), id, reqresp.ReasonIO)
 		wantFailure(t, err, reqresp.PhaseRequest, errCodec)
@@ -111,9 +112,9 @@ func TestScenario10ResponseThatHangsTimesOut(t *testing.T) {
 // to the same peer have bounds of their own.
 func TestScenario11NoRoomForAnotherStream(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		full := &reqresp.RequestResponseOptions{Server: &reqresp.ServerOptions{MaxStreams: 1}}
-		server := eventStyle(t, s.server, full, echo.Offer(reqresp.SupportFull))
-		client := eventStyle(t, s.client, nil, echo.Offer(reqresp.SupportFull))
+		full := &requestresponse.Options{Server: &reqresp.ServerOptions{MaxStreams: 1}}
+		server := eventStyle(t, s.server, full, requestresponse.Unary(echo, requestresponse.SupportFull))
+		client := eventStyle(t, s.client, nil, requestresponse.Unary(echo, requestresponse.SupportFull))
 		first := send(t, client, s.server.ID(), "first")
 		req := wantRequest(t, server, s.client.ID())
 		second := send(t, client, s.server.ID(), "second")
@@ -137,10 +138,10 @@ func TestScenario11NoRoomForAnotherStream(t *testing.T) {
 // file.
 func TestScenario12ServerCannotReadTheRequest(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		server := eventStyle(t, s.server, nil, brokenEcho(brokenCodec{readRequest: fails}).Offer(reqresp.SupportInbound))
-		client := eventStyle(t, s.client, nil, echo.Offer(reqresp.SupportOutbound))
+		server := eventStyle(t, s.server, nil, requestresponse.Unary(brokenEcho(brokenCodec{readRequest: fails}), requestresponse.SupportInbound))
+		client := eventStyle(t, s.client, nil, requestresponse.Unary(echo, requestresponse.SupportOutbound))
 		id := send(t, client, s.server.ID(), "ping")
-		err := wantOutboundFailure(t, client, s.server.ID(), id, reqresp.ReasonVerdict)
+		err := wantOutboundFailure(t, client, s.server.ID(), id, reqresp.ReasonErrorResponse)
 		wantVerdict(t, "unreadable", err, reqresp.Error{Code: reqresp.CodeInvalidRequest, Message: "malformed request"})
 		wantQuiet(t, server)
 	})
@@ -148,14 +149,14 @@ func TestScenario12ServerCannotReadTheRequest(t *testing.T) {
 
 func TestScenario13ServerCannotWriteTheResponse(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		server := eventStyle(t, s.server, nil, brokenEcho(brokenCodec{appendResponse: fails}).Offer(reqresp.SupportInbound))
-		client := eventStyle(t, s.client, nil, echo.Offer(reqresp.SupportOutbound))
+		server := eventStyle(t, s.server, nil, requestresponse.Unary(brokenEcho(brokenCodec{appendResponse: fails}), requestresponse.SupportInbound))
+		client := eventStyle(t, s.client, nil, requestresponse.Unary(echo, requestresponse.SupportOutbound))
 		id := send(t, client, s.server.ID(), "ping")
 		req := wantRequest(t, server, s.client.ID())
 		respond(t, server, req, "pong")
 		err := wantInboundFailure(t, server, s.client.ID(), req.ID, reqresp.ReasonIO)
 		wantFailure(t, err, reqresp.PhaseHandle, errCodec)
-		err = wantOutboundFailure(t, client, s.server.ID(), id, reqresp.ReasonVerdict)
+		err = wantOutboundFailure(t, client, s.server.ID(), id, reqresp.ReasonErrorResponse)
 		wantVerdict(t, "unwritable", err, reqresp.Error{Code: reqresp.CodeServerError})
 	})
 }
@@ -163,8 +164,8 @@ func TestScenario13ServerCannotWriteTheResponse(t *testing.T) {
 // A response hangs in its writing when the requester does not read.
 func TestScenario14ResponseThatCannotBeWrittenTimesOut(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		server := eventStyle(t, s.server, nil, echo.Offer(reqresp.SupportInbound))
-		stream := openRaw(t, s.client, s.server, echo.Spec().Protocols[0])
+		server := eventStyle(t, s.server, nil, requestresponse.Unary(echo, requestresponse.SupportInbound))
+		stream := openRaw(t, s.client, s.server, echo.Spec().Protocols()[0])
 		_, _ = stream.Write([]byte{0})
 		_ = stream.CloseWrite()
 		req := wantRequest(t, server, s.client.ID())
@@ -194,13 +195,13 @@ func TestScenario25StreamsBeyondTheBoundCauseNoEvent(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			simulate(t, func(t *testing.T, s *simulation) {
 				ends := new(journal)
-				tt.opts.Trace = &reqresp.ServerTrace{Done: func(_ reqresp.InboundInfo, r reqresp.Result) {
-					ends.note("%v", reqresp.ReasonOf(r.Err))
+				tt.opts.Trace = &reqresp.Trace{Done: func(x *reqresp.Exchange) {
+					ends.note("%v", reqresp.ReasonOf(x.Err))
 				}}
-				server := eventStyle(t, s.server, &reqresp.RequestResponseOptions{Server: &tt.opts}, echo.Offer(reqresp.SupportInbound))
-				client := eventStyle(t, s.client, nil, echo.Offer(reqresp.SupportOutbound))
-				ids := make(map[reqresp.OutboundRequestID]bool)
-				var held []*reqresp.RequestMessage[Text, Text]
+				server := eventStyle(t, s.server, &requestresponse.Options{Server: &tt.opts}, requestresponse.Unary(echo, requestresponse.SupportInbound))
+				client := eventStyle(t, s.client, nil, requestresponse.Unary(echo, requestresponse.SupportOutbound))
+				ids := make(map[requestresponse.OutboundRequestID]bool)
+				var held []*requestresponse.RequestMessage[Text, Text]
 				for range 3 {
 					ids[send(t, client, s.server.ID(), "ping")] = true
 					held = append(held, wantRequest(t, server, s.client.ID()))

@@ -64,7 +64,7 @@ func (g *rig) wantVariety() {
 		}
 	}
 	for _, reason := range []reqresp.Reason{
-		reqresp.ReasonSuccess, reqresp.ReasonVerdict, reqresp.ReasonViolation, reqresp.ReasonTimeout, reqresp.ReasonCancelled, reqresp.ReasonReset,
+		reqresp.ReasonSuccess, reqresp.ReasonErrorResponse, reqresp.ReasonViolation, reqresp.ReasonTimeout, reqresp.ReasonCancelled, reqresp.ReasonReset,
 	} {
 		if all[reason] == 0 {
 			g.t.Errorf("no exchange ended for reason %v: %v", reason, all)

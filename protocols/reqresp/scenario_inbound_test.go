@@ -9,10 +9,11 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+	"github.com/seed-2dd5877b/reqresp/protocols/requestresponse"
 )
 
 // wantShut checks that a channel takes no response any more, and returns it.
-func wantShut(t *testing.T, r *textFace, c *reqresp.ResponseChannel[Text]) {
+func wantShut(t *testing.T, r *textFace, c *requestresponse.ResponseChannel[Text]) {
 	t.Helper()
 	if c.IsOpen() {
 		t.Error("channel is open")
@@ -27,10 +28,10 @@ func wantShut(t *testing.T, r *textFace, c *reqresp.ResponseChannel[Text]) {
 }
 
 func TestScenario22ChannelShutsOnTimeout(t *testing.T) {
-	brief := reqresp.NewUnary[Text, Text](family, "brief", reqresp.Limits{Timeouts: reqresp.Timeouts{Total: 5 * time.Second}}, 1)
+	brief := reqresp.NewUnary[Text, Text](family, "brief", 1).WithLimits(reqresp.Limits{Timeouts: reqresp.Timeouts{Total: 5 * time.Second}})
 	simulate(t, func(t *testing.T, s *simulation) {
-		server := eventStyle(t, s.server, nil, brief.Offer(reqresp.SupportInbound))
-		client := eventStyle(t, s.client, nil, brief.Offer(reqresp.SupportOutbound))
+		server := eventStyle(t, s.server, nil, requestresponse.Unary(brief, requestresponse.SupportInbound))
+		client := eventStyle(t, s.client, nil, requestresponse.Unary(brief, requestresponse.SupportOutbound))
 		id := send(t, client, s.server.ID(), "ping")
 		req := wantRequest(t, server, s.client.ID())
 		start := time.Now()
@@ -107,19 +108,19 @@ func TestScenario26IsPendingInbound(t *testing.T) {
 func TestScenario27IDsIncreaseAndAreUnique(t *testing.T) {
 	const senders, requests = 8, 50
 	simulate(t, func(t *testing.T, s *simulation) {
-		server := eventStyle(t, s.server, nil, echo.Offer(reqresp.SupportInbound))
-		client := eventStyle(t, s.client, &reqresp.RequestResponseOptions{
-			Client: &reqresp.ClientOptions{MaxConcurrentPerPeer: 10},
-		}, echo.Offer(reqresp.SupportOutbound))
+		server := eventStyle(t, s.server, nil, requestresponse.Unary(echo, requestresponse.SupportInbound))
+		client := eventStyle(t, s.client, &requestresponse.Options{
+			Client: &reqresp.ClientOptions{MaxCallsPerPeer: 10},
+		}, requestresponse.Unary(echo, requestresponse.SupportOutbound))
 		answer := serveEchoes(t, server, senders*requests)
 		var (
 			wg   sync.WaitGroup
 			mu   sync.Mutex
-			sent = make(map[reqresp.OutboundRequestID]bool)
+			sent = make(map[requestresponse.OutboundRequestID]bool)
 		)
 		for range senders {
 			wg.Go(func() {
-				var last reqresp.OutboundRequestID
+				var last requestresponse.OutboundRequestID
 				for range requests {
 					id := send(t, client, s.server.ID(), "ping")
 					if id <= last {
@@ -154,7 +155,7 @@ func TestScenario27IDsIncreaseAndAreUnique(t *testing.T) {
 func TestScenario27InboundIDsIncrease(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		client, server := faces(t, s)
-		var last reqresp.InboundRequestID
+		var last requestresponse.InboundRequestID
 		for range 5 {
 			send(t, client, s.server.ID(), "ping")
 			req := wantRequest(t, server, s.client.ID())
@@ -169,14 +170,14 @@ func TestScenario27InboundIDsIncrease(t *testing.T) {
 	})
 }
 
-var notice = reqresp.NewOneWay[Text](family, "notice", reqresp.Limits{}, 1)
+var notice = reqresp.NewOneWay[Text](family, "notice", 1)
 
-type noticeFace = reqresp.RequestResponse[Text, struct{}]
+type noticeFace = requestresponse.RequestResponse[Text, struct{}]
 
 func noticeStyle(t *testing.T, s *simulation) (client, server *noticeFace) {
 	t.Helper()
-	client = reqresp.NewRequestResponse(s.client, nil, notice.Offer(reqresp.SupportOutbound))
-	server = reqresp.NewRequestResponse(s.server, nil, notice.Offer(reqresp.SupportInbound))
+	client = requestresponse.New(s.client, nil, requestresponse.OneWay(notice, requestresponse.SupportOutbound))
+	server = requestresponse.New(s.server, nil, requestresponse.OneWay(notice, requestresponse.SupportInbound))
 	for _, r := range []*noticeFace{client, server} {
 		if err := r.Start(); err != nil {
 			t.Fatal(err)
@@ -198,11 +199,11 @@ func TestScenario29OneWayEndsWithItsFlush(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			msg := next[reqresp.Message[Text, struct{}]](t, client)
+			msg := next[requestresponse.Message[Text, struct{}]](t, client)
 			if msg.Response == nil || msg.Response.ID != id || msg.Peer != s.server.ID() {
 				t.Errorf("got %+v, want the response to %v", msg, id)
 			}
-			got := next[reqresp.Message[Text, struct{}]](t, server)
+			got := next[requestresponse.Message[Text, struct{}]](t, server)
 			if got.Request == nil || got.Request.Request != "news" || got.Request.Channel != nil || got.Peer != s.client.ID() {
 				t.Errorf("got %+v, want the notice, without a channel", got)
 			}
@@ -227,10 +228,10 @@ func TestScenario29OneWayFailsWhereThereIsNobody(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if f := next[reqresp.OutboundFailure](t, client); f.Peer != nobody || f.Reason != reqresp.ReasonDial {
+		if f := next[requestresponse.OutboundFailure](t, client); f.Peer != nobody || f.Reason != reqresp.ReasonDial {
 			t.Errorf("got %+v, want a dial failure", f)
 		}
-		if msg := next[reqresp.Message[Text, struct{}]](t, client); msg.Response == nil {
+		if msg := next[requestresponse.Message[Text, struct{}]](t, client); msg.Response == nil {
 			t.Errorf("got %+v, want a response", msg)
 		}
 	})

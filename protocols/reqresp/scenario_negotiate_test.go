@@ -10,17 +10,18 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+	"github.com/seed-2dd5877b/reqresp/protocols/requestresponse"
 )
 
 // version returns a protocol of one version.
 func version(n int) reqresp.Unary[Text, Text] {
-	return reqresp.NewUnary[Text, Text](family, "status", reqresp.Limits{}, n)
+	return reqresp.NewUnary[Text, Text](family, "status", n)
 }
 
 func TestScenario19FirstProtocolThatThePeerSupportsWins(t *testing.T) {
-	offers := func(versions ...int) (all []reqresp.Offer[Text, Text]) {
+	offers := func(versions ...int) (all []requestresponse.Protocol[Text, Text]) {
 		for _, v := range versions {
-			all = append(all, version(v).Offer(reqresp.SupportFull))
+			all = append(all, requestresponse.Unary(version(v), requestresponse.SupportFull))
 		}
 		return all
 	}
@@ -45,7 +46,7 @@ func TestScenario19FirstProtocolThatThePeerSupportsWins(t *testing.T) {
 					id := sendWith(t, client, s.server.ID(), "ping", reqresp.CallOptions{Protocols: tt.choice})
 					req := next[textMsg](t, server)
 					respond(t, server, req.Request, "pong")
-					sent := next[reqresp.ResponseSent](t, server)
+					sent := next[requestresponse.ResponseSent](t, server)
 					resp := next[textMsg](t, client)
 					if resp.Response.ID != id || resp.Protocol != tt.want || req.Protocol != tt.want || sent.Protocol != tt.want {
 						t.Errorf("negotiated %s, %s and %s, want %s", resp.Protocol, req.Protocol, sent.Protocol, tt.want)
@@ -58,8 +59,8 @@ func TestScenario19FirstProtocolThatThePeerSupportsWins(t *testing.T) {
 
 func TestScenario20NothingInCommonIsUnsupportedBothWays(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		client := eventStyle(t, s.client, nil, version(2).Offer(reqresp.SupportFull))
-		server := eventStyle(t, s.server, nil, version(1).Offer(reqresp.SupportFull))
+		client := eventStyle(t, s.client, nil, requestresponse.Unary(version(2), requestresponse.SupportFull))
+		server := eventStyle(t, s.server, nil, requestresponse.Unary(version(1), requestresponse.SupportFull))
 		for range 2 { // before and after the peers have identified each other
 			id := send(t, client, s.server.ID(), "ping")
 			err := wantOutboundFailure(t, client, s.server.ID(), id, reqresp.ReasonUnsupported)
@@ -81,23 +82,23 @@ func speaks(h host.Host, id protocol.ID) bool { return slices.Contains(h.Mux().P
 // advertised; what is not offered outbound is not proposed.
 func TestScenario21InboundAndOutboundOnly(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		asker := eventStyle(t, s.client, nil, version(3).Offer(reqresp.SupportOutbound), version(2).Offer(reqresp.SupportInbound), version(1).Offer(reqresp.SupportFull))
-		answerer := eventStyle(t, s.server, nil, version(3).Offer(reqresp.SupportOutbound), version(2).Offer(reqresp.SupportInbound), version(1).Offer(reqresp.SupportFull))
+		asker := eventStyle(t, s.client, nil, requestresponse.Unary(version(3), requestresponse.SupportOutbound), requestresponse.Unary(version(2), requestresponse.SupportInbound), requestresponse.Unary(version(1), requestresponse.SupportFull))
+		answerer := eventStyle(t, s.server, nil, requestresponse.Unary(version(3), requestresponse.SupportOutbound), requestresponse.Unary(version(2), requestresponse.SupportInbound), requestresponse.Unary(version(1), requestresponse.SupportFull))
 		for n, want := range map[int]bool{1: true, 2: true, 3: false} {
-			if id := version(n).Spec().Protocols[0]; speaks(s.client, id) != want {
+			if id := version(n).Spec().Protocols()[0]; speaks(s.client, id) != want {
 				t.Errorf("%s is advertised: %t", id, !want)
 			}
 		}
 		// 3 is not served and 2 not proposed, which leaves 1.
 		id := send(t, asker, s.server.ID(), "ping")
 		req := next[textMsg](t, answerer)
-		if want := version(1).Spec().Protocols[0]; req.Protocol != want {
+		if want := version(1).Spec().Protocols()[0]; req.Protocol != want {
 			t.Errorf("negotiated %s, want %s", req.Protocol, want)
 		}
 		respond(t, answerer, req.Request, "pong")
 		wantResponse(t, asker, s.server.ID(), id)
 
-		id = sendWith(t, asker, s.server.ID(), "ping", reqresp.CallOptions{Protocols: version(3).Spec().Protocols})
+		id = sendWith(t, asker, s.server.ID(), "ping", reqresp.CallOptions{Protocols: version(3).Spec().Protocols()})
 		wantOutboundFailure(t, asker, s.server.ID(), id, reqresp.ReasonUnsupported)
 	})
 }
@@ -106,8 +107,8 @@ func TestScenario21InboundAndOutboundOnly(t *testing.T) {
 // emits an UnsupportedProtocols.
 func TestScenario21InboundOnlySendsNothing(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		client := eventStyle(t, s.client, nil, echo.Offer(reqresp.SupportInbound))
-		eventStyle(t, s.server, nil, echo.Offer(reqresp.SupportFull))
+		client := eventStyle(t, s.client, nil, requestresponse.Unary(echo, requestresponse.SupportInbound))
+		eventStyle(t, s.server, nil, requestresponse.Unary(echo, requestresponse.SupportFull))
 		if id, err := client.SendRequest(t.Context(), s.server.ID(), "ping"); id != 0 || !errors.Is(err, reqresp.ErrUnsupported) {
 			t.Errorf("got %v, %v, want ErrUnsupported", id, err)
 		}
@@ -120,12 +121,12 @@ func TestScenario21InboundOnlySendsNothing(t *testing.T) {
 
 func TestScenario21OutboundOnlyIsNotServed(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		client := eventStyle(t, s.client, nil, echo.Offer(reqresp.SupportOutbound))
-		server := eventStyle(t, s.server, nil, echo.Offer(reqresp.SupportFull))
+		client := eventStyle(t, s.client, nil, requestresponse.Unary(echo, requestresponse.SupportOutbound))
+		server := eventStyle(t, s.server, nil, requestresponse.Unary(echo, requestresponse.SupportFull))
 		id := send(t, client, s.server.ID(), "ping")
 		respond(t, server, wantRequest(t, server, s.client.ID()), "pong")
 		wantResponse(t, client, s.server.ID(), id)
-		next[reqresp.ResponseSent](t, server)
+		next[requestresponse.ResponseSent](t, server)
 
 		id = send(t, server, s.client.ID(), "ping")
 		wantOutboundFailure(t, server, s.client.ID(), id, reqresp.ReasonUnsupported)

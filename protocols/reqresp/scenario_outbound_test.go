@@ -12,6 +12,7 @@ import (
 	"github.com/multiformats/go-multiaddr"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+	"github.com/seed-2dd5877b/reqresp/protocols/requestresponse"
 )
 
 // The tests named Scenario follow rust-libp2p's request_response, in the order in which
@@ -93,13 +94,13 @@ func connected(n network.Network) *atomic.Int64 {
 func TestScenario06ConcurrentRequestsShareOneDial(t *testing.T) {
 	const requests = 99
 	simulate(t, func(t *testing.T, s *simulation) {
-		server := eventStyle(t, s.server, &reqresp.RequestResponseOptions{
+		server := eventStyle(t, s.server, &requestresponse.Options{
 			Server: &reqresp.ServerOptions{MaxStreams: 16 * requests, MaxStreamsPerPeer: requests},
-		}, echo.Offer(reqresp.SupportInbound))
-		client := eventStyle(t, s.client, nil, echo.Offer(reqresp.SupportOutbound))
+		}, requestresponse.Unary(echo, requestresponse.SupportInbound))
+		client := eventStyle(t, s.client, nil, requestresponse.Unary(echo, requestresponse.SupportOutbound))
 		dialed, accepted := connected(s.client.Network()), connected(s.server.Network())
 
-		sent := make(map[reqresp.OutboundRequestID]Text)
+		sent := make(map[requestresponse.OutboundRequestID]Text)
 		for i := range requests {
 			text := Text(strconv.Itoa(i))
 			sent[send(t, client, s.server.ID(), text)] = text
@@ -150,13 +151,13 @@ func TestScenario23DialFailureFailsEveryQueuedRequest(t *testing.T) {
 		client, _ := faces(t, s)
 		offline := newPeerID(t)
 		s.client.Peerstore().AddAddr(offline, blackHole, peerstore.PermanentAddrTTL)
-		pending := make(map[reqresp.OutboundRequestID]bool)
+		pending := make(map[requestresponse.OutboundRequestID]bool)
 		for range requests {
 			pending[send(t, client, offline, "ping")] = true
 			time.Sleep(100 * time.Millisecond) // they join a dial under way
 		}
 		for range requests {
-			f := next[reqresp.OutboundFailure](t, client)
+			f := next[requestresponse.OutboundFailure](t, client)
 			if !pending[f.ID] || f.Peer != offline || f.Reason != reqresp.ReasonDial || f.Conn != nil || f.Protocol != "" {
 				t.Errorf("got %+v, want a dial failure of a request that is pending", f)
 			}
@@ -174,7 +175,7 @@ func TestScenario23ParallelDialSavesQueuedRequests(t *testing.T) {
 		s.client.Peerstore().ClearAddrs(s.server.ID())
 		s.client.Peerstore().AddAddr(s.server.ID(), blackHole, peerstore.PermanentAddrTTL)
 
-		ids := []reqresp.OutboundRequestID{send(t, client, s.server.ID(), "a"), send(t, client, s.server.ID(), "b")}
+		ids := []requestresponse.OutboundRequestID{send(t, client, s.server.ID(), "a"), send(t, client, s.server.ID(), "b")}
 		time.Sleep(time.Second)
 		ids = append(ids, sendWith(t, client, s.server.ID(), "c", reqresp.CallOptions{Addrs: s.server.Addrs()}))
 		answer := serveEchoes(t, server, len(ids))
@@ -201,8 +202,8 @@ func TestScenario24ClosingOneOfTwoConnectionsFailsOnlyItsRequests(t *testing.T) 
 		client, server := faces(t, s)
 		conns := connectTwice(t, s)
 
-		ids := make(map[network.Conn]reqresp.OutboundRequestID)
-		asked := make(map[reqresp.OutboundRequestID]*reqresp.RequestMessage[Text, Text])
+		ids := make(map[network.Conn]requestresponse.OutboundRequestID)
+		asked := make(map[requestresponse.OutboundRequestID]*requestresponse.RequestMessage[Text, Text])
 		for i, conn := range conns {
 			prefer(t, conn, i+1)
 			id := send(t, client, s.server.ID(), Text(conn.ID()))
@@ -212,7 +213,7 @@ func TestScenario24ClosingOneOfTwoConnectionsFailsOnlyItsRequests(t *testing.T) 
 		if err := conns[0].Close(); err != nil {
 			t.Fatal(err)
 		}
-		f := next[reqresp.OutboundFailure](t, client)
+		f := next[requestresponse.OutboundFailure](t, client)
 		if f.ID != ids[conns[0]] || f.Conn != conns[0] || f.Reason != reqresp.ReasonDisconnected {
 			t.Errorf("got %+v, want the request on the closed connection to fail", f)
 		}

@@ -48,7 +48,7 @@ func hoard(t *testing.T, server host.Host, peers []host.Host, n int, whole bool)
 	ends := make(chan error, n*len(peers))
 	for _, h := range peers {
 		for range n {
-			stream := openRaw(t, h, server, echo.Spec().Protocols[0])
+			stream := openRaw(t, h, server, echo.Spec().Protocols()[0])
 			if whole {
 				_, _ = stream.Write([]byte{0})
 				_ = stream.CloseWrite()

@@ -7,6 +7,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+	"github.com/seed-2dd5877b/reqresp/protocols/requestresponse"
 )
 
 // A verdict crosses as a message where the codec has a place for it, else as a reset's
@@ -14,12 +15,12 @@ import (
 func TestSendError(t *testing.T) {
 	for name, p := range map[string]reqresp.Unary[Text, Text]{
 		"by a message": echo,
-		"by a reset":   reqresp.NewUnary[Text, Text](plain, "echo", reqresp.Limits{}, 1),
+		"by a reset":   reqresp.NewUnary[Text, Text](plain, "echo", 1),
 	} {
 		t.Run(name, func(t *testing.T) {
 			simulate(t, func(t *testing.T, s *simulation) {
-				server := eventStyle(t, s.server, nil, p.Offer(reqresp.SupportInbound))
-				client := eventStyle(t, s.client, nil, p.Offer(reqresp.SupportOutbound))
+				server := eventStyle(t, s.server, nil, requestresponse.Unary(p, requestresponse.SupportInbound))
+				client := eventStyle(t, s.client, nil, requestresponse.Unary(p, requestresponse.SupportOutbound))
 				id := send(t, client, s.server.ID(), "ping")
 				req := wantRequest(t, server, s.client.ID())
 				for _, e := range []*reqresp.Error{nil, {Message: "no code"}, {Code: 3, Remote: true}} {
@@ -35,7 +36,7 @@ func TestSendError(t *testing.T) {
 				}
 				wantShut(t, server, req.Channel)
 				wantSent(t, server, s.client.ID(), req.ID)
-				err := wantOutboundFailure(t, client, s.server.ID(), id, reqresp.ReasonVerdict)
+				err := wantOutboundFailure(t, client, s.server.ID(), id, reqresp.ReasonErrorResponse)
 				if e, ok := errors.AsType[*reqresp.Error](err); !ok || e.Code != reqresp.CodeResourceUnavailable || !e.Remote {
 					t.Errorf("got %v", err)
 				}
@@ -56,18 +57,18 @@ func TestResetCodesOfPeers(t *testing.T) {
 		{network.StreamRateLimited, reqresp.ReasonOverLimit, reqresp.ErrRateLimited, 0},
 		{network.StreamResourceLimitExceeded, reqresp.ReasonOverLimit, reqresp.ErrRefused, 0},
 		{network.StreamProtocolNegotiationFailed, reqresp.ReasonUnsupported, reqresp.ErrUnsupported, 0},
-		{network.StreamProtocolViolation, reqresp.ReasonVerdict, nil, reqresp.CodeInvalidRequest},
-		{0x10001, reqresp.ReasonVerdict, nil, 1},
-		{0x100ff, reqresp.ReasonVerdict, nil, 255},
+		{network.StreamProtocolViolation, reqresp.ReasonErrorResponse, nil, reqresp.CodeInvalidRequest},
+		{0x10001, reqresp.ReasonErrorResponse, nil, 1},
+		{0x100ff, reqresp.ReasonErrorResponse, nil, 255},
 		{0x10000, reqresp.ReasonReset, network.ErrReset, 0},
 		{0x10100, reqresp.ReasonReset, network.ErrReset, 0},
 		{network.StreamNoError, reqresp.ReasonReset, network.ErrReset, 0},
 		{network.StreamShutdown, reqresp.ReasonReset, network.ErrReset, 0},
 	}
 	simulate(t, func(t *testing.T, s *simulation) {
-		client := eventStyle(t, s.client, nil, echo.Offer(reqresp.SupportOutbound))
+		client := eventStyle(t, s.client, nil, requestresponse.Unary(echo, requestresponse.SupportOutbound))
 		codes := make(chan network.StreamErrorCode, 1)
-		s.server.SetStreamHandler(echo.Spec().Protocols[0], func(stream network.Stream) {
+		s.server.SetStreamHandler(echo.Spec().Protocols()[0], func(stream network.Stream) {
 			drain(stream)
 			_ = stream.ResetWithError(<-codes)
 		})

@@ -3,6 +3,8 @@ package reqresp
 import (
 	"cmp"
 	"context"
+	"fmt"
+	"iter"
 	"log/slog"
 	"slices"
 	"sync"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
 )
 
 // Defaults of [ServerOptions].
@@ -24,8 +27,8 @@ const (
 type ServerOptions struct {
 	// Middleware wraps every exchange, the first outermost.
 	Middleware []Middleware
-	// Pacer decides when exchanges may go on. Nil lets them go on at once.
-	Pacer Pacer
+	// Limiter decides when exchanges may go on. Nil lets them go on at once.
+	Limiter Limiter
 	// MaxStreams bounds the streams served at a time. As it is reached, a peer that
 	// has fewer than others on average is still served: the peer with most gives up
 	// the last of its streams whose exchange is not admitted yet, if there is one. Zero
@@ -41,12 +44,12 @@ type ServerOptions struct {
 	MaxStreamsPerPeer int
 	// MaxMemory bounds the bytes of the messages held at a time: what was received of each
 	// request, from its first byte until its exchange ends, and 4 KiB to read it with, and each
-	// chunk while it is laid out and written. A peer never gets more than a sixteenth of what is
+	// chunk while it is encoded and written. A peer never gets more than a sixteenth of what is
 	// left, though always one exchange while it fits. What is beyond is refused. Buffers may be
 	// up to twice as large as what they hold. Zero means DefaultMaxMemory.
 	MaxMemory int
-	// Trace is told how exchanges go on. Nil tells nobody.
-	Trace *ServerTrace
+	// Trace is called as exchanges go on. Nil calls nothing.
+	Trace *Trace
 	// Logger gets failures of handlers at level warn and of peers at level debug.
 	// Nil discards them.
 	Logger *slog.Logger
@@ -63,12 +66,12 @@ func (o ServerOptions) withDefaults() ServerOptions {
 	o.MaxStreamsPerConn = cmp.Or(o.MaxStreamsPerConn, o.MaxStreamsPerPeer)
 	o.MaxMemory = cmp.Or(o.MaxMemory, DefaultMaxMemory)
 	o.Middleware = slices.Clone(o.Middleware)
-	o.Trace = cmp.Or(o.Trace, new(ServerTrace))
+	o.Trace = cmp.Or(o.Trace, new(Trace))
 	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
 	return o
 }
 
-// A Server serves methods to the peers of a host. Of several on one host each has protocols of
+// A Server serves protocols to the peers of a host. Of several on one host each has protocols of
 // its own: libp2p calls the handler that was set for a protocol last, and removes it with the first
 // server that stops.
 type Server struct {
@@ -76,7 +79,7 @@ type Server struct {
 	opts      ServerOptions
 	log       *slog.Logger
 	protect   *protector
-	memory    *memoryBudget
+	memory    *memoryPool
 	refused   atomic.Uint64
 	ctx       context.Context // the exchanges'; cancelled when draining is over
 	cancel    context.CancelCauseFunc
@@ -84,13 +87,13 @@ type Server struct {
 	notifiee  *network.NotifyBundle
 	lastID    atomic.Uint64
 
-	// lifecycle orders what is told to the host, which may wait for its listeners.
+	// lifecycle orders the calls to the host, which may wait for its listeners.
 	lifecycle sync.Mutex
-	methods   []Method // guarded by lifecycle and mu: either is enough to read them
+	handlers  []Handler // guarded by lifecycle and mu: either is enough to read them
 
 	mu    sync.Mutex
 	state serverState
-	seats seats
+	slots slots
 	conns map[network.Conn]*servedConn
 }
 
@@ -115,8 +118,8 @@ func NewServer(h Host, opts *ServerOptions) *Server {
 		opts:    o,
 		log:     o.Logger,
 		protect: newProtector(h.ConnManager()),
-		memory:  newMemoryBudget(o.MaxMemory),
-		seats:   newSeats(o),
+		memory:  newMemoryPool(o.MaxMemory),
+		slots:   newSlots(o),
 		conns:   make(map[network.Conn]*servedConn),
 	}
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
@@ -137,7 +140,7 @@ func (s *Server) Start() error {
 	case stateNew:
 	}
 	s.host.Network().Notify(s.notifiee)
-	for _, m := range s.methods {
+	for _, m := range s.handlers {
 		s.announce(m)
 	}
 	return nil
@@ -155,7 +158,7 @@ func (s *Server) transition(to serverState) (from serverState) {
 	return from
 }
 
-// Stop takes no more streams, waits for those under way until ctx ends, resets
+// Stop accepts no more streams, waits for those in flight until ctx ends, resets
 // the rest with network.StreamShutdown, and returns when every handler has. A
 // handler that ignores its context and its failing stream is waited for. The
 // error is the context's if streams had to be reset. The host stays open.
@@ -182,29 +185,115 @@ func (s *Server) Stop(ctx context.Context) error {
 	return err
 }
 
-// silence has the host take no more streams, and reports whether it did before.
+// silence has the host accept no more streams, and reports whether it did before.
 func (s *Server) silence() bool {
 	s.lifecycle.Lock()
 	defer s.lifecycle.Unlock()
 	if s.transition(stateStopped) != stateRunning {
 		return false
 	}
-	for _, m := range s.methods {
+	for _, m := range s.handlers {
 		s.withdraw(m)
 	}
 	return true
+}
+
+// Register adds handlers. On a server that runs they serve, and their protocols are announced to peers, from now
+// on. It panics if one lacks its spec or function or a protocol ID is
+// already registered, as only a programming mistake can cause any of these.
+func (s *Server) Register(handlers ...Handler) {
+	s.lifecycle.Lock()
+	defer s.lifecycle.Unlock()
+	all := slices.Clone(s.handlers)
+	for _, m := range handlers {
+		if m.Spec == nil || m.Serve == nil {
+			panic("reqresp: Register of a Handler without Spec or Serve")
+		}
+		for _, id := range m.Spec.ids {
+			if serves(all, id) {
+				panic(fmt.Sprintf("reqresp: protocol %s is registered twice", id))
+			}
+		}
+		all = append(all, m)
+	}
+	if s.setHandlers(all) {
+		for _, m := range handlers {
+			s.announce(m)
+		}
+	}
+}
+
+func serves(handlers []Handler, id protocol.ID) bool {
+	return slices.ContainsFunc(handlers, func(m Handler) bool { return slices.Contains(m.Spec.ids, id) })
+}
+
+// setHandlers replaces the handlers and reports whether the server runs. lifecycle must be held.
+func (s *Server) setHandlers(handlers []Handler) (running bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.handlers = handlers
+	return s.state == stateRunning
+}
+
+// Unregister removes the handlers of protocols, which peers learn of. Exchanges in flight go on.
+// Protocols that are not registered are ignored.
+func (s *Server) Unregister(specs ...*Spec) {
+	s.lifecycle.Lock()
+	defer s.lifecycle.Unlock()
+	var kept, removed []Handler
+	for _, m := range s.handlers {
+		if slices.Contains(specs, m.Spec) {
+			removed = append(removed, m)
+		} else {
+			kept = append(kept, m)
+		}
+	}
+	if s.setHandlers(kept) {
+		for _, m := range removed {
+			s.withdraw(m)
+		}
+	}
+}
+
+// announce has the host accept streams of a protocol.
+func (s *Server) announce(m Handler) {
+	handler := wrap(m.Serve, s.opts.Middleware)
+	for _, id := range m.Spec.ids {
+		s.host.SetStreamHandler(id, func(stream network.Stream) { s.serve(m.Spec, handler, stream) })
+	}
+}
+
+// withdraw undoes announce.
+func (s *Server) withdraw(m Handler) {
+	for _, id := range m.Spec.ids {
+		s.host.RemoveStreamHandler(id)
+	}
+}
+
+// Specs yields the protocols that are registered.
+func (s *Server) Specs() iter.Seq[*Spec] {
+	return func(yield func(*Spec) bool) {
+		s.mu.Lock()
+		handlers := slices.Clone(s.handlers)
+		s.mu.Unlock()
+		for _, m := range handlers {
+			if !yield(m.Spec) {
+				return
+			}
+		}
+	}
 }
 
 // Streams returns how many streams of each peer are being served.
 func (s *Server) Streams() map[peer.ID]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.seats.counts()
+	return s.slots.counts()
 }
 
 // A Serving is an exchange that is being served.
 type Serving struct {
-	InboundInfo
+	Info
 	// Written is how many bytes of the answer the stream has taken so far.
 	Written uint64
 }
@@ -213,9 +302,9 @@ type Serving struct {
 func (s *Server) Serving() []Serving {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := make([]Serving, 0, s.seats.taken)
-	for at := s.seats.latest; at != nil; at = at.before {
-		all = append(all, Serving{at.exchange.info, at.exchange.timer.written.Load()})
+	all := make([]Serving, 0, s.slots.taken)
+	for at := s.slots.latest; at != nil; at = at.before {
+		all = append(all, Serving{at.exchange.exchange.Info, at.exchange.timer.written.Load()})
 	}
 	return all
 }
@@ -225,57 +314,63 @@ func (s *Server) Serving() []Serving {
 // was one of streams.
 func (s *Server) Refused() uint64 { return s.refused.Load() }
 
-// Memory returns how many bytes the messages under way hold, of
+// Memory returns how many bytes the messages in flight take, of
 // [ServerOptions].MaxMemory.
 func (s *Server) Memory() int { return s.memory.used() }
 
-// enter gives an exchange a seat, whose context is the exchange's from now on.
-func (s *Server) enter(conn network.Conn, to *seat) error {
+// enter gives an exchange a slot, whose context is the exchange's from now on.
+func (s *Server) enter(conn network.Conn, to *slot) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.state != stateRunning {
 		return ErrClosed
 	}
 	to.peer = conn.RemotePeer()
-	if s.onConnLocked(conn) >= s.opts.MaxStreamsPerConn || !s.seats.hasRoom(to.peer) && !s.shedLocked(to.peer) {
+	err := s.slots.check(to.peer)
+	switch {
+	case s.onConnLocked(conn) >= s.opts.MaxStreamsPerConn:
+		err = errStreamsPerConn
+	case err != nil && s.evictLocked(to.peer):
+		err = nil
+	}
+	if err != nil {
 		s.refused.Add(1)
-		return ErrRefused
+		return err
 	}
 	to.ctx, to.cancel = context.WithCancelCause(s.enterConnLocked(conn))
-	s.seats.take(to)
+	s.slots.take(to)
 	s.exchanges.Add(1)
 	return nil
 }
 
-// shedLocked makes room for a peer's exchange at the cost of another peer's, and
+// evictLocked makes room for a peer's exchange at the cost of another peer's, and
 // reports whether it could.
-func (s *Server) shedLocked(id peer.ID) bool {
-	given := s.seats.shed(id)
-	if given == nil {
+func (s *Server) evictLocked(id peer.ID) bool {
+	evicted := s.slots.evict(id)
+	if evicted == nil {
 		return false
 	}
 	s.refused.Add(1)
-	given.cancel(errShed)
+	evicted.cancel(errEvicted)
 	return true
 }
 
-// admitted tells that an exchange's pacer lets it go on. It fails if there is no
-// seat for it any more.
-func (s *Server) admitted(at *seat) error {
+// admitted marks an exchange as admitted by the limiter. It fails if its slot was evicted.
+func (s *Server) admitted(at *slot) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if at.shed {
-		return errShed
+	if at.evicted {
+		return errEvicted
 	}
-	s.seats.settle(at)
+	s.slots.commit(at)
 	return nil
 }
 
-func (s *Server) leave(conn network.Conn, left *seat) {
+func (s *Server) leave(conn network.Conn, left *slot) {
 	left.cancel(nil)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.seats.leave(left)
+	s.slots.release(left)
 	s.leaveConnLocked(conn)
 	s.exchanges.Done()
 }

@@ -84,7 +84,7 @@ func (s *simulation) connect(t *testing.T) {
 }
 
 // serve starts a server that is stopped with the test.
-func serve(t testing.TB, h host.Host, opts *reqresp.ServerOptions, methods ...reqresp.Method) *reqresp.Server {
+func serve(t testing.TB, h host.Host, opts *reqresp.ServerOptions, methods ...reqresp.Handler) *reqresp.Server {
 	t.Helper()
 	srv := reqresp.NewServer(h, opts)
 	srv.Register(methods...)
@@ -168,8 +168,8 @@ var (
 	family = reqresp.Family{Prefix: "/test", Codec: textCodec{}}
 	plain  = reqresp.Family{Prefix: "/plain", Codec: plainCodec{}}
 
-	echo    = reqresp.NewUnary[Text, Text](family, "echo", reqresp.Limits{}, 1)
-	counter = reqresp.NewStream[Count, Text](family, "count", reqresp.Limits{}, 1)
+	echo    = reqresp.NewUnary[Text, Text](family, "echo", 1)
+	counter = reqresp.NewStream[Count, Text](family, "count", 1)
 )
 
 func echoed(_ context.Context, _ peer.ID, req *Text) (*Text, error) { return req, nil }

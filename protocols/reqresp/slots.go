@@ -2,99 +2,212 @@ package reqresp
 
 import (
 	"context"
-	"sync"
+	"fmt"
 
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
-type slotKey struct {
-	peer peer.ID
-	name string
+// What exchanges end in for which there is no slot. Each names the bound.
+var (
+	errEvicted        = fmt.Errorf("%w: evicted for a peer with fewer streams, at MaxStreams of ServerOptions", ErrRefused)
+	errStreams        = fmt.Errorf("%w: MaxStreams of ServerOptions", ErrRefused)
+	errStreamsPerPeer = fmt.Errorf("%w: MaxStreamsPerPeer of ServerOptions", ErrRefused)
+	errStreamsPerConn = fmt.Errorf("%w: MaxStreamsPerConn of ServerOptions", ErrRefused)
+	errShareOfStreams = fmt.Errorf("%w: a peer's share of what MaxStreams of ServerOptions leaves", ErrRefused)
+)
+
+// A slot is an exchange's place among the streams that are served.
+type slot struct {
+	peer    peer.ID
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+	evicted bool // another peer got the slot
+
+	waits      bool  // to be admitted
+	prev, next *slot // of those of the peer that do
+
+	exchange      *Inbound
+	before, after *slot // of all that are taken
 }
 
-// slots bounds the exchanges under way for each key; further ones wait in order of
-// arrival.
+// A servedPeer is a peer of whom exchanges are being served.
+type servedPeer struct {
+	slots int
+	// last is that which came last of those that are not admitted: nothing of its answer was sent.
+	last *slot
+}
+
+// slots bounds the streams of a server. The server's lock guards it.
 type slots struct {
-	max     int
-	waiting *waitBound
-
-	mu    sync.Mutex
-	queue map[slotKey]*slotQueue
+	max, perPeer int
+	taken        int
+	latest       *slot // that was taken last
+	peers        map[peer.ID]servedPeer
 }
 
-type slotQueue struct {
-	taken   int
-	waiting []chan struct{}
+func newSlots(o ServerOptions) slots {
+	return slots{max: o.MaxStreams, perPeer: o.MaxStreamsPerPeer, peers: make(map[peer.ID]servedPeer)}
 }
 
-func newSlots(n int, waiting *waitBound) *slots {
-	return &slots{max: n, waiting: waiting, queue: make(map[slotKey]*slotQueue)}
-}
-
-// acquire waits for a slot. Every success is followed by one release.
-func (s *slots) acquire(ctx context.Context, k slotKey) error {
-	if err := ctx.Err(); err != nil {
-		return err
+func (s *slots) counts() map[peer.ID]int {
+	n := make(map[peer.ID]int, len(s.peers))
+	for id, p := range s.peers {
+		n[id] = p.slots
 	}
-	s.mu.Lock()
-	q := s.queue[k]
-	if q == nil {
-		q = new(slotQueue)
-		s.queue[k] = q
+	return n
+}
+
+// shareOfFree is the part of the slots left that one peer may have.
+const shareOfFree = 16
+
+// check returns why a peer can have no more slots, or nil. It can have fewer as they get
+// scarce: peers that take all they can leave room for others that have none.
+func (s *slots) check(id peer.ID) error {
+	switch free, n := s.max-s.taken, s.peers[id].slots; {
+	case n >= s.perPeer:
+		return errStreamsPerPeer
+	case free <= 0:
+		return errStreams
+	case n >= max(1, free/shareOfFree):
+		return errShareOfStreams
 	}
-	if q.taken < s.max {
-		q.taken++
-		s.mu.Unlock()
+	return nil
+}
+
+// evict frees a slot for a peer that has fewer than are taken on average: the last
+// that waits of the peer which has most. It is nil if no peer has to give up any.
+//
+// Some peers may have come first, when there was plenty, and taken so many that
+// nothing is left but to wait until they end. This evens it out. A peer that has the
+// average needs no search, so that peers with all they can have cost none.
+func (s *slots) evict(id peer.ID) *slot {
+	n := s.peers[id].slots
+	if n >= s.perPeer || (n+1)*len(s.peers) >= s.taken {
 		return nil
 	}
-	if err := s.waiting.enter(); err != nil {
-		s.mu.Unlock()
-		return err
-	}
-	defer s.waiting.leave()
-	turn := make(chan struct{})
-	q.waiting = append(q.waiting, turn)
-	s.mu.Unlock()
-
-	select {
-	case <-turn:
-		return nil
-	case <-ctx.Done():
-		s.abandon(k, turn)
-		return ctx.Err()
-	}
-}
-
-// abandon leaves the queue, or passes the slot on if it was handed over just
-// then.
-func (s *slots) abandon(k slotKey, turn chan struct{}) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	q := s.queue[k]
-	for i, w := range q.waiting {
-		if w == turn {
-			q.waiting = append(q.waiting[:i], q.waiting[i+1:]...)
-			return
+	var most servedPeer
+	for _, p := range s.peers {
+		if p.last != nil && p.slots > max(most.slots, n+1) {
+			most = p
 		}
 	}
-	s.releaseLocked(k)
+	evicted := most.last
+	if evicted != nil {
+		s.release(evicted)
+		evicted.evicted = true
+	}
+	return evicted
 }
 
-func (s *slots) release(k slotKey) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.releaseLocked(k)
+// take adds a slot of its peer.
+func (s *slots) take(taken *slot) {
+	p := s.peers[taken.peer]
+	taken.waits, taken.prev = true, p.last
+	if p.last != nil {
+		p.last.next = taken
+	}
+	s.peers[taken.peer] = servedPeer{p.slots + 1, taken}
+	s.taken++
+	taken.before = s.latest
+	if s.latest != nil {
+		s.latest.after = taken
+	}
+	s.latest = taken
 }
 
-func (s *slots) releaseLocked(k slotKey) {
-	q := s.queue[k]
-	if len(q.waiting) > 0 {
-		close(q.waiting[0])
-		q.waiting = q.waiting[1:]
+// commit marks an exchange as admitted. It keeps its slot from now on.
+func (s *slots) commit(admitted *slot) {
+	if !admitted.waits {
 		return
 	}
-	q.taken--
-	if q.taken == 0 {
-		delete(s.queue, k)
+	prev, next := admitted.prev, admitted.next
+	if prev != nil {
+		prev.next = next
+	}
+	if next != nil {
+		next.prev = prev
+	} else {
+		s.peers[admitted.peer] = servedPeer{s.peers[admitted.peer].slots, prev}
+	}
+	admitted.waits, admitted.prev, admitted.next = false, nil, nil
+}
+
+// release frees a slot, unless it was evicted before.
+func (s *slots) release(left *slot) {
+	if left.evicted {
+		return
+	}
+	s.commit(left)
+	s.taken--
+	s.unlink(left)
+	p := s.peers[left.peer]
+	if p.slots--; p.slots == 0 {
+		delete(s.peers, left.peer)
+		return
+	}
+	s.peers[left.peer] = p
+}
+
+func (s *slots) unlink(left *slot) {
+	before, after := left.before, left.after
+	if before != nil {
+		before.after = after
+	}
+	if after != nil {
+		after.before = before
+	} else {
+		s.latest = before
+	}
+	left.before, left.after = nil, nil
+}
+
+// A servedConn is a connection on which exchanges are being served. An exchange
+// that waits, for its limiter or in its handler, would not notice otherwise that the connection has ended.
+type servedConn struct {
+	ctx       context.Context
+	cancel    context.CancelCauseFunc
+	exchanges int
+}
+
+// enterConnLocked returns the context of the exchanges on a connection.
+func (s *Server) enterConnLocked(conn network.Conn) context.Context {
+	c := s.conns[conn]
+	if c == nil {
+		c = new(servedConn)
+		c.ctx, c.cancel = context.WithCancelCause(s.ctx)
+		s.conns[conn] = c
+	}
+	c.exchanges++
+	if conn.IsClosed() {
+		// Its end may have been notified before the connection was in the map.
+		c.cancel(ErrDisconnected)
+	}
+	return c.ctx
+}
+
+// onConnLocked returns how many exchanges are being served on a connection.
+func (s *Server) onConnLocked(conn network.Conn) int {
+	if c := s.conns[conn]; c != nil {
+		return c.exchanges
+	}
+	return 0
+}
+
+func (s *Server) leaveConnLocked(conn network.Conn) {
+	c := s.conns[conn]
+	c.exchanges--
+	if c.exchanges == 0 {
+		c.cancel(nil)
+		delete(s.conns, conn)
+	}
+}
+
+// disconnected ends the exchanges on a connection that is gone.
+func (s *Server) disconnected(_ network.Network, conn network.Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c := s.conns[conn]; c != nil {
+		c.cancel(ErrDisconnected)
 	}
 }

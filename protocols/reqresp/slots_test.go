@@ -32,10 +32,10 @@ func TestFurtherCallsWaitTheirTurn(t *testing.T) {
 			mu.Unlock()
 			return req, nil
 		}
-		serve(t, s.server, nil, echo.Serve(slow), reqresp.NewUnary[Text, Text](family, "other", reqresp.Limits{}, 1).Serve(echoed))
+		serve(t, s.server, nil, echo.Serve(slow), reqresp.NewUnary[Text, Text](family, "other", 1).Serve(echoed))
 		s.connect(t)
 		const atATime = 2
-		c := reqresp.NewClient(s.client, &reqresp.ClientOptions{MaxConcurrentPerPeer: atATime})
+		c := reqresp.NewClient(s.client, &reqresp.ClientOptions{MaxCallsPerPeer: atATime})
 		done := make(chan error)
 		start := time.Now()
 		for i := range 6 {
@@ -49,7 +49,7 @@ func TestFurtherCallsWaitTheirTurn(t *testing.T) {
 		defer cancel()
 		_, err := echo.Call(ctx, c, s.server.ID(), new(Text("impatient")))
 		wantFailure(t, err, reqresp.PhaseQueue, context.DeadlineExceeded)
-		other := reqresp.NewUnary[Text, Text](family, "other", reqresp.Limits{}, 1)
+		other := reqresp.NewUnary[Text, Text](family, "other", 1)
 		if _, err := other.Call(t.Context(), c, s.server.ID(), new(Text(""))); err != nil || time.Since(start) > 200*time.Millisecond {
 			t.Errorf("another protocol waited %v, %v", time.Since(start), err)
 		}
@@ -70,7 +70,7 @@ func TestFurtherCallsWaitTheirTurn(t *testing.T) {
 func TestFailedCallsFreeTheirSlot(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		serve(t, s.server, nil, counter.Serve(counted))
-		c := reqresp.NewClient(s.client, &reqresp.ClientOptions{MaxConcurrentPerPeer: 1})
+		c := reqresp.NewClient(s.client, &reqresp.ClientOptions{MaxCallsPerPeer: 1})
 		nobody := newPeerID(t)
 		for range 3 {
 			_, err := echo.Call(t.Context(), c, nobody, new(Text("")))
@@ -87,7 +87,7 @@ func TestFailedCallsFreeTheirSlot(t *testing.T) {
 func TestSlotHandedToACancelledCallIsPassedOn(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		serve(t, s.server, nil, echo.Serve(echoed))
-		c := reqresp.NewClient(s.client, &reqresp.ClientOptions{MaxConcurrentPerPeer: 1})
+		c := reqresp.NewClient(s.client, &reqresp.ClientOptions{MaxCallsPerPeer: 1})
 		for range 100 {
 			first, err := c.Open(t.Context(), s.server.ID(), echo.Spec())
 			if err != nil {

@@ -3,6 +3,7 @@ package reqresp
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -154,7 +155,7 @@ type Family struct {
 	// Prefix begins every protocol ID, such as "/eth2/beacon_chain/req". It is empty, or begins
 	// with a slash and does not end with one.
 	Prefix string
-	// Codec lays the family's messages out on a stream.
+	// Codec encodes and decodes the family's messages.
 	Codec Codec
 }
 
@@ -167,31 +168,42 @@ func (f Family) ID(name string, version int) protocol.ID {
 	return protocol.ID(id)
 }
 
-// A Spec describes one protocol to the engine. It is made by a descriptor's
-// constructor and must not be changed afterwards.
+// A Spec describes one protocol. Descriptors make it, and it never changes. It is safe for
+// concurrent use.
 type Spec struct {
-	// Name is the protocol's name in its family, such as "status". Exchanges of
-	// all versions of a protocol are counted together under it.
-	Name string
-	// Kind tells how many chunks answer a request.
-	Kind Kind
-	// Protocols are the protocol IDs of all versions, most preferred first. All
-	// of them have the same request and response types.
-	Protocols []protocol.ID
-	// Codec lays the messages out on a stream.
-	Codec Codec
-	// Limits has every default filled in.
-	Limits Limits
+	name   string
+	kind   Kind
+	ids    []protocol.ID
+	codec  Codec
+	limits Limits
 }
+
+// Name returns the protocol's name in its family, such as "status". The exchanges of
+// all versions of a protocol count under it.
+func (s *Spec) Name() string { return s.name }
+
+// Kind returns how many chunks answer a request.
+func (s *Spec) Kind() Kind { return s.kind }
+
+// Protocols returns the protocol IDs of all versions, most preferred first. All
+// of them have the same request and response types. The slice is the caller's.
+func (s *Spec) Protocols() []protocol.ID { return slices.Clone(s.ids) }
+
+// Codec returns what encodes and decodes the messages.
+func (s *Spec) Codec() Codec { return s.codec }
+
+// Limits returns the protocol's limits, with every default filled in.
+func (s *Spec) Limits() Limits { return s.limits }
 
 // newSpec panics on what only a programming mistake can cause, as descriptors
 // are declared once and at start.
-func newSpec(f Family, name string, kind Kind, l Limits, versions []int) *Spec {
+func newSpec(f Family, name string, kind Kind, versions []int) *Spec {
 	if f.Codec == nil {
 		panic(fmt.Sprintf("reqresp: protocol %q has no codec", name))
 	}
 	if _, whole := f.Codec.(WholeStreamCodec); whole && kind == KindStream {
-		panic(fmt.Sprintf("reqresp: protocol %q: %T ends a message with its stream, which leaves no place for a second chunk", name, f.Codec))
+		panic(fmt.Sprintf("reqresp: protocol %q: %T ends a message with its stream, which leaves no place for a second chunk",
+			name, f.Codec))
 	}
 	if f.Prefix != "" && (f.Prefix[0] != '/' || strings.HasSuffix(f.Prefix, "/")) {
 		panic(fmt.Sprintf("reqresp: protocol %q: prefix %q must begin with a slash and not end with one", name, f.Prefix))
@@ -199,22 +211,68 @@ func newSpec(f Family, name string, kind Kind, l Limits, versions []int) *Spec {
 	if name == "" || len(versions) == 0 {
 		panic(fmt.Sprintf("reqresp: protocol %q needs a name and at least one version", name))
 	}
-	if err := l.validate(); err != nil {
-		panic(fmt.Sprintf("reqresp: protocol %q: %v", name, err))
-	}
 	ids := make([]protocol.ID, len(versions))
 	for i, v := range versions {
 		ids[i] = f.ID(name, v)
 	}
-	return &Spec{Name: name, Kind: kind, Protocols: ids, Codec: f.Codec, Limits: l.withDefaults(kind)}
+	return &Spec{name: name, kind: kind, ids: ids, codec: f.Codec, limits: Limits{}.withDefaults(kind)}
 }
 
-// withProtocols returns a copy of s with other protocol IDs.
 func (s *Spec) withProtocols(ids []protocol.ID) *Spec {
 	if len(ids) == 0 || slices.Contains(ids, "") {
-		panic(fmt.Sprintf("reqresp: protocol %q: protocol IDs %q must be one or more, and none empty", s.Name, ids))
+		panic(fmt.Sprintf("reqresp: protocol %q: protocol IDs %q must be one or more, and none empty", s.name, ids))
 	}
 	c := *s
-	c.Protocols = slices.Clone(ids)
+	c.ids = slices.Clone(ids)
 	return &c
+}
+
+func (s *Spec) withLimits(l Limits) *Spec {
+	if err := l.validate(); err != nil {
+		panic(fmt.Sprintf("reqresp: protocol %q: %v", s.name, err))
+	}
+	c := *s
+	c.limits = l.withDefaults(s.kind)
+	return &c
+}
+
+// A setting is a field of options and its value, for the sake of errors about it.
+type setting[T cmp.Ordered] struct {
+	name  string
+	value T
+}
+
+// mustNotBeNegative panics if one of the bounds in some options is, as only a programming mistake can
+// cause that.
+func mustNotBeNegative(options string, bounds ...setting[int]) {
+	for _, b := range bounds {
+		if b.value < 0 {
+			panic(fmt.Sprintf("reqresp: %s.%s is %d: want at least 1, or 0 for the default", options, b.name, b.value))
+		}
+	}
+}
+
+func (l Limits) validate() error {
+	for _, s := range []setting[int]{{"MaxRequest", l.MaxRequest}, {"MaxResponse", l.MaxResponse}, {"MaxChunks", l.MaxChunks}} {
+		if s.value < 0 || s.value > math.MaxInt32 {
+			return fmt.Errorf("Limits.%s is %d: want 1 to %d, or 0 for the default", s.name, s.value, math.MaxInt32)
+		}
+	}
+	return l.Timeouts.validate()
+}
+
+func (t Timeouts) validate() error {
+	for _, s := range []setting[time.Duration]{
+		{"Dial", t.Dial},
+		{"Negotiate", t.Negotiate},
+		{"Write", t.Write},
+		{"FirstByte", t.FirstByte},
+		{"Progress", t.Progress},
+		{"Total", t.Total},
+	} {
+		if s.value < 0 {
+			return fmt.Errorf("Timeouts.%s is %v: want more than 0, or 0 for the default", s.name, s.value)
+		}
+	}
+	return nil
 }

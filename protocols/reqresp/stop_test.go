@@ -75,7 +75,7 @@ func TestStopCutsOff(t *testing.T) {
 			simulate(t, func(t *testing.T, s *simulation) {
 				var opts reqresp.ServerOptions
 				if tt.pacer != nil {
-					opts.Pacer = tt.pacer
+					opts.Limiter = tt.pacer
 				}
 				var cause, result error
 				srv := serve(t, s.server, &opts, handles(func(ctx context.Context, in *reqresp.Inbound) error {
@@ -84,7 +84,7 @@ func TestStopCutsOff(t *testing.T) {
 					return result
 				}))
 				s.connect(t)
-				stream := openRaw(t, s.client, s.server, paced.Spec().Protocols[0])
+				stream := openRaw(t, s.client, s.server, paced.Spec().Protocols()[0])
 				_, _ = stream.Write([]byte(tt.wire))
 				if tt.wire != "" {
 					_ = stream.CloseWrite()
@@ -185,7 +185,7 @@ func TestStreamNegotiatedBeforeStopIsReset(t *testing.T) {
 		if err := srv.Start(); err != nil {
 			t.Fatal(err)
 		}
-		stream := openRaw(t, s.client, s.server, echo.Spec().Protocols[0])
+		stream := openRaw(t, s.client, s.server, echo.Spec().Protocols()[0])
 		_, _ = stream.Write([]byte{0})
 		time.Sleep(time.Second)
 		if err := srv.Stop(t.Context()); err != nil {

@@ -8,6 +8,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+	"github.com/seed-2dd5877b/reqresp/protocols/requestresponse"
 )
 
 // A question is a request of one of the protocols of the sum family: a word of the
@@ -72,12 +73,12 @@ func (c sumCodec) ReadResponse(r reqresp.Reader, id protocol.ID, limit int, msg 
 
 func TestSumTypeOverAFamily(t *testing.T) {
 	family := reqresp.Family{Prefix: "/sum", Codec: sumCodec{}}
-	words := reqresp.NewUnary[question, question](family, "word", reqresp.Limits{}, 1)
-	numbers := reqresp.NewUnary[question, question](family, "number", reqresp.Limits{}, 1)
+	words := reqresp.NewUnary[question, question](family, "word", 1)
+	numbers := reqresp.NewUnary[question, question](family, "number", 1)
 	simulate(t, func(t *testing.T, s *simulation) {
-		asker := reqresp.NewRequestResponse(s.client, nil, words.Offer(reqresp.SupportFull), numbers.Offer(reqresp.SupportOutbound))
-		answerer := reqresp.NewRequestResponse(s.server, nil, words.Offer(reqresp.SupportFull), numbers.Offer(reqresp.SupportInbound))
-		for _, rr := range []*reqresp.RequestResponse[question, question]{asker, answerer} {
+		asker := requestresponse.New(s.client, nil, requestresponse.Unary(words, requestresponse.SupportFull), requestresponse.Unary(numbers, requestresponse.SupportOutbound))
+		answerer := requestresponse.New(s.server, nil, requestresponse.Unary(words, requestresponse.SupportFull), requestresponse.Unary(numbers, requestresponse.SupportInbound))
+		for _, rr := range []*requestresponse.RequestResponse[question, question]{asker, answerer} {
 			if err := rr.Start(); err != nil {
 				t.Fatal(err)
 			}
@@ -86,7 +87,7 @@ func TestSumTypeOverAFamily(t *testing.T) {
 		s.connect(t)
 		go func() {
 			for event := range answerer.Events() {
-				if m, ok := event.(reqresp.Message[question, question]); ok {
+				if m, ok := event.(requestresponse.Message[question, question]); ok {
 					_, _ = answerer.SendResponse(m.Request.Channel, m.Request.Request)
 				}
 			}
@@ -105,11 +106,11 @@ func TestSumTypeOverAFamily(t *testing.T) {
 				t.Fatal(err)
 			}
 			switch event := (<-asker.Events()).(type) {
-			case reqresp.Message[question, question]:
+			case requestresponse.Message[question, question]:
 				if event.Response.ID != id || event.Response.Response != tt.ask || event.Protocol != tt.used {
 					t.Errorf("asked %v by %v, got %v by %s", tt.ask, tt.choose, event.Response, event.Protocol)
 				}
-			case reqresp.OutboundFailure:
+			case requestresponse.OutboundFailure:
 				if event.ID != id || event.Reason != reqresp.ReasonIO || tt.used != "" {
 					t.Errorf("asked %v by %v: %v, %v", tt.ask, tt.choose, event.Reason, event.Err)
 				}

@@ -5,28 +5,31 @@ import (
 	"testing"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+	"github.com/seed-2dd5877b/reqresp/protocols/requestresponse"
 )
 
 // A tally counts what is told of the exchanges of one event face, by their IDs.
 type tally struct {
 	mu sync.Mutex
 
-	requests   map[reqresp.OutboundRequestID]int // that SendRequest took
-	outEnds    map[reqresp.OutboundRequestID]int // last events
-	outStarted map[reqresp.OutboundRequestID]int // by the trace
-	outDone    map[reqresp.OutboundRequestID]int
+	requests   map[requestresponse.OutboundRequestID]int // that SendRequest took
+	outEnds    map[requestresponse.OutboundRequestID]int // last events
+	outStarted map[requestresponse.OutboundRequestID]int // by the trace
+	outDone    map[requestresponse.OutboundRequestID]int
 
-	delivered map[reqresp.InboundRequestID]int
-	inEnds    map[reqresp.InboundRequestID]int
-	inStarted map[reqresp.InboundRequestID]int
-	inDone    map[reqresp.InboundRequestID]int
+	delivered map[requestresponse.InboundRequestID]int
+	inEnds    map[requestresponse.InboundRequestID]int
+	inStarted map[requestresponse.InboundRequestID]int
+	inDone    map[requestresponse.InboundRequestID]int
 
 	reasons map[reqresp.Reason]int
 }
 
 func newTally() *tally {
-	out := func() map[reqresp.OutboundRequestID]int { return make(map[reqresp.OutboundRequestID]int) }
-	in := func() map[reqresp.InboundRequestID]int { return make(map[reqresp.InboundRequestID]int) }
+	out := func() map[requestresponse.OutboundRequestID]int {
+		return make(map[requestresponse.OutboundRequestID]int)
+	}
+	in := func() map[requestresponse.InboundRequestID]int { return make(map[requestresponse.InboundRequestID]int) }
 	return &tally{
 		requests: out(), outEnds: out(), outStarted: out(), outDone: out(),
 		delivered: in(), inEnds: in(), inStarted: in(), inDone: in(),
@@ -40,9 +43,9 @@ func count[ID comparable](c *tally, m map[ID]int, id ID) {
 	m[id]++
 }
 
-func (c *tally) sent(id reqresp.OutboundRequestID) { count(c, c.requests, id) }
+func (c *tally) sent(id requestresponse.OutboundRequestID) { count(c, c.requests, id) }
 
-func (c *tally) received(event reqresp.Event) {
+func (c *tally) received(event requestresponse.Event) {
 	switch e := event.(type) {
 	case textMsg:
 		if e.Request != nil {
@@ -51,27 +54,32 @@ func (c *tally) received(event reqresp.Event) {
 		}
 		count(c, c.outEnds, e.Response.ID)
 		count(c, c.reasons, reqresp.ReasonSuccess)
-	case reqresp.OutboundFailure:
+	case requestresponse.OutboundFailure:
 		count(c, c.outEnds, e.ID)
 		count(c, c.reasons, e.Reason)
-	case reqresp.ResponseSent:
+	case requestresponse.ResponseSent:
 		count(c, c.inEnds, e.ID)
-	case reqresp.InboundFailure:
+	case requestresponse.InboundFailure:
 		count(c, c.inEnds, e.ID)
 	}
 }
 
-func (c *tally) clientTrace() *reqresp.ClientTrace {
-	return &reqresp.ClientTrace{
-		Start: func(i reqresp.OutboundInfo) { count(c, c.outStarted, i.ID) },
-		Done:  func(i reqresp.OutboundInfo, _ reqresp.Result) { count(c, c.outDone, i.ID) },
-	}
-}
-
-func (c *tally) serverTrace() *reqresp.ServerTrace {
-	return &reqresp.ServerTrace{
-		Start: func(i reqresp.InboundInfo) { count(c, c.inStarted, i.ID) },
-		Done:  func(i reqresp.InboundInfo, _ reqresp.Result) { count(c, c.inDone, i.ID) },
+func (c *tally) trace() *reqresp.Trace {
+	return &reqresp.Trace{
+		Start: func(x *reqresp.Exchange) {
+			if x.Inbound {
+				count(c, c.inStarted, requestresponse.InboundRequestID(x.ID))
+			} else {
+				count(c, c.outStarted, requestresponse.OutboundRequestID(x.ID))
+			}
+		},
+		Done: func(x *reqresp.Exchange) {
+			if x.Inbound {
+				count(c, c.inDone, requestresponse.InboundRequestID(x.ID))
+			} else {
+				count(c, c.outDone, requestresponse.OutboundRequestID(x.ID))
+			}
+		},
 	}
 }
 

@@ -1,112 +1,231 @@
 package reqresp
 
 import (
+	"fmt"
+	"slices"
+	"time"
+
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 )
 
-// An OutboundInfo identifies a call in what a [ClientTrace] is told.
-type OutboundInfo struct {
-	// ID is the call's own.
-	ID OutboundRequestID
-	// Peer is who is asked.
+// Phase is how far an exchange has come.
+type Phase uint8
+
+const (
+	// PhaseQueue is the wait for the client's own bounds on concurrent calls, and for its
+	// [CallLimiter].
+	PhaseQueue Phase = iota + 1
+	// PhaseDial is connecting to the peer.
+	PhaseDial
+	// PhaseNegotiate is opening the stream and agreeing on the protocol.
+	PhaseNegotiate
+	// PhaseRequest is writing the request, or reading it on the server.
+	PhaseRequest
+	// PhaseFirstByte is the wait for the first byte of the response.
+	PhaseFirstByte
+	// PhaseAdmit is the wait for the server's [Limiter] to admit the exchange.
+	PhaseAdmit
+	// PhaseHandle is the handler's work before the first chunk of the response.
+	PhaseHandle
+	// PhaseReserve is the wait for the server's [Limiter] before a chunk is fetched. PhaseHandle
+	// or PhaseResponse follows it.
+	PhaseReserve
+	// PhaseResponse is reading the response, or writing it on the server.
+	PhaseResponse
+
+	phases
+)
+
+var phaseNames = [phases]string{
+	PhaseQueue:     "queue",
+	PhaseDial:      "dial",
+	PhaseNegotiate: "negotiate",
+	PhaseRequest:   "request",
+	PhaseFirstByte: "first byte",
+	PhaseAdmit:     "admit",
+	PhaseHandle:    "handle",
+	PhaseReserve:   "reserve",
+	PhaseResponse:  "response",
+}
+
+// String returns the phase's name, such as "dial".
+func (p Phase) String() string {
+	if p > 0 && p < phases {
+		return phaseNames[p]
+	}
+	return fmt.Sprintf("phase(%d)", uint8(p))
+}
+
+// Info identifies an exchange.
+type Info struct {
+	// Inbound reports whether the peer asks. If not, this side does.
+	Inbound bool
+	// ID is unique among the exchanges of one [Server], and among those of one [Client]. IDs
+	// begin at 1 and increase. They are local and never sent.
+	ID uint64
+	// Peer is the other side.
 	Peer peer.ID
-	// Spec is the protocol called; where several were given to [Client.Open], the first
-	// until one is negotiated.
+	// Spec is the protocol. Where several were given to [Client.Open], it is the first until
+	// one is negotiated.
 	Spec *Spec
 	// Protocol is the protocol ID negotiated, empty before that.
 	Protocol protocol.ID
-	// Conn is the connection that the stream runs on, nil before there is one.
+	// Conn is the connection that the stream runs on, nil before there is a stream.
 	Conn network.Conn
 }
 
-// An InboundInfo identifies an exchange in what a [ServerTrace] is told.
-type InboundInfo struct {
-	// ID is the exchange's own.
-	ID InboundRequestID
-	// Peer is who asks.
-	Peer peer.ID
-	// Spec is the protocol asked for.
-	Spec *Spec
-	// Protocol is the protocol ID negotiated.
-	Protocol protocol.ID
-	// Conn is the connection that the stream runs on.
-	Conn network.Conn
-}
-
-// A Result is what an exchange came to.
+// Result is what an exchange came to.
 type Result struct {
-	// Err is nil for a success, wraps an [*Error] for a verdict, and is otherwise a
+	// Err is nil for a success, wraps an [*Error] for an error response, and is otherwise a
 	// [*Failure]. [ReasonOf] sorts it.
 	Err error
-	// Chunks is how many response chunks were received or sent.
+	// Chunks is how many whole response chunks were received or sent.
 	Chunks int
-	// RequestBytes and ResponseBytes are the message bytes that were carried by the stream, as
-	// far as they got. What the protocol's negotiation took is not in them.
+	// RequestBytes and ResponseBytes are the message bytes that the stream carried, as far as
+	// they got. What negotiating the protocol took is not in them.
 	RequestBytes, ResponseBytes uint64
+	// RequestSize and ResponseSize are the sizes of the request and of all chunks before they
+	// were encoded, as a [SizeCodec] returns them. They are zero with other codecs.
+	RequestSize, ResponseSize uint64
 }
 
-// A ClientTrace is a set of hooks which are told how the calls of a [Client] go on, in
-// the manner of net/http/httptrace. Any of them may be nil. Those of one
-// call run one after the other, on the goroutine that calls, in the order in which they stand here;
-// those of several calls run concurrently. They should return soon.
-type ClientTrace struct {
-	// Start is told first, before the call waits for its turn.
-	Start func(OutboundInfo)
-	// Turn is told when the call need not wait any longer.
-	Turn func(OutboundInfo)
-	// Connected is told when there is a connection with the peer. Info.Conn is not yet
-	// known.
-	Connected func(OutboundInfo)
-	// Negotiated is told when there is a stream and, as far as this side knows, a protocol:
-	// libp2p negotiates a protocol that a peer has announced along with the request.
-	Negotiated func(OutboundInfo)
-	// WroteRequest is told when the request was written, of so many bytes, and the stream
-	// half-closed.
-	WroteRequest func(info OutboundInfo, bytes int)
-	// GotFirstByte is told when the response begins.
-	GotFirstByte func(OutboundInfo)
-	// GotChunk is told of each response chunk, of so many bytes.
-	GotChunk func(info OutboundInfo, bytes int)
-	// Done is told last, exactly once for every Start.
-	Done func(OutboundInfo, Result)
+// Exchange is the state of one exchange. Hooks of a [Trace] may read it until they return.
+// They must not change it.
+type Exchange struct {
+	Info
+	// Result is what has come of the exchange so far. A client sets ResponseBytes with each
+	// chunk and at the end, a server with each write. Err is set at the end.
+	Result
+	// Began is when the exchange began.
+	Began time.Time
+	// Phase is how far the exchange has come, and Since is when it entered the phase.
+	Phase Phase
+	Since time.Time
+	// ChunkBytes is how many of ResponseBytes were those of whole chunks. The rest is an
+	// error response, or what was carried of a chunk that was cut off.
+	ChunkBytes uint64
+
+	spent [phases]time.Duration
+	trace *Trace
 }
 
-// A ServerTrace is a set of hooks which are told how the exchanges of a [Server] go
-// on. Any of them may be nil. Those of one exchange run one after the other, on the
-// goroutine that serves, in the order in which they stand here; those of several exchanges run
-// concurrently. They should return soon.
-type ServerTrace struct {
-	// Start is told first, when a peer has opened a stream. Nothing was read yet.
-	Start func(InboundInfo)
-	// GotRequest is told when the request was read, of so many bytes.
-	GotRequest func(info InboundInfo, bytes int)
-	// Admitted is told when the server's [Pacer] has admitted the exchange.
-	Admitted func(InboundInfo)
-	// WroteChunk is told of each response chunk, of so many bytes.
-	WroteChunk func(info InboundInfo, bytes int)
-	// Done is told last, exactly once for every Start: when the stream is closed or
-	// reset. Streams that are beyond the bounds of [ServerOptions] are told of
-	// too, with an error that wraps ErrRefused.
-	Done func(InboundInfo, Result)
+// Spent returns how long the exchange has been in a phase, in all. The phase it is in counts once
+// it is over.
+func (x *Exchange) Spent(p Phase) time.Duration {
+	if p >= phases {
+		return 0
+	}
+	return x.spent[p]
 }
 
-// tell calls a hook if there is one.
-func tell[Info any](hook func(Info), info Info) {
-	if hook != nil {
-		hook(info)
+func (x *Exchange) begin(t *Trace, p Phase) {
+	x.Began = time.Now()
+	x.Phase, x.Since, x.trace = p, x.Began, t
+	t.start(x)
+}
+
+func (x *Exchange) enter(p Phase) {
+	left := x.Phase
+	if p == left {
+		return
+	}
+	now := time.Now()
+	spent := now.Sub(x.Since)
+	x.spent[left] += spent
+	x.Phase, x.Since = p, now
+	x.trace.phase(x, left, spent)
+}
+
+func (x *Exchange) chunk(bytes, size int) {
+	x.Chunks++
+	x.ChunkBytes += uint64(bytes)
+	x.ResponseSize += uint64(size)
+	x.trace.chunk(x, bytes, size)
+}
+
+func (x *Exchange) done(err error) {
+	x.Err = err
+	x.spent[x.Phase] += time.Since(x.Since)
+	x.trace.done(x)
+}
+
+// Trace is a set of hooks that are called as exchanges go on, in the manner of
+// net/http/httptrace. Any of them may be nil. Those of one exchange are called one after the other,
+// by the goroutine that runs it. Those of several exchanges are called concurrently. The exchange
+// waits for them.
+//
+// A [Server], a [Client] and the calls of one [CallOptions] have a Trace. One Trace can be for all of them.
+type Trace struct {
+	// Start is called first. A server's exchange is in PhaseRequest then, and nothing was read
+	// yet. A client's is in PhaseQueue.
+	Start func(x *Exchange)
+	// Phase is called when the exchange has entered x.Phase, after it was in another phase for a
+	// time.
+	Phase func(x *Exchange, left Phase, spent time.Duration)
+	// Chunk is called for each response chunk that was received or sent. Bytes is its length on
+	// the stream, and size its length before it was encoded, 0 if that is not known.
+	Chunk func(x *Exchange, bytes, size int)
+	// Done is called last, exactly once for each Start. It is called for streams that are refused for
+	// the bounds of [ServerOptions], too.
+	Done func(x *Exchange)
+}
+
+// JoinTraces returns a Trace that calls the hooks of several, in their order. Those that are nil
+// are skipped.
+func JoinTraces(traces ...*Trace) *Trace {
+	list := slices.DeleteFunc(slices.Clone(traces), func(t *Trace) bool { return t == nil })
+	switch len(list) {
+	case 0:
+		return new(Trace)
+	case 1:
+		return list[0]
+	}
+	return &Trace{
+		Start: func(x *Exchange) {
+			for _, t := range list {
+				t.start(x)
+			}
+		},
+		Phase: func(x *Exchange, left Phase, spent time.Duration) {
+			for _, t := range list {
+				t.phase(x, left, spent)
+			}
+		},
+		Chunk: func(x *Exchange, bytes, size int) {
+			for _, t := range list {
+				t.chunk(x, bytes, size)
+			}
+		},
+		Done: func(x *Exchange) {
+			for _, t := range list {
+				t.done(x)
+			}
+		},
 	}
 }
 
-func tellBytes[Info any](hook func(Info, int), info Info, n int) {
-	if hook != nil {
-		hook(info, n)
+func (t *Trace) start(x *Exchange) {
+	if t.Start != nil {
+		t.Start(x)
 	}
 }
 
-func tellResult[Info any](hook func(Info, Result), info Info, r Result) {
-	if hook != nil {
-		hook(info, r)
+func (t *Trace) phase(x *Exchange, left Phase, spent time.Duration) {
+	if t.Phase != nil {
+		t.Phase(x, left, spent)
+	}
+}
+
+func (t *Trace) chunk(x *Exchange, bytes, size int) {
+	if t.Chunk != nil {
+		t.Chunk(x, bytes, size)
+	}
+}
+
+func (t *Trace) done(x *Exchange) {
+	if t.Done != nil {
+		t.Done(x)
 	}
 }

@@ -3,6 +3,8 @@ package reqresp_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -13,12 +15,12 @@ import (
 )
 
 // traced returns a server and a client which note what their hooks are told.
-func traced(t *testing.T, s *simulation, methods ...reqresp.Method) (client *reqresp.Client, asked, served *journal) {
+func traced(t *testing.T, s *simulation, methods ...reqresp.Handler) (client *reqresp.Client, asked, served *journal) {
 	t.Helper()
 	asked, served = new(journal), new(journal)
-	serve(t, s.server, &reqresp.ServerOptions{Trace: served.serverTrace()}, methods...)
+	serve(t, s.server, &reqresp.ServerOptions{Trace: served.trace()}, methods...)
 	s.connect(t)
-	return reqresp.NewClient(s.client, &reqresp.ClientOptions{Trace: asked.clientTrace()}), asked, served
+	return reqresp.NewClient(s.client, &reqresp.ClientOptions{Trace: asked.trace()}), asked, served
 }
 
 func TestHooksOfASuccess(t *testing.T) {
@@ -28,28 +30,28 @@ func TestHooksOfASuccess(t *testing.T) {
 			t.Error(err)
 		}
 		time.Sleep(time.Second)
-		asked.want(t, "1 start", "1 turn", "1 connected", "1 negotiated", "1 wrote 6", "1 first byte", "1 chunk 7", "1 done: success, 1/6/7")
-		served.want(t, "1 start", "1 got 6", "1 admitted", "1 chunk 7", "1 done: success, 1/6/7")
+		asked.want(t, "1 start", "1 dial", "1 negotiate", "1 request", "1 first byte", "1 response", "1 chunk 7", "1 done: success, 1/6/7")
+		served.want(t, "1 start", "1 admit", "1 handle", "1 response", "1 chunk 7", "1 done: success, 1/6/7")
 
 		if _, err := collect(counter.Call(t.Context(), c, s.server.ID(), new(Count(3)))); err != nil {
 			t.Error(err)
 		}
 		time.Sleep(time.Second)
-		asked.want(t, "2 start", "2 turn", "2 connected", "2 negotiated", "2 wrote 2", "2 first byte",
+		asked.want(t, "2 start", "2 dial", "2 negotiate", "2 request", "2 first byte", "2 response",
 			"2 chunk 7", "2 chunk 7", "2 chunk 7", "2 done: success, 3/2/21")
-		served.want(t, "2 start", "2 got 2", "2 admitted", "2 chunk 7", "2 chunk 7", "2 chunk 7", "2 done: success, 3/2/21")
+		served.want(t, "2 start", "2 admit", "2 handle", "2 response", "2 chunk 7", "2 chunk 7", "2 chunk 7", "2 done: success, 3/2/21")
 
 		if err := notice.Send(t.Context(), c, s.server.ID(), new(Text("hello"))); err != nil {
 			t.Error(err)
 		}
 		time.Sleep(time.Second)
-		asked.want(t, "3 start", "3 turn", "3 connected", "3 negotiated", "3 wrote 6", "3 done: success, 0/6/0")
-		served.want(t, "3 start", "3 got 6", "3 admitted", "3 done: success, 0/6/0")
+		asked.want(t, "3 start", "3 dial", "3 negotiate", "3 request", "3 done: success, 0/6/0")
+		served.want(t, "3 start", "3 admit", "3 handle", "3 done: success, 0/6/0")
 	})
 }
 
 // The bytes of a verdict are a message's too, a chunk it is not.
-func TestHooksOfAVerdict(t *testing.T) {
+func TestHooksOfAnErrorResponse(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		c, asked, served := traced(t, s, counter.Serve(func(_ context.Context, _ peer.ID, _ *Count, send func(*Text) error) error {
 			return errors.Join(send(new(Text("chunk"))), reqresp.Errorf(reqresp.CodeResourceUnavailable, "gone"))
@@ -57,8 +59,8 @@ func TestHooksOfAVerdict(t *testing.T) {
 		_, err := collect(counter.Call(t.Context(), c, s.server.ID(), new(Count(3))))
 		wantVerdict(t, "gone", err, reqresp.Error{Code: 3, Message: "gone"})
 		time.Sleep(time.Second)
-		asked.want(t, "1 start", "1 turn", "1 connected", "1 negotiated", "1 wrote 2", "1 first byte", "1 chunk 7", "1 done: verdict, 1/2/13")
-		served.want(t, "1 start", "1 got 2", "1 admitted", "1 chunk 7", "1 done: verdict, 1/2/13")
+		asked.want(t, "1 start", "1 dial", "1 negotiate", "1 request", "1 first byte", "1 response", "1 chunk 7", "1 done: error response, 1/2/13")
+		served.want(t, "1 start", "1 admit", "1 handle", "1 response", "1 chunk 7", "1 done: error response, 1/2/13")
 	})
 }
 
@@ -66,14 +68,14 @@ func TestHooksOfAPanic(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		results := make(chan error, 1)
 		c, asked, served := traced(t, s, echo.Serve(func(context.Context, peer.ID, *Text) (*Text, error) { panic(errCodec) }))
-		serve(t, s.server, &reqresp.ServerOptions{Trace: &reqresp.ServerTrace{
-			Done: func(_ reqresp.InboundInfo, r reqresp.Result) { results <- r.Err },
+		serve(t, s.server, &reqresp.ServerOptions{Trace: &reqresp.Trace{
+			Done: func(x *reqresp.Exchange) { results <- x.Err },
 		}}, paced.Serve(func(context.Context, peer.ID, *Text, func(*Text) error) error { panic("hunter2") }))
 		_, err := echo.Call(t.Context(), c, s.server.ID(), new(Text("hello")))
 		wantVerdict(t, "panic", err, reqresp.Error{Code: reqresp.CodeServerError})
 		time.Sleep(time.Second)
-		asked.want(t, "1 start", "1 turn", "1 connected", "1 negotiated", "1 wrote 6", "1 first byte", "1 done: verdict, 0/6/2")
-		served.want(t, "1 start", "1 got 6", "1 admitted", "1 done: panic, 0/6/2")
+		asked.want(t, "1 start", "1 dial", "1 negotiate", "1 request", "1 first byte", "1 response", "1 done: error response, 0/6/2")
+		served.want(t, "1 start", "1 admit", "1 handle", "1 done: panic, 0/6/2")
 
 		_, err = collect(paced.Call(t.Context(), c, s.server.ID(), new(Text(""))))
 		wantVerdict(t, "panic", err, reqresp.Error{Code: reqresp.CodeServerError})
@@ -89,7 +91,7 @@ func TestHooksOfARefusedStream(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		served := new(journal)
 		release := make(chan struct{})
-		serve(t, s.server, &reqresp.ServerOptions{MaxStreams: 1, Trace: served.serverTrace()}, echo.Serve(func(_ context.Context, _ peer.ID, req *Text) (*Text, error) {
+		serve(t, s.server, &reqresp.ServerOptions{MaxStreams: 1, Trace: served.trace()}, echo.Serve(func(_ context.Context, _ peer.ID, req *Text) (*Text, error) {
 			<-release
 			return req, nil
 		}))
@@ -108,7 +110,7 @@ func TestHooksOfARefusedStream(t *testing.T) {
 			t.Error(err)
 		}
 		time.Sleep(time.Second)
-		served.want(t, "1 start", "1 got 6", "1 admitted", "2 start", "2 done: over limit, 0/0/0", "1 chunk 7", "1 done: success, 1/6/7")
+		served.want(t, "1 start", "1 admit", "1 handle", "2 start", "2 done: over limit, 0/0/0", "1 response", "1 chunk 7", "1 done: success, 1/6/7")
 	})
 }
 
@@ -117,14 +119,14 @@ func TestHooksOfACutOffChunk(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		results := make(chan reqresp.Result, 1)
 		chunks := 0
-		serve(t, s.server, &reqresp.ServerOptions{Trace: &reqresp.ServerTrace{
-			WroteChunk: func(reqresp.InboundInfo, int) { chunks++ },
-			Done:       func(_ reqresp.InboundInfo, r reqresp.Result) { results <- r },
+		serve(t, s.server, &reqresp.ServerOptions{Trace: &reqresp.Trace{
+			Chunk: func(*reqresp.Exchange, int, int) { chunks++ },
+			Done:  func(x *reqresp.Exchange) { results <- x.Result },
 		}}, paced.Serve(func(_ context.Context, _ peer.ID, _ *Text, send func(*Text) error) error {
 			_ = send(new(Text("whole")))
 			return send(new(Text(make([]byte, 900<<10))))
 		}))
-		stream := openRaw(t, s.client, s.server, paced.Spec().Protocols[0])
+		stream := openRaw(t, s.client, s.server, paced.Spec().Protocols()[0])
 		_, _ = stream.Write([]byte{0})
 		_ = stream.CloseWrite()
 		r := <-results
@@ -140,9 +142,9 @@ func TestHooksOfAFailure(t *testing.T) {
 		c, asked, served := traced(t, s, echo.Serve(echoed), counter.Serve(counted))
 		nobody := newPeerID(t)
 		_, _ = echo.Call(t.Context(), c, nobody, new(Text("")))
-		asked.want(t, "1 start", "1 turn", "1 done: dial, 0/0/0")
+		asked.want(t, "1 start", "1 dial", "1 done: dial, 0/0/0")
 		_ = notice.Send(t.Context(), c, s.server.ID(), new(Text("")))
-		asked.want(t, "2 start", "2 turn", "2 connected", "2 done: unsupported, 0/0/0")
+		asked.want(t, "2 start", "2 dial", "2 negotiate", "2 done: unsupported, 0/0/0")
 		ended, cancel := context.WithCancel(t.Context())
 		cancel()
 		_, _ = echo.Call(ended, c, s.server.ID(), new(Text("")))
@@ -165,13 +167,18 @@ func TestHooksOfAFailure(t *testing.T) {
 func TestWhatHooksAreToldOfTheExchange(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		v1, v2 := version(1), version(2)
-		var first, open, last reqresp.OutboundInfo
-		var in reqresp.InboundInfo
-		serve(t, s.server, &reqresp.ServerOptions{Trace: &reqresp.ServerTrace{Start: func(i reqresp.InboundInfo) { in = i }}}, v1.Serve(echoed))
-		c := reqresp.NewClient(s.client, &reqresp.ClientOptions{Trace: &reqresp.ClientTrace{
-			Connected:  func(i reqresp.OutboundInfo) { first = i },
-			Negotiated: func(i reqresp.OutboundInfo) { open = i },
-			Done:       func(i reqresp.OutboundInfo, _ reqresp.Result) { last = i },
+		var first, open, last, in reqresp.Info
+		serve(t, s.server, &reqresp.ServerOptions{Trace: &reqresp.Trace{Start: func(x *reqresp.Exchange) { in = x.Info }}}, v1.Serve(echoed))
+		c := reqresp.NewClient(s.client, &reqresp.ClientOptions{Trace: &reqresp.Trace{
+			Phase: func(x *reqresp.Exchange, _ reqresp.Phase, _ time.Duration) {
+				switch x.Phase {
+				case reqresp.PhaseNegotiate:
+					first = x.Info
+				case reqresp.PhaseRequest:
+					open = x.Info
+				}
+			},
+			Done: func(x *reqresp.Exchange) { last = x.Info },
 		}})
 		out, err := c.Open(t.Context(), s.server.ID(), v2.Spec(), v1.Spec())
 		if err != nil {
@@ -185,10 +192,10 @@ func TestWhatHooksAreToldOfTheExchange(t *testing.T) {
 		if first.Peer != s.server.ID() || first.ID != id || first.Spec != v2.Spec() || first.Protocol != "" || first.Conn != nil {
 			t.Errorf("before the negotiation: %+v", first)
 		}
-		if want := (reqresp.OutboundInfo{ID: id, Peer: s.server.ID(), Spec: v1.Spec(), Protocol: v1.Spec().Protocols[0], Conn: out.Conn()}); open != want || last != want {
+		if want := (reqresp.Info{ID: id, Peer: s.server.ID(), Spec: v1.Spec(), Protocol: v1.Spec().Protocols()[0], Conn: out.Conn()}); open != want || last != want {
 			t.Errorf("after the negotiation: %+v and %+v, want %+v", open, last, want)
 		}
-		if in.Peer != s.client.ID() || in.ID != 1 || in.Spec != v1.Spec() || in.Protocol != v1.Spec().Protocols[0] || in.Conn.RemotePeer() != s.client.ID() {
+		if !in.Inbound || in.Peer != s.client.ID() || in.ID != 1 || in.Spec != v1.Spec() || in.Protocol != v1.Spec().Protocols()[0] || in.Conn.RemotePeer() != s.client.ID() {
 			t.Errorf("the server's: %+v", in)
 		}
 	})
@@ -198,9 +205,9 @@ func TestWhatHooksAreToldOfTheExchange(t *testing.T) {
 func TestHooksCountTheSameOnBothSides(t *testing.T) {
 	eachTransport(t, func(t *testing.T, _ transport, client, server host.Host) {
 		ended := make(chan reqresp.Result, 1)
-		serve(t, server, &reqresp.ServerOptions{Trace: &reqresp.ServerTrace{Done: func(_ reqresp.InboundInfo, r reqresp.Result) { ended <- r }}}, echo.Serve(echoed), counter.Serve(counted))
+		serve(t, server, &reqresp.ServerOptions{Trace: &reqresp.Trace{Done: func(x *reqresp.Exchange) { ended <- x.Result }}}, echo.Serve(echoed), counter.Serve(counted))
 		var asked reqresp.Result
-		c := reqresp.NewClient(client, &reqresp.ClientOptions{Trace: &reqresp.ClientTrace{Done: func(_ reqresp.OutboundInfo, r reqresp.Result) { asked = r }}})
+		c := reqresp.NewClient(client, &reqresp.ClientOptions{Trace: &reqresp.Trace{Done: func(x *reqresp.Exchange) { asked = x.Result }}})
 		for i := range 10 {
 			if i%2 == 0 {
 				_, _ = echo.Call(t.Context(), c, server.ID(), new(Text(make([]byte, i*10_000))))
@@ -210,6 +217,112 @@ func TestHooksCountTheSameOnBothSides(t *testing.T) {
 			if served := <-ended; served != asked || asked.Err != nil || asked.RequestBytes == 0 {
 				t.Errorf("client %+v, server %+v", asked, served)
 			}
+		}
+	})
+}
+
+// An exchange that a limiter makes wait is in a phase of its own while it does.
+func TestWaitsForALimiterArePhases(t *testing.T) {
+	simulate(t, func(t *testing.T, s *simulation) {
+		l := &ledger{
+			admit:   func(context.Context) error { time.Sleep(2 * time.Second); return nil },
+			reserve: func(context.Context) error { time.Sleep(3 * time.Second); return nil },
+		}
+		served := new(journal)
+		var spent [2]time.Duration
+		serve(t, s.server, &reqresp.ServerOptions{Limiter: l, Trace: reqresp.JoinTraces(nil, served.trace(), &reqresp.Trace{
+			Done: func(x *reqresp.Exchange) {
+				spent = [2]time.Duration{x.Spent(reqresp.PhaseAdmit), x.Spent(reqresp.PhaseReserve)}
+			},
+		})}, counter.Serve(counted))
+		if _, err := collect(counter.Call(t.Context(), reqresp.NewClient(s.client, nil), s.server.ID(), new(Count(2)))); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(time.Second)
+		served.want(t, "1 start", "1 admit", "1 handle", "1 reserve", "1 handle", "1 response", "1 chunk 7",
+			"1 reserve", "1 response", "1 chunk 7", "1 done: success, 2/2/14")
+		if want := [2]time.Duration{2 * time.Second, 6 * time.Second}; spent != want {
+			t.Errorf("waited %v, want %v", spent, want)
+		}
+	})
+}
+
+// What a limiter refuses with reaches the trace, with the phase.
+func TestRefusalsOfALimiterReachTheTrace(t *testing.T) {
+	overdue := errors.New("overdue")
+	simulate(t, func(t *testing.T, s *simulation) {
+		l := &ledger{reserve: func(context.Context) error { return fmt.Errorf("%w: %w", reqresp.ErrRefused, overdue) }}
+		results := make(chan error, 1)
+		serve(t, s.server, &reqresp.ServerOptions{Limiter: l, Trace: &reqresp.Trace{
+			Done: func(x *reqresp.Exchange) { results <- x.Err },
+		}}, counter.Serve(counted))
+		_, err := collect(counter.Call(t.Context(), reqresp.NewClient(s.client, nil), s.server.ID(), new(Count(2))))
+		wantFailure(t, err, reqresp.PhaseFirstByte, reqresp.ErrRefused)
+		if f, _ := errors.AsType[*reqresp.Failure](err); !f.Remote {
+			t.Errorf("%v does not say that the peer refused", err)
+		}
+		err = <-results
+		wantFailure(t, err, reqresp.PhaseReserve, reqresp.ErrRefused, overdue)
+		if f, _ := errors.AsType[*reqresp.Failure](err); f.Remote {
+			t.Errorf("%v does not say that this side refused", err)
+		}
+	})
+}
+
+func TestTracesOfCallsAreCalledAfterTheClients(t *testing.T) {
+	simulate(t, func(t *testing.T, s *simulation) {
+		serve(t, s.server, nil, echo.Serve(echoed))
+		var order []string
+		note := func(name string) *reqresp.Trace {
+			return &reqresp.Trace{Done: func(*reqresp.Exchange) { order = append(order, name) }}
+		}
+		c := reqresp.NewClient(s.client, &reqresp.ClientOptions{Trace: note("client")})
+		c = c.With(reqresp.CallOptions{Trace: note("first")}).With(reqresp.CallOptions{Trace: note("second")})
+		if _, err := echo.Call(t.Context(), c, s.server.ID(), new(Text(""))); err != nil {
+			t.Error(err)
+		}
+		if want := []string{"client", "first", "second"}; !slices.Equal(order, want) {
+			t.Errorf("called %q, want %q", order, want)
+		}
+	})
+}
+
+// A codec says how large messages are before they are encoded.
+func TestSizesAreTraced(t *testing.T) {
+	sized := reqresp.NewStream[Count, Text](reqresp.Family{Prefix: "/sized", Codec: sizedCodec{}}, "count", 1)
+	simulate(t, func(t *testing.T, s *simulation) {
+		var in, out reqresp.Result
+		serve(t, s.server, &reqresp.ServerOptions{Trace: &reqresp.Trace{Done: func(x *reqresp.Exchange) { in = x.Result }}}, sized.Serve(counted))
+		c := reqresp.NewClient(s.client, &reqresp.ClientOptions{Trace: &reqresp.Trace{Done: func(x *reqresp.Exchange) { out = x.Result }}})
+		if _, err := collect(sized.Call(t.Context(), c, s.server.ID(), new(Count(3)))); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(time.Second)
+		if out.RequestSize != 100 || out.ResponseSize != 300 || in != out {
+			t.Errorf("client %+v, server %+v, want sizes 100 and 300", out, in)
+		}
+	})
+}
+
+// A sizedCodec has messages of 100 bytes each.
+type sizedCodec struct{ textCodec }
+
+func (sizedCodec) Size(any) int { return 100 }
+
+// Each range over a call's sequence is a call of its own.
+func TestRangingTwiceCallsTwice(t *testing.T) {
+	simulate(t, func(t *testing.T, s *simulation) {
+		srv := serve(t, s.server, nil, counter.Serve(counted))
+		calls := 0
+		c := reqresp.NewClient(s.client, &reqresp.ClientOptions{Trace: &reqresp.Trace{Start: func(*reqresp.Exchange) { calls++ }}})
+		seq := counter.Call(t.Context(), c, s.server.ID(), new(Count(2)))
+		for range 2 {
+			if all, err := collect(seq); err != nil || len(all) != 2 {
+				t.Errorf("got %d chunks, %v", len(all), err)
+			}
+		}
+		if calls != 2 || srv.Refused() != 0 {
+			t.Errorf("%d calls, want 2", calls)
 		}
 	})
 }

@@ -82,6 +82,6 @@ func (wholeCodec) WholeStream() {}
 
 func TestWholeStreamCodecsCarryNoChunks(t *testing.T) {
 	f := reqresp.Family{Prefix: "/example", Codec: wholeCodec{}}
-	reqresp.NewUnary[Text, Text](f, "one", reqresp.Limits{}, 1)
-	wantPanic(t, "stream", func() { reqresp.NewStream[Text, Text](f, "many", reqresp.Limits{}, 1) })
+	reqresp.NewUnary[Text, Text](f, "one", 1)
+	wantPanic(t, "stream", func() { reqresp.NewStream[Text, Text](f, "many", 1) })
 }

@@ -57,7 +57,7 @@ func TestResponsesByHand(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			simulate(t, func(t *testing.T, s *simulation) {
 				for _, spec := range []*reqresp.Spec{echo.Spec(), counter.Spec()} {
-					serveRaw(t, s.server, spec.Protocols[0], func(stream network.Stream) {
+					serveRaw(t, s.server, spec.Protocols()[0], func(stream network.Stream) {
 						drain(stream)
 						_, _ = stream.Write([]byte(tt.wire))
 						if tt.end == nil {
@@ -111,7 +111,7 @@ func TestWhatTheResponderSees(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			simulate(t, func(t *testing.T, s *simulation) {
 				seen := make(chan error, 1)
-				serveRaw(t, s.server, counter.Spec().Protocols[0], func(stream network.Stream) {
+				serveRaw(t, s.server, counter.Spec().Protocols()[0], func(stream network.Stream) {
 					drain(stream)
 					_, err := stream.Write([]byte(tt.wire))
 					for err == nil {
@@ -176,7 +176,7 @@ func TestRequestsByHand(t *testing.T) {
 			simulate(t, func(t *testing.T, s *simulation) {
 				srv := serve(t, s.server, nil, echo.Serve(echoed))
 				s.connect(t)
-				stream := openRaw(t, s.client, s.server, echo.Spec().Protocols[0])
+				stream := openRaw(t, s.client, s.server, echo.Spec().Protocols()[0])
 				start := time.Now()
 				if got := answer(t, stream, tt.wire, tt.open); got != tt.want {
 					t.Errorf("got %q, want %q", got, tt.want)
@@ -199,11 +199,11 @@ func TestRequestsByHand(t *testing.T) {
 
 func TestRequestsByHandOnEveryTransport(t *testing.T) {
 	limits := reqresp.Limits{Timeouts: reqresp.Timeouts{Progress: 100 * time.Millisecond}}
-	hasty := reqresp.NewUnary[Text, Text](family, "hasty", limits, 1)
+	hasty := reqresp.NewUnary[Text, Text](family, "hasty", 1).WithLimits(limits)
 	eachTransport(t, func(t *testing.T, tr transport, client, server host.Host) {
 		serve(t, server, nil, hasty.Serve(echoed))
 		for _, tt := range requests {
-			stream := openRaw(t, client, server, hasty.Spec().Protocols[0])
+			stream := openRaw(t, client, server, hasty.Spec().Protocols()[0])
 			if got := answer(t, stream, tt.wire, tt.open); got != tt.want {
 				t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
 			}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/seed-2dd5877b/reqresp/internal/race"
 	"github.com/seed-2dd5877b/reqresp/ssz/shape"
 )
 
@@ -153,7 +154,7 @@ func TestRootOfMalformedValue(t *testing.T) {
 }
 
 func TestRootAllocatesNothing(t *testing.T) {
-	if raceEnabled {
+	if race.Enabled {
 		t.Skip("pools keep nothing under the race detector")
 	}
 	list := shape.List(shape.List(shape.Uint(8), 1<<20), 1<<20)

@@ -1,8 +1,6 @@
 package pebble
 
 import (
-	"slices"
-
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/ethereum/go-ethereum/ethdb"
 )
@@ -13,6 +11,7 @@ type iterator struct {
 	it      *pebble.Iterator // nil if there is none, or none any more
 	started bool
 	err     error
+	bounds  [64]byte // room for what bounds most ranges; Pebble copies it
 }
 
 // NewIterator implements ethdb.Iteratee. The database is not closed before the iterator is released.
@@ -22,10 +21,9 @@ func (d *Database) NewIterator(prefix, start []byte) ethdb.Iterator {
 		return it
 	}
 	defer it.recover()
-	it.it, it.err = d.db.NewIter(&pebble.IterOptions{
-		LowerBound: slices.Concat(prefix, start),
-		UpperBound: upperBound(prefix),
-	})
+	lower := append(append(it.bounds[:0], prefix...), start...)
+	upper := appendUpperBound(lower[len(lower):], prefix)
+	it.it, it.err = d.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
 	if it.err != nil {
 		it.it = nil
 		d.done()
@@ -33,13 +31,13 @@ func (d *Database) NewIterator(prefix, start []byte) ethdb.Iterator {
 	return it
 }
 
-// upperBound returns the first key after all that have a prefix, nil if there is none.
-func upperBound(prefix []byte) []byte {
+// appendUpperBound appends the first key after all that have a prefix. It returns nil if there is none.
+func appendUpperBound(dst, prefix []byte) []byte {
 	for i := len(prefix) - 1; i >= 0; i-- {
 		if prefix[i] != 0xff {
-			bound := slices.Clone(prefix[:i+1])
-			bound[i]++
-			return bound
+			dst = append(dst, prefix[:i+1]...)
+			dst[len(dst)-1]++
+			return dst
 		}
 	}
 	return nil

@@ -167,7 +167,8 @@ func (c *Chain) Until(head ssz.Slot) *Chain {
 	until := func(items []*Item) []*Item { return inRange(items, 0, uint64(head)+1) }
 	cut := &Chain{
 		network: c.network, Blocks: until(c.Blocks), Blobs: until(c.Blobs), Columns: until(c.Columns),
-		Envelopes: until(c.Envelopes), Lists: until(c.Lists), Bootstraps: until(c.Bootstraps), Updates: until(c.Updates),
+		Envelopes: until(c.Envelopes), Lists: until(c.Lists),
+		Bootstraps: until(c.Bootstraps), Updates: until(c.Updates),
 		Dependent: c.Dependent,
 	}
 	last := cut.Blocks[len(cut.Blocks)-1]

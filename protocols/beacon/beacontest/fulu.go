@@ -42,7 +42,8 @@ func FuluConfig() string { return fuluConfig }
 // FuluGenesis returns the time of slot 0 and the genesis validators root of the chain.
 func FuluGenesis() (time.Time, ssz.Root) {
 	var root ssz.Root
-	if err := root.UnmarshalText([]byte("0x05d79a31a8e69ecd78114c50ce73116be33027d8431b82fff6c0b3cd9c2cbb1f")); err != nil {
+	const text = "0x05d79a31a8e69ecd78114c50ce73116be33027d8431b82fff6c0b3cd9c2cbb1f"
+	if err := root.UnmarshalText([]byte(text)); err != nil {
 		panic(err)
 	}
 	return time.Unix(1796080587, 0), root

@@ -17,7 +17,8 @@ func blockHeader(b ssz.SignedBlock) containers.BeaconBlockHeader {
 		panic(err)
 	}
 	return containers.BeaconBlockHeader{
-		Slot: b.Slot(), ProposerIndex: b.ProposerIndex(), ParentRoot: b.ParentRoot(), StateRoot: b.StateRoot(), BodyRoot: root,
+		Slot: b.Slot(), ProposerIndex: b.ProposerIndex(),
+		ParentRoot: b.ParentRoot(), StateRoot: b.StateRoot(), BodyRoot: root,
 	}
 }
 

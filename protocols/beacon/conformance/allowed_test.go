@@ -26,8 +26,8 @@ import (
 // A sparingChain answers ranges with two blocks at most.
 type sparingChain struct{ *beacontest.Chain }
 
-func (c sparingChain) BlocksByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.BlockRef, error] {
-	return func(yield func(beacon.BlockRef, error) bool) {
+func (c sparingChain) BlocksByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.Ref, error] {
+	return func(yield func(beacon.Ref, error) bool) {
 		left := 2
 		for r, err := range c.Chain.BlocksByRange(ctx, start, count) {
 			if left--; !yield(r, err) || left == 0 {
@@ -64,7 +64,7 @@ type reorganisedChain struct {
 	shown bool
 }
 
-func (c *reorganisedChain) BlocksByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.BlockRef, error] {
+func (c *reorganisedChain) BlocksByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.Ref, error] {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.shown {
@@ -82,9 +82,11 @@ type lateColumns struct {
 	shown int
 }
 
+func (c *lateColumns) Sources() beacon.Sources { return beacontest.SourcesOf(c) }
+
 func (c *lateColumns) DataColumnSidecarsByRange(
 	ctx context.Context, start ssz.Slot, count uint64, columns []uint64,
-) iter.Seq2[beacon.SidecarRef, error] {
+) iter.Seq2[beacon.Ref, error] {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.shown++; c.shown > 3 {
@@ -100,8 +102,10 @@ type updatesChain struct {
 	atOnce  bool // it refuses a request for more, in place of ending the answer
 }
 
-func (c updatesChain) LightClientUpdates(ctx context.Context, start, count uint64) iter.Seq2[beacon.LightClientRef, error] {
-	return func(yield func(beacon.LightClientRef, error) bool) {
+func (c updatesChain) Sources() beacon.Sources { return beacontest.SourcesOf(c) }
+
+func (c updatesChain) LightClientUpdates(ctx context.Context, start, count uint64) iter.Seq2[beacon.Ref, error] {
+	return func(yield func(beacon.Ref, error) bool) {
 		lacks := start+count > c.periods
 		if !lacks || !c.atOnce {
 			for r, err := range c.Chain.LightClientUpdates(ctx, start, min(count, c.periods-min(start, c.periods))) {
@@ -111,7 +115,7 @@ func (c updatesChain) LightClientUpdates(ctx context.Context, start, count uint6
 			}
 		}
 		if lacks {
-			yield(beacon.LightClientRef{}, errors.New("no update of the period"))
+			yield(beacon.Ref{}, errors.New("no update of the period"))
 		}
 	}
 }

@@ -16,17 +16,16 @@ import (
 	"github.com/seed-2dd5877b/reqresp/snappy"
 )
 
-// The ways to lay out a request wrongly.
+// The ways to encode a request wrongly.
 
 func short(message []byte) []byte { return payload(message[:len(message)-1]) }
 
 func claim(message []byte) []byte {
-	return append(binary.AppendUvarint(nil, snappy.MaxPayloadSize), payload(message)[len(snappy.AppendHeader(nil, len(message))):]...)
+	return snappy.AppendFrames(binary.AppendUvarint(nil, snappy.MaxPayloadSize), message)
 }
 
 func longVarint(message []byte) []byte {
-	wire := append(bytes.Repeat([]byte{0x80}, 10), 0)
-	return append(wire, payload(message)[len(snappy.AppendHeader(nil, len(message))):]...)
+	return snappy.AppendFrames(append(bytes.Repeat([]byte{0x80}, 10), 0), message)
 }
 
 // padded has a padding chunk before the data that takes it beyond max_compressed_len.
@@ -61,14 +60,14 @@ func code1(a answer) bool {
 // unserved accepts everything but success.
 func unserved(a answer) bool { return len(a.wire) == 0 || a.wire[0] != 0 }
 
-// tryBad sends a request laid out wrongly.
-func tryBad(layOut func(message []byte) []byte, good func(answer) bool) func(context.Context, *session, *Rule) (string, error) {
+// tryBad sends a request that is encoded wrongly.
+func tryBad(encode func(message []byte) []byte, good func(answer) bool) trier {
 	return func(ctx context.Context, s *session, r *Rule) (string, error) {
 		message, _, err := s.ask(ctx, s.row(r.Method, r.Version))
 		if err != nil {
 			return "", err
 		}
-		a, err := s.paced(ctx, r, layOut(message))
+		a, err := s.paced(ctx, r, encode(message))
 		if err != nil {
 			return "", err
 		}

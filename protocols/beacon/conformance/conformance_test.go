@@ -5,23 +5,18 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"log/slog"
 	"math"
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
-	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/libp2p/go-libp2p/core/peerstore"
 	"github.com/libp2p/go-libp2p/core/protocol"
-	"github.com/libp2p/go-libp2p/x/simlibp2p"
-	"github.com/marcopolo/simnet"
 
+	"github.com/seed-2dd5877b/reqresp/internal/simtest"
 	"github.com/seed-2dd5877b/reqresp/limits"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon/beacontest"
@@ -34,41 +29,16 @@ import (
 // simulate runs f with two hosts on a simulated network, in a bubble of virtual time.
 func simulate(t *testing.T, f func(t *testing.T, client, server host.Host)) {
 	t.Helper()
-	simulateCrowd(t, func(t *testing.T, client, server host.Host, _ func() (host.Host, error)) { f(t, client, server) })
+	simtest.Pair(t, simtest.Options{}, f)
 }
 
 // simulateCrowd is simulate with as many more hosts, which know the server, as f makes.
 func simulateCrowd(t *testing.T, f func(t *testing.T, client, server host.Host, another func() (host.Host, error))) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		link := simnet.LinkSettings{BitsPerSecond: 1000 * simlibp2p.OneMbps}
-		both := simnet.NodeBiDiLinkSettings{Downlink: link, Uplink: link}
-		nw, meta, err := simlibp2p.SimpleLibp2pNetwork(
-			[]simlibp2p.NodeLinkSettingsAndCount{{LinkSettings: both, Count: 2}},
-			func(*simnet.Packet) time.Duration { return 5 * time.Millisecond }, simlibp2p.NetworkSettings{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		nw.Logger = slog.New(slog.DiscardHandler)
-		nw.Start()
-		client, server := meta.Nodes[0], meta.Nodes[1]
-		t.Cleanup(func() {
-			client.Close()
-			server.Close()
-			nw.Close()
-		})
-		client.Peerstore().AddAddrs(server.ID(), server.Addrs(), peerstore.PermanentAddrTTL)
-		made := len(meta.Nodes)
-		another := func() (host.Host, error) {
-			made++
-			return libp2p.New(
-				libp2p.ListenAddrStrings(fmt.Sprintf("/ip4/%s/udp/8000/quic-v1", simnet.IntToPublicIPv4(made))),
-				simlibp2p.QUICSimnet(nw, both),
-				libp2p.DisableIdentifyAddressDiscovery(),
-				libp2p.ResourceManager(&network.NullResourceManager{}),
-			)
-		}
-		f(t, client, server, another)
+	simtest.Run(t, simtest.Options{}, func(t *testing.T, n *simtest.Network) {
+		client, server := n.Hosts[0], n.Hosts[1]
+		simtest.Introduce(client, server)
+		f(t, client, server, func() (host.Host, error) { return n.NewHost() })
 	})
 }
 
@@ -94,12 +64,12 @@ type against struct {
 }
 
 // refusing answers with an error as soon as a request would have to wait.
-type refusing struct{ reqresp.Pacer }
+type refusing struct{ reqresp.Limiter }
 
-func (r refusing) Admit(ctx context.Context, from peer.ID, spec *reqresp.Spec) (reqresp.Pace, error) {
+func (r refusing) Admit(ctx context.Context, from peer.ID, spec *reqresp.Spec) (reqresp.Admission, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Nanosecond)
 	defer cancel()
-	pace, err := r.Pacer.Admit(ctx, from, spec)
+	pace, err := r.Limiter.Admit(ctx, from, spec)
 	if err != nil {
 		return nil, reqresp.Errorf(beacon.CodeRateLimited, "Wait 2s")
 	}
@@ -115,7 +85,7 @@ func (a against) run(t *testing.T) (results []conformance.Result) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var pacer reqresp.Pacer = limiter
+		var pacer reqresp.Limiter = limiter
 		if a.refuses {
 			pacer = refusing{limiter}
 		}
@@ -158,32 +128,34 @@ type lateChain struct {
 	earliest ssz.Slot
 }
 
+func (c lateChain) Sources() beacon.Sources { return beacontest.SourcesOf(c) }
+
 func (c lateChain) Status(ctx context.Context) (beacon.Status, error) {
 	status, err := c.Chain.Status(ctx)
 	status.EarliestAvailableSlot = c.earliest
 	return status, err
 }
 
-func lateRange[R any](c lateChain, start ssz.Slot, refs iter.Seq2[R, error]) iter.Seq2[R, error] {
+func lateRange(c lateChain, start ssz.Slot, refs iter.Seq2[beacon.Ref, error]) iter.Seq2[beacon.Ref, error] {
 	if start >= c.earliest {
 		return refs
 	}
-	return func(yield func(R, error) bool) { yield(*new(R), beacon.ErrUnavailable) }
+	return func(yield func(beacon.Ref, error) bool) { yield(beacon.Ref{}, beacon.ErrUnavailable) }
 }
 
-func (c lateChain) BlocksByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.BlockRef, error] {
+func (c lateChain) BlocksByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.Ref, error] {
 	return lateRange(c, start, c.Chain.BlocksByRange(ctx, start, count))
 }
 
-func (c lateChain) BlobSidecarsByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.SidecarRef, error] {
+func (c lateChain) BlobSidecarsByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.Ref, error] {
 	return lateRange(c, start, c.Chain.BlobSidecarsByRange(ctx, start, count))
 }
 
-func (c lateChain) DataColumnSidecarsByRange(ctx context.Context, start ssz.Slot, count uint64, columns []uint64) iter.Seq2[beacon.SidecarRef, error] {
+func (c lateChain) DataColumnSidecarsByRange(ctx context.Context, start ssz.Slot, count uint64, columns []uint64) iter.Seq2[beacon.Ref, error] {
 	return lateRange(c, start, c.Chain.DataColumnSidecarsByRange(ctx, start, count, columns))
 }
 
-func (c lateChain) ExecutionPayloadEnvelopesByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.BlockRef, error] {
+func (c lateChain) ExecutionPayloadEnvelopesByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.Ref, error] {
 	return lateRange(c, start, c.Chain.ExecutionPayloadEnvelopesByRange(ctx, start, count))
 }
 
@@ -216,14 +188,14 @@ func TestOurServerConforms(t *testing.T) {
 		{"electra, with a block without blobs", withoutBlobs(t, full.Until(44)), 44},
 		{"fulu, with a late start", lateChain{full.Until(52), 44}, 52},
 		{"fulu, with a block without blobs", withoutBlobs(t, full.Until(52)), 52},
-		{"electra, of blocks alone", struct{ beacon.Chain }{full.Until(44)}, 44},
-		{"fulu, of blocks alone", struct{ beacon.Chain }{full.Until(52)}, 52},
-		{"fulu, of blocks alone, the last without blobs", struct{ beacon.Chain }{withoutBlobs(t, full.Until(52))}, 52},
-		{"gloas, of blocks alone", struct{ beacon.Chain }{full.Until(60)}, 60},
+		{"electra, of blocks alone", beacontest.BlocksOnly{Chain: full.Until(44)}, 44},
+		{"fulu, of blocks alone", beacontest.BlocksOnly{Chain: full.Until(52)}, 52},
+		{"fulu, of blocks alone, the last without blobs", beacontest.BlocksOnly{Chain: withoutBlobs(t, full.Until(52))}, 52},
+		{"gloas, of blocks alone", beacontest.BlocksOnly{Chain: full.Until(60)}, 60},
 		{"heze", full, beacontest.Head},
 		{"heze, with a late start", lateChain{full, beacontest.Head - 4}, beacontest.Head},
 	} {
-		_, sidecars := tt.chain.(beacon.BlobSource)
+		sidecars := tt.chain.Sources().Blobs != nil
 		results := against{scarceNetwork(t), tt.chain, tt.head, nil, few, sidecars, false}.run(t)
 		if len(results) != len(conformance.Rules()) {
 			t.Fatalf("%d results for %d rules", len(results), len(conformance.Rules()))
@@ -232,7 +204,7 @@ func TestOurServerConforms(t *testing.T) {
 			name := ruleName(*r.Rule)
 			switch r.Outcome {
 			case conformance.Fail:
-				_, light := tt.chain.(beacon.LightClientSource)
+				light := tt.chain.Sources().LightClient != nil
 				if light || r.Rule.ID != "P-offered" || !strings.HasPrefix(r.Rule.Method, "light_client") {
 					t.Errorf("%s: %s: saw %s", tt.name, name, r.Saw)
 				}
@@ -259,17 +231,19 @@ func TestOurServerConforms(t *testing.T) {
 // A backwardsChain serves ranges in the wrong order, and bootstraps of any root.
 type backwardsChain struct{ *beacontest.Chain }
 
-func (c backwardsChain) BlocksByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.BlockRef, error] {
+func (c backwardsChain) Sources() beacon.Sources { return beacontest.SourcesOf(c) }
+
+func (c backwardsChain) BlocksByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.Ref, error] {
 	return backwards(c.Chain.BlocksByRange(ctx, start, count))
 }
 
 func (c backwardsChain) DataColumnSidecarsByRange(
 	ctx context.Context, start ssz.Slot, count uint64, columns []uint64,
-) iter.Seq2[beacon.SidecarRef, error] {
+) iter.Seq2[beacon.Ref, error] {
 	return backwards(c.Chain.DataColumnSidecarsByRange(ctx, start, count, columns))
 }
 
-func (c backwardsChain) LightClientBootstrap(ctx context.Context, _ ssz.Root) (beacon.LightClientRef, error) {
+func (c backwardsChain) LightClientBootstrap(ctx context.Context, _ ssz.Root) (beacon.Ref, error) {
 	return c.Chain.LightClientBootstrap(ctx, c.Bootstraps[0].Root)
 }
 
@@ -279,31 +253,33 @@ type forgetful struct {
 	updates int
 }
 
-func none[R any](func(R, error) bool) {}
+func none(func(beacon.Ref, error) bool) {}
 
-func (*forgetful) BlobSidecarsByRoot(context.Context, []ssz.BlobIdentifier) iter.Seq2[beacon.SidecarRef, error] {
+func (*forgetful) BlobSidecarsByRoot(context.Context, []ssz.BlobIdentifier) iter.Seq2[beacon.Ref, error] {
 	return none
 }
 
-func (*forgetful) DataColumnSidecarsByRoot(context.Context, []ssz.DataColumnsByRootIdentifier) iter.Seq2[beacon.SidecarRef, error] {
+func (*forgetful) DataColumnSidecarsByRoot(context.Context, []ssz.DataColumnsByRootIdentifier) iter.Seq2[beacon.Ref, error] {
 	return none
 }
 
-func (*forgetful) ExecutionPayloadEnvelopesByRoot(context.Context, []ssz.Root) iter.Seq2[beacon.BlockRef, error] {
+func (*forgetful) ExecutionPayloadEnvelopesByRoot(context.Context, []ssz.Root) iter.Seq2[beacon.Ref, error] {
 	return none
 }
+
+func (c *forgetful) Sources() beacon.Sources { return beacontest.SourcesOf(c) }
 
 // LightClientUpdates answers a sample and the first rule.
-func (f *forgetful) LightClientUpdates(ctx context.Context, start, count uint64) iter.Seq2[beacon.LightClientRef, error] {
+func (f *forgetful) LightClientUpdates(ctx context.Context, start, count uint64) iter.Seq2[beacon.Ref, error] {
 	if f.updates++; f.updates > 2 {
 		return none
 	}
 	return f.Chain.LightClientUpdates(ctx, start, count)
 }
 
-func backwards[R any](refs iter.Seq2[R, error]) iter.Seq2[R, error] {
-	return func(yield func(R, error) bool) {
-		var all []R
+func backwards(refs iter.Seq2[beacon.Ref, error]) iter.Seq2[beacon.Ref, error] {
+	return func(yield func(beacon.Ref, error) bool) {
+		var all []beacon.Ref
 		for r, err := range refs {
 			if err != nil {
 				yield(r, err)

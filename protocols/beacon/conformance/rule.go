@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
@@ -48,10 +49,13 @@ type Rule struct {
 	// LeftOut tells why the rule is not tried at all. It is empty if it is.
 	LeftOut string
 
-	try     func(ctx context.Context, s *session, r *Rule) (saw string, err error)
+	try     trier
 	sampled bool // a sample tells of it
 	parts   bool // the peer hangs up
 }
+
+// A trier tries a rule, and tells what was seen. An error is the rule broken, unless it is a skipped.
+type trier func(ctx context.Context, s *session, r *Rule) (saw string, err error)
 
 // An Outcome is what became of a rule.
 type Outcome uint8
@@ -114,7 +118,7 @@ type demand struct {
 	sampled         bool
 	parts           bool
 	leftOut         string // why it is not tried
-	try             func(ctx context.Context, s *session, r *Rule) (saw string, err error)
+	try             trier
 }
 
 func (d *demand) rule(p *beacon.Protocol) Rule {
@@ -132,10 +136,13 @@ func named(names ...string) rows {
 	return func(p *beacon.Protocol) bool { return slices.Contains(names, p.Name) }
 }
 
-// second is version 2 of a protocol.
-func second(name string) rows {
-	return func(p *beacon.Protocol) bool { return p.Name == name && p.Version == 2 }
+// version is one version of a protocol.
+func version(name string, number int) rows {
+	return func(p *beacon.Protocol) bool { return p.Name == name && p.Version == number }
 }
+
+// second is version 2 of a protocol.
+func second(name string) rows { return version(name, 2) }
 
 func all(*beacon.Protocol) bool            { return true }
 func withContext(p *beacon.Protocol) bool  { return p.Context }
@@ -161,3 +168,46 @@ const (
 	envelopesByRoot  = "execution_payload_envelopes_by_root"
 	listsByIndices   = "inclusion_lists_by_indices"
 )
+
+// sections are those of specs/phase0/p2p-interface.md that the rules of all protocols are from.
+var sections = map[string]string{
+	"M1": "responding-side", "M2": "requesting-side", "M3": "requesting-side", "M4": "requesting-side",
+	"M5": "responding-side", "M6": "responding-side", "M7": "responding-side", "M8": "responding-side",
+	"M9": "ssz-snappy-encoding-strategy", "M10": "ssz-snappy-encoding-strategy", "M11": "ssz-snappy-encoding-strategy",
+	"M12": "ssz-snappy-encoding-strategy", "M13": "encoding-strategies",
+	"M14": "reqresp-interaction", "M15": "protocol-identification",
+	"P": "the-reqresp-domain",
+}
+
+// messages are the sections of the protocols, by file beneath specs.
+var messages = map[string]string{
+	"status/1": "phase0/p2p-interface.md#status-v1", "status/2": "fulu/p2p-interface.md#status-v2",
+	"goodbye/1": "phase0/p2p-interface.md#goodbye-v1", "ping/1": "phase0/p2p-interface.md#ping-v1",
+	"metadata/1": "phase0/p2p-interface.md#getmetadata-v1", "metadata/2": "altair/p2p-interface.md#getmetadata-v2",
+	"metadata/3":            "fulu/p2p-interface.md#getmetadata-v3",
+	blocksByRange + "/1":    "phase0/p2p-interface.md#beaconblocksbyrange-v1",
+	blocksByRange + "/2":    "altair/p2p-interface.md#beaconblocksbyrange-v2",
+	blocksByRoot + "/1":     "phase0/p2p-interface.md#beaconblocksbyroot-v1",
+	blocksByRoot + "/2":     "altair/p2p-interface.md#beaconblocksbyroot-v2",
+	blocksByHead + "/1":     "fulu/p2p-interface.md#beaconblocksbyhead-v1",
+	blobsByRange + "/1":     "deneb/p2p-interface.md#blobsidecarsbyrange-v1",
+	blobsByRoot + "/1":      "deneb/p2p-interface.md#blobsidecarsbyroot-v1",
+	columnsByRange + "/1":   "fulu/p2p-interface.md#datacolumnsidecarsbyrange-v1",
+	columnsByRoot + "/1":    "fulu/p2p-interface.md#datacolumnsidecarsbyroot-v1",
+	bootstrap + "/1":        "altair/light-client/p2p-interface.md#getlightclientbootstrap",
+	updatesByRange + "/1":   "altair/light-client/p2p-interface.md#lightclientupdatesbyrange",
+	finalityUpdate + "/1":   "altair/light-client/p2p-interface.md#getlightclientfinalityupdate",
+	optimisticUpdate + "/1": "altair/light-client/p2p-interface.md#getlightclientoptimisticupdate",
+	envelopesByRange + "/1": "gloas/p2p-interface.md#executionpayloadenvelopesbyrange-v1",
+	envelopesByRoot + "/1":  "gloas/p2p-interface.md#executionpayloadenvelopesbyroot-v1",
+	listsByIndices + "/1":   "heze/p2p-interface.md#inclusionlistsbyindices-v1",
+}
+
+// specOf returns where the consensus specs have a rule.
+func specOf(id string, p *beacon.Protocol) string {
+	number, _, _ := strings.Cut(id, "-")
+	if section, ok := sections[number]; ok {
+		return "specs/phase0/p2p-interface.md#" + section
+	}
+	return "specs/" + messages[fmt.Sprintf("%s/%d", p.Name, p.Version)]
+}

@@ -3,7 +3,6 @@ package conformance
 import (
 	"context"
 	"fmt"
-	"iter"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/ssz"
@@ -27,9 +26,8 @@ func (s *session) someColumns(ctx context.Context) ([]*beacon.DataColumnSidecar,
 		for i := range every {
 			every[i] = uint64(i)
 		}
-		return collect(ctx, s, columnsByRange, count*numberOfColumns, func() iter.Seq2[*beacon.DataColumnSidecar, error] {
-			return s.client.DataColumnSidecarsByRange(ctx, s.to, start, count, every)
-		})
+		return collect(ctx, s, columnsByRange, count*numberOfColumns,
+			s.client.DataColumnSidecarsByRange(ctx, s.to, start, count, every))
 	})
 }
 
@@ -41,7 +39,8 @@ func tryColumns(ctx context.Context, s *session, _ *Rule) (string, error) {
 		return "", err
 	}
 	if len(sidecars) > 0 {
-		return fmt.Sprintf("%d sidecars, of slots %d to %d", len(sidecars), sidecars[0].Slot, sidecars[len(sidecars)-1].Slot), nil
+		first, last := sidecars[0].Slot, sidecars[len(sidecars)-1].Slot
+		return fmt.Sprintf("%d sidecars, of slots %d to %d", len(sidecars), first, last), nil
 	}
 	start, _ := s.recentSlots(columnsByRange, columnSlots)
 	with := s.withBlobs(s.blocks)
@@ -77,9 +76,8 @@ func tryFirstColumns(ctx context.Context, s *session, r *Rule) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	again, err := collect(ctx, s, r.Method, 2*uint64(len(columns)), func() iter.Seq2[*beacon.DataColumnSidecar, error] {
-		return s.client.DataColumnSidecarsByRange(ctx, s.to, first.Slot, 2, columns)
-	})
+	again, err := collect(ctx, s, r.Method, 2*uint64(len(columns)),
+		s.client.DataColumnSidecarsByRange(ctx, s.to, first.Slot, 2, columns))
 	if err != nil {
 		return "", err
 	}
@@ -94,9 +92,9 @@ func tryKnownColumn(ctx context.Context, s *session, r *Rule) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	again, err := collect(ctx, s, r.Method, 1, func() iter.Seq2[*beacon.DataColumnSidecar, error] {
-		return s.client.DataColumnSidecarsByRoot(ctx, s.to, []ssz.DataColumnsByRootIdentifier{{BlockRoot: first.BlockRoot, Columns: []uint64{first.Index}}})
-	})
+	ids := []ssz.DataColumnsByRootIdentifier{{BlockRoot: first.BlockRoot, Columns: []uint64{first.Index}}}
+	again, err := collect(ctx, s, r.Method, 1,
+		s.client.DataColumnSidecarsByRoot(ctx, s.to, ids))
 	return s.known(ctx, r, first.Slot, len(again), err)
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
@@ -14,34 +13,20 @@ import (
 // lightClient is the demands on what light clients sync by.
 func lightClient() []demand {
 	return []demand{
-		{
-			id: "S6-updates", severity: Must, of: named(updatesByRange),
-			asked: "the two periods up to its head", expected: "updates of consecutive periods", try: tryUpdates,
-		},
-		{
-			id: "S6-first", severity: Must, of: named(updatesByRange),
-			asked: "the periods from an update on that it has", expected: "that update first", try: tryFirstUpdate,
-		},
-		{
-			id: "S6-count", severity: Must, of: named(updatesByRange),
-			asked: "one period", expected: "that update and no other", try: tryOneUpdate,
-		},
-		{
-			id: "S6-bootstrap", severity: Should, of: named(bootstrap),
-			asked: "the bootstrap of its finalized block", expected: "the bootstrap, or code 3", try: tryBootstrap,
-		},
-		{
-			id: "S6-unavailable", severity: Should, of: named(bootstrap),
-			asked: "the bootstrap of a root that is none", expected: "code 3", try: tryNoBootstrap,
-		},
-		{
-			id: "S6-latest", severity: Should, of: named(finalityUpdate),
-			asked: "the latest finality update", expected: "one update, or code 3", try: tryFinality,
-		},
-		{
-			id: "S6-latest", severity: Should, of: named(optimisticUpdate),
-			asked: "the latest optimistic update", expected: "one update, or code 3", try: tryOptimistic,
-		},
+		{id: "S6-updates", of: named(updatesByRange), try: tryUpdates,
+			asked: "the two periods up to its head", expected: "updates of consecutive periods"},
+		{id: "S6-first", of: named(updatesByRange), try: tryFirstUpdate,
+			asked: "the periods from an update on that it has", expected: "that update first"},
+		{id: "S6-count", of: named(updatesByRange), try: tryOneUpdate,
+			asked: "one period", expected: "that update and no other"},
+		{id: "S6-bootstrap", severity: Should, of: named(bootstrap), try: tryBootstrap,
+			asked: "the bootstrap of its finalized block", expected: "the bootstrap, or code 3"},
+		{id: "S6-unavailable", severity: Should, of: named(bootstrap), try: tryNoBootstrap,
+			asked: "the bootstrap of a root that is none", expected: "code 3"},
+		{id: "S6-latest", severity: Should, of: named(finalityUpdate), try: tryFinality,
+			asked: "the latest finality update", expected: "one update, or code 3"},
+		{id: "S6-latest", severity: Should, of: named(optimisticUpdate), try: tryOptimistic,
+			asked: "the latest optimistic update", expected: "one update, or code 3"},
 	}
 }
 
@@ -65,9 +50,8 @@ func (s *session) someUpdates(ctx context.Context) ([]*beacon.LightClientUpdate,
 // answer with an error after the updates that they have: what comes before it is an answer.
 func (s *session) updatesOf(ctx context.Context, start, count uint64) ([]*beacon.LightClientUpdate, error) {
 	count = min(count, max(s.period(), start)-start+1)
-	updates, err := collect(ctx, s, updatesByRange, count, func() iter.Seq2[*beacon.LightClientUpdate, error] {
-		return s.client.LightClientUpdatesByRange(ctx, s.to, start, count)
-	})
+	updates, err := collect(ctx, s, updatesByRange, count,
+		s.client.LightClientUpdatesByRange(ctx, s.to, start, count))
 	if _, ok := errors.AsType[refused](err); ok && len(updates) > 0 {
 		err = nil
 	}

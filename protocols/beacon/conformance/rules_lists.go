@@ -3,7 +3,6 @@ package conformance
 import (
 	"context"
 	"fmt"
-	"iter"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/ssz"
@@ -13,18 +12,12 @@ import (
 func lists() []demand {
 	of := named(listsByIndices)
 	return []demand{
-		{
-			id: "S8-serve", severity: Must, of: of,
-			asked: "all lists of its newest slot", expected: "lists of that slot and root, one of each validator", try: tryLists,
-		},
-		{
-			id: "S8-known", severity: Must, of: of,
-			asked: "lists that it has", expected: "at least one", try: tryKnownLists,
-		},
-		{
-			id: "S8-unknown", severity: Should, of: of,
-			asked: "the lists of a committee that is none", expected: "no chunk and no error, or code 3", try: tryUnknownLists,
-		},
+		{id: "S8-serve", of: of, try: tryLists,
+			asked: "all lists of its newest slot", expected: "lists of that slot and root, one of each validator"},
+		{id: "S8-known", of: of, try: tryKnownLists,
+			asked: "lists that it has", expected: "at least one"},
+		{id: "S8-unknown", severity: Should, of: of, try: tryUnknownLists,
+			asked: "the lists of a committee that is none", expected: "no chunk and no error, or code 3"},
 	}
 }
 
@@ -32,9 +25,8 @@ func lists() []demand {
 const committee = 16
 
 func (s *session) listsOf(ctx context.Context, dependent ssz.Root) ([]*beacon.InclusionList, error) {
-	return collect(ctx, s, listsByIndices, committee, func() iter.Seq2[*beacon.InclusionList, error] {
-		return s.client.InclusionListsByIndices(ctx, s.to, s.theirs.HeadSlot, dependent, [2]byte{0xff, 0xff})
-	})
+	return collect(ctx, s, listsByIndices, committee,
+		s.client.InclusionListsByIndices(ctx, s.to, s.theirs.HeadSlot, dependent, [2]byte{0xff, 0xff}))
 }
 
 // dependentRoot is get_shuffling_dependent_root of the specs for the peer's newest slot: the last block

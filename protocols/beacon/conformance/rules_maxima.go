@@ -15,12 +15,16 @@ func maxima() []demand {
 	const asked, byRange = "more than MAX_REQUEST_*", "no more than the maximum, or an error"
 	const byRoot = "an error, or a reset of what is out of bounds"
 	return []demand{
-		{id: "S2-max", severity: Must, of: named(blocksByRange, envelopesByRange), asked: asked, expected: byRange, hostile: all, try: tryMoreOfRange},
-		{id: "S3-max", severity: Must, of: named(blocksByRoot, envelopesByRoot), asked: asked, expected: byRoot, hostile: all, try: tryMoreRoots},
-		{id: "S5-max", severity: Must, of: named(blobsByRange, columnsByRange), asked: asked, expected: byRange, hostile: all, try: tryMoreOfRange},
-		{id: "S5-max", severity: Must, of: named(blobsByRoot, columnsByRoot), asked: asked, expected: byRoot, hostile: all, try: tryMoreRoots},
-		{id: "S6-max", severity: Must, of: named(updatesByRange), asked: asked, expected: byRange, hostile: all, try: tryMoreOfRange},
-		{id: "S7-max", severity: Must, of: named(blocksByHead), asked: asked, expected: byRange, hostile: all, try: tryMoreAncestors},
+		{id: "S2-max", of: named(blocksByRange, envelopesByRange),
+			asked: asked, expected: byRange, hostile: all, try: tryMoreOfRange},
+		{id: "S3-max", of: named(blocksByRoot, envelopesByRoot),
+			asked: asked, expected: byRoot, hostile: all, try: tryMoreRoots},
+		{id: "S5-max", of: named(blobsByRange, columnsByRange),
+			asked: asked, expected: byRange, hostile: all, try: tryMoreOfRange},
+		{id: "S5-max", of: named(blobsByRoot, columnsByRoot),
+			asked: asked, expected: byRoot, hostile: all, try: tryMoreRoots},
+		{id: "S6-max", of: named(updatesByRange), asked: asked, expected: byRange, hostile: all, try: tryMoreOfRange},
+		{id: "S7-max", of: named(blocksByHead), asked: asked, expected: byRange, hostile: all, try: tryMoreAncestors},
 	}
 }
 

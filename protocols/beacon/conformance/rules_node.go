@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 	"github.com/seed-2dd5877b/reqresp/ssz"
@@ -19,7 +20,7 @@ func offers() []demand {
 	light := named(bootstrap, updatesByRange, finalityUpdate, optimisticUpdate)
 	const asked, expected = "which protocols it offers", "the protocol among them, in its forks"
 	return []demand{
-		{id: advertised, severity: Must, of: except(all, light), asked: asked, expected: expected, try: tryOffered},
+		{id: advertised, of: except(all, light), asked: asked, expected: expected, try: tryOffered},
 		{id: advertised, severity: Should, of: light, asked: asked, expected: expected, try: tryOffered},
 	}
 }
@@ -47,30 +48,18 @@ func tryOffered(_ context.Context, s *session, r *Rule) (string, error) {
 func node() []demand {
 	status := named("status")
 	return []demand{
-		{
-			id: "S1-status", severity: Must, of: status,
-			asked: "status", expected: "one status with the fork digest of now", try: tryStatus,
-		},
-		{
-			id: "S1-digest", severity: Should, of: status, hostile: all, parts: true,
-			asked: "status, with a digest of another network", expected: "a disconnect", try: tryOtherDigest,
-		},
-		{
-			id: "S1-finalized", severity: Should, of: status, hostile: all, parts: true,
-			asked: "status, with another finalized root", expected: "a disconnect", try: tryOtherFinalized,
-		},
-		{
-			id: "S9-earliest", severity: Must, of: second("status"),
-			asked: "the earliest slot available", expected: "no slot after its head", try: tryEarliest,
-		},
-		{
-			id: "S9-blocks", severity: Must, of: second(blocksByRange),
-			asked: "the slots from the earliest available on", expected: "no error", try: tryFromEarliest,
-		},
-		{
-			id: "S9-sidecars", severity: Must, of: named(blobsByRange, columnsByRange),
-			asked: "the slots from the earliest available on", expected: "no error", try: tryFromEarliest,
-		},
+		{id: "S1-status", of: status, try: tryStatus,
+			asked: "status", expected: "one status with the fork digest of now"},
+		{id: "S1-digest", severity: Should, of: status, hostile: all, parts: true, try: tryOtherDigest,
+			asked: "status, with a digest of another network", expected: "a disconnect"},
+		{id: "S1-finalized", severity: Should, of: status, hostile: all, parts: true, try: tryOtherFinalized,
+			asked: "status, with another finalized root", expected: "a disconnect"},
+		{id: "S9-earliest", of: second("status"), try: tryEarliest,
+			asked: "the earliest slot available", expected: "no slot after its head"},
+		{id: "S9-blocks", of: second(blocksByRange), try: tryFromEarliest,
+			asked: "the slots from the earliest available on", expected: "no error"},
+		{id: "S9-sidecars", of: named(blobsByRange, columnsByRange), try: tryFromEarliest,
+			asked: "the slots from the earliest available on", expected: "no error"},
 	}
 }
 
@@ -164,4 +153,45 @@ func tryBeforeEarliest(ctx context.Context, s *session, r *Rule) (string, error)
 		return "", broken("%v", a)
 	}
 	return a.String(), nil
+}
+
+// Where things lie in a status.
+const (
+	finalizedRootAt  = 4
+	finalizedEpochAt = 4 + 32
+)
+
+func tryOtherDigest(ctx context.Context, s *session, r *Rule) (string, error) {
+	status := s.ownStatus(r.Version)
+	status[0] ^= 0xff
+	return s.parting(ctx, r, status)
+}
+
+func tryOtherFinalized(ctx context.Context, s *session, r *Rule) (string, error) {
+	if s.theirs.FinalizedEpoch == 0 {
+		return "", skipped("nothing is final")
+	}
+	status := s.ownStatus(r.Version)
+	copy(status[finalizedRootAt:], nowhere[:])
+	binary.LittleEndian.PutUint64(status[finalizedEpochAt:], uint64(s.theirs.FinalizedEpoch))
+	return s.parting(ctx, r, status)
+}
+
+// partingTime is how long a disconnect is waited for.
+const partingTime = 15 * time.Second
+
+// parting tells a status that has the peer hang up, and waits for that.
+func (s *session) parting(ctx context.Context, r *Rule, status []byte) (string, error) {
+	if _, err := s.paced(ctx, r, payload(status)); err != nil {
+		return "", err
+	}
+	begin := time.Now()
+	hungUp, err := s.hungUp(ctx, partingTime)
+	switch {
+	case err != nil:
+		return "", err
+	case !hungUp:
+		return "", broken("still connected after %v", partingTime)
+	}
+	return fmt.Sprintf("a disconnect after %v", time.Since(begin).Round(time.Millisecond)), nil
 }

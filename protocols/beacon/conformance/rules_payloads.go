@@ -3,7 +3,6 @@ package conformance
 import (
 	"context"
 	"fmt"
-	"iter"
 	"slices"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
@@ -14,34 +13,20 @@ import (
 func payloads() []demand {
 	byRange, byRoot := named(envelopesByRange), named(envelopesByRoot)
 	return []demand{
-		{
-			id: "S2-serve", severity: Must, of: byRange,
-			asked: "the slots up to its head", expected: "envelopes in order, each with the digest of its epoch", try: tryEnvelopes,
-		},
-		{
-			id: "S2-canonical", severity: Must, of: byRange,
-			asked: "the slots up to its head", expected: "only envelopes of payloads that the next blocks build on", try: tryCanonicalEnvelopes,
-		},
-		{
-			id: "S2-first", severity: Must, of: byRange,
-			asked: "the slots from an envelope on that it has", expected: "that envelope first", try: tryFirstEnvelope,
-		},
-		{
-			id: "S2-count", severity: Must, of: byRange,
-			asked: "one slot", expected: "no more than one envelope", try: tryOneEnvelope,
-		},
-		{
-			id: "S2-unavailable", severity: Should, of: byRange,
-			asked: "slots before the earliest available", expected: "code 3, or envelopes", try: tryBeforeEarliest,
-		},
-		{
-			id: "S3-known", severity: Must, of: byRoot,
-			asked: "an envelope that it has", expected: "the envelope", try: tryKnownEnvelope,
-		},
-		{
-			id: "S3-unknown", severity: Should, of: byRoot,
-			asked: "the envelope of a root that is none", expected: "no chunk and no error, or code 3", try: tryUnknownRoot,
-		},
+		{id: "S2-serve", of: byRange, try: tryEnvelopes,
+			asked: "the slots up to its head", expected: "envelopes in order, each with the digest of its epoch"},
+		{id: "S2-canonical", of: byRange, try: tryCanonicalEnvelopes,
+			asked: "the slots up to its head", expected: "only envelopes of payloads that the next blocks build on"},
+		{id: "S2-first", of: byRange, try: tryFirstEnvelope,
+			asked: "the slots from an envelope on that it has", expected: "that envelope first"},
+		{id: "S2-count", of: byRange, try: tryOneEnvelope,
+			asked: "one slot", expected: "no more than one envelope"},
+		{id: "S2-unavailable", severity: Should, of: byRange, try: tryBeforeEarliest,
+			asked: "slots before the earliest available", expected: "code 3, or envelopes"},
+		{id: "S3-known", of: byRoot, try: tryKnownEnvelope,
+			asked: "an envelope that it has", expected: "the envelope"},
+		{id: "S3-unknown", severity: Should, of: byRoot, try: tryUnknownRoot,
+			asked: "the envelope of a root that is none", expected: "no chunk and no error, or code 3"},
 	}
 }
 
@@ -60,10 +45,11 @@ func (s *session) someEnvelopes(ctx context.Context) ([]*beacon.ExecutionPayload
 	return envelopes, err
 }
 
-func (s *session) envelopesOf(ctx context.Context, start ssz.Slot, count uint64) ([]*beacon.ExecutionPayloadEnvelope, error) {
-	return collect(ctx, s, envelopesByRange, count, func() iter.Seq2[*beacon.ExecutionPayloadEnvelope, error] {
-		return s.client.ExecutionPayloadEnvelopesByRange(ctx, s.to, start, count)
-	})
+func (s *session) envelopesOf(
+	ctx context.Context, start ssz.Slot, count uint64,
+) ([]*beacon.ExecutionPayloadEnvelope, error) {
+	return collect(ctx, s, envelopesByRange, count,
+		s.client.ExecutionPayloadEnvelopesByRange(ctx, s.to, start, count))
 }
 
 func tryEnvelopes(ctx context.Context, s *session, _ *Rule) (string, error) {
@@ -88,7 +74,8 @@ func tryCanonicalEnvelopes(ctx context.Context, s *session, _ *Rule) (string, er
 		case err != nil:
 			return "", broken("%w", err)
 		case !ok:
-			return "", broken("an envelope of slot %d, on which the block of slot %d does not build", e.Slot, s.blocks[i+1].Slot)
+			return "", broken("an envelope of slot %d, on which the block of slot %d does not build",
+				e.Slot, s.blocks[i+1].Slot)
 		}
 		built++
 	}
@@ -128,8 +115,7 @@ func tryKnownEnvelope(ctx context.Context, s *session, r *Rule) (string, error) 
 	if err != nil {
 		return "", err
 	}
-	again, err := collect(ctx, s, r.Method, 1, func() iter.Seq2[*beacon.ExecutionPayloadEnvelope, error] {
-		return s.client.ExecutionPayloadEnvelopesByRoot(ctx, s.to, []ssz.Root{shown[0].BlockRoot})
-	})
+	again, err := collect(ctx, s, r.Method, 1,
+		s.client.ExecutionPayloadEnvelopesByRoot(ctx, s.to, []ssz.Root{shown[0].BlockRoot}))
 	return s.known(ctx, r, shown[0].Slot, len(again), err)
 }

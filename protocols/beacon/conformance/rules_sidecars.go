@@ -3,7 +3,7 @@ package conformance
 import (
 	"context"
 	"fmt"
-	"iter"
+	"reflect"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/ssz"
@@ -14,50 +14,31 @@ func sidecars() []demand {
 	blobRange, blobRoot := named(blobsByRange), named(blobsByRoot)
 	columnRange, columnRoot := named(columnsByRange), named(columnsByRoot)
 	return []demand{
-		{
-			id: "S5-serve", severity: Must, of: blobRange,
-			asked: "the last slots before fulu, or up to its head", expected: "sidecars by slot and index, with the digests of their epochs and proofs of inclusion", try: tryBlobs,
-		},
-		{
-			id: "S5-serve", severity: Must, of: columnRange,
-			asked: "all columns of the slots up to its head", expected: "sidecars by slot and index, with the digests of their epochs and proofs of inclusion", try: tryColumns,
-		},
-		{
-			id: "S5-first", severity: Must, of: blobRange,
-			asked: "the slots from a block with blobs on", expected: "all blobs of that block first", try: tryFirstBlobs,
-		},
-		{
-			id: "S5-first", severity: Must, of: columnRange,
-			asked: "columns that it has, from their block on", expected: "all of them, that block's first", try: tryFirstColumns,
-		},
-		{
-			id: "S5-known", severity: Must, of: blobRoot,
-			asked: "a blob that it has", expected: "the blob", try: tryKnownBlob,
-		},
-		{
-			id: "S5-known", severity: Must, of: columnRoot,
-			asked: "a column that it has", expected: "the column", try: tryKnownColumn,
-		},
-		{
-			id: "S9-custody", severity: Must, of: func(p *beacon.Protocol) bool { return p.Name == "metadata" && p.Version == 3 },
-			asked: "metadata", expected: "CUSTODY_REQUIREMENT custody groups or more, and as many columns of a block", try: tryCustody,
-		},
-		{
-			id: "S5-unknown", severity: Should, of: named(blobsByRoot, columnsByRoot),
-			asked: "a sidecar of a root that is none", expected: "no chunk and no error, or code 3", try: tryUnknownSidecar,
-		},
-		{
-			id: "S5-none", severity: Must, of: named(blobsByRange, columnsByRange),
-			asked: "the slot of a block without blobs", expected: "no sidecar and no error", try: tryNoBlobs,
-		},
-		{
-			id: "S5-fulu", severity: Must, of: blobRange,
-			asked: "slots of fulu or later", expected: "no sidecar, or code 3", try: tryBlobsOfFulu,
-		},
-		{
-			id: "S5-unavailable", severity: Should, of: named(blobsByRange, columnsByRange),
-			asked: "slots before the earliest available", expected: "code 3, or sidecars", try: tryBeforeEarliest,
-		},
+		{id: "S5-serve", of: blobRange, try: tryBlobs,
+			asked:    "the last slots before fulu, or up to its head",
+			expected: "sidecars by slot and index, with the digests of their epochs and proofs of inclusion"},
+		{id: "S5-serve", of: columnRange, try: tryColumns,
+			asked:    "all columns of the slots up to its head",
+			expected: "sidecars by slot and index, with the digests of their epochs and proofs of inclusion"},
+		{id: "S5-first", of: blobRange, try: tryFirstBlobs,
+			asked: "the slots from a block with blobs on", expected: "all blobs of that block first"},
+		{id: "S5-first", of: columnRange, try: tryFirstColumns,
+			asked: "columns that it has, from their block on", expected: "all of them, that block's first"},
+		{id: "S5-known", of: blobRoot, try: tryKnownBlob,
+			asked: "a blob that it has", expected: "the blob"},
+		{id: "S5-known", of: columnRoot, try: tryKnownColumn,
+			asked: "a column that it has", expected: "the column"},
+		{id: "S9-custody", of: version("metadata", 3), try: tryCustody,
+			asked:    "metadata",
+			expected: "CUSTODY_REQUIREMENT custody groups or more, and as many columns of a block"},
+		{id: "S5-unknown", severity: Should, of: named(blobsByRoot, columnsByRoot), try: tryUnknownSidecar,
+			asked: "a sidecar of a root that is none", expected: "no chunk and no error, or code 3"},
+		{id: "S5-none", of: named(blobsByRange, columnsByRange), try: tryNoBlobs,
+			asked: "the slot of a block without blobs", expected: "no sidecar and no error"},
+		{id: "S5-fulu", of: blobRange, try: tryBlobsOfFulu,
+			asked: "slots of fulu or later", expected: "no sidecar, or code 3"},
+		{id: "S5-unavailable", severity: Should, of: named(blobsByRange, columnsByRange), try: tryBeforeEarliest,
+			asked: "slots before the earliest available", expected: "code 3, or sidecars"},
 	}
 }
 
@@ -74,9 +55,8 @@ func (s *session) someBlobs(ctx context.Context) ([]*beacon.BlobSidecar, error) 
 		if count == 0 {
 			return nil, skipped("none has to be kept")
 		}
-		return collect(ctx, s, blobsByRange, count*mostBlobs, func() iter.Seq2[*beacon.BlobSidecar, error] {
-			return s.client.BlobSidecarsByRange(ctx, s.to, start, count)
-		})
+		return collect(ctx, s, blobsByRange, count*mostBlobs,
+			s.client.BlobSidecarsByRange(ctx, s.to, start, count))
 	})
 }
 
@@ -128,9 +108,8 @@ func tryFirstBlobs(ctx context.Context, s *session, r *Rule) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	again, err := collect(ctx, s, r.Method, 2*mostBlobs, func() iter.Seq2[*beacon.BlobSidecar, error] {
-		return s.client.BlobSidecarsByRange(ctx, s.to, last.Slot, 2)
-	})
+	again, err := collect(ctx, s, r.Method, 2*mostBlobs,
+		s.client.BlobSidecarsByRange(ctx, s.to, last.Slot, 2))
 	if err != nil {
 		return "", err
 	}
@@ -145,9 +124,8 @@ func tryKnownBlob(ctx context.Context, s *session, r *Rule) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	again, err := collect(ctx, s, r.Method, 1, func() iter.Seq2[*beacon.BlobSidecar, error] {
-		return s.client.BlobSidecarsByRoot(ctx, s.to, []ssz.BlobIdentifier{{BlockRoot: last.BlockRoot, Index: last.Index}})
-	})
+	again, err := collect(ctx, s, r.Method, 1,
+		s.client.BlobSidecarsByRoot(ctx, s.to, []ssz.BlobIdentifier{{BlockRoot: last.BlockRoot, Index: last.Index}}))
 	return s.known(ctx, r, last.Slot, len(again), err)
 }
 
@@ -194,4 +172,58 @@ func tryUnknownSidecar(ctx context.Context, s *session, r *Rule) (string, error)
 		return "", err
 	}
 	return s.noneOrUnavailable(ctx, r, payload(b))
+}
+
+// fieldOf returns a field of a block by its path. It is not valid if the block has none of the name, or
+// cannot be decoded.
+func (s *session) fieldOf(b *beacon.Block, path ...string) (v reflect.Value) {
+	t, err := s.network.TypeOf(b.Fork, "SignedBeaconBlock")
+	if err != nil {
+		return v
+	}
+	object, err := t.Decode(b.SSZ)
+	if err != nil {
+		return v
+	}
+	v = reflect.Indirect(reflect.ValueOf(object))
+	for _, name := range path {
+		if v = v.FieldByName(name); !v.IsValid() {
+			return v
+		}
+		v = reflect.Indirect(v)
+	}
+	return v
+}
+
+// blobsOf returns how many blobs a block commits to.
+func (s *session) blobsOf(b *beacon.Block) int {
+	path := []string{"Message", "Body", "BlobKZGCommitments"}
+	if b.Fork >= ssz.Gloas {
+		path = []string{"Message", "Body", "SignedExecutionPayloadBid", "Message", "BlobKZGCommitments"}
+	}
+	if v := s.fieldOf(b, path...); v.IsValid() {
+		return v.Len()
+	}
+	return 0 // before Deneb
+}
+
+// withBlobs returns the slots of those of some consecutive blocks that have blobs, and their number. From
+// Gloas on a block has none if its payload was not revealed: the next tells.
+func (s *session) withBlobs(blocks []*beacon.Block) map[ssz.Slot]int {
+	blobs := make(map[ssz.Slot]int)
+	for i, b := range blocks {
+		n := s.blobsOf(b)
+		if n > 0 && b.Fork >= ssz.Gloas {
+			if i+1 == len(blocks) {
+				continue
+			}
+			if built, err := s.client.BuildsOn(b, blocks[i+1]); !built || err != nil {
+				continue
+			}
+		}
+		if n > 0 {
+			blobs[b.Slot] = n
+		}
+	}
+	return blobs
 }

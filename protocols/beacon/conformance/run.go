@@ -76,7 +76,8 @@ func Run(ctx context.Context, h host.Host, n *ssz.Network, to peer.ID, opts *Opt
 			case r.LeftOut != "":
 				pending = append(pending, at(Result{Rule: r, Outcome: LeftOut, Saw: r.LeftOut}))
 			case r.Hostile && o.Hostile == nil:
-				pending = append(pending, at(Result{Rule: r, Outcome: LeftOut, Saw: "deployed clients punish the request"}))
+				saw := "deployed clients punish the request"
+				pending = append(pending, at(Result{Rule: r, Outcome: LeftOut, Saw: saw}))
 			case why != nil:
 				pending = append(pending, at(Result{Rule: r, Outcome: Skip, Saw: why.Error()}))
 			case r.Hostile, r.Rough && o.Hostile != nil:

@@ -67,7 +67,7 @@ func (s *session) takeSample(ctx context.Context, r *Rule, p *beacon.Protocol) *
 	return taken
 }
 
-// wireOf lays out a request.
+// wireOf encodes a request.
 func wireOf(p *beacon.Protocol, message []byte) []byte {
 	if p.Request == "" {
 		return nil
@@ -95,7 +95,7 @@ func (t *sample) read(n *ssz.Network, p *beacon.Protocol) {
 func isEnd(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }
 
 func (t *sample) checkCount(p *beacon.Protocol) error {
-	switch unary := p.Spec().Kind == reqresp.KindUnary; {
+	switch unary := p.Spec().Kind() == reqresp.KindUnary; {
 	case unary && t.chunks == 0 && t.code == 0:
 		return broken("no chunk, want one")
 	case unary && t.chunks > 1, uint64(t.chunks) > t.asked:
@@ -166,7 +166,7 @@ func readErrorMessage(r *bytes.Reader) error {
 }
 
 // trySample passes if a sample has no fault in a part. With chunks it takes some to tell.
-func trySample(at part, chunks bool) func(context.Context, *session, *Rule) (string, error) {
+func trySample(at part, chunks bool) trier {
 	return func(ctx context.Context, s *session, r *Rule) (string, error) {
 		t, err := s.sampleOf(ctx, r)
 		switch {

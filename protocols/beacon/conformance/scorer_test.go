@@ -109,7 +109,8 @@ func (s *scorer) banned(id peer.ID) bool {
 
 // SetStreamHandler judges a request before the server gets it.
 func (s *scorer) SetStreamHandler(id protocol.ID, handler network.StreamHandler) {
-	p, _ := s.family.Protocol(id)
+	rows := s.family.Protocols()
+	p := rows[slices.IndexFunc(rows, func(p *beacon.Protocol) bool { return p.ID() == id })]
 	s.Host.SetStreamHandler(id, func(stream network.Stream) {
 		var read bytes.Buffer
 		items, err := requestOf(p, bufio.NewReader(io.TeeReader(stream, &read)))

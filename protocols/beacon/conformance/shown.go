@@ -47,7 +47,8 @@ func (s *session) known(ctx context.Context, r *Rule, slot ssz.Slot, found int, 
 	case err != nil && !unavailable(err):
 		return "", err
 	case s.mayOmit(ctx, r, slot):
-		return "", skipped(fmt.Sprintf("nothing of slot %d, which is before its finalized checkpoint or its serve range", slot))
+		const why = "nothing of slot %d, which is before its finalized checkpoint or its serve range"
+		return "", skipped(fmt.Sprintf(why, slot))
 	case err != nil:
 		return "", err
 	}
@@ -73,12 +74,14 @@ func aside(err error) error {
 	return skipped(err.Error())
 }
 
-// collect asks for objects in their turn.
-func collect[T any](ctx context.Context, s *session, method string, items uint64, ask func() iter.Seq2[*T, error]) (all []*T, err error) {
+// collect asks for objects in their turn. The call is not made before they are ranged over.
+func collect[T any](
+	ctx context.Context, s *session, method string, items uint64, objects iter.Seq2[*T, error],
+) (all []*T, err error) {
 	if err := s.pace.wait(ctx, method, items); err != nil {
 		return nil, err
 	}
-	for object, err := range ask() {
+	for object, err := range objects {
 		if err != nil {
 			return all, told(err)
 		}
@@ -96,7 +99,8 @@ func (s *session) blobSlots(most uint64) (start ssz.Slot, count uint64) {
 	if fulu := s.network.StartSlot(s.network.Config().Forks[ssz.Fulu].Epoch); fulu < end {
 		end = fulu
 	}
-	start = max(s.row(blobsByRange, 1).ServedFrom(s.currentSlot()), s.theirs.EarliestAvailableSlot, end-ssz.Slot(min(uint64(end), most)))
+	served := s.row(blobsByRange, 1).ServedFrom(s.currentSlot())
+	start = max(served, s.theirs.EarliestAvailableSlot, end-min(end, ssz.Slot(most)))
 	if start >= end {
 		return start, 0
 	}

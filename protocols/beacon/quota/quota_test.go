@@ -17,7 +17,7 @@ import (
 func names() []string {
 	var all []string
 	for _, spec := range beacon.NewFamily(ssz.Mainnet()).Specs() {
-		all = append(all, spec.Name)
+		all = append(all, spec.Name())
 	}
 	slices.Sort(all)
 	return slices.Compact(all)

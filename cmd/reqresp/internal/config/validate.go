@@ -98,7 +98,7 @@ func (c *Config) validateLimits() error {
 func methods() []string {
 	names := slices.Collect(maps.Keys(quota.Served()))
 	for _, spec := range beacon.NewFamily(ssz.Mainnet()).Specs() {
-		names = append(names, spec.Name)
+		names = append(names, spec.Name())
 	}
 	slices.Sort(names)
 	return slices.Compact(names)

@@ -1,0 +1,56 @@
+package era
+
+import (
+	"errors"
+
+	"github.com/seed-2dd5877b/reqresp/ssz"
+)
+
+// A Report is what [File.Check] found.
+type Report struct {
+	// Groups has one element for each group of the file, in order, as far as the check came.
+	Groups []GroupReport
+	// Problems are what is wrong with the file, group by group.
+	Problems []*Error
+	// Warnings are what is not as the format says, but does no harm.
+	Warnings []*Error
+}
+
+// A GroupReport is what was found in a group. Its roots tie the files of a chain together: they are zero where the
+// file does not say, or what says it is damaged.
+type GroupReport struct {
+	Era    uint64
+	Blocks int      // how many slots are not empty
+	Fork   ssz.Fork // of the state
+	// EraRoot names the era in the names of files, see [State.EraRoot].
+	EraRoot ssz.Root
+	// ParentRoot is the parent root of the first block: the block root of the last block before the era.
+	ParentRoot ssz.Root
+	// BlockRoot is the block root of the last block.
+	BlockRoot ssz.Root
+	// StateRoot is the hash tree root of the state. A block or state of the chain that says so vouches for the file.
+	StateRoot ssz.Root
+	// FirstStateRoot is the root of the state after the first slot of the era, which is that in the file of the era
+	// before. It is zero in era 0.
+	FirstStateRoot ssz.Root
+}
+
+// problemKinds are the errors that say that a file is at fault.
+var problemKinds = []error{
+	ErrIndex, ErrGroup, ErrRecord, ErrFrames, ErrBlock, ErrBlockRoot, ErrParent, ErrState, ErrStateRoot, ErrName,
+}
+
+// problem adds an error to the report if the file is at fault, and else returns it.
+func (r *Report) problem(err error) error {
+	for _, kind := range problemKinds {
+		if e, ok := errors.AsType[*Error](err); ok && errors.Is(err, kind) {
+			r.Problems = append(r.Problems, e)
+			return nil
+		}
+	}
+	return err
+}
+
+func (r *Report) warn(off int64, slot ssz.Slot, kind error, format string, args ...any) {
+	r.Warnings = append(r.Warnings, fault(off, slot, kind, format, args...))
+}

@@ -1,6 +1,0 @@
-//go:build !race
-
-package snappy_test
-
-// raceEnabled tells that the race detector is on.
-const raceEnabled = false
