@@ -225,7 +225,7 @@ func (p *villager) behave(ctx context.Context, wg *sync.WaitGroup) {
 // open opens a stream, writes some bytes as a request, and reads nothing for a
 // while.
 func (p *villager) open(ctx context.Context, request []byte, d time.Duration) error {
-	stream, err := p.host.NewStream(ctx, p.at.ID(), parcels.Spec().Protocols[0])
+	stream, err := p.host.NewStream(ctx, p.at.ID(), parcels.Spec().Protocols()[0])
 	if err != nil {
 		return err
 	}

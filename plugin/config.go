@@ -160,15 +160,10 @@ func validateName(name string) error {
 	return nil
 }
 
-// validate refuses what is wrong or conflicts. Without a node, stack is nil.
-func (c Config) validate(stack *node.Config, embedded bool) error {
-	switch {
-	case !embedded && (c.Network == nil || c.Genesis != nil):
-		return errors.New("plugin: with a chain of your own, Config.Network is required and Config.Genesis must be nil")
-	case embedded && c.Network != nil:
-		return errors.New("plugin: Config.Network needs a chain; for the embedded store use Config.Genesis")
-	}
-	if err := validateName(c.Name); err != nil {
+// Validate returns an error that names a field whose value is not allowed, or fields that contradict each other, whatever
+// the node and the chain are.
+func (c Config) Validate() error {
+	if err := validateName(c.withDefaults().Name); err != nil {
 		return err
 	}
 	if p := c.Peers; p.Scores != nil || p.Addr != nil || p.File != "" || p.Shared || p.Logger != nil {
@@ -186,7 +181,7 @@ func (c Config) validate(stack *node.Config, embedded bool) error {
 	if err := c.Peers.Validate(); err != nil {
 		return fmt.Errorf("plugin: Config.Peers: %w", err)
 	}
-	if err := c.validateDiscovery(stack); err != nil {
+	if err := c.validateDiscovery(); err != nil {
 		return err
 	}
 	if c.Drain < 0 {
@@ -200,8 +195,33 @@ func (c Config) validate(stack *node.Config, embedded bool) error {
 			return fmt.Errorf("plugin: Config.Listen: %w", err)
 		}
 	}
+	return nil
+}
+
+// validate is Validate for a node, which is nil without one, and a chain, which may be the embedded store.
+func (c Config) validate(stack *node.Config, embedded bool) error {
+	switch {
+	case !embedded && (c.Network == nil || c.Genesis != nil):
+		return errors.New("plugin: with a chain of your own, Config.Network is required and Config.Genesis must be nil")
+	case embedded && c.Network != nil:
+		return errors.New("plugin: Config.Network needs a chain; for the embedded store use Config.Genesis")
+	}
+	if err := c.Validate(); err != nil {
+		return err
+	}
 	if c.ShareNodeKey {
 		return validateSharedKey(stack)
+	}
+	if c.Discovery == nil || c.Host == nil {
+		return nil
+	}
+	key, err := hostKey(c.Host)
+	if err != nil || stack == nil {
+		return err
+	}
+	// A node whose own network is off may not even have a key.
+	if err := validateSharedKey(stack); err != nil && key.Equal(stack.NodeKey()) {
+		return err
 	}
 	return nil
 }
@@ -220,7 +240,7 @@ func ValidateListen(text string) error {
 	return fmt.Errorf("%q is of no transport that there is: want TCP or QUIC, like /ip4/0.0.0.0/tcp/9000 or /ip4/0.0.0.0/udp/9000/quic-v1", text)
 }
 
-func (c Config) validateDiscovery(stack *node.Config) error {
+func (c Config) validateDiscovery() error {
 	d := c.Discovery
 	if d == nil {
 		return nil
@@ -233,22 +253,8 @@ func (c Config) validateDiscovery(stack *node.Config) error {
 	}
 	for _, text := range c.Listen {
 		if port := quicPort(text); port != 0 && port == d.Port() {
-			return fmt.Errorf("plugin: Config.Discovery.Listen and %s of Config.Listen are the same UDP port: choose another", text)
+			return fmt.Errorf("plugin: Config.Discovery.Listen and %s of Config.Listen have the same UDP port %d: choose another", text, port)
 		}
-	}
-	if c.Host == nil {
-		return nil
-	}
-	key, err := hostKey(c.Host)
-	if err != nil {
-		return err
-	}
-	if stack == nil {
-		return nil
-	}
-	// A node whose own network is off may not even have a key.
-	if err := validateSharedKey(stack); err != nil && key.Equal(stack.NodeKey()) {
-		return err
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -43,23 +44,23 @@ func TestBuiltInBootNodesAreForWhoGivesNone(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			c := config.Default()
-			c.Node.DataDir, c.P2P.DiscoveryV5, c.P2P.BootstrapNodesV5 = t.TempDir(), !test.off, test.given
+			c := configured(t, "--discovery.v5="+strconv.FormatBool(!test.off), "--bootnodes="+strings.Join(test.given, ","))
+			c.DataDir = t.TempDir()
 			if test.remembered != nil {
-				remember(t, c.Node.DataDir, *test.remembered)
+				remember(t, c.DataDir, *test.remembered)
 			}
-			if err := c.Validate(); err != nil {
+			if err := c.Resolve(); err != nil {
 				t.Fatal(err)
 			}
-			o, err := discoveryOf(&c, test.told)
+			o, err := discoveryOf(c, test.told)
 			if err != nil || (o == nil) != test.off {
 				t.Fatalf("options %+v, error %v", o, err)
 			}
 			if o != nil && !slices.Equal(o.BootNodes, test.want) {
 				t.Errorf("boot nodes %q, want %q", o.BootNodes, test.want)
 			}
-			if !slices.Equal(c.P2P.BootstrapNodesV5, test.given) {
-				t.Errorf("the settings have become %q", c.P2P.BootstrapNodesV5)
+			if d := c.Service.Discovery; d != nil && !slices.Equal(d.BootNodes, test.given) {
+				t.Errorf("the settings have become %q", d.BootNodes)
 			}
 		})
 	}
@@ -80,23 +81,35 @@ func TestBootNodesOfAFile(t *testing.T) {
 	builtIn := discovery.BootNodes(ssz.Mainnet())
 	path := filepath.Join(t.TempDir(), "boot_enr.yaml")
 	writeFile(t, path, []byte("# EF\n- "+builtIn[0]+"\n- "+builtIn[1]+" # 3.17.30.69\n"))
-	c := config.Default()
-	c.P2P.DiscoveryV5, c.P2P.BootstrapNodesV5, c.P2P.BootstrapNodesFile = true, builtIn[4:5], path
-	if err := c.Validate(); err != nil {
+	c := configured(t, "--discovery.v5=true", "--bootnodes="+builtIn[4], "--bootnodes.file="+path)
+	if err := c.Resolve(); err != nil {
 		t.Fatal(err)
 	}
-	o, err := discoveryOf(&c, named(t, "mainnet"))
+	o, err := discoveryOf(c, named(t, "mainnet"))
 	if want := []string{builtIn[4], builtIn[0], builtIn[1]}; err != nil || !slices.Equal(o.BootNodes, want) {
 		t.Errorf("boot nodes %+v, error %v, want %q", o, err, want)
 	}
 	writeFile(t, path, []byte("- enode://1\n"))
-	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "P2P.BootstrapNodesFile: "+path) || !strings.Contains(err.Error(), "line 1") {
+	if err := c.Resolve(); err == nil || !strings.Contains(err.Error(), "p2p.bootstrap_nodes_file: "+path) || !strings.Contains(err.Error(), "line 1") {
 		t.Errorf("a file without records: %v", err)
 	}
-	c.P2P.BootstrapNodesFile, c.P2P.BootstrapNodesV5, c.P2P.DiscoveryV5 = path+"x", nil, false
-	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "P2P.BootstrapNodesFile: open") {
+	c = configured(t, "--discovery.v5=true", "--bootnodes.file="+path+"x")
+	if err := c.Resolve(); err == nil || !strings.Contains(err.Error(), "p2p.bootstrap_nodes_file: open") {
 		t.Errorf("no file: %v", err)
 	}
+}
+
+// configured returns the defaults with some flags, as --name=value.
+func configured(t *testing.T, flags ...string) *config.Config {
+	t.Helper()
+	c := config.New(loud)
+	for _, flag := range flags {
+		name, value, _ := strings.Cut(strings.TrimPrefix(flag, "--"), "=")
+		if err := c.Settings.Flag(name).Set(flag, value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return c
 }
 
 func named(t *testing.T, name string) *store.Network {
@@ -128,14 +141,17 @@ func remember(t *testing.T, datadir string, n store.Network) {
 
 func TestADatadirInUseIsNotLookedInto(t *testing.T) {
 	t.Parallel()
-	c := config.Default()
-	c.Node.DataDir, c.P2P.DiscoveryV5 = t.TempDir(), true
-	stack, err := newNode(nodeConfig(c.Node.DataDir))
+	c := configured(t, "--discovery.v5=true")
+	c.DataDir = t.TempDir()
+	if err := c.Resolve(); err != nil {
+		t.Fatal(err)
+	}
+	stack, err := newNode(nodeConfig(c.DataDir))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer stack.Close()
-	if _, err := discoveryOf(&c, nil); err == nil || !strings.Contains(err.Error(), "is in use by another process") {
+	if _, err := discoveryOf(c, nil); err == nil || !strings.Contains(err.Error(), "is in use by another process") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -144,8 +160,8 @@ func TestADatadirInUseIsNotLookedInto(t *testing.T) {
 func TestBuiltInBootNodesAreNotPrinted(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "reqresp.toml")
 	text := succeed(t, "config", "--network", "mainnet", "--discovery.v5")
-	if !strings.Contains(text, "BootstrapNodesV5 = []\n") {
-		t.Errorf("no empty BootstrapNodesV5 in\n%s", text)
+	if !strings.Contains(text, "# bootstrap_nodes_v5 = []\n") {
+		t.Errorf("no empty bootstrap_nodes_v5 in\n%s", text)
 	}
 	writeFile(t, path, []byte(text))
 	succeed(t, "config", "--config", path, "--discovery.v5=false")

@@ -4,15 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
 	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/urfave/cli/v3"
 
+	"github.com/seed-2dd5877b/reqresp/cmd/reqresp/internal/call"
+	"github.com/seed-2dd5877b/reqresp/cmd/reqresp/internal/config"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
-	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
 const callDescription = `Sends one request to a peer and prints the answer. METHOD is one of
@@ -38,6 +37,8 @@ const callDescription = `Sends one request to a peer and prints the answer. METH
    inclusion-lists-by-indices             of slot --start-slot, by the members --index of the
                                           committee that depends on the block --root
 
+Methods may have their names in the specs too: beacon_blocks_by_range is blocks-by-range.
+
 It works against live clients, and needs no store: it tells the peer the peer's own view of the chain.
 The network is mainnet unless --network or --network.config tells another.
 
@@ -59,113 +60,72 @@ The status of a peer on another network is printed, with a warning.
 It fails if the peer answers with an error or says goodbye, is on another network, or lacks one of the blocks
 asked for by root.`
 
-func (a *app) call() *cli.Command {
-	return &cli.Command{
-		Name:        "call",
-		Usage:       "send one request to a peer and print the answer",
-		ArgsUsage:   "PEER METHOD",
-		Description: callDescription,
-		Flags: append([]cli.Flag{
-			&cli.Uint64Flag{Name: "start-slot", Usage: "first `SLOT`", HideDefault: true},
-			&cli.Uint64Flag{Name: "start-period", Usage: "first sync committee `PERIOD`", HideDefault: true},
-			&cli.Uint64Flag{Name: "count", Usage: "`NUMBER` of slots, periods or blocks", Value: 1},
-			&cli.StringSliceFlag{Name: "root", Usage: "block `ROOT`; may be repeated", Validator: validateRoots},
-			&cli.Uint64SliceFlag{Name: "index", Usage: "`INDEX` of a blob, a column or a member; may be repeated"},
-			&cli.BoolFlag{Name: "ssz", Usage: "write raw SSZ in place of JSON"},
-			&cli.StringFlag{Name: "out", Usage: "`DIR` to write objects to, with --ssz; made if need be", TakesFile: true},
-		}, flagsOf(networkSettings(), logSettings(quiet))...),
-		Action: a.runCall,
+func (a *app) call() command {
+	r := new(call.Request)
+	return command{
+		name: "call", usage: "send one request to a peer and print the answer", args: "PEER METHOD", least: 1,
+		description: callDescription, configured: []string{"network", "log"}, verbosity: quiet, flags: r.Settings(),
+		run: func(ctx context.Context, in *invocation) error { return a.runCall(ctx, in, r) },
 	}
 }
 
-func validateRoots(texts []string) error {
-	_, err := parseRoots(texts)
-	return err
-}
-
-func parseRoots(texts []string) ([]ssz.Root, error) {
-	roots := make([]ssz.Root, len(texts))
-	for i, text := range texts {
-		if err := roots[i].UnmarshalText([]byte(text)); err != nil {
-			return nil, err
-		}
-	}
-	return roots, nil
-}
-
-// A caller is one call under way.
-type caller struct {
-	cmd    *cli.Command
-	app    *app
-	host   *instance
-	to     peer.ID
-	theirs beacon.Status // what the peer told in the handshake
-}
-
-func (a *app) runCall(ctx context.Context, cmd *cli.Command) (err error) {
-	to, m, err := parseCall(cmd)
+func (a *app) runCall(ctx context.Context, in *invocation, r *call.Request) (err error) {
+	to, err := in.peer()
 	if err != nil {
 		return err
 	}
-	cfg, err := settings(cmd)
-	if err != nil {
-		return fmt.Errorf("call: %w", err)
+	if r.Method, err = parseMethod(in.arg(1)); err != nil {
+		return in.usagef("%w", err)
 	}
-	network, err := networkOrMainnet(cmd, cfg.Network)
+	network, err := in.networkOrMainnet()
 	if err != nil {
 		return err
 	}
-	if err := checkAsked(cmd, cmd.Args().Get(1), network); err != nil {
-		return err
+	if err := r.Check(beacon.NewFamily(network)); err != nil {
+		return in.usagef("%w", err)
 	}
 	ctx, watch := watchGoodbye(ctx, to.ID)
-	i, err := startAsker(network, &cfg, watch, a.logger(cfg.Log))
+	i, err := a.startAsker(network, in.config, watch)
 	if err != nil {
-		return fmt.Errorf("call: %w", err)
+		return err
 	}
 	defer i.close(&err)
 	defer i.settle(ctx, to.ID)
-	c := &caller{cmd: cmd, app: a, host: i, to: to.ID}
-	if err := c.greet(ctx, to); err != nil {
-		return fmt.Errorf("call: %w", watch.explain(err))
+	theirs, err := a.greet(ctx, i, to, r.Method)
+	if err != nil {
+		return watch.explain(err)
 	}
-	if err := m.call(c, ctx); err != nil {
-		return fmt.Errorf("call: %s: %w", cmd.Args().Get(1), watch.explain(err))
+	p := &call.Peer{ID: to.ID, Status: theirs, Host: i.Host(), Server: i.Server()}
+	if err := p.Call(ctx, r, a.stdout, a.note); err != nil {
+		return fmt.Errorf("%s: %w", in.arg(1), watch.explain(err))
 	}
 	return nil
 }
 
-// parseCall reads the arguments, and refuses flags that are of no effect.
-func parseCall(cmd *cli.Command) (peer.AddrInfo, method, error) {
-	to, err := parsePeer(cmd, cmd.Args().First())
-	if err != nil {
-		return to, method{}, err
+// parseMethod returns the name in the specs of a method that can be called.
+func parseMethod(text string) (string, error) {
+	name, err := config.ParseMethod(text)
+	if err == nil && slices.Contains(call.Methods(), name) {
+		return name, nil
 	}
-	name := cmd.Args().Get(1)
-	m, ok := methods[name]
-	known := strings.Join(slices.Sorted(maps.Keys(methods)), ", ")
-	switch {
-	case name == "":
-		return to, m, usagef(cmd, "METHOD is missing: want one of %s", known)
-	case !ok:
-		return to, m, usagef(cmd, "METHOD %q: want one of %s", name, known)
-	case cmd.Args().Len() > 2:
-		return to, m, usagef(cmd, "call takes one PEER and one METHOD, not %q beside them", cmd.Args().Get(2))
+	want := strings.Join(call.Methods(), ", ")
+	if text == "" {
+		return "", fmt.Errorf("METHOD is missing: want one of %s", want)
 	}
-	return to, m, checkFlags(cmd, name, m)
+	return "", fmt.Errorf("METHOD %q: want one of %s", text, want)
 }
 
 // greet does the status handshake, without which clients do not answer. A peer of another network
 // is left, which only matters if more than its status was asked for.
-func (c *caller) greet(ctx context.Context, to peer.AddrInfo) (err error) {
-	c.theirs, err = c.host.handshake(ctx, to)
+func (a *app) greet(ctx context.Context, i *instance, to peer.AddrInfo, method string) (beacon.Status, error) {
+	theirs, err := i.handshake(ctx, to)
 	if !errors.Is(err, beacon.ErrIrrelevant) {
-		return err
+		return theirs, err
 	}
 	err = fmt.Errorf("%w: tell the peer's network by --network.config", err)
-	if c.cmd.Args().Get(1) == "status" {
-		c.app.note("warning: %v", err)
-		return nil
+	if method == "status" {
+		a.note("warning: %v", err)
+		return theirs, nil
 	}
-	return err
+	return theirs, err
 }

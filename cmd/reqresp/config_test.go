@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/seed-2dd5877b/reqresp/cmd/reqresp/internal/config"
 )
 
 // The environment is the process's, so that these do not run in parallel.
@@ -31,14 +33,19 @@ Verbosity = "error"
 	t.Setenv("REQRESP_TRUSTEDNODES", somebodysID)
 	t.Setenv("REQRESP_DISCOVERY_V5", "true")
 	text := succeed(t, "config", "--http.port", "3", "--staticnodes", somebody, "--maxpeers", "30")
-	for _, want := range []string{
-		"[HTTP]\nEnabled = false\nAddr = '127.0.0.3'\nPort = 3\n", "VirtualHosts = ['b', 'c']",
-		"Verbosity = 'error'", "GenesisTime = 7", "Memory = 128", "MaxPeers = 30\n", "StaticNodes = ['" + somebody + "']\n",
-		"TrustedNodes = ['" + somebodysID + "']\n", "DiscoveryV5 = true\n", "[Metrics]\nEnabled = true\n", "[Pprof]\nEnabled = false\n",
-	} {
-		if !strings.Contains(text, want) {
-			t.Errorf("no %q in\n%s", want, text)
+	var lines []string
+	for line := range strings.Lines(text) {
+		if line[0] != '#' && line[0] != '\n' {
+			lines = append(lines, strings.TrimSpace(line))
 		}
+	}
+	if want := []string{
+		"[node]", "[network]", "genesis_time = 7",
+		"[p2p]", "max_peers = 30", "static_nodes = ['" + somebody + "']", "trusted_nodes = ['" + somebodysID + "']", "discovery_v5 = true", "memory = 128",
+		"[http]", "addr = '127.0.0.3'", "port = 3", "virtual_hosts = ['b', 'c']", "[metrics]", "enabled = true", "[pprof]",
+		"[log]", "verbosity = 'error'", "[limits]", "[limits.prefix]",
+	}; len(lines) < len(want) || !slices.Equal(lines[:len(want)], want) {
+		t.Errorf("set is %q, want %q", lines, want)
 	}
 	// What is printed, as a file, comes to the same without flags and environment.
 	printed := filepath.Join(t.TempDir(), "printed.toml")
@@ -54,25 +61,41 @@ Verbosity = "error"
 func TestMistakesInSettingsNameTheirPlace(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "reqresp.toml")
 	writeFile(t, path, []byte("[HTTP]\nPrt = 1\n"))
-	fail(t, exitFailed, path+":2: unknown key HTTP.Prt: [HTTP] has API, Addr, ", "serve", "--config", path)
+	fail(t, exitFailed, path+":2: unknown key HTTP.Prt: [http] has addr, api, ", "serve", "--config", path)
 	writeFile(t, path, []byte("[Metrics]\nPort = -1\n"))
-	fail(t, exitFailed, path+": Metrics.Port is -1: want 0 to 65535", "config", "--config", path)
+	fail(t, exitFailed, path+":2: metrics.port: \"-1\": want a whole number from 0 to 65535", "config", "--config", path)
 	fail(t, exitFailed, "/none.toml", "config", "--config", "/none.toml")
 	t.Setenv("REQRESP_PPROF_PORT", "many")
-	fail(t, exitFailed, `REQRESP_PPROF_PORT "many": want a whole number`, "config")
+	fail(t, exitFailed, `REQRESP_PPROF_PORT: "many": want a whole number`, "config")
 }
 
 func TestEverySettingHasAFlagAndAVariable(t *testing.T) {
-	text := succeed(t, "config", "--help")
+	help := succeed(t, "config", "--help")
 	var names []string
-	for _, s := range allSettings() {
-		name := s.flag.Names()[0]
-		if slices.Contains(names, name) || !strings.Contains(text, "--"+name) {
-			t.Errorf("%s is there twice, or not in the help", name)
+	for _, s := range config.New(loud).Settings {
+		if slices.Contains(names, s.Flag) || !strings.Contains(help, "--"+s.Flag) {
+			t.Errorf("%s is there twice, or not in the help", s.Flag)
 		}
-		names = append(names, name)
-		if source, ok := s.flag.(interface{ GetEnvVars() []string }); !ok || len(source.GetEnvVars()) != 1 {
-			t.Errorf("%s has no variable", name)
+		names = append(names, s.Flag)
+		if s.Variable() == "" {
+			t.Errorf("%s has no variable", s.Flag)
 		}
+	}
+}
+
+// A file that was printed with a preset gives way to another preset on the command line, but for what it sets.
+func TestThePresetOfAFlagWins(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "reqresp.toml")
+	writeFile(t, path, []byte(succeed(t, "config", "--limits.preset", "home")+"\n[limits.methods.ping.node]\nitems = '9/s'\n"))
+	text := succeed(t, "config", "--config", path, "--limits.preset", "archive")
+	for _, want := range []string{
+		"preset = 'archive'\n", "[limits.methods.ping.node]\nitems = '9/s'\n", "[limits.methods.beacon_blocks_by_range.peer]\n# requests = '40/s+80'\n",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	if strings.Contains(text, "'home'") {
+		t.Errorf("the preset of the file is still there in\n%s", text)
 	}
 }

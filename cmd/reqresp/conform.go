@@ -2,17 +2,17 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/urfave/cli/v3"
 
-	"github.com/seed-2dd5877b/reqresp/cmd/reqresp/internal/config"
+	"github.com/seed-2dd5877b/reqresp/internal/settings"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon/conformance"
-	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
 const conformDescription = `Holds a peer against the rules of the consensus specs for Req/Resp, and prints a table: which rule,
@@ -38,18 +38,23 @@ section of the specs. A file of that name is replaced at the end.
 It fails if a rule was broken that the specs word with MUST. It ends at once, and fails, if the peer
 says goodbye because it has banned this node, or has no room for it.`
 
-func (a *app) conform() *cli.Command {
-	return &cli.Command{
-		Name:        "conform",
-		Usage:       "hold a peer against the rules of the consensus specs",
-		ArgsUsage:   "PEER",
-		Description: conformDescription,
-		Flags: append([]cli.Flag{
-			jsonFlag("print one line of JSON for each rule"),
-			&cli.StringFlag{Name: "junit", Usage: "write a JUnit report to `FILE`"},
-			&cli.BoolFlag{Name: "hostile", Usage: "try the rules too whose requests get one banned"},
-		}, flagsOf(networkSettings(), logSettings(quiet))...),
-		Action: a.runConform,
+// A conforming is what the flags of a conform are set to.
+type conforming struct {
+	json, hostile bool
+	junit         string
+}
+
+func (a *app) conform() command {
+	c := new(conforming)
+	return command{
+		name: "conform", usage: "hold a peer against the rules of the consensus specs", args: "PEER", least: 1,
+		description: conformDescription, configured: []string{"network", "log"}, verbosity: quiet,
+		flags: settings.Table{
+			jsonFlag(&c.json, "print one line of JSON for each rule"),
+			{Flag: "junit", Usage: "write a JUnit report to `FILE`", Value: settings.Text(&c.junit, "", nil)},
+			{Flag: "hostile", Usage: "try the rules too whose requests get one banned", Value: settings.Switch(&c.hostile)},
+		},
+		run: func(ctx context.Context, in *invocation) error { return a.runConform(ctx, in, c) },
 	}
 }
 
@@ -66,65 +71,64 @@ type resultJSON struct {
 	Banned   string `json:"banned,omitempty"`
 }
 
-func (a *app) runConform(ctx context.Context, cmd *cli.Command) (err error) {
-	to, err := parsePeer(cmd, cmd.Args().First())
+func (a *app) runConform(ctx context.Context, in *invocation, c *conforming) (err error) {
+	to, err := in.peer()
 	if err != nil {
 		return err
 	}
-	if cmd.Args().Len() > 1 {
-		return usagef(cmd, "conform takes one PEER, not %q beside it", cmd.Args().Get(1))
-	}
-	cfg, err := settings(cmd)
-	if err != nil {
-		return fmt.Errorf("conform: %w", err)
-	}
-	network, err := networkOrMainnet(cmd, cfg.Network)
+	network, err := in.networkOrMainnet()
 	if err != nil {
 		return err
 	}
-	report, err := newReport(cmd.String("junit"))
+	report, err := newReport(c.junit)
 	if err != nil {
-		return fmt.Errorf("conform: %w", err)
+		return err
 	}
 	defer report.discard()
 	ctx, watch := watchGoodbye(ctx, to.ID)
-	i, err := startAsker(network, &cfg, watch, a.logger(cfg.Log))
+	i, err := a.startAsker(network, in.config, watch)
 	if err != nil {
-		return fmt.Errorf("conform: %w", err)
+		return err
 	}
 	defer i.close(&err)
 	defer i.settle(ctx, to.ID)
 	if _, err := i.handshake(ctx, to); err != nil {
-		return fmt.Errorf("conform: %w", watch.explain(err))
+		return watch.explain(err)
 	}
 	opts := new(conformance.Options)
-	if cmd.Bool("hostile") {
-		opts.Hostile = func() (host.Host, error) { return newIdentity(network, &cfg, a.logger(cfg.Log)) }
+	if c.hostile {
+		opts.Hostile = func() (host.Host, error) {
+			i, err := a.startAsker(network, in.config, new(goodbyeWatch))
+			if err != nil {
+				return nil, err
+			}
+			return identity{i.Host(), i}, nil
+		}
 	}
 	var results []conformance.Result
 	cut := false // the peer's goodbye, or a signal, has ended the run
 	for r := range conformance.Run(ctx, i.Host(), network, to.ID, opts) {
 		results = append(results, r)
 		cut = cut || ctx.Err() != nil && r.Outcome == conformance.Skip && r.Rule.LeftOut == ""
-		if cmd.Bool("json") {
+		if c.json {
 			if err := a.stdout.printJSON(resultJSONOf(r)); err != nil {
 				return err
 			}
 		}
 	}
 	if err := report.write(to.ID.String(), results); err != nil {
-		return fmt.Errorf("conform: %w", err)
+		return err
 	}
-	if !cmd.Bool("json") {
+	if !c.json {
 		if err := conformance.WriteTable(a.stdout, results); err != nil {
 			return err
 		}
 	}
 	if cut {
-		return fmt.Errorf("conform: not all rules were tried: %w", watch.explain(ctx.Err()))
+		return fmt.Errorf("not all rules were tried: %w", watch.explain(ctx.Err()))
 	}
 	if n := conformance.Broken(results, conformance.Must); n > 0 {
-		return fmt.Errorf("conform: the peer breaks %d rules that the specs word with MUST", n)
+		return fmt.Errorf("the peer breaks %d rules that the specs word with MUST", n)
 	}
 	return nil
 }
@@ -133,14 +137,6 @@ func (a *app) runConform(ctx context.Context, cmd *cli.Command) (err error) {
 type identity struct {
 	host.Host
 	node *instance
-}
-
-func newIdentity(network *ssz.Network, cfg *config.Config, logger *slog.Logger) (host.Host, error) {
-	i, err := startAsker(network, cfg, new(goodbyeWatch), logger)
-	if err != nil {
-		return nil, err
-	}
-	return identity{i.Host(), i}, nil
 }
 
 // Close stops the node.
@@ -164,4 +160,49 @@ func identityName(id peer.ID) string {
 		return ""
 	}
 	return id.String()
+}
+
+// A junitReport is a file that is there as a whole, or as it was before.
+type junitReport struct {
+	path string
+	file *os.File // beside path; nil if there is to be none
+}
+
+// newReport finds out at once whether a report can be written.
+func newReport(path string) (*junitReport, error) {
+	if path == "" {
+		return new(junitReport), nil
+	}
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("--junit %s is not a regular file", path)
+	}
+	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.tmp")
+	if err != nil {
+		return nil, fmt.Errorf("--junit: %w", err)
+	}
+	return &junitReport{path, file}, nil
+}
+
+func (r *junitReport) write(name string, results []conformance.Result) error {
+	if r.file == nil {
+		return nil
+	}
+	err := conformance.WriteJUnit(r.file, name, results)
+	err = errors.Join(err, r.file.Chmod(0o644), r.file.Sync(), r.file.Close())
+	if err == nil {
+		err = os.Rename(r.file.Name(), r.path)
+	}
+	if err != nil {
+		return fmt.Errorf("--junit: %w", err)
+	}
+	r.file = nil
+	return nil
+}
+
+// discard removes what was not written to its end.
+func (r *junitReport) discard() {
+	if r.file != nil {
+		_ = r.file.Close()
+		_ = os.Remove(r.file.Name())
+	}
 }

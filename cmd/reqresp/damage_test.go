@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/seed-2dd5877b/reqresp/cmd/reqresp/internal/call"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 )
 
@@ -71,7 +72,7 @@ func serveAll(t *testing.T, dir string, chain []*beacon.Block) (served int) {
 		args := []string{"call", peer, "blocks-by-range", "--start-slot", fmt.Sprint(slot), "--count", fmt.Sprint(min(count, 128))}
 		o := runCLI(t, append(args, network...)...)
 		for line := range strings.Lines(o.stdout) {
-			got := decode[blockJSON](t, line)
+			got := decode[call.Block](t, line)
 			if want := chain[got.Slot-chain[0].Slot]; got.SSZ != fmt.Sprintf("%#x", want.SSZ) || got.Signature != "unchecked" {
 				t.Errorf("slot %d is not what it was", got.Slot)
 			}

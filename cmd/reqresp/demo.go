@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,13 +12,15 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/urfave/cli/v3"
 
+	"github.com/seed-2dd5877b/reqresp/internal/settings"
 	"github.com/seed-2dd5877b/reqresp/plugin"
 	"github.com/seed-2dd5877b/reqresp/plugin/devchain"
 	"github.com/seed-2dd5877b/reqresp/plugin/rangesync"
 	"github.com/seed-2dd5877b/reqresp/plugin/store"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+	"github.com/seed-2dd5877b/reqresp/snappy"
+	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
 const demoDescription = `Runs two nodes in this process and has one download from the other, over QUIC on this
@@ -29,13 +32,13 @@ With --json it prints one object, such as
 {"blocks":142,"bytes":342653,"mismatches":0,"seconds":0.25}: bytes are those of the blocks' SSZ,
 seconds those of handshake and download.`
 
-func (a *app) demo() *cli.Command {
-	return &cli.Command{
-		Name:        "demo",
-		Usage:       "sync a bundled chain between two nodes in this process, and check every block",
-		Description: demoDescription,
-		Flags:       append(flagsOf(logSettings(quiet)), jsonFlag("print the outcome as one JSON object")),
-		Action:      a.runDemo,
+func (a *app) demo() command {
+	asJSON := false
+	return command{
+		name: "demo", usage: "sync a bundled chain between two nodes in this process, and check every block",
+		description: demoDescription, configured: []string{"log"}, verbosity: quiet,
+		flags: settings.Table{jsonFlag(&asJSON, "print the outcome as one JSON object")},
+		run:   func(ctx context.Context, in *invocation) error { return a.runDemo(ctx, in, asJSON) },
 	}
 }
 
@@ -58,28 +61,21 @@ type demoResult struct {
 	Seconds    float64 `json:"seconds"`
 }
 
-func (a *app) runDemo(ctx context.Context, cmd *cli.Command) error {
-	if cmd.Args().Present() {
-		return usagef(cmd, "the demo takes no arguments, not %q", cmd.Args().First())
-	}
-	c, err := settings(cmd)
-	if err != nil {
-		return fmt.Errorf("demo: %w", err)
-	}
-	d, err := a.playDemo(ctx, a.logger(c.Log))
+func (a *app) runDemo(ctx context.Context, in *invocation, asJSON bool) error {
+	d, err := a.playDemo(ctx, a.logger(in.config))
 	if ctx.Err() != nil {
-		return errors.New("demo: interrupted, nothing is left of it")
+		return errors.New("interrupted, nothing is left of it")
 	}
 	if err != nil {
-		return fmt.Errorf("demo: %w", err)
+		return err
 	}
-	if cmd.Bool("json") {
+	if asJSON {
 		err = a.stdout.printJSON(demoResult{d.result.Blocks, d.result.Bytes, d.mismatches, seconds(d.elapsed)})
 	} else {
 		d.print(a.stdout)
 	}
 	if d.mismatches > 0 {
-		err = errors.Join(err, fmt.Errorf("demo: %d blocks are not what they should be", d.mismatches))
+		err = errors.Join(err, fmt.Errorf("%d blocks are not what they should be", d.mismatches))
 	}
 	return err
 }
@@ -157,4 +153,91 @@ func (d *demo) play(ctx context.Context, server host.Host, client *instance) (er
 	d.elapsed = time.Since(began)
 	d.mismatches, err = mismatches(ctx, client.Store(), d.chain)
 	return err
+}
+
+// print tells what has happened, to somebody who sees it for the first time.
+func (d *demo) print(o *output) {
+	n := devchain.Network()
+	o.printf("Two go-ethereum nodes with the Req/Resp service, in this process:\n")
+	o.printf("  server  %v serves %d blocks from its embedded store\n", d.server, len(d.chain))
+	o.printf("  client  %v has an empty store and dials %s\n\n", d.client, d.addr)
+
+	o.printf("1. Status handshake. Client and server told each other their view of the chain:\n")
+	o.printf("   fork digest  %v, which both have: so they are of one network, in the same fork\n", d.status.ForkDigest)
+	o.printf("   finalized    epoch %d, root %v\n", d.status.FinalizedEpoch, d.status.FinalizedRoot)
+	o.printf("   head         slot %d, root %v\n\n", d.status.HeadSlot, d.status.HeadRoot)
+
+	o.printf("2. Sync. The client asked for all slots by beacon_blocks_by_range and stored what came:\n")
+	o.printf("   %d blocks, %s of SSZ, in %.2f s: %.0f blocks/s, %s/s\n", d.result.Blocks, size(d.result.Bytes),
+		d.elapsed.Seconds(), perSecond(d.result.Blocks, d.elapsed), size(perSecond(d.result.Bytes, d.elapsed)))
+	for _, s := range spans(n, d.chain[0].Slot, d.result.Last) {
+		o.printf("   fork digest %v in slots %3d to %3d: blocks of %v\n", s.Digest, s.first, s.last, s.Fork)
+	}
+
+	o.printf("\n3. Check. Every block was decoded from the client's store and hashed anew:\n")
+	o.printf("   mismatches   %d of %d blocks, in root, parent link or bytes\n", d.mismatches, len(d.chain))
+	o.printf("   head root    %v at slot %d\n", d.result.Head, d.result.Last)
+	o.printf("   trusted root %v at slot %d\n\n", d.result.Trusted, d.result.TrustedSlot)
+	o.printf("The trusted root was known beforehand. Each block names its parent by root, so all blocks up to\n")
+	o.printf("this one are those that it leads to, whoever sent them; later ones link to it. Signatures are outside\n")
+	o.printf("of what roots cover, and unchecked.\n")
+	if d.mismatches == 0 {
+		o.printf("\nAll blocks match.\n")
+	}
+}
+
+// A span is the slots of a period that a chain has reached.
+type span struct {
+	ssz.Period
+	first, last ssz.Slot
+}
+
+// spans returns the periods of a network that the slots from first to last belong to.
+func spans(n *ssz.Network, first, last ssz.Slot) []span {
+	var all []span
+	for _, p := range n.Periods() {
+		s := span{p, max(first, n.StartSlot(p.First)), last}
+		if p.Last != ssz.FarFutureEpoch {
+			s.last = min(last, n.StartSlot(p.Last+1)-1)
+		}
+		if s.first <= s.last {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// mismatches counts the slots in which a store does not hold, byte for byte, the block of a
+// chain, or holds one that is damaged or not of the chain. Roots and parent links are computed
+// anew from what is stored.
+func mismatches(ctx context.Context, s *store.Store, chain []*beacon.Block) (int, error) {
+	sound := make(map[ssz.Slot]beacon.Ref)
+	for ref, err := range s.Verify(ctx) {
+		if _, corrupt := errors.AsType[*store.CorruptError](err); corrupt {
+			continue // Its slot will be missed.
+		}
+		if err != nil {
+			return 0, err
+		}
+		sound[ref.Slot] = ref
+	}
+	differ := 0
+	for _, want := range chain {
+		ref, ok := sound[want.Slot]
+		if !ok || ref.Root != want.Root || !holds(ctx, s, ref, want.SSZ) {
+			differ++
+		}
+		delete(sound, want.Slot)
+	}
+	return differ + len(sound), nil
+}
+
+// holds reports whether the frames stored for a block are those of its SSZ.
+func holds(ctx context.Context, s *store.Store, ref beacon.Ref, want []byte) bool {
+	frames, err := s.AppendFrames(ctx, ref, nil)
+	if err != nil {
+		return false
+	}
+	got, err := snappy.AppendDecoded(nil, frames, ref.Size)
+	return err == nil && bytes.Equal(got, want)
 }

@@ -2,14 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
-	"github.com/urfave/cli/v3"
-
-	"github.com/seed-2dd5877b/reqresp/plugin"
+	"github.com/seed-2dd5877b/reqresp/internal/settings"
 	"github.com/seed-2dd5877b/reqresp/plugin/store"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/ssz"
@@ -37,18 +35,31 @@ A new store needs to know its network, and remembers it.
 With --json it prints one object: blocks, bytes (of SSZ), seconds and known (blocks that were
 stored already), and what the store holds, as serve has it.`
 
-func (a *app) imports() *cli.Command {
-	return &cli.Command{
-		Name:        "import",
-		Usage:       "add blocks from files to a store",
-		ArgsUsage:   "FILE...",
-		Description: importDescription,
-		Flags: append([]cli.Flag{
-			rootFlag("finalized-root", "`ROOT` of the finalized checkpoint's block"),
-			&cli.Uint64Flag{Name: "finalized-epoch", Usage: "`EPOCH` of the finalized checkpoint", HideDefault: true},
-			jsonFlag("print the outcome as one JSON object"),
-		}, flagsOf(datadirSettings(), networkSettings())...),
-		Action: a.runImport,
+// A checkpoint is a finalized one that the user vouches for.
+type checkpoint struct {
+	root  ssz.Root
+	epoch uint64
+}
+
+func (a *app) imports() command {
+	vouched, asJSON := new(checkpoint), false
+	return command{
+		name: "import", usage: "add blocks from files to a store", args: "FILE...", least: 1, description: importDescription,
+		configured: []string{"node.data_dir", "network"},
+		flags: settings.Table{
+			{Flag: "finalized-root", Usage: "`ROOT` of the finalized checkpoint's block", Value: rootValue(&vouched.root)},
+			{Flag: "finalized-epoch", Usage: "`EPOCH` of the finalized checkpoint", Value: settings.Number(&vouched.epoch, 0, math.MaxUint64)},
+			jsonFlag(&asJSON, "print the outcome as one JSON object"),
+		},
+		run: func(ctx context.Context, in *invocation) error {
+			if in.flags.Given("finalized-root") != in.flags.Given("finalized-epoch") {
+				return in.usagef("--finalized-root and --finalized-epoch go together: a checkpoint is both")
+			}
+			if !in.flags.Given("finalized-root") {
+				vouched = nil
+			}
+			return a.runImport(ctx, in, vouched, asJSON)
+		},
 	}
 }
 
@@ -61,50 +72,39 @@ type importResult struct {
 	holdings
 }
 
-func (a *app) runImport(ctx context.Context, cmd *cli.Command) (err error) {
-	if !cmd.Args().Present() {
-		return usagef(cmd, "FILE is missing: want files with blocks, or - for standard input")
-	}
-	if cmd.IsSet("finalized-root") != cmd.IsSet("finalized-epoch") {
-		return usagef(cmd, "--finalized-root and --finalized-epoch go together: a checkpoint is both")
-	}
-	c, err := settingsWithDatadir(cmd)
-	if err != nil {
-		return fmt.Errorf("import: %w", err)
-	}
-	genesis, err := networkOf(cmd, c.Network)
+func (a *app) runImport(ctx context.Context, in *invocation, vouched *checkpoint, asJSON bool) (err error) {
+	dir, err := in.datadir()
 	if err != nil {
 		return err
 	}
-	stack, err := newNode(nodeConfig(c.Node.DataDir))
+	genesis, err := in.network()
 	if err != nil {
-		return fmt.Errorf("import: %w", err)
+		return err
 	}
-	defer func() { err = errors.Join(err, stack.Close()) }()
-	s, db, err := plugin.OpenStore(stack, plugin.DefaultName)
+	s, done, err := openStore(dir)
 	if err != nil {
-		return fmt.Errorf("import: %w", explainStore(cmd, c.Node.DataDir, err))
+		return in.explainStore(err)
 	}
-	defer func() { err = errors.Join(err, db.Close()) }()
+	defer done(&err)
 	i, err := newImporter(ctx, s, genesis)
 	if err != nil {
-		return fmt.Errorf("import: %w", explainNetwork(cmd, c.Node.DataDir, err))
+		return in.explainStore(err)
 	}
 	if len(i.changes) > 0 {
 		_, _ = fmt.Fprintf(a.stderr, "import: the store's network has another schedule now: %s\n", strings.Join(i.changes, "; "))
 	}
 	began := time.Now()
-	if err := a.importAll(ctx, cmd, i); err != nil {
+	if err := a.importAll(ctx, in.args, i, vouched); err != nil {
 		if ctx.Err() != nil {
 			err = interrupted(i.blocks)
 		}
-		return fmt.Errorf("import: %w", err)
+		return err
 	}
-	return a.reportImport(cmd, i, time.Since(began))
+	return a.reportImport(asJSON, i, time.Since(began))
 }
 
-func (a *app) importAll(ctx context.Context, cmd *cli.Command, i *importer) error {
-	paths, err := sortPaths(cmd.Args().Slice())
+func (a *app) importAll(ctx context.Context, files []string, i *importer, vouched *checkpoint) error {
+	paths, err := sortPaths(files)
 	if err != nil {
 		return err
 	}
@@ -119,14 +119,14 @@ func (a *app) importAll(ctx context.Context, cmd *cli.Command, i *importer) erro
 	if err := i.flush(ctx); err != nil {
 		return err
 	}
-	if cmd.IsSet("finalized-root") {
-		return checkpoint(ctx, i, parseRoot(cmd, "finalized-root"), ssz.Epoch(cmd.Uint64("finalized-epoch")))
+	if vouched != nil {
+		return i.finalize(ctx, vouched.root, ssz.Epoch(vouched.epoch))
 	}
 	return nil
 }
 
-// checkpoint records a finalized checkpoint that the user vouches for.
-func checkpoint(ctx context.Context, i *importer, root ssz.Root, epoch ssz.Epoch) error {
+// finalize records a checkpoint.
+func (i *importer) finalize(ctx context.Context, root ssz.Root, epoch ssz.Epoch) error {
 	slot, held, err := i.store.SlotOf(ctx, root)
 	if err != nil {
 		return err
@@ -165,9 +165,9 @@ func checkpoint(ctx context.Context, i *importer, root ssz.Root, epoch ssz.Epoch
 	return i.store.SetAnchor(ctx, store.Anchor{Root: root, Slot: slot, Origin: store.Given})
 }
 
-func (a *app) reportImport(cmd *cli.Command, i *importer, elapsed time.Duration) error {
+func (a *app) reportImport(asJSON bool, i *importer, elapsed time.Duration) error {
 	held := holdingsOf(i.store)
-	if cmd.Bool("json") {
+	if asJSON {
 		return a.stdout.printJSON(importResult{i.blocks, i.bytes, seconds(elapsed), i.known, held})
 	}
 	a.stdout.printf("imported %d blocks, %s of SSZ, in %.1f s; %d were stored already\n",

@@ -1,21 +1,18 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
-	"strings"
-
-	"github.com/urfave/cli/v3"
 
 	"github.com/seed-2dd5877b/reqresp/cmd/reqresp/internal/config"
+	"github.com/seed-2dd5877b/reqresp/plugin/discovery"
 	"github.com/seed-2dd5877b/reqresp/plugin/store"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
-// networkOf returns the network that the settings tell, nil if they tell none.
-func networkOf(cmd *cli.Command, c config.Network) (*store.Network, error) {
-	set := 0
+// network returns the network that the settings tell, nil if they tell none.
+func (in *invocation) network() (*store.Network, error) {
+	c, set := in.config.Network, 0
 	for _, is := range []bool{c.ConfigFile != "", c.GenesisTime != nil, c.GenesisValidatorsRoot != ""} {
 		if is {
 			set++
@@ -27,19 +24,23 @@ func networkOf(cmd *cli.Command, c config.Network) (*store.Network, error) {
 	case set == 0:
 		return namedNetwork(c.Name)
 	case c.Name != "":
-		return nil, usagef(cmd, "--network %s and --network.config exclude each other", c.Name)
+		return nil, in.usagef("--network %s and --network.config exclude each other", c.Name)
 	case set < 3:
-		return nil, usagef(cmd, "--network.config, --genesis-time and --genesis-validators-root go together: configuration files lack "+
+		return nil, in.usagef("--network.config, --genesis-time and --genesis-validators-root go together: configuration files lack " +
 			"the genesis, which the beacon API tells at /eth/v1/beacon/genesis")
 	}
 	file, err := os.ReadFile(c.ConfigFile)
 	if err != nil {
 		return nil, fmt.Errorf("network configuration: %w", err)
 	}
+	var root ssz.Root
+	if err := root.UnmarshalText([]byte(c.GenesisValidatorsRoot)); err != nil {
+		return nil, err
+	}
 	n := &store.Network{
 		Config:                string(file),
 		GenesisTime:           *c.GenesisTime,
-		GenesisValidatorsRoot: rootOf(c.GenesisValidatorsRoot),
+		GenesisValidatorsRoot: root,
 	}
 	if _, err := n.Parse(); err != nil {
 		return nil, fmt.Errorf("%s: %w", c.ConfigFile, err)
@@ -48,8 +49,8 @@ func networkOf(cmd *cli.Command, c config.Network) (*store.Network, error) {
 }
 
 // networkOrMainnet returns the network that the settings tell, else mainnet.
-func networkOrMainnet(cmd *cli.Command, c config.Network) (*ssz.Network, error) {
-	n, err := networkOf(cmd, c)
+func (in *invocation) networkOrMainnet() (*ssz.Network, error) {
+	n, err := in.network()
 	if err == nil && n == nil {
 		return ssz.Mainnet(), nil
 	}
@@ -69,27 +70,40 @@ func namedNetwork(name string) (*store.Network, error) {
 	return &n, nil
 }
 
-// networkNames lists the networks that are built in, for help.
-func networkNames() string {
-	var names []string
-	for _, b := range ssz.BuiltIns() {
-		name := b.Name
-		if b.Retired {
-			name += " (retired)"
-		}
-		names = append(names, name)
+// discoveryOf returns the options of discovery, nil if it is off. It begins with the boot nodes of the
+// settings, or if these have none, with those that are built in for the network: the one that is told,
+// or else the one that the store remembers.
+func discoveryOf(c *config.Config, told *store.Network) (o *discovery.Options, err error) {
+	if o = c.Service.Discovery; o == nil || len(o.BootNodes) > 0 {
+		return o, nil
 	}
-	return strings.Join(names, ", ")
+	with := *o
+	n := told
+	if n == nil {
+		if n, err = storedNetwork(c.DataDir); err != nil {
+			return nil, err
+		}
+	}
+	if n == nil {
+		return o, nil // The service says what is missing.
+	}
+	parsed, err := n.Parse()
+	if err != nil {
+		return nil, err
+	}
+	with.BootNodes = discovery.BootNodes(parsed)
+	return &with, nil
 }
 
-// explainNetwork tells what to do about a store's network.
-func explainNetwork(cmd *cli.Command, datadir string, err error) error {
-	if _, ok := errors.AsType[*store.NetworkError](err); ok {
-		return fmt.Errorf("%w: give --network.config with the schedule that the store has, or choose another --datadir", err)
+// storedNetwork returns the network that the store in a datadir remembers, nil if it is new.
+func storedNetwork(datadir string) (n *store.Network, err error) {
+	s, done, err := openStore(datadir)
+	if err != nil {
+		return nil, err
 	}
-	if errors.Is(err, store.ErrNoNetwork) {
-		return usagef(cmd, "the store in %s is new: tell its network by --network NAME, "+
-			"or by --network.config, --genesis-time and --genesis-validators-root", datadir)
+	defer done(&err)
+	if stored, ok := s.Network(); ok {
+		return &stored, nil
 	}
-	return err
+	return nil, nil
 }

@@ -50,7 +50,7 @@ func TestNamesOfNetworks(t *testing.T) {
 	}
 	for _, name := range ssz.NetworkNames() {
 		text := succeed(t, "config", "--network", name)
-		if want := fmt.Sprintf("Name = '%s'", name); !strings.Contains(text, want) {
+		if want := fmt.Sprintf("\nname = '%s'\n", name); !strings.Contains(text, want) {
 			t.Errorf("no %s in\n%s", want, text)
 		}
 	}

@@ -16,7 +16,6 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/peerstore"
-	"github.com/urfave/cli/v3"
 
 	"github.com/seed-2dd5877b/reqresp/cmd/reqresp/internal/config"
 	"github.com/seed-2dd5877b/reqresp/plugin"
@@ -81,11 +80,9 @@ func start(datadir string, chain beacon.Chain, cfg plugin.Config) (*instance, er
 }
 
 // startAsker starts a node without a chain, which only asks.
-func startAsker(
-	network *ssz.Network, cfg *config.Config, watch *goodbyeWatch, logger *slog.Logger,
-) (*instance, error) {
+func (a *app) startAsker(network *ssz.Network, c *config.Config, watch *goodbyeWatch) (*instance, error) {
 	return start("", beacon.NoChain, plugin.Config{
-		Network: network, Listen: localListen(), NoGossipsub: cfg.P2P.NoGossipsub, PeerTrace: watch.trace(), Logger: logger,
+		Network: network, Listen: localListen(), NoGossipsub: c.Service.NoGossipsub, PeerTrace: watch.trace(), Logger: a.logger(c),
 	})
 }
 
@@ -118,7 +115,7 @@ func (i *instance) settle(ctx context.Context, id peer.ID) {
 	}
 }
 
-// isAsking reports whether a peer has a request under way, or a stream on which one may come.
+// isAsking reports whether a peer has a request in flight, or a stream on which one may come.
 func (i *instance) isAsking(id peer.ID) (asks, connected bool) {
 	conns := i.Host().Network().ConnsToPeer(id)
 	for _, conn := range conns {
@@ -153,15 +150,11 @@ func localListen() []string {
 	return []string{"/ip4/127.0.0.1/udp/0/quic-v1", "/ip4/127.0.0.1/tcp/0"}
 }
 
-// parsePeer reads the PEER argument: a multiaddr or a node record.
-func parsePeer(cmd *cli.Command, text string) (peer.AddrInfo, error) {
-	if text == "" {
-		return peer.AddrInfo{}, usagef(cmd, "PEER is missing: want a multiaddr with the peer's id, like "+
-			"/ip4/203.0.113.7/udp/9000/quic-v1/p2p/16Uiu2HA…, or a node record (enr:…)")
-	}
-	info, err := discovery.ParsePeer(text)
+// peer reads the first argument as a PEER: a multiaddr or a node record.
+func (in *invocation) peer() (peer.AddrInfo, error) {
+	info, err := discovery.ParsePeer(in.arg(0))
 	if err != nil {
-		return peer.AddrInfo{}, usagef(cmd, "PEER %w", err)
+		return peer.AddrInfo{}, in.usagef("PEER %w", err)
 	}
 	return info, nil
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/seed-2dd5877b/reqresp/cmd/reqresp/internal/call"
 	"github.com/seed-2dd5877b/reqresp/plugin/devchain"
 	"github.com/seed-2dd5877b/reqresp/plugin/rangesync"
 	"github.com/seed-2dd5877b/reqresp/ssz"
@@ -18,7 +19,7 @@ func TestImportServeCallSync(t *testing.T) {
 	t.Parallel()
 	chain, network := blocks(t), devNetwork(t)
 	peer := startServe(t, importChain(t, chain, finalizedFlags()...)).line(t)
-	call := func(args ...string) string {
+	ask := func(args ...string) string {
 		t.Helper()
 		return succeed(t, append(append([]string{"call", peer}, args...), network...)...)
 	}
@@ -26,21 +27,21 @@ func TestImportServeCallSync(t *testing.T) {
 	t.Run("messages", func(t *testing.T) {
 		want := fmt.Sprintf(`{"fork_digest":"%v","finalized_root":"%v","finalized_epoch":"2","head_root":"%v","head_slot":"142",`+
 			`"earliest_available_slot":"0"}`+"\n",
-			decode[statusJSON](t, call("status")).ForkDigest, devchain.FinalizedRoot(), devchain.HeadRoot())
-		if got := call("status"); got != want {
+			decode[call.Status](t, ask("status")).ForkDigest, devchain.FinalizedRoot(), devchain.HeadRoot())
+		if got := ask("status"); got != want {
 			t.Errorf("status %s, want %s", got, want)
 		}
-		if got, want := call("ping"), `{"seq_number":"0"}`+"\n"; got != want {
+		if got, want := ask("ping"), `{"seq_number":"0"}`+"\n"; got != want {
 			t.Errorf("ping %s, want %s", got, want)
 		}
-		if got, want := call("metadata"), `{"seq_number":"0","attnets":"0x0000000000000000","syncnets":"0x00","custody_group_count":"4"}`+"\n"; got != want {
+		if got, want := ask("metadata"), `{"seq_number":"0","attnets":"0x0000000000000000","syncnets":"0x00","custody_group_count":"4"}`+"\n"; got != want {
 			t.Errorf("metadata %s, want %s", got, want)
 		}
-		if got, want := call("goodbye"), `{"reason":"1"}`+"\n"; got != want {
+		if got, want := ask("goodbye"), `{"reason":"1"}`+"\n"; got != want {
 			t.Errorf("goodbye %s, want %s", got, want)
 		}
 		for method, size := range map[string]int{"status": 92, "ping": 8, "metadata": 25, "goodbye": 8} {
-			if got := call(method, "--ssz"); len(got) != size {
+			if got := ask(method, "--ssz"); len(got) != size {
 				t.Errorf("%s: %d bytes of SSZ, want %d", method, len(got), size)
 			}
 		}
@@ -48,22 +49,23 @@ func TestImportServeCallSync(t *testing.T) {
 
 	t.Run("blocks", func(t *testing.T) {
 		for _, answer := range []string{
-			call("blocks-by-range", "--start-slot", "63", "--count", "2"),
-			call("blocks-by-root", "--root", chain[62].Root.String(), "--root", hex.EncodeToString(chain[63].Root[:])),
+			ask("blocks-by-range", "--start-slot", "63", "--count", "2"),
+			ask("beacon_blocks_by_range", "--start-slot", "63", "--count", "2"),
+			ask("blocks-by-root", "--root", chain[62].Root.String(), "--root", hex.EncodeToString(chain[63].Root[:])),
 		} {
 			lines := strings.Split(strings.TrimSpace(answer), "\n")
 			if len(lines) != 2 {
 				t.Fatalf("%d lines, want 2", len(lines))
 			}
 			for i, line := range lines {
-				if got, want := decode[blockJSON](t, line), blockJSONOf(chain[62+i]); got != want {
+				if got, want := decode[call.Block](t, line), call.BlockOf(chain[62+i]); got != want {
 					t.Errorf("block %+v, want %+v", got, want)
 				}
 			}
 		}
 		for _, answer := range []string{
-			call("blocks-by-range", "--start-slot", "64", "--ssz"),
-			call("blocks-by-root", "--root", chain[63].Root.String(), "--ssz"),
+			ask("blocks-by-range", "--start-slot", "64", "--ssz"),
+			ask("blocks-by-root", "--root", chain[63].Root.String(), "--ssz"),
 		} {
 			if answer != string(chain[63].SSZ) {
 				t.Errorf("%d bytes of SSZ, want the %d of slot 64", len(answer), len(chain[63].SSZ))
@@ -73,7 +75,7 @@ func TestImportServeCallSync(t *testing.T) {
 
 	t.Run("blocks into files and back", func(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "new", "dir")
-		call("blocks-by-range", "--start-slot", "8", "--count", "5", "--ssz", "--out", dir)
+		ask("blocks-by-range", "--start-slot", "8", "--count", "5", "--ssz", "--out", dir)
 		files, err := filepath.Glob(filepath.Join(dir, "*.ssz"))
 		if err != nil || len(files) != 5 {
 			t.Fatalf("files %v, error %v", files, err)
@@ -170,7 +172,7 @@ func TestPeersOfAnotherNetworkAreLeft(t *testing.T) {
 	fail(t, exitFailed, "peer is irrelevant", "sync", "--datadir", t.TempDir(), "--network", "mainnet", peer)
 	fail(t, exitFailed, "peer is irrelevant", "call", peer, "ping")
 	o := runCLI(t, "call", peer, "status")
-	if status := decode[statusJSON](t, o.stdout); o.code != exitOK || status.HeadSlot != 3 || !strings.Contains(o.stderr, "warning: ") || !strings.Contains(o.stderr, "--network.config") {
+	if status := decode[call.Status](t, o.stdout); o.code != exitOK || status.HeadSlot != 3 || !strings.Contains(o.stderr, "warning: ") || !strings.Contains(o.stderr, "--network.config") {
 		t.Errorf("exit code %d, status %+v: %s", o.code, status, o.stderr)
 	}
 }
@@ -186,8 +188,8 @@ func TestCallFailsIfBlocksAreLacking(t *testing.T) {
 	}{
 		{[]string{"blocks-by-root", "--root", chain[0].Root.String()}, exitFailed, "has 0 of the 1 blocks"},
 		{[]string{"blocks-by-range", "--start-slot", "5"}, exitFailed, "resource unavailable"},
-		{[]string{"blocks-by-range", "--start-slot", "30", "--count", "9"}, exitOK, "no blocks in these slots"},
-		{[]string{"blocks-by-range", "--start-slot", "30", "--ssz"}, exitFailed, "no block in slot 30"},
+		{[]string{"blocks-by-range", "--start-slot", "30", "--count", "9"}, exitOK, "the peer has none of what was asked for"},
+		{[]string{"blocks-by-range", "--start-slot", "30", "--ssz"}, exitFailed, "the peer has none of what was asked for"},
 	} {
 		fail(t, test.code, test.want, append(append([]string{"call", peer}, test.args...), network...)...)
 	}

@@ -4,14 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
-	"os"
+	"net"
+	"net/http"
+	"strconv"
 
+	gethlog "github.com/ethereum/go-ethereum/log"
+	"github.com/ethereum/go-ethereum/node"
 	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/urfave/cli/v3"
 
+	"github.com/seed-2dd5877b/reqresp/cmd/reqresp/internal/config"
+	"github.com/seed-2dd5877b/reqresp/internal/settings"
 	"github.com/seed-2dd5877b/reqresp/plugin"
+	"github.com/seed-2dd5877b/reqresp/plugin/metrics"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
@@ -58,15 +63,13 @@ fork_digest, enr with --discovery.v5, where operators can look (ipc, http, metri
 store holds (earliest_slot, head_slot, head_root, finalized_epoch, finalized_root), whether the
 chain is verified (verified, trusted_root, trusted_slot), and signatures, which is "unchecked".`
 
-func (a *app) serve() *cli.Command {
-	return &cli.Command{
-		Name:        "serve",
-		Usage:       "serve the blocks of a store to peers",
-		Description: serveDescription,
-		Flags: append([]cli.Flag{
-			jsonFlag("print peer id, addresses and what is held as one JSON object"),
-		}, flagsOf(datadirSettings(), networkSettings(), peerSettings(), memorySettings(), limitsSettings(), operateSettings(), logSettings(loud))...),
-		Action: a.runServe,
+func (a *app) serve() command {
+	asJSON := false
+	return command{
+		name: "serve", usage: "serve the blocks of a store to peers", description: serveDescription,
+		configured: everything, verbosity: loud,
+		flags: settings.Table{jsonFlag(&asJSON, "print peer id, addresses and what is held as one JSON object")},
+		run:   func(ctx context.Context, in *invocation) error { return a.runServe(ctx, in, asJSON) },
 	}
 }
 
@@ -81,54 +84,38 @@ type serveResult struct {
 	holdings
 }
 
-func (a *app) runServe(ctx context.Context, cmd *cli.Command) (err error) {
-	if cmd.Args().Present() {
-		return usagef(cmd, "serve takes no arguments, not %q", cmd.Args().First())
-	}
-	c, err := settingsWithDatadir(cmd)
-	if err != nil {
-		return fmt.Errorf("serve: %w", err)
-	}
-	genesis, err := networkOf(cmd, c.Network)
+func (a *app) runServe(ctx context.Context, in *invocation, asJSON bool) (err error) {
+	dir, err := in.datadir()
 	if err != nil {
 		return err
 	}
-	if err := checkStoreExists(c.Node.DataDir); err != nil {
-		return fmt.Errorf("serve: %w", err)
+	cfg := in.config.Service
+	if cfg.Genesis, err = in.network(); err != nil {
+		return err
 	}
-	logger := a.logger(c.Log)
-	cfg := plugin.Config{Genesis: genesis, Listen: c.P2P.Listen}
-	if cfg.Peers, err = c.P2P.Peers(); err != nil {
-		return fmt.Errorf("serve: %w", err)
+	if err := checkStoreExists(dir); err != nil {
+		return err
 	}
-	if cfg.Discovery, err = discoveryOf(&c, genesis); err != nil {
-		return fmt.Errorf("serve: %w", err)
+	if cfg.Discovery, err = discoveryOf(in.config, cfg.Genesis); err != nil {
+		return err
 	}
-	i, at, err := startOperated(&c, logger, cfg)
+	cfg.Logger = a.logger(in.config)
+	i, at, err := startOperated(in.config, cfg)
 	if err != nil {
-		return fmt.Errorf("serve: %w", explainStore(cmd, c.Node.DataDir, err))
+		return in.explainStore(err)
 	}
 	defer i.close(&err)
-	logger = logger.With("module", "service")
-	if err := a.announce(ctx, cmd, i, at, logger); err != nil {
-		return fmt.Errorf("serve: %w", err)
+	logger := cfg.Logger.With("module", "service")
+	if err := a.announce(ctx, i, at, logger, asJSON); err != nil {
+		return err
 	}
 	<-ctx.Done()
 	logger.Info("stopping", "cause", context.Cause(ctx))
 	return nil
 }
 
-// checkStoreExists keeps a mistyped datadir from becoming an empty store.
-func checkStoreExists(datadir string) error {
-	_, err := os.Stat(nodeConfig(datadir).ResolvePath(""))
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("there is no store in %s: fill one by 'reqresp import' or 'reqresp sync'", datadir)
-	}
-	return err
-}
-
 // announce tells where the node can be dialed and what it serves.
-func (a *app) announce(ctx context.Context, cmd *cli.Command, i *instance, at endpoints, logger *slog.Logger) error {
+func (a *app) announce(ctx context.Context, i *instance, at endpoints, logger *slog.Logger, asJSON bool) error {
 	status, err := i.Server().Status(ctx)
 	if err != nil {
 		return err
@@ -156,7 +143,7 @@ func (a *app) announce(ctx context.Context, cmd *cli.Command, i *instance, at en
 			"last block with blobs", earliest-1, "earliest_available_slot", earliest)
 	}
 	logger.Info("open to operators", "ipc", at.IPC, "http", at.HTTP, "metrics", at.Metrics, "pprof", at.Pprof)
-	if cmd.Bool("json") {
+	if asJSON {
 		return a.stdout.printJSON(result)
 	}
 	for _, addr := range dialable {
@@ -164,3 +151,76 @@ func (a *app) announce(ctx context.Context, cmd *cli.Command, i *instance, at en
 	}
 	return a.stdout.err
 }
+
+// endpoints are where operators can look into a node. Those that are off are empty.
+type endpoints struct {
+	IPC     string `json:"ipc,omitempty"`
+	HTTP    string `json:"http,omitempty"`
+	Metrics string `json:"metrics,omitempty"`
+	Pprof   string `json:"pprof,omitempty"`
+}
+
+// startOperated starts a node with the service on the embedded store, and what operators look
+// into it by.
+func startOperated(c *config.Config, cfg plugin.Config) (*instance, endpoints, error) {
+	nc, err := operatedConfig(c, cfg.Logger)
+	if err != nil {
+		return nil, endpoints{}, err
+	}
+	i, err := newInstance(nc, nil, cfg)
+	if err != nil {
+		return nil, endpoints{}, err
+	}
+	measured, err := metrics.Handler(i.healthy, i.Metrics())
+	if err != nil {
+		return nil, endpoints{}, errors.Join(err, i.stack.Close())
+	}
+	metricsAt := i.register(c.Metrics, measured)
+	pprofAt := i.register(c.Pprof, metrics.ProfileHandler())
+	if err := i.stack.Start(); err != nil {
+		return nil, endpoints{}, err // The node has closed itself.
+	}
+	at := endpoints{IPC: i.stack.IPCEndpoint(), Metrics: metricsAt(), Pprof: pprofAt()}
+	if c.HTTP.Enabled {
+		at.HTTP = i.stack.HTTPEndpoint()
+	}
+	return i, at, nil
+}
+
+// healthy tells whether the service runs.
+func (i *instance) healthy() error {
+	_, err := i.Addrs()
+	return err
+}
+
+// register has the node serve HTTP at an endpoint, if that is on. The function tells where,
+// once the node was started; empty if it is off.
+func (i *instance) register(e config.Endpoint, h http.Handler) func() string {
+	if !e.Enabled {
+		return func() string { return "" }
+	}
+	endpoint := metrics.NewEndpoint(net.JoinHostPort(e.Addr, strconv.Itoa(e.Port)), h)
+	i.stack.RegisterLifecycle(endpoint)
+	return func() string { return "http://" + endpoint.Addr().String() }
+}
+
+// operatedConfig is nodeConfig with RPC servers.
+func operatedConfig(c *config.Config, logger *slog.Logger) (*node.Config, error) {
+	nc := nodeConfig(c.DataDir)
+	nc.Logger = gethlog.NewLogger(logger.With("module", "node").Handler())
+	nc.IPCPath = c.IPCPath
+	if path := nc.IPCEndpoint(); len(path) > maxSocketPath {
+		return nil, fmt.Errorf("the IPC socket's path %s is longer than the system allows, %d bytes: choose another by --ipcpath, or none by --ipcpath=",
+			path, maxSocketPath)
+	}
+	if c.HTTP.Enabled {
+		nc.HTTPHost, nc.HTTPPort, nc.HTTPModules = c.HTTP.Addr, c.HTTP.Port, c.HTTP.API
+		nc.HTTPVirtualHosts, nc.HTTPCors = c.HTTP.VirtualHosts, c.HTTP.CORSDomain
+	}
+	nc.BatchRequestLimit = node.DefaultConfig.BatchRequestLimit
+	nc.BatchResponseMaxSize = node.DefaultConfig.BatchResponseMaxSize
+	return nc, nil
+}
+
+// maxSocketPath is what fits into an address on all systems.
+const maxSocketPath = 103

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed-2dd5877b/reqresp/cmd/reqresp/internal/call"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
@@ -56,7 +57,7 @@ func TestServeStopsInGoodOrderOnASignal(t *testing.T) {
 			t.Fatalf("%v: %s", err, stderr)
 		}
 		status := succeed(t, append([]string{"call", strings.TrimSpace(line), "status"}, devNetwork(t)...)...)
-		if got := decode[statusJSON](t, status); got.HeadSlot != 3 {
+		if got := decode[call.Status](t, status); got.HeadSlot != 3 {
 			t.Errorf("status %+v", got)
 		}
 		if err := cmd.Process.Signal(sig); err != nil {

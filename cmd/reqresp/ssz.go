@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/seed-2dd5877b/reqresp/internal/settings"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
@@ -30,95 +31,56 @@ have the limits that the specs' own configuration of the preset sets.
 For Heze nobody has published test vectors: its roots are unverified.`
 
 func (a *app) ssz() *cli.Command {
-	cmd := &cli.Command{
-		Name:        "ssz",
-		Usage:       "hash, print or check an encoded object",
-		Description: sszDescription,
-		Commands: []*cli.Command{
-			a.sszCommand("root", "print the hash tree root of an object", (*app).sszRoot),
-			a.sszCommand("json", "print an object as JSON", (*app).sszJSON),
-			a.sszCommand("check", "check whether an object is well formed", (*app).sszCheck),
-		},
-		Action: noSSZCommand,
-	}
-	for _, sub := range cmd.Commands {
-		sub.OnUsageError = onUsageError
-		sub.HideHelpCommand = true
-	}
-	return cmd
-}
-
-// noSSZCommand is what happens if the argument after ssz is none of its commands.
-func noSSZCommand(_ context.Context, cmd *cli.Command) error {
-	if name := cmd.Args().First(); name != "" {
-		return usagef(cmd, "ssz has no command %q: want root, json or check", name)
-	}
-	return cli.ShowSubcommandHelp(cmd)
-}
-
-func (a *app) sszCommand(name, usage string, do func(*app, *ssz.Shape, []byte) error) *cli.Command {
 	return &cli.Command{
-		Name:        name,
-		Usage:       usage,
-		ArgsUsage:   "FILE",
-		Description: sszDescription,
-		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "preset", Usage: "`PRESET` of the object: mainnet, minimal or gnosis", Value: "mainnet"},
-			&cli.StringFlag{Name: "fork", Usage: "`FORK` of the object, from phase0 to heze", Required: true},
-			&cli.StringFlag{Name: "type", Usage: "name of the object's `TYPE`", Required: true},
-			&cli.BoolFlag{Name: "hex", Usage: "FILE is hexadecimal, with or without 0x"},
+		Name: "ssz", Usage: "hash, print or check an encoded object", Description: sszDescription,
+		Commands: []*cli.Command{
+			a.sszCommand("root", "print the hash tree root of an object", a.sszRoot).cli(),
+			a.sszCommand("json", "print an object as JSON", a.sszJSON).cli(),
+			a.sszCommand("check", "check whether an object is well formed", a.sszCheck).cli(),
 		},
-		Action: func(ctx context.Context, cmd *cli.Command) error {
-			shape, err := shapeOf(cmd)
+		HideHelpCommand: true, Action: noCommand, OnUsageError: onUsageError,
+	}
+}
+
+func (a *app) sszCommand(name, usage string, do func(*ssz.Shape, []byte) error) command {
+	preset, fork, typeName, isHex := ssz.MainnetPreset, ssz.Phase0, "", false
+	return command{
+		name: name, usage: usage, args: "FILE", least: 1, description: sszDescription,
+		flags: settings.Table{
+			{Flag: "preset", Usage: "`PRESET` of the object: mainnet, minimal or gnosis", Value: settings.Parsed(&preset, "", ssz.ParsePreset, ssz.Preset.String)},
+			{Flag: "fork", Usage: "`FORK` of the object, from phase0 to heze", Value: settings.Parsed(&fork, "", ssz.ParseFork, func(ssz.Fork) string { return "" })},
+			{Flag: "type", Usage: "name of the object's `TYPE`", Value: settings.Text(&typeName, "", nil)},
+			{Flag: "hex", Usage: "FILE is hexadecimal, with or without 0x", Value: settings.Switch(&isHex)},
+		},
+		run: func(ctx context.Context, in *invocation) error {
+			for _, flag := range []string{"fork", "type"} {
+				if !in.flags.Given(flag) {
+					return in.usagef("--%s is missing", flag)
+				}
+			}
+			// What types are is decided by the preset, and the limits of requests by the configuration.
+			network, err := ssz.NewNetwork(ssz.DefaultConfig(preset), time.Unix(0, 0), ssz.Root{})
 			if err != nil {
 				return err
 			}
-			b, err := a.readObject(ctx, cmd)
-			if err == nil {
-				err = do(a, shape, b)
-			}
+			shape, err := network.ShapeOf(fork, typeName)
 			if err != nil {
-				return fmt.Errorf("ssz: %w", err)
+				return in.usagef("%w", err)
 			}
-			return nil
+			b, err := a.readObject(ctx, in.arg(0), isHex)
+			if err != nil {
+				return err
+			}
+			return do(shape, b)
 		},
 	}
-}
-
-// shapeOf returns the shape that the flags name.
-func shapeOf(cmd *cli.Command) (*ssz.Shape, error) {
-	preset, err := ssz.ParsePreset(cmd.String("preset"))
-	if err != nil {
-		return nil, usagef(cmd, "%w", err)
-	}
-	fork, err := ssz.ParseFork(cmd.String("fork"))
-	if err != nil {
-		return nil, usagef(cmd, "%w", err)
-	}
-	// What types are is decided by the preset, and the limits of requests by the configuration.
-	network, err := ssz.NewNetwork(ssz.DefaultConfig(preset), time.Unix(0, 0), ssz.Root{})
-	if err != nil {
-		return nil, err
-	}
-	shape, err := network.ShapeOf(fork, cmd.String("type"))
-	if err != nil {
-		return nil, usagef(cmd, "%w", err)
-	}
-	return shape, nil
 }
 
 // maxObject bounds the bytes of a file. What is exchanged, also in hexadecimal, is a fraction of it.
 const maxObject = 64 << 20
 
-// readObject reads the file that the argument names.
-func (a *app) readObject(ctx context.Context, cmd *cli.Command) ([]byte, error) {
-	name := cmd.Args().First()
-	switch {
-	case name == "":
-		return nil, usagef(cmd, "FILE is missing: want one with an encoded object, or - for standard input")
-	case cmd.Args().Len() > 1:
-		return nil, usagef(cmd, "%s takes one FILE, not %q beside it", cmd.Name, cmd.Args().Get(1))
-	}
+// readObject reads a file.
+func (a *app) readObject(ctx context.Context, name string, isHex bool) ([]byte, error) {
 	file, err := openInput(ctx, name, a.stdin)
 	if err != nil {
 		return nil, err
@@ -130,7 +92,7 @@ func (a *app) readObject(ctx context.Context, cmd *cli.Command) ([]byte, error) 
 		return nil, err
 	case len(b) > maxObject:
 		return nil, fmt.Errorf("%s has more than %d bytes, which no object has that is exchanged", name, maxObject)
-	case cmd.Bool("hex"):
+	case isHex:
 		return decodeHex(b)
 	}
 	return b, nil

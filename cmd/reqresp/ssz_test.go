@@ -85,7 +85,7 @@ func testSSZ(t *testing.T, v *sszVector) {
 	}
 	for _, command := range []string{"root", "json", "check"} {
 		o := runWithInput(t, "0x"+v.SSZ[2:]+"\n", append(v.args(command, "-"), "--hex")...)
-		if o.code != exitFailed || o.stdout != "" || !strings.HasPrefix(o.stderr, "reqresp: ssz: ") {
+		if o.code != exitFailed || o.stdout != "" || !strings.HasPrefix(o.stderr, "reqresp: ssz "+command+": ") {
 			t.Errorf("%s without the first byte: exit code %d: %q and %.100q", command, o.code, o.stderr, o.stdout)
 		}
 	}

@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/urfave/cli/v3"
 
+	"github.com/seed-2dd5877b/reqresp/internal/settings"
 	"github.com/seed-2dd5877b/reqresp/limits/outbound"
-	"github.com/seed-2dd5877b/reqresp/plugin"
 	"github.com/seed-2dd5877b/reqresp/plugin/peers"
 	"github.com/seed-2dd5877b/reqresp/plugin/rangesync"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
@@ -37,10 +37,9 @@ Blocks below it cannot be downloaded into the same store.
 While too little is free on the disk, it waits for room. A peer that gives nothing for minutes is
 given up; --min-rate gives up one that is too slow for you.
 
-The peer is asked for no more than its client is known to grant by default, as most punish who
-asks for more: of Prysm some two blocks a second, of Lighthouse and Lodestar twelve, of a client
-that is not known as of the strictest. Clients that delay their answers instead, as this one and
-Nimbus do, are asked without delay. If you know the peer's limits to be others, give --rate.
+Requests are paced to each client's default rate limits (Prysm about 2 blocks/s, Lighthouse and
+Lodestar 12); unknown clients get the strictest. Clients that delay their answers instead, as this
+one and Nimbus do, are asked without delay. If you know the peer's limits to be others, give --rate.
 
 A new store needs to know its network, and remembers it.
 
@@ -48,22 +47,43 @@ With --json it prints one object: blocks, bytes (of SSZ) and seconds of this run
 head_slot, head_root of the store, trusted_root, trusted_slot (0 if it is below earliest_slot), trust, which is one of
 "given", "peer's finalized root" and "peer's head root", and signatures, which is "unchecked".`
 
-func (a *app) sync() *cli.Command {
-	return &cli.Command{
-		Name:        "sync",
-		Usage:       "download blocks from a peer into a store",
-		ArgsUsage:   "PEER",
-		Description: syncDescription,
-		Flags: append([]cli.Flag{
-			rootFlag("trusted-root", "`ROOT` of a block that the chain has to contain"),
-			&cli.Uint64Flag{Name: "from", Usage: "`SLOT` to begin at in an empty store (default: the peer's earliest)", HideDefault: true},
-			&cli.Uint64Flag{Name: "batch", Usage: "`SLOTS` to ask for at a time (default: 64)", HideDefault: true},
-			&cli.IntFlag{Name: "rate", Usage: "`BLOCKS` to ask for in a second (default: what the peer's client grants)", HideDefault: true},
-			&cli.FloatFlag{Name: "min-rate", Usage: "`SLOTS` a second, over a minute, below which the peer is given up (default: none)", HideDefault: true},
-			jsonFlag("print the outcome as one JSON object"),
-		}, flagsOf(datadirSettings(), networkSettings(), memorySettings(), operateSettings(), logSettings(quiet))...),
-		Action: a.runSync,
+// A syncing is what the flags of a sync are set to. What is zero is not set.
+type syncing struct {
+	root    ssz.Root
+	from    uint64
+	batch   uint64
+	rate    int
+	minRate float64
+	json    bool
+}
+
+// maxRate bounds the rates of a sync: more than any peer can send.
+const maxRate = 1_000_000
+
+func (a *app) sync() command {
+	s := new(syncing)
+	return command{
+		name: "sync", usage: "download blocks from a peer into a store", args: "PEER", least: 1, description: syncDescription,
+		configured: []string{"node", "network", "p2p.trusted_nodes", "p2p.no_gossipsub", "p2p.memory", "limits", "http", "metrics", "pprof", "log"},
+		verbosity:  quiet,
+		flags: settings.Table{
+			{Flag: "trusted-root", Usage: "`ROOT` of a block that the chain has to contain", Value: rootValue(&s.root)},
+			{Flag: "from", Usage: "`SLOT` to begin at in an empty store (default: the peer's earliest)", Value: settings.Number(&s.from, 0, math.MaxUint64)},
+			{Flag: "batch", Usage: "`SLOTS` to ask for at a time (default: 64)", Value: settings.Number(&s.batch, 0, math.MaxUint64)},
+			{Flag: "rate", Usage: "`BLOCKS` to ask for in a second (default: what the peer's client grants)", Value: settings.Number(&s.rate, 1, maxRate)},
+			{Flag: "min-rate", Usage: "`SLOTS` a second, over a minute, below which the peer is given up (default: none)", Value: settings.Float(&s.minRate, 0, maxRate)},
+			jsonFlag(&s.json, "print the outcome as one JSON object"),
+		},
+		run: func(ctx context.Context, in *invocation) error { return a.runSync(ctx, in, s) },
 	}
+}
+
+// rootValue is a root, which is not shown if it is zero.
+func rootValue(to *ssz.Root) settings.Value {
+	return settings.Parsed(to, "", func(text string) (root ssz.Root, err error) {
+		err = root.UnmarshalText([]byte(text))
+		return root, err
+	}, func(ssz.Root) string { return "" })
 }
 
 // syncResult is the JSON of sync.
@@ -80,83 +100,49 @@ type syncResult struct {
 	Signatures   string          `json:"signatures"`
 }
 
-func (a *app) runSync(ctx context.Context, cmd *cli.Command) (err error) {
-	if cmd.Args().Len() > 1 {
-		return usagef(cmd, "sync takes one PEER, not %q beside it", cmd.Args().Get(1))
-	}
-	to, err := parsePeer(cmd, cmd.Args().First())
+func (a *app) runSync(ctx context.Context, in *invocation, s *syncing) (err error) {
+	to, err := in.peer()
 	if err != nil {
 		return err
 	}
-	c, err := settingsWithDatadir(cmd)
-	if err != nil {
-		return fmt.Errorf("sync: %w", err)
-	}
-	genesis, err := networkOf(cmd, c.Network)
-	if err != nil {
+	if _, err := in.datadir(); err != nil {
 		return err
 	}
-	others, err := c.P2P.Peers()
-	if err != nil {
-		return fmt.Errorf("sync: %w", err)
-	}
-	budgets, err := syncBudgets(cmd)
-	if err != nil {
-		return err
-	}
-	if rate := cmd.Float("min-rate"); cmd.IsSet("min-rate") && !(rate > 0 && rate <= maxRate) {
-		return usagef(cmd, "--min-rate %v: want more than 0, and at most %d slots a second", rate, maxRate)
-	}
-	logger := a.logger(c.Log)
 	ctx, watch := watchGoodbye(ctx, to.ID)
-	i, _, err := startOperated(&c, logger, plugin.Config{
-		Genesis:   genesis,
-		Listen:    localListen(),
-		Peers:     peers.Options{NoDial: true, Trusted: others.Trusted}, // The peer is named.
-		Outbound:  budgets,
-		PeerTrace: watch.trace(),
-	})
+	cfg := in.config.Service
+	cfg.Listen, cfg.Discovery, cfg.Outbound = localListen(), nil, s.budgets()
+	cfg.Peers = peers.Options{NoDial: true, Trusted: cfg.Peers.Trusted} // The peer is named.
+	cfg.PeerTrace, cfg.Logger = watch.trace(), a.logger(in.config)
+	if cfg.Genesis, err = in.network(); err != nil {
+		return err
+	}
+	i, _, err := startOperated(in.config, cfg)
 	if err != nil {
-		return fmt.Errorf("sync: %w", explainStore(cmd, c.Node.DataDir, err))
+		return in.explainStore(err)
 	}
 	defer i.close(&err)
 	defer i.settle(ctx, to.ID)
-	if err := checkBatch(cmd, i.Server().Family().Network()); err != nil {
-		return err
+	// A batch that no peer would serve is found before anything is dialed.
+	if most := maxRequestBlocks(i.Server().Family().Network()); in.flags.Given("batch") && (s.batch == 0 || s.batch > most) {
+		return in.usagef("--batch %d: the network allows 1 to %d slots", s.batch, most)
 	}
 	began := time.Now()
-	result, err := a.syncFrom(ctx, cmd, i, to, logger)
+	result, err := a.syncFrom(ctx, i, to, s, cfg.Logger)
 	if err != nil {
-		return fmt.Errorf("sync: %w", explainSync(ctx, watch.explain(err), result))
+		return explainSync(ctx, watch.explain(err), result)
 	}
-	return a.reportSync(cmd, result, time.Since(began))
+	return a.reportSync(s.json, result, time.Since(began))
 }
 
-// maxRate bounds --rate, in blocks a second: more than any peer can send.
-const maxRate = 1_000_000
-
-// syncBudgets returns those that --rate comes to, nil without it.
-func syncBudgets(cmd *cli.Command) ([]outbound.Budget, error) {
-	if !cmd.IsSet("rate") {
-		return nil, nil
-	}
-	n := cmd.Int("rate")
-	if n < 1 || n > maxRate {
-		return nil, usagef(cmd, "--rate %d: want 1 to %d blocks a second", n, maxRate)
+// budgets returns those that --rate comes to, nil without it.
+func (s *syncing) budgets() []outbound.Budget {
+	if s.rate == 0 {
+		return nil
 	}
 	return []outbound.Budget{{
 		Methods: []string{"beacon_blocks_by_range"},
-		Items:   outbound.Rate{N: n, Per: time.Second, Burst: max(n, rangesync.DefaultBatch)},
-	}}, nil
-}
-
-// checkBatch finds a batch that no peer would serve, before anything is dialed.
-func checkBatch(cmd *cli.Command, n *ssz.Network) error {
-	batch, most := cmd.Uint64("batch"), maxRequestBlocks(n)
-	if cmd.IsSet("batch") && (batch == 0 || batch > most) {
-		return usagef(cmd, "--batch %d: the network allows 1 to %d slots", batch, most)
-	}
-	return nil
+		Items:   outbound.Rate{N: s.rate, Per: time.Second, Burst: max(s.rate, rangesync.DefaultBatch)},
+	}}
 }
 
 // maxRequestBlocks is how many blocks may be asked for at once today.
@@ -165,7 +151,7 @@ func maxRequestBlocks(n *ssz.Network) uint64 {
 }
 
 func (a *app) syncFrom(
-	ctx context.Context, cmd *cli.Command, i *instance, to peer.AddrInfo, logger *slog.Logger,
+	ctx context.Context, i *instance, to peer.AddrInfo, s *syncing, logger *slog.Logger,
 ) (rangesync.Result, error) {
 	status, err := i.handshake(ctx, to)
 	if err != nil {
@@ -174,10 +160,10 @@ func (a *app) syncFrom(
 	m := a.meter()
 	defer m.end()
 	return i.Sync(ctx, to.ID, status, &rangesync.Options{
-		TrustedRoot: parseRoot(cmd, "trusted-root"),
-		From:        ssz.Slot(cmd.Uint64("from")),
-		Batch:       cmd.Uint64("batch"),
-		MinRate:     cmd.Float("min-rate"),
+		TrustedRoot: s.root,
+		From:        ssz.Slot(s.from),
+		Batch:       s.batch,
+		MinRate:     s.minRate,
 		Progress:    m.synced,
 		Logger:      logger.With("module", "sync"),
 	})
@@ -216,8 +202,8 @@ func interrupted(blocks uint64) error {
 	return fmt.Errorf("interrupted after %d blocks, which are stored: the same command goes on from there", blocks)
 }
 
-func (a *app) reportSync(cmd *cli.Command, r rangesync.Result, elapsed time.Duration) error {
-	if cmd.Bool("json") {
+func (a *app) reportSync(asJSON bool, r rangesync.Result, elapsed time.Duration) error {
+	if asJSON {
 		return a.stdout.printJSON(syncResult{
 			Blocks: r.Blocks, Bytes: r.Bytes, Seconds: seconds(elapsed),
 			EarliestSlot: r.Earliest, HeadSlot: r.Last, HeadRoot: r.Head,

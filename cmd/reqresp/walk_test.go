@@ -129,7 +129,7 @@ func TestAnOperatorsWalk(t *testing.T) {
 	}
 
 	// A limit is changed while they do, and they go on at once.
-	succeed(t, "limit", "beacon_blocks_by_range", "--items", "1000/s", "--datadir", dir)
+	succeed(t, "limit", "blocks-by-range", "--items", "1000/s", "--datadir", dir)
 	for _, end := range syncs {
 		o := end()
 		if o.code != exitOK {

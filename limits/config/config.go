@@ -1,21 +1,25 @@
 package config
 
 import (
-	"errors"
+	"bytes"
+	"cmp"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/pelletier/go-toml/v2"
 
+	"github.com/seed-2dd5877b/reqresp/internal/settings"
 	"github.com/seed-2dd5877b/reqresp/limits"
 	"github.com/seed-2dd5877b/reqresp/limits/score"
-	beaconquota "github.com/seed-2dd5877b/reqresp/protocols/beacon/quota"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon/quota"
 )
 
 // A Config is what a file sets. The zero value is the default preset.
 type Config struct {
+	// Preset is the name of the preset that the file changes, see [Presets]. Empty means Default.
+	Preset string
 	// Limits is for a [limits.Limiter].
 	Limits limits.Config
 	// Score is for a [score.Book].
@@ -25,11 +29,19 @@ type Config struct {
 }
 
 // Effective returns the configuration with every default filled in, or an error
-// that names what is outside its range.
+// that names what is outside its range. Methods are merged over those of the preset: one that is not named, and a peer's
+// rate that is zero, are as there.
 func (c Config) Effective() (Config, error) {
-	if c.Limits.Methods == nil {
-		c.Limits.Methods = beaconquota.Served()
+	f, err := presetFile(cmp.Or(c.Preset, Default))
+	if err != nil {
+		return Config{}, err
 	}
+	c.Preset, c.Limits.Methods = f.preset, f.over(c.Limits.Methods)
+	return c.effective()
+}
+
+// effective takes nothing from the preset.
+func (c Config) effective() (Config, error) {
 	var err error
 	if c.Limits, err = c.Limits.Effective(); err != nil {
 		return Config{}, err
@@ -40,10 +52,26 @@ func (c Config) Effective() (Config, error) {
 	return c, nil
 }
 
+// over returns methods merged over those of the file.
+func (f *File) over(methods map[string]limits.Method) map[string]limits.Method {
+	all := make(map[string]limits.Method)
+	for name, m := range f.methods {
+		all[name] = *m
+	}
+	for name, m := range methods {
+		of := all[name].Peer
+		m.Peer.Requests = cmp.Or(m.Peer.Requests, of.Requests)
+		m.Peer.Items = cmp.Or(m.Peer.Items, of.Items)
+		m.Peer.Bytes = cmp.Or(m.Peer.Bytes, of.Bytes)
+		all[name] = m
+	}
+	return all
+}
+
 // Warnings returns an error for each rate that makes requesters wait at the floor, see
 // [limits.Config.Warnings]. It begins with the rate's key in a file.
 func (c Config) Warnings() []error {
-	all := c.Limits.Warnings(beaconquota.Small()...)
+	all := c.Limits.Warnings(quota.Small()...)
 	for i, err := range all {
 		all[i] = byKey(err)
 	}
@@ -65,11 +93,11 @@ func Load(path string) (Config, error) {
 }
 
 // Parse reads a file's content and returns the effective configuration. It fails
-// on everything that it does not know.
+// on everything that it does not know. An error names the line or the key.
 func Parse(data []byte) (Config, error) {
-	f, err := decode(data)
+	f, err := parse(data)
 	if err != nil {
-		return Config{}, err
+		return Config{}, fmt.Errorf("config: %w", err)
 	}
 	c, err := f.Config()
 	if err != nil {
@@ -78,38 +106,59 @@ func Parse(data []byte) (Config, error) {
 	return c, nil
 }
 
-func decode(data []byte) (*File, error) {
-	f := new(File)
-	dec := toml.NewDecoder(strings.NewReader(string(data)))
-	dec.DisallowUnknownFields()
-	err := dec.Decode(f)
-	if strict, ok := errors.AsType[*toml.StrictMissingError](err); ok {
-		e := strict.Errors[0]
-		line, _ := e.Position()
-		key := e.Key()
-		if key[len(key)-1] == "refuse" {
-			return nil, fmt.Errorf("config: line %d: refuse is no longer a setting: delete it, as answers are always withheld", line)
-		}
-		return nil, fmt.Errorf("config: line %d: there is no setting %s here", line, key[len(key)-1])
-	}
-	if e, ok := errors.AsType[*toml.DecodeError](err); ok {
-		line, column := e.Position()
-		return nil, fmt.Errorf("config: line %d, column %d: %w", line, column, err)
-	}
+func parse(data []byte) (*File, error) {
+	file, err := settings.Decode(data)
 	if err != nil {
-		return nil, fmt.Errorf("config: %w", err)
+		return nil, fmt.Errorf("line %w", err)
+	}
+	name := Default
+	if err := (settings.Table{presetSetting(&name)}).Apply(slices.DeleteFunc(slices.Clone(file), notPreset)); err != nil {
+		return nil, fmt.Errorf("line %w", err)
+	}
+	var methods []string
+	for _, e := range file {
+		if len(e.Path) > 1 && strings.EqualFold(e.Path[0], "methods") {
+			methods = append(methods, e.Path[1])
+		}
+	}
+	f, err := NewFile(name, methods...)
+	if err != nil {
+		return nil, err
+	}
+	if err := append(f.Settings(""), presetSetting(&name)).Apply(file); err != nil {
+		return nil, fmt.Errorf("line %w", err)
 	}
 	return f, nil
 }
 
-func parsePeers(texts []string) ([]peer.ID, error) {
-	var ids []peer.ID
-	for _, text := range texts {
-		id, err := peer.Decode(text)
-		if err != nil {
-			return nil, fmt.Errorf("trusted: %q is no peer ID: %w", text, err)
-		}
-		ids = append(ids, id)
+func presetSetting(name *string) *settings.Setting {
+	return &settings.Setting{Key: "preset", Usage: "preset that everything in comments is taken from", Value: settings.OneOf(name, Presets()...)}
+}
+
+func notPreset(e settings.Entry) bool {
+	return len(e.Path) != 1 || !strings.EqualFold(e.Path[0], "preset")
+}
+
+// Format returns the configuration as a file. It sets what differs from the preset, and has the rest in comments. It
+// fails if something is outside its range.
+func (c Config) Format() ([]byte, error) {
+	c, err := c.Effective()
+	if err != nil {
+		return nil, err
 	}
-	return ids, nil
+	f, err := presetFile(cmp.Or(c.Preset, Default))
+	if err != nil {
+		return nil, err
+	}
+	for name := range c.Limits.Methods {
+		f.method(name)
+	}
+	name := Default
+	table := append(settings.Table{presetSetting(&name)}, f.Settings("")...)
+	table.Mark()
+	name = f.preset
+	f.assume(c)
+	var b bytes.Buffer
+	err = table.Write(&b)
+	return b.Bytes(), err
 }

@@ -250,39 +250,147 @@ func TestWarningsNameThePlace(t *testing.T) {
 func TestErrorsNameThePlace(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		"\nmax_quue = 3\n":                            "config: line 2: there is no setting max_quue here",
-		"[methods.ping]\npeer = { byte = \"1/s\" }":   "config: line 2: there is no setting byte here",
-		"preset = \"huge\"":                           `config: preset: there is no preset "huge", only default, home, generous, archive, none`,
-		"max_queue = \"a\"":                           "config: line 1, column 13: ",
-		"[node]\n\nbytes = \"8Mbit/s\"":               `config: line 3, column 9: `,
-		"[node]\nbytes = \"8Mbit/s\" ":                `"8Mbit/s" is no rate, such as "2MiB/s+24MiB": "8Mbit" is no whole number`,
-		"[node]\nitems = \"8KiB/s\"":                  `"8KiB/s" is no rate, such as "128/10s+256": "8KiB" is no whole number`,
+		"\nmax_quue = 3\n":                            "config: line 2: unknown key max_quue: the top level has default, max_concurrent, ",
+		"[methods.ping]\npeer = { byte = \"1/s\" }":   "config: line 2: unknown key methods.ping.peer.byte: [methods.ping.peer] has bytes, items, requests",
+		"preset = \"huge\"":                           `config: line 1: preset: "huge": want one of default, home, generous, archive, none`,
+		"max_queue = \"a\"":                           "config: line 1: max_queue: a: want a whole number from 1 to 65536",
+		"[node]\n\nbytes = \"8Mbit/s\"":               `config: line 3: node.bytes: "8Mbit/s" is not a rate like "2MiB/s+24MiB": "8Mbit" is not a whole number`,
+		"[node]\nitems = \"8KiB/s\"":                  `"8KiB/s" is not a rate like "128/10s+256": "8KiB" is not a whole number`,
 		"[node]\nitems = \"8\"":                       `there is no /`,
 		"[node]\nitems = \"8/x\"":                     `unknown unit`,
 		"[node]\nitems = \"8/-3s\"":                   `in duration "1-3s"`,
-		"[node]\nitems = \"8/0s\"":                    `0s is no time`,
-		"[node]\nitems = \"0/s\"":                     `nothing could ever be used`,
-		"[node]\nitems = \"1/s+0\"":                   `nothing could ever be used`,
+		"[node]\nitems = \"8/0s\"":                    `period 0s must be positive`,
+		"[node]\nitems = \"0/s\"":                     `rate and burst must be positive`,
+		"[node]\nitems = \"1/s+0\"":                   `rate and burst must be positive`,
+		"[node]\nitems = 8":                           `line 2: node.items: 8: want a text in quotes`,
+		"[node]\nitems = \"\"":                        `line 2: node.items: "" is not a rate`,
 		"[node]\nbytes = \"99999999999999999GiB/s\"":  `"99999999999999999GiB" is too large`,
 		"[node]\nitems = \"1/s+99999999\"":            "config: node.items: Burst 99999999 is not between 1 and 86400",
-		"max_concurrent = 0":                          "config: max_concurrent: 0 is not allowed, leave it out for the default",
-		"[prefix]\nipv4_bits = 0":                     "config: prefix.ipv4_bits: 0 is not",
-		"[score]\nlow_cap = 0.0":                      "config: score.low_cap: 0 is not",
-		"[score]\nhalf_life = \"0s\"":                 "config: score.half_life: 0 is not",
+		"max_concurrent = 0":                          "config: line 1: max_concurrent: \"0\": want a whole number from 1 to 1024",
+		"[prefix]\nipv4_bits = 0":                     "config: line 2: prefix.ipv4_bits: \"0\": want",
+		"[score]\nlow_cap = 0.0":                      "config: line 2: score.low_cap: \"0\": want a number over 0, up to 100",
+		"[score]\nhalf_life = \"0s\"":                 "config: line 2: score.half_life: \"0s\": want a time of at least 1s",
 		"[methods.ping]\nnode = { bytes = \"1/2h\" }": "config: methods.ping.node.bytes: Per 2h0m0s is not between 1ms and 1h0m0s",
 		"[methods.GetBlocks]\npeer.items = \"1/2h\"":  "config: methods.GetBlocks.peer.items: Per 2h0m0s is not",
 		"[methods.\"/a.B\"]\npeer.items = \"1/2h\"":   `config: methods."/a.B".peer.items: Per 2h0m0s is not`,
+		"[methods.\"/a.B\"]\npeer.items = \"x\"":      `config: line 2: methods."/a.B".peer.items: "x" is not`,
 		"[methods.Methods]\npeer.items = \"1/2h\"":    "config: methods.Methods.peer.items: Per 2h0m0s is not",
-		"[prefix]\nipv4_bits = 40":                    "config: prefix.ipv4_bits: 40 is not between 1 and 32",
-		"[prefix]\npeers = 2000":                      "config: prefix.peers: 2000 is not between 0 and 1024",
-		"[prefix]\npeers = 0":                         "config: prefix.peers: 0 is not allowed, leave it out for the default",
+		"[methods]\nping = 3":                         "config: line 2: methods.ping: want a table with node, peer, refuse",
+		"[[methods]]":                                 "config: line 1: methods: want a table with beacon_blocks_by_head",
+		"node = 3":                                    "config: line 1: node: want a table with bytes, items, requests",
+		"[node.items]":                                "config: line 1: node.items is a table: want a text in quotes",
+		"[node]\nitems = '1/s'\nItems = '2/s'":        "config: line 3: node.items is set twice",
+		"[prefix]\nipv4_bits = 40":                    "config: line 2: prefix.ipv4_bits: \"40\": want a whole number from 1 to 32",
+		"[prefix]\npeers = 2000":                      "config: line 2: prefix.peers: \"2000\": want a whole number from -1 to 1024",
+		"[prefix]\npeers = 0":                         "config: line 2: prefix.peers: 0 is not allowed, leave it out for the default",
 		"[score]\nban = -10.0":                        "config: score.ban: -10 is not between -100 and -20",
-		"trusted = [\"alice\"]":                       `config: trusted: "alice" is no peer ID: `,
-		"node = ":                                     "config: line 1, column ",
+		"trusted = [\"alice\"]":                       `config: line 1: trusted: "alice" is not a peer ID: `,
+		"node = ":                                     "config: line 1: ",
 	} {
 		if _, err := config.Parse([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: Parse returned\n%v, want\n%s", text, err, want)
 		}
+	}
+}
+
+// What a file may set is what the packages accept.
+func TestRangesAreThoseOfThePackages(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		key, least, most string
+		over             func(*config.Config)
+	}{
+		{"max_concurrent", "1", "1024", func(c *config.Config) { c.Limits.MaxConcurrent++ }},
+		{"max_queue", "1", "65536", func(c *config.Config) { c.Limits.MaxQueue++ }},
+		{"max_peers", "1", "1048576", func(c *config.Config) { c.Limits.MaxPeers++ }},
+		{"prefix.peers", "-1", "1024", func(c *config.Config) { c.Limits.Prefix.Peers++ }},
+		{"prefix.ipv4_bits", "1", "32", func(c *config.Config) { c.Limits.Prefix.IPv4Bits++ }},
+		{"prefix.ipv6_bits", "1", "128", func(c *config.Config) { c.Limits.Prefix.IPv6Bits++ }},
+		{"score.low_cap", "0.5", "100", func(c *config.Config) { c.Score.LowCap++ }},
+		{"score.mid_cap", "0.5", "100", func(c *config.Config) { c.Score.MidCap++ }},
+		{"score.high_cap", "0.5", "100", func(c *config.Config) { c.Score.HighCap++ }},
+		{"score.reward_cap", "0.5", "100", func(c *config.Config) { c.Score.RewardCap++ }},
+		{"score.max_peers", "1", "1048576", func(c *config.Config) { c.Score.MaxPeers++ }},
+		{"score.half_life", "'24h'", "'1s'", func(c *config.Config) { c.Score.HalfLife-- }},
+		{"score.window", "'24h'", "'1s'", func(c *config.Config) { c.Score.Window-- }},
+		{"score.ban_for", "'24h'", "'1s'", func(c *config.Config) { c.Score.BanFor-- }},
+		{"score.ban", "-20.5", "-100", func(c *config.Config) { c.Score.Ban-- }},
+		{"score.disconnect", "-49.5", "-0.5", func(c *config.Config) { c.Score.Disconnect++ }},
+	} {
+		parse(t, test.key+" = "+test.least)
+		c := parse(t, test.key+" = "+test.most)
+		test.over(&c)
+		if _, err := c.Effective(); err == nil {
+			t.Errorf("%s may be more than %s", test.key, test.most)
+		}
+	}
+}
+
+// A printed file goes on to have the defaults of whoever reads it.
+func TestPrintedFileSetsWhatDiffers(t *testing.T) {
+	t.Parallel()
+	text, err := parse(t, "preset = \"home\"\nmax_queue = 7\n[methods.status]\npeer.items = \"3/s\"\n[score]\nban = -50.0").Format()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for line := range strings.Lines(string(text)) {
+		if line != "\n" && line[0] != '#' && line[0] != '[' {
+			lines = append(lines, strings.TrimSpace(line))
+		}
+	}
+	if want := []string{"preset = 'home'", "max_queue = 7", "items = '3/s'"}; !slices.Equal(lines, want) {
+		t.Errorf("it sets %q, want %q", lines, want)
+	}
+	for _, want := range []string{
+		"# max_concurrent = 2\n", "[methods.ping.peer]\n# requests = '3/10s+5'\n", "# ban = -50\n",
+		"# requests that may wait for that; more are refused and lower the peer's score: a whole number from 1 to 65536\n",
+	} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+}
+
+// What a file says of the default goes for the methods which leave out a rate, in every preset.
+func TestMethodsTakeTheDefaultOfTheFile(t *testing.T) {
+	t.Parallel()
+	for _, name := range config.Presets() {
+		c := parse(t, "preset = \""+name+"\"\n[methods.ping.node]\nitems = \"1/s\"\n[default.peer]\nitems = \"77/s\"")
+		if got := c.Limits.Methods["ping"].Peer.Items.N; got != 77 {
+			t.Errorf("%s: %d items", name, got)
+		}
+	}
+}
+
+// Whoever names a method changes no other one.
+func TestOneMethodChangesNoOther(t *testing.T) {
+	t.Parallel()
+	for _, name := range config.Presets() {
+		want := preset(t, name).Limits
+		status := limits.Method{Peer: limits.Quota{Requests: limits.Rate{N: 1, Per: time.Second, Burst: 1}}}
+		composed, err := config.Config{Preset: name, Limits: limits.Config{Node: want.Node, Default: want.Default, Methods: map[string]limits.Method{"status": status}}}.Effective()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, got := range []limits.Config{composed.Limits, parse(t, "preset = \""+name+"\"\n[methods.status.peer]\nrequests = \"1/s\"").Limits} {
+			for method, quota := range want.Methods {
+				if method != "status" && got.Methods[method] != quota {
+					t.Errorf("%s: %s has %+v, want %+v", name, method, got.Methods[method], quota)
+				}
+			}
+			if got.Methods["status"].Peer.Requests != status.Peer.Requests {
+				t.Errorf("%s: status has %+v", name, got.Methods["status"])
+			}
+		}
+	}
+}
+
+func TestKeysMayBeWrittenWithCapitals(t *testing.T) {
+	t.Parallel()
+	c := parse(t, "MaxQueue = 7\n[Prefix]\nIPv4Bits = 20\n[Methods.ping]\nPeer = { Items = \"7/s\" }")
+	if c.Limits.MaxQueue != 7 || c.Limits.Prefix.IPv4Bits != 20 || c.Limits.Methods["ping"].Peer.Items.N != 7 {
+		t.Errorf("%+v", c.Limits)
 	}
 }
 

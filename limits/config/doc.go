@@ -20,7 +20,8 @@
 // A rate is how much in what time, such as 10s, 5m or s for a second, and after a plus the burst, which is as
 // much if it is left out. Bytes may have the units KiB, MiB and GiB. A rate in the file
 // replaces the preset's as a whole, burst included; what the file does not mention
-// remains. [Config.Format] prints all that is in effect, in the same form.
+// remains. [Config.Format] prints what is in effect: what differs from the preset, and the rest in comments. Keys may
+// have capitals and need no underscores.
 //
 // A rate may be so low that requesters which come back wait for as long as they do at most, and are
 // refused in the end: [Config.Warnings] names these. No preset has any.

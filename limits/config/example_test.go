@@ -24,9 +24,16 @@ peer.requests = "5/s+10"
 		fmt.Println(err)
 		return
 	}
-	_, methods, _ := strings.Cut(string(text), "[methods]")
-	fmt.Fprint(os.Stdout, strings.TrimSpace(methods))
+	_, methods, _ := strings.Cut(string(text), "[default.peer]\n")
+	fmt.Fprint(os.Stdout, methods)
 	// Output:
-	// [methods.echo]
-	// peer = {requests = '5/s+10', items = '128/10s+256', bytes = '2MiB/s+24MiB'}
+	// # rate of requests of a peer, where a method does not say: N/TIME+BURST
+	// # requests = '10/s+20'
+	// # rate of response chunks of a peer, where a method does not say: N/TIME+BURST
+	// # items = '128/10s+256'
+	// # rate of bytes on the wire of a peer, where a method does not say: N/TIME+BURST
+	// # bytes = '2MiB/s+24MiB'
+	//
+	// [methods.echo.peer]
+	// requests = '5/s+10'
 }

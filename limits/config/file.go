@@ -1,34 +1,66 @@
 package config
 
 import (
-	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/seed-2dd5877b/reqresp/internal/settings"
 	"github.com/seed-2dd5877b/reqresp/limits"
 	"github.com/seed-2dd5877b/reqresp/limits/score"
 )
 
-// A File is what a TOML file says, and may be a table of a larger one. The zero value says nothing, which
-// is the default preset.
-type File struct{ table }
+// A File is a preset with what a file changes of it. A larger file can have the settings in a table of its own.
+type File struct {
+	preset  string
+	config  Config // without the limits' methods
+	methods map[string]*limits.Method
+}
 
-// Config returns what the file comes to: its preset with what it says, and every default filled in. It
-// fails if a name or a peer ID is unknown, or something is outside its range. The error begins with the key.
-func (f *File) Config() (Config, error) {
-	c, err := preset(cmp.Or(f.Preset, Default))
+// NewFile returns a file that changes nothing of a preset. It can change the preset's methods and others that are named.
+func NewFile(preset string, methods ...string) (*File, error) {
+	f, err := presetFile(preset)
 	if err != nil {
-		return Config{}, fmt.Errorf("preset: %w", err)
+		return nil, err
 	}
-	if err := f.checkZeros(); err != nil {
-		return Config{}, err
+	for _, name := range methods {
+		f.method(name)
 	}
-	f.applyTo(&c)
-	if f.Trusted != nil {
-		if c.Trusted, err = parsePeers(*f.Trusted); err != nil {
-			return Config{}, err
-		}
+	return f, nil
+}
+
+// newFile returns a file from what its preset has. Methods that leave out a rate go on doing so: a file may change
+// the default that they take it from.
+func newFile(preset string, methods map[string]limits.Method) *File {
+	effective, err := Config{Limits: limits.Config{Methods: methods}}.effective()
+	if err != nil {
+		panic(err) // The defaults are valid.
 	}
+	f := &File{preset: preset, config: effective, methods: make(map[string]*limits.Method)}
+	for name, m := range methods {
+		*f.method(name) = m
+	}
+	return f
+}
+
+func (f *File) method(name string) *limits.Method {
+	if f.methods[name] == nil {
+		f.methods[name] = new(limits.Method)
+	}
+	return f.methods[name]
+}
+
+// Config returns the configuration with every default filled in. It fails if something is outside its range. The
+// error begins with the key.
+func (f *File) Config() (Config, error) {
+	c := f.config
+	c.Preset = f.preset
+	c.Limits.Methods = f.over(nil)
+	maps.DeleteFunc(c.Limits.Methods, func(_ string, m limits.Method) bool { return m == (limits.Method{}) })
+	var err error
 	if c.Limits, err = c.Limits.Effective(); err != nil {
 		return Config{}, byKey(err)
 	}
@@ -38,156 +70,101 @@ func (f *File) Config() (Config, error) {
 	return c, nil
 }
 
-// checkZeros refuses what would be taken for the default, though a file that says zero means it.
-func (f *table) checkZeros() error {
-	s, p := cmp.Or(f.Score, new(scores)), cmp.Or(f.Prefix, new(prefix))
-	for _, setting := range []struct {
-		key  string
-		zero bool
-	}{
-		{"max_concurrent", isZero(f.MaxConcurrent)},
-		{"max_queue", isZero(f.MaxQueue)},
-		{"max_peers", isZero(f.MaxPeers)},
-		{"prefix.peers", isZero(p.Peers)},
-		{"prefix.ipv4_bits", isZero(p.IPv4Bits)},
-		{"prefix.ipv6_bits", isZero(p.IPv6Bits)},
-		{"score.half_life", isZero(s.HalfLife)},
-		{"score.window", isZero(s.Window)},
-		{"score.low_cap", isZero(s.LowCap)},
-		{"score.mid_cap", isZero(s.MidCap)},
-		{"score.high_cap", isZero(s.HighCap)},
-		{"score.reward_cap", isZero(s.RewardCap)},
-		{"score.disconnect", isZero(s.Disconnect)},
-		{"score.ban", isZero(s.Ban)},
-		{"score.ban_for", isZero(s.BanFor)},
-		{"score.max_peers", isZero(s.MaxPeers)},
-	} {
-		if setting.zero {
-			return fmt.Errorf("%s: 0 is not allowed, leave it out for the default", setting.key)
+// Settings returns what the file can change, with the preset's values for defaults. Their keys are those of a file after
+// prefix, which may name a table, such as "limits.".
+func (f *File) Settings(prefix string) settings.Table {
+	l, s := &f.config.Limits, &f.config.Score
+	all := settings.Table{
+		{Key: "max_concurrent", Usage: "exchanges of one peer with one method that run at a time", Value: settings.Number(&l.MaxConcurrent, 1, 1<<10)},
+		{Key: "max_queue", Usage: "requests that may wait for that; more are refused and lower the peer's score", Value: settings.Number(&l.MaxQueue, 1, 1<<16)},
+		{Key: "max_peers", Usage: "peers that are remembered", Value: settings.Number(&l.MaxPeers, 1, 1<<20)},
+		{Key: "trusted", Usage: "peers that are never penalized", Value: settings.ListOf(&f.config.Trusted, parsePeer, peer.ID.String)},
+		{Key: "prefix.peers", Usage: "peers whose share the peers of an address prefix have together; -1 turns prefixes off", Value: settings.Number(&l.Prefix.Peers, -1, 1<<10).NotZero()},
+		{Key: "prefix.ipv4_bits", Usage: "length of an IPv4 prefix", Value: settings.Number(&l.Prefix.IPv4Bits, 1, 32)},
+		{Key: "prefix.ipv6_bits", Usage: "length of an IPv6 prefix", Value: settings.Number(&l.Prefix.IPv6Bits, 1, 128)},
+		{Key: "score.half_life", Usage: "time in which a score halves", Value: settings.Duration(&s.HalfLife, time.Second, settings.Forever)},
+		{Key: "score.window", Usage: "time for which the penalties of a class are capped", Value: settings.Duration(&s.Window, time.Second, settings.Forever)},
+		{Key: "score.low_cap", Usage: "most that penalties of low tolerance cost within a window", Value: settings.Float(&s.LowCap, 0, score.Max)},
+		{Key: "score.mid_cap", Usage: "most that penalties of middle tolerance cost within a window", Value: settings.Float(&s.MidCap, 0, score.Max)},
+		{Key: "score.high_cap", Usage: "most that penalties of high tolerance cost within a window", Value: settings.Float(&s.HighCap, 0, score.Max)},
+		{Key: "score.reward_cap", Usage: "most that rewards add within a window", Value: settings.Float(&s.RewardCap, 0, score.Max)},
+		{Key: "score.disconnect", Usage: "score from which on a peer is disconnected", Value: settings.Float(&s.Disconnect, -score.Max, 0)},
+		{Key: "score.ban", Usage: "score from which on a peer is banned, less than disconnect", Value: settings.Float(&s.Ban, -score.Max, 0)},
+		{Key: "score.ban_for", Usage: "time for which a peer is banned", Value: settings.Duration(&s.BanFor, time.Second, settings.Forever)},
+		{Key: "score.max_peers", Usage: "scores that are remembered", Value: settings.Number(&s.MaxPeers, 1, 1<<20)},
+	}
+	all = append(all, quotaOf("node", "of all peers and methods together", &l.Node)...)
+	all = append(all, quotaOf("default.peer", "of a peer, where a method does not say", &l.Default.Peer)...)
+	all = append(all, quotaOf("default.node", "", &l.Default.Node)...)
+	for _, name := range slices.Sorted(maps.Keys(f.methods)) {
+		key := settings.Key("methods", name)
+		all = append(all, &settings.Setting{Key: key + ".refuse", Value: settings.Gone("is no longer a setting: delete it, as answers are always withheld")})
+		all = append(all, quotaOf(key+".peer", "", &f.methods[name].Peer)...)
+		all = append(all, quotaOf(key+".node", "", &f.methods[name].Node)...)
+	}
+	for _, s := range all {
+		s.Key = prefix + s.Key
+	}
+	all.Mark()
+	return all
+}
+
+// assume has the file change what differs in an effective configuration.
+func (f *File) assume(c Config) {
+	f.config = c
+	for name, m := range f.methods {
+		of := c.Limits.Methods[name]
+		if m.Peer.Requests == (limits.Rate{}) && of.Peer.Requests == c.Limits.Default.Peer.Requests {
+			of.Peer.Requests = limits.Rate{}
+		}
+		if m.Peer.Items == (limits.Rate{}) && of.Peer.Items == c.Limits.Default.Peer.Items {
+			of.Peer.Items = limits.Rate{}
+		}
+		if m.Peer.Bytes == (limits.Rate{}) && of.Peer.Bytes == c.Limits.Default.Peer.Bytes {
+			of.Peer.Bytes = limits.Rate{}
+		}
+		*m = of
+	}
+}
+
+func parsePeer(text string) (peer.ID, error) {
+	id, err := peer.Decode(text)
+	if err != nil {
+		return "", fmt.Errorf("%q is not a peer ID: %w", text, err)
+	}
+	return id, nil
+}
+
+// quotaOf returns the settings of a quota. Whose it is goes into their help, if that is not empty.
+func quotaOf(key, whose string, q *limits.Quota) settings.Table {
+	rows := settings.Table{
+		{Key: key + ".requests", Usage: "rate of requests ", Value: rateValue((*Rate)(&q.Requests))},
+		{Key: key + ".items", Usage: "rate of response chunks ", Value: rateValue((*Rate)(&q.Items))},
+		{Key: key + ".bytes", Usage: "rate of bytes on the wire ", Value: rateValue((*ByteRate)(&q.Bytes))},
+	}
+	for _, s := range rows {
+		if s.Usage += whose; whose == "" {
+			s.Usage = ""
 		}
 	}
-	return nil
+	return rows
 }
 
-func isZero[T comparable](v *T) bool { return v != nil && *v == *new(T) }
-
-// A table is the keys of a file. What it does not mention is nil.
-type table struct {
-	Preset        string             `toml:"preset,omitempty" comment:"What everything that is not mentioned is taken from."`
-	MaxConcurrent *int               `toml:"max_concurrent,omitempty" comment:"Exchanges of one peer with one method that run at a time."`
-	MaxQueue      *int               `toml:"max_queue,omitempty" comment:"Those that wait for it. Beyond, they are refused, and the peer is blamed."`
-	MaxPeers      *int               `toml:"max_peers,omitempty" comment:"Peers that are remembered."`
-	Trusted       *[]string          `toml:"trusted,omitempty" comment:"Peer IDs that are never penalised."`
-	Node          *quota             `toml:"node,omitempty" comment:"All peers and methods together."`
-	Prefix        *prefix            `toml:"prefix,omitempty" comment:"Peers whose addresses begin alike. Below zero peers turns this off."`
-	Score         *scores            `toml:"score,omitempty" comment:"How behaviour is scored."`
-	Default       *method            `toml:"default,omitempty" comment:"Methods that are not named, and rates that a named one leaves out."`
-	Methods       map[string]*method `toml:"methods,omitempty"`
-}
-
-type quota struct {
-	Requests *Rate     `toml:"requests,omitempty"`
-	Items    *Rate     `toml:"items,omitempty"`
-	Bytes    *ByteRate `toml:"bytes,omitempty"`
-}
-
-type method struct {
-	Peer *quota `toml:"peer,inline,omitempty"`
-	Node *quota `toml:"node,inline,omitempty"`
-}
-
-type prefix struct {
-	Peers    *int `toml:"peers,omitempty"`
-	IPv4Bits *int `toml:"ipv4_bits,omitempty"`
-	IPv6Bits *int `toml:"ipv6_bits,omitempty"`
-}
-
-type scores struct {
-	HalfLife   *span    `toml:"half_life,omitempty"`
-	Window     *span    `toml:"window,omitempty"`
-	LowCap     *float64 `toml:"low_cap,omitempty"`
-	MidCap     *float64 `toml:"mid_cap,omitempty"`
-	HighCap    *float64 `toml:"high_cap,omitempty"`
-	RewardCap  *float64 `toml:"reward_cap,omitempty"`
-	Disconnect *float64 `toml:"disconnect,omitempty"`
-	Ban        *float64 `toml:"ban,omitempty"`
-	BanFor     *span    `toml:"ban_for,omitempty"`
-	MaxPeers   *int     `toml:"max_peers,omitempty"`
-}
-
-// A span is a duration, such as "10m".
-type span time.Duration
-
-// UnmarshalText implements encoding.TextUnmarshaler.
-func (d *span) UnmarshalText(text []byte) error {
-	v, err := time.ParseDuration(string(text))
-	*d = span(v)
-	return err
-}
-
-// MarshalText implements encoding.TextMarshaler.
-func (d span) MarshalText() ([]byte, error) {
-	return []byte(time.Duration(d).String()), nil
-}
-
-// set sets what the file mentions.
-func set[T, F any](to *T, from *F, convert func(F) T) {
-	if from != nil {
-		*to = convert(*from)
-	}
-}
-
-func same[T any](v T) T { return v }
-
-func (f *table) applyTo(c *Config) {
-	l := &c.Limits
-	set(&l.MaxConcurrent, f.MaxConcurrent, same)
-	set(&l.MaxQueue, f.MaxQueue, same)
-	set(&l.MaxPeers, f.MaxPeers, same)
-	f.Node.applyTo(&l.Node)
-	f.Default.applyTo(&l.Default)
-	if p := f.Prefix; p != nil {
-		set(&l.Prefix.Peers, p.Peers, same)
-		set(&l.Prefix.IPv4Bits, p.IPv4Bits, same)
-		set(&l.Prefix.IPv6Bits, p.IPv6Bits, same)
-	}
-	for name, m := range f.Methods {
-		to := l.Methods[name]
-		m.applyTo(&to)
-		l.Methods[name] = to
-	}
-	f.Score.applyTo(&c.Score)
-}
-
-func (q *quota) applyTo(to *limits.Quota) {
-	if q == nil {
-		return
-	}
-	set(&to.Requests, q.Requests, func(r Rate) limits.Rate { return limits.Rate(r) })
-	set(&to.Items, q.Items, func(r Rate) limits.Rate { return limits.Rate(r) })
-	set(&to.Bytes, q.Bytes, func(r ByteRate) limits.Rate { return limits.Rate(r) })
-}
-
-func (m *method) applyTo(to *limits.Method) {
-	if m == nil {
-		return
-	}
-	m.Peer.applyTo(&to.Peer)
-	m.Node.applyTo(&to.Node)
-}
-
-func (s *scores) applyTo(to *score.Config) {
-	if s == nil {
-		return
-	}
-	set(&to.HalfLife, s.HalfLife, func(d span) time.Duration { return time.Duration(d) })
-	set(&to.Window, s.Window, func(d span) time.Duration { return time.Duration(d) })
-	set(&to.BanFor, s.BanFor, func(d span) time.Duration { return time.Duration(d) })
-	set(&to.LowCap, s.LowCap, same)
-	set(&to.MidCap, s.MidCap, same)
-	set(&to.HighCap, s.HighCap, same)
-	set(&to.RewardCap, s.RewardCap, same)
-	set(&to.Disconnect, s.Disconnect, same)
-	set(&to.Ban, s.Ban, same)
-	set(&to.MaxPeers, s.MaxPeers, same)
+// rateValue is a rate, which is not printed if it is zero.
+func rateValue[R interface {
+	comparable
+	String() string
+}, P interface {
+	*R
+	UnmarshalText(text []byte) error
+}](to P) settings.Value {
+	return settings.Parsed((*R)(to), "N/TIME+BURST", func(text string) (r R, err error) {
+		err = P(&r).UnmarshalText([]byte(text))
+		return r, err
+	}, func(r R) string {
+		if r == *new(R) {
+			return ""
+		}
+		return r.String()
+	})
 }

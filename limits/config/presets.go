@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/seed-2dd5877b/reqresp/limits"
-	beaconquota "github.com/seed-2dd5877b/reqresp/protocols/beacon/quota"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon/quota"
 )
 
 // Names of presets.
@@ -24,36 +24,32 @@ func Presets() []string { return []string{Default, Home, Generous, Archive, None
 //go:embed presets
 var files embed.FS
 
-// Preset returns the preset of a name, which is the caller's. It fails if there is
-// none.
+// Preset returns the preset of a name with every default filled in, which is the caller's. It fails if there is none.
 func Preset(name string) (Config, error) {
-	c, err := preset(name)
+	f, err := presetFile(name)
 	if err != nil {
 		return Config{}, fmt.Errorf("config: %w", err)
 	}
-	return c, nil
+	return f.Config()
 }
 
-func preset(name string) (Config, error) {
+func presetFile(name string) (*File, error) {
 	switch name {
 	case Default:
-		return Config{Limits: limits.Config{Methods: beaconquota.Served()}}, nil
+		return newFile(name, quota.Served()), nil
 	case None:
-		return Config{Limits: limits.Config{Methods: make(map[string]limits.Method)}}, nil
+		return newFile(name, make(map[string]limits.Method)), nil
 	case Home, Generous, Archive:
-		return parsePreset(name)
+		data, err := files.ReadFile("presets/" + name + ".toml")
+		if err != nil {
+			return nil, fmt.Errorf("preset %s: %w", name, err)
+		}
+		f, err := parse(data)
+		if err != nil {
+			return nil, fmt.Errorf("preset %s: %w", name, err)
+		}
+		f.preset = name
+		return f, nil
 	}
-	return Config{}, fmt.Errorf("there is no preset %q, only %s", name, strings.Join(Presets(), ", "))
-}
-
-func parsePreset(name string) (Config, error) {
-	data, err := files.ReadFile("presets/" + name + ".toml")
-	if err != nil {
-		return Config{}, fmt.Errorf("preset %s: %w", name, err)
-	}
-	c, err := Parse(data)
-	if err != nil {
-		return Config{}, fmt.Errorf("preset %s: %w", name, err)
-	}
-	return c, nil
+	return nil, fmt.Errorf("preset: there is no preset %q, only %s", name, strings.Join(Presets(), ", "))
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math/bits"
 	"strconv"
@@ -61,11 +62,11 @@ func parseRate(text string, inBytes bool) (limits.Rate, error) {
 		if inBytes {
 			example = "2MiB/s+24MiB"
 		}
-		return limits.Rate{}, fmt.Errorf("%q is no rate, such as %q: %w", text, example, err)
+		return limits.Rate{}, fmt.Errorf("%q is not a rate like %q: %w", text, example, err)
 	}
 	amount, rest, ok := strings.Cut(text, "/")
 	if !ok {
-		return fail(fmt.Errorf("there is no /"))
+		return fail(errors.New("there is no /"))
 	}
 	period, burst, hasBurst := strings.Cut(rest, "+")
 	var r limits.Rate
@@ -83,7 +84,7 @@ func parseRate(text string, inBytes bool) (limits.Rate, error) {
 		}
 	}
 	if r.N == 0 || r.Burst == 0 {
-		return fail(fmt.Errorf("nothing could ever be used"))
+		return fail(errors.New("rate and burst must be positive"))
 	}
 	return r, nil
 }
@@ -97,7 +98,7 @@ func parseAmount(text string, inBytes bool) (uint64, error) {
 	}
 	n, err := strconv.ParseUint(digits, 10, 64)
 	if err != nil {
-		return 0, fmt.Errorf("%q is no whole number", text)
+		return 0, fmt.Errorf("%q is not a whole number", text)
 	}
 	if bits.LeadingZeros64(n) < shift {
 		return 0, fmt.Errorf("%q is too large", text)
@@ -115,7 +116,7 @@ func parsePeriod(text string) (time.Duration, error) {
 		return 0, err
 	}
 	if d <= 0 {
-		return 0, fmt.Errorf("%v is no time", d)
+		return 0, fmt.Errorf("period %v must be positive", d)
 	}
 	return d, nil
 }

@@ -137,8 +137,8 @@ func TestBackoffAsTheReasonAsks(t *testing.T) {
 				told.manager.Stop() // It would dial as well.
 				telling.manager.Stop()
 				toTold, toTelling := dialsTo(told), dialsTo(telling)
-				a.server.Leave(t.Context(), told.ID(), tt.reason)
-				telling.server.Leave(t.Context(), a.ID(), tt.reason)
+				a.server.Disconnect(t.Context(), told.ID(), tt.reason)
+				telling.server.Disconnect(t.Context(), a.ID(), tt.reason)
 				time.Sleep(tt.pause + 5*time.Second)
 				for _, got := range [][]time.Duration{toTold(), toTelling()} {
 					if len(got) != 1 || got[0] < tt.pause {
@@ -180,7 +180,7 @@ func TestStaticPeersAreDialedAgainAndAgain(t *testing.T) {
 		// Even a peer that wants to be left alone for long is asked every five minutes.
 		for range 3 {
 			dials := dialsTo(b)
-			b.server.Leave(t.Context(), a.ID(), beacon.GoodbyeBanned)
+			b.server.Disconnect(t.Context(), a.ID(), beacon.GoodbyeBanned)
 			time.Sleep(5*time.Minute + 5*time.Second)
 			if got := dials(); len(got) != 1 || got[0] < 5*time.Minute || len(a.known()) != 1 {
 				t.Errorf("dialed after %v, known %v", got, a.known())
@@ -188,7 +188,7 @@ func TestStaticPeersAreDialedAgainAndAgain(t *testing.T) {
 		}
 		a.manager.RemoveStatic(b.ID())
 		dials := dialsTo(b)
-		b.server.Leave(t.Context(), a.ID(), beacon.GoodbyeBanned)
+		b.server.Disconnect(t.Context(), a.ID(), beacon.GoodbyeBanned)
 		time.Sleep(time.Hour)
 		if got := dials(); len(got) != 0 {
 			t.Errorf("one that is no longer static was dialed after %v", got)

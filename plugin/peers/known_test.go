@@ -70,7 +70,7 @@ func TestABackoffIsRememberedToo(t *testing.T) {
 		connect(t, n, b)
 		settle()
 		b.manager.Stop()
-		b.server.Leave(t.Context(), n.ID(), beacon.GoodbyeBadScore)
+		b.server.Disconnect(t.Context(), n.ID(), beacon.GoodbyeBadScore)
 		settle()
 		n.stop()
 		n = newNode(t, hosts[0], peers.Options{File: path})

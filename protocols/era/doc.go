@@ -25,6 +25,9 @@
 //	…
 //	block, err := network.DecodeBlock(network.ForkAt(network.EpochOf(slot)), encoded)
 //
+// A [Dir] is a directory of files as one history, with a bounded number of them open: [OpenDir] goes by their names.
+// [OpenURL] opens a file on a web server, and reads no more of it than it needs.
+//
 // # Groups and states
 //
 // A file has one group for each of its eras, mostly one. [File.Groups] are its [Group]s; the first of all, era 0, has

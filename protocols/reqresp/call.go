@@ -26,7 +26,7 @@ type call struct {
 func (c *call) open(ctx context.Context, specs []*Spec) (*Outbound, error) {
 	shared := c.client.shared
 	shared.protect.begin(c.exchange.Peer)
-	c.exchange.begin(c.client.opts.Trace, PhaseQueue)
+	c.exchange.begin(PhaseQueue)
 	stream, err := c.connect(ctx, specs)
 	if err != nil {
 		err = newFailure(c.exchange.Peer, c.client.opts.preferred(specs), c.exchange.Phase, err)

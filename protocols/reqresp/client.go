@@ -45,7 +45,6 @@ func (o ClientOptions) withDefaults() ClientOptions {
 	o.MaxCalls = cmp.Or(o.MaxCalls, DefaultMaxCalls)
 	o.MaxCallsPerPeer = cmp.Or(o.MaxCallsPerPeer, DefaultMaxCallsPerPeer)
 	o.MaxQueued = cmp.Or(o.MaxQueued, DefaultMaxQueued)
-	o.Trace = cmp.Or(o.Trace, new(Trace))
 	return o
 }
 
@@ -83,9 +82,10 @@ func (o CallOptions) or(p CallOptions) CallOptions {
 	}
 	o.Timeouts = o.Timeouts.or(p.Timeouts)
 	o.Items = cmp.Or(o.Items, p.Items)
-	if o.Trace == nil {
+	switch {
+	case o.Trace == nil:
 		o.Trace = p.Trace
-	} else {
+	case p.Trace != nil:
 		o.Trace = JoinTraces(p.Trace, o.Trace)
 	}
 	return o
@@ -138,6 +138,7 @@ type clientShared struct {
 	limits  *callLimits
 	protect *protector
 	limiter CallLimiter
+	trace   *Trace
 	unread  *memoryPool
 	behind  behind
 	lastID  atomic.Uint64
@@ -157,9 +158,9 @@ func NewClient(h Host, opts *ClientOptions) *Client {
 			limits:  newCallLimits(o),
 			protect: newProtector(h.ConnManager()),
 			limiter: o.Limiter,
+			trace:   o.Trace,
 			unread:  newMemoryPool(maxUnreadInAll),
 		},
-		opts: CallOptions{Trace: o.Trace},
 	}
 }
 
@@ -206,7 +207,10 @@ func (c *Client) Open(ctx context.Context, to peer.ID, specs ...*Spec) (*Outboun
 	if len(specs) == 0 || specs[0] == nil {
 		panic("reqresp: Open without a protocol")
 	}
-	call := &call{client: c, exchange: Exchange{Info: Info{ID: c.shared.lastID.Add(1), Peer: to, Spec: specs[0]}}}
+	call := &call{client: c, exchange: Exchange{
+		Info:   Info{ID: c.shared.lastID.Add(1), Peer: to, Spec: specs[0]},
+		traces: [2]*Trace{c.shared.trace, c.opts.Trace},
+	}}
 	return call.open(ctx, specs)
 }
 

@@ -110,7 +110,7 @@ func ReadWhole(r io.Reader, limit int, decode func(data []byte) error) error {
 type ErrorCodec interface {
 	Codec
 
-	// AppendError appends the chunk that tells the peer e.Code and e.Message, the
+	// AppendError appends an error chunk with e.Code and e.Message, the
 	// latter cut to what the format allows.
 	AppendError(dst []byte, id protocol.ID, e *Error) ([]byte, error)
 }

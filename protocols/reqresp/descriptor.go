@@ -154,7 +154,9 @@ func (p Stream[Req, Resp]) exchange(out *Outbound, req *Req, yield func(*Resp, e
 
 // Serve binds h, which may run concurrently with itself, to the protocol. Each
 // call of send writes one chunk; when it fails, h should return its error.
-func (p Stream[Req, Resp]) Serve(h func(ctx context.Context, from peer.ID, req *Req, send func(*Resp) error) error) Handler {
+func (p Stream[Req, Resp]) Serve(
+	h func(ctx context.Context, from peer.ID, req *Req, send func(*Resp) error) error,
+) Handler {
 	if h == nil {
 		return Handler{Spec: p.spec} // which Register refuses
 	}

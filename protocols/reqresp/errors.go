@@ -15,7 +15,7 @@ import (
 	"github.com/multiformats/go-multistream"
 )
 
-// A Code tells a requester why its request was not answered. There is no
+// A Code is why a request was not answered. There is no
 // constant for zero, which on the wire means success: an error with it would be
 // meaningless.
 type Code uint8
@@ -45,7 +45,7 @@ func (c Code) String() string {
 
 // An Error is an error response: it answers a request, and crosses the wire.
 type Error struct {
-	// Code tells the kind of error.
+	// Code is the kind of error.
 	Code Code
 	// Message explains it. A local error's is sent to the peer; a remote
 	// error's was chosen by the peer and may hold any bytes.
@@ -120,7 +120,7 @@ var (
 	// ErrTooManyChunks is wrapped, beside ErrViolation, by the failure of a call
 	// that was answered with more chunks than its limit.
 	ErrTooManyChunks = errors.New("reqresp: more response chunks than asked for")
-	// ErrAfterVerdict is wrapped, beside ErrViolation and the peer's [*Error], by the
+	// ErrAfterError is wrapped, beside ErrViolation and the peer's [*Error], by the
 	// failure of a call that was answered with more after an error.
 	ErrAfterError = errors.New("reqresp: response goes on after an error")
 	// ErrRefused is wrapped by the error of a [Limiter], middleware or handler which has no room for an

@@ -337,7 +337,7 @@ func (in *Inbound) Fetch(ctx context.Context, size uint64, fill func(dst []byte)
 	return nil
 }
 
-// fill calls fill for a buffer. What the data is expected to take is reserved before it is there, and then what it takes.
+// fill calls fill for a buffer. Memory is reserved for what the data is expected to take, and then for what it takes.
 func (in *Inbound) fill(buf *[]byte, fill func(dst []byte) ([]byte, error)) error {
 	held := in.memory.held
 	if err := in.memory.resize(held+in.expected, chunkPriority); err != nil {

@@ -25,7 +25,7 @@ const drainMax = 5 * time.Second
 type mplexStream struct {
 	network.Stream
 
-	// reader is held by whoever reads, for as long as the read takes.
+	// reader is held while a read takes place.
 	reader chan struct{}
 
 	mu   sync.Mutex
@@ -75,7 +75,7 @@ func (s *mplexStream) Read(b []byte) (int, error) {
 }
 
 // Write tells that the stream was reset in that case: where a write waits meanwhile, go-mplex says
-// that the stream is closed, which nobody who writes has done.
+// that the stream is closed, which the writer has not done.
 func (s *mplexStream) Write(b []byte) (int, error) {
 	return writeMplex(s.Stream, b)
 }

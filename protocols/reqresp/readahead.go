@@ -27,7 +27,7 @@ const roomWait = 250 * time.Millisecond
 
 // ErrBufferFull is wrapped by the failure of a call over mplex whose caller read more slowly than
 // the response arrived, for so long that the client holds no more of it. The chunks
-// that were held were received before. It is nobody's offence: ask for the rest, and for less at a time.
+// that were held were received before. It is not the peer's fault: ask for the rest, and for less at a time.
 var ErrBufferFull = errors.New("reqresp: response arrives faster than it is read, and mplex has no flow control")
 
 // A readAheadStream is the caller's side of a stream on mplex. go-mplex has one loop for all streams of
@@ -43,7 +43,7 @@ type readAheadStream struct {
 
 	mu       sync.Mutex
 	started  bool
-	over     bool // nobody will read what arrives
+	over     bool // what arrives is not wanted any more
 	memory   reservation
 	pieces   [][]byte // what arrived; only the last has room
 	skip     int      // bytes of the first piece that were read
@@ -99,7 +99,7 @@ func (s *readAheadStream) fill() {
 	_, _ = io.Copy(io.Discard, s.Stream)
 }
 
-// awaitRoom returns where to put what arrives next, or nil if nobody wants it or nothing more is held.
+// awaitRoom returns where to put what arrives next, or nil if it is not wanted or nothing more is held.
 func (s *readAheadStream) awaitRoom() []byte {
 	room, over := s.room()
 	if room != nil || over {
@@ -119,7 +119,7 @@ func (s *readAheadStream) awaitRoom() []byte {
 	return room
 }
 
-// room returns where to put what arrives next. It is nil if nothing more is held, and if nobody wants it.
+// room returns where to put what arrives next. It is nil if nothing more is held, and if it is not wanted.
 func (s *readAheadStream) room() (room []byte, over bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

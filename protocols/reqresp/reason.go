@@ -16,7 +16,7 @@ type Reason uint8
 const (
 	// ReasonSuccess is a good end: the response was read, or written, to its end.
 	ReasonSuccess Reason = iota
-	// ReasonVerdict is an answer with an [*Error].
+	// ReasonErrorResponse is an answer with an [*Error].
 	ReasonErrorResponse
 	// ReasonDial is a peer that could not be connected, before a context's deadline
 	// if it has one (DialFailure).
@@ -74,7 +74,7 @@ func (r Reason) String() string {
 	return fmt.Sprintf("reason(%d)", uint8(r))
 }
 
-// ReasonOf tells why an exchange ended, given the error of a call or of a [Result]. Nil is a success.
+// ReasonOf returns why an exchange ended, given the error of a call or of a [Result]. Nil is a success.
 func ReasonOf(err error) Reason {
 	if err == nil {
 		return ReasonSuccess

@@ -52,13 +52,13 @@ func (s *Server) serve(spec *Spec, handler HandlerFunc, stream network.Stream) {
 			Spec:     spec,
 			Protocol: stream.Protocol(),
 			Conn:     conn,
-		}},
+		}, traces: [2]*Trace{s.opts.Trace}},
 		server: s,
 		stream: stream,
 		timer:  progressTimer{stream: stream},
 	}
 	in.slot.exchange = in
-	in.exchange.begin(s.opts.Trace, PhaseRequest)
+	in.exchange.begin(PhaseRequest)
 	if err := s.enter(conn, &in.slot); err != nil {
 		s.turnAway(in, err)
 		return

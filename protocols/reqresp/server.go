@@ -66,7 +66,6 @@ func (o ServerOptions) withDefaults() ServerOptions {
 	o.MaxStreamsPerConn = cmp.Or(o.MaxStreamsPerConn, o.MaxStreamsPerPeer)
 	o.MaxMemory = cmp.Or(o.MaxMemory, DefaultMaxMemory)
 	o.Middleware = slices.Clone(o.Middleware)
-	o.Trace = cmp.Or(o.Trace, new(Trace))
 	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
 	return o
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 )
 
-// Kind tells how many chunks answer a request.
+// Kind is how many chunks answer a request.
 type Kind uint8
 
 const (
@@ -110,8 +110,8 @@ type Timeouts struct {
 	// Progress bounds the arrival of one message: on the server the whole request
 	// with its end; on the client the wait for each chunk after the one before, and then
 	// that chunk. A message of which 16 KiB or more have come within it gets it again. So one
-	// that keeps arriving is not timed out, and 16 KiB per Progress is the slowest that is
-	// borne: 1.1 KiB/s. Deployed servers which limit rates leave up to 10 s between chunks.
+	// that keeps arriving does not time out, and 16 KiB per Progress is the slowest that is
+	// accepted: 1.1 KiB/s. Deployed servers which limit rates leave up to 10 s between chunks.
 	// Default 15 s.
 	Progress time.Duration
 	// Total bounds the exchange from the opened stream to its end, the handler's work
@@ -253,7 +253,9 @@ func mustNotBeNegative(options string, bounds ...setting[int]) {
 }
 
 func (l Limits) validate() error {
-	for _, s := range []setting[int]{{"MaxRequest", l.MaxRequest}, {"MaxResponse", l.MaxResponse}, {"MaxChunks", l.MaxChunks}} {
+	for _, s := range []setting[int]{
+		{"MaxRequest", l.MaxRequest}, {"MaxResponse", l.MaxResponse}, {"MaxChunks", l.MaxChunks},
+	} {
 		if s.value < 0 || s.value > math.MaxInt32 {
 			return fmt.Errorf("Limits.%s is %d: want 1 to %d, or 0 for the default", s.name, s.value, math.MaxInt32)
 		}

@@ -39,8 +39,7 @@ func (g *streamGuard) disarm() bool {
 		<-g.fired
 		return false
 	}
-	// An ended context wakes those who wait for it in no order: the exchange may
-	// get here before the guard was told.
+	// An ended context wakes its waiters in no order: the exchange may get here before the guard.
 	if g.ctx.Err() != nil {
 		g.reset()
 		return false
@@ -66,7 +65,7 @@ type progressTimer struct {
 	mu      sync.Mutex
 	timer   *time.Timer // nil until it is first started
 	armed   bool        // the timer is running
-	expired int         // how often it has expired that nobody waits for any more
+	expired int         // stale expirations, of timeouts that were ended
 	late    bool        // a deadline was set
 	timeout time.Duration
 	reading *atomic.Uint64 // counts what is read; nil while something is written

@@ -108,7 +108,8 @@ type Exchange struct {
 	ChunkBytes uint64
 
 	spent [phases]time.Duration
-	trace *Trace
+	// traces are those of the server or client, and of the call. They may be nil.
+	traces [2]*Trace
 }
 
 // Spent returns how long the exchange has been in a phase, in all. The phase it is in counts once
@@ -120,10 +121,12 @@ func (x *Exchange) Spent(p Phase) time.Duration {
 	return x.spent[p]
 }
 
-func (x *Exchange) begin(t *Trace, p Phase) {
+func (x *Exchange) begin(p Phase) {
 	x.Began = time.Now()
-	x.Phase, x.Since, x.trace = p, x.Began, t
-	t.start(x)
+	x.Phase, x.Since = p, x.Began
+	for _, t := range x.traces {
+		t.start(x)
+	}
 }
 
 func (x *Exchange) enter(p Phase) {
@@ -135,20 +138,26 @@ func (x *Exchange) enter(p Phase) {
 	spent := now.Sub(x.Since)
 	x.spent[left] += spent
 	x.Phase, x.Since = p, now
-	x.trace.phase(x, left, spent)
+	for _, t := range x.traces {
+		t.phase(x, left, spent)
+	}
 }
 
 func (x *Exchange) chunk(bytes, size int) {
 	x.Chunks++
 	x.ChunkBytes += uint64(bytes)
 	x.ResponseSize += uint64(size)
-	x.trace.chunk(x, bytes, size)
+	for _, t := range x.traces {
+		t.chunk(x, bytes, size)
+	}
 }
 
 func (x *Exchange) done(err error) {
 	x.Err = err
 	x.spent[x.Phase] += time.Since(x.Since)
-	x.trace.done(x)
+	for _, t := range x.traces {
+		t.done(x)
+	}
 }
 
 // Trace is a set of hooks that are called as exchanges go on, in the manner of
@@ -173,12 +182,12 @@ type Trace struct {
 }
 
 // JoinTraces returns a Trace that calls the hooks of several, in their order. Those that are nil
-// are skipped.
+// are skipped. It returns nil if all are.
 func JoinTraces(traces ...*Trace) *Trace {
 	list := slices.DeleteFunc(slices.Clone(traces), func(t *Trace) bool { return t == nil })
 	switch len(list) {
 	case 0:
-		return new(Trace)
+		return nil
 	case 1:
 		return list[0]
 	}
@@ -207,25 +216,25 @@ func JoinTraces(traces ...*Trace) *Trace {
 }
 
 func (t *Trace) start(x *Exchange) {
-	if t.Start != nil {
+	if t != nil && t.Start != nil {
 		t.Start(x)
 	}
 }
 
 func (t *Trace) phase(x *Exchange, left Phase, spent time.Duration) {
-	if t.Phase != nil {
+	if t != nil && t.Phase != nil {
 		t.Phase(x, left, spent)
 	}
 }
 
 func (t *Trace) chunk(x *Exchange, bytes, size int) {
-	if t.Chunk != nil {
+	if t != nil && t.Chunk != nil {
 		t.Chunk(x, bytes, size)
 	}
 }
 
 func (t *Trace) done(x *Exchange) {
-	if t.Done != nil {
+	if t != nil && t.Done != nil {
 		t.Done(x)
 	}
 }

@@ -176,6 +176,7 @@ func TestWhatHooksAreToldOfTheExchange(t *testing.T) {
 					first = x.Info
 				case reqresp.PhaseRequest:
 					open = x.Info
+				default:
 				}
 			},
 			Done: func(x *reqresp.Exchange) { last = x.Info },

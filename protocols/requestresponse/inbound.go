@@ -104,7 +104,9 @@ func (r *RequestResponse[Req, Resp]) message(in *reqresp.Inbound, msg *RequestMe
 
 // deliver makes a request known to the consumer. If it fails the consumer never learns
 // of it.
-func (r *RequestResponse[Req, Resp]) deliver(ctx context.Context, in *reqresp.Inbound, msg *RequestMessage[Req, Resp]) error {
+func (r *RequestResponse[Req, Resp]) deliver(
+	ctx context.Context, in *reqresp.Inbound, msg *RequestMessage[Req, Resp],
+) error {
 	r.setDelivered(InboundRequestID(in.ID()), in.Peer())
 	err := r.events.put(ctx, r.message(in, msg))
 	if err != nil {

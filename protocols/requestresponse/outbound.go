@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
@@ -24,8 +26,14 @@ func (r *RequestResponse[Req, Resp]) SendRequest(ctx context.Context, to peer.ID
 func (r *RequestResponse[Req, Resp]) SendRequestWith(
 	ctx context.Context, to peer.ID, req Req, o reqresp.CallOptions,
 ) (OutboundRequestID, error) {
-	c := &call[Req, Resp]{face: r, req: &req, started: make(chan struct{}), returned: make(chan struct{})}
-	c.client = r.client.With(o).With(reqresp.CallOptions{Trace: &reqresp.Trace{Start: c.start, Done: c.done}})
+	c := &call[Req, Resp]{face: r, req: &req, started: make(chan struct{})}
+	c.trace.Start = c.start
+	if o.Trace == nil {
+		o.Trace = &c.trace
+	} else {
+		o.Trace = reqresp.JoinTraces(o.Trace, &c.trace)
+	}
+	c.client = r.client.With(o)
 	if err := r.take(); err != nil {
 		return 0, err
 	}
@@ -34,7 +42,7 @@ func (r *RequestResponse[Req, Resp]) SendRequestWith(
 		c.run(ctx, to)
 	}()
 	<-c.started
-	defer close(c.returned)
+	defer func() { <-c.started }()
 	return c.id, nil
 }
 
@@ -59,23 +67,24 @@ func (r *RequestResponse[Req, Resp]) take() error {
 type call[Req, Resp any] struct {
 	face     *RequestResponse[Req, Resp]
 	client   *reqresp.Client
+	trace    reqresp.Trace
 	req      *Req
-	started  chan struct{} // closed when id is known
-	returned chan struct{} // closed when SendRequest returns; a request is pending then
+	started  chan struct{} // sent to when id is known, and when SendRequest may return
 	id       OutboundRequestID
-	info     reqresp.Info // once the call is done
+	to       peer.ID
+	protocol protocol.ID
+	conn     network.Conn
 }
 
+// start goes on when SendRequest returns: a request is pending then.
 func (c *call[Req, Resp]) start(x *reqresp.Exchange) {
-	c.id = OutboundRequestID(x.ID)
+	c.id, c.to = OutboundRequestID(x.ID), x.Peer
 	c.face.mu.Lock()
 	c.face.sent[c.id] = x.Peer
 	c.face.mu.Unlock()
-	close(c.started)
-	<-c.returned
+	c.started <- struct{}{}
+	c.started <- struct{}{}
 }
-
-func (c *call[Req, Resp]) done(x *reqresp.Exchange) { c.info = x.Info }
 
 func (c *call[Req, Resp]) run(ctx context.Context, to peer.ID) {
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -86,15 +95,12 @@ func (c *call[Req, Resp]) run(ctx context.Context, to peer.ID) {
 }
 
 func (c *call[Req, Resp]) exchange(ctx context.Context, to peer.ID) (*Resp, error) {
-	specs := make([]*reqresp.Spec, len(c.face.outbound))
-	for i, p := range c.face.outbound {
-		specs[i] = p.spec
-	}
-	out, err := c.client.Open(ctx, to, specs...)
+	out, err := c.client.Open(ctx, to, c.face.specs...)
 	if err != nil {
 		return nil, err
 	}
 	defer out.Close()
+	c.protocol, c.conn = out.Protocol(), out.Conn()
 	for _, p := range c.face.outbound {
 		if p.spec == out.Spec() {
 			return p.exchange(out, c.req)
@@ -106,17 +112,17 @@ func (c *call[Req, Resp]) exchange(ctx context.Context, to peer.ID) (*Resp, erro
 func (c *call[Req, Resp]) outcome(resp *Resp, err error) Event {
 	if err == nil {
 		return Message[Req, Resp]{
-			Peer:     c.info.Peer,
-			Protocol: c.info.Protocol,
-			Conn:     c.info.Conn,
+			Peer:     c.to,
+			Protocol: c.protocol,
+			Conn:     c.conn,
 			Response: &ResponseMessage[Resp]{ID: c.id, Response: *resp},
 		}
 	}
 	return OutboundFailure{
-		Peer:     c.info.Peer,
+		Peer:     c.to,
 		ID:       c.id,
-		Protocol: c.info.Protocol,
-		Conn:     c.info.Conn,
+		Protocol: c.protocol,
+		Conn:     c.conn,
 		Reason:   reqresp.ReasonOf(err),
 		Err:      err,
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
 
-// Support tells which sides of a protocol are offered. The values are rust-libp2p's
+// Support is which sides of a protocol are offered. The values are rust-libp2p's
 // ProtocolSupport.
 type Support uint8
 
@@ -127,6 +127,7 @@ type RequestResponse[Req, Resp any] struct {
 	server     *reqresp.Server
 	client     *reqresp.Client
 	outbound   []Protocol[Req, Resp]
+	specs      []*reqresp.Spec // of outbound
 	maxPending int
 	events     *eventQueue
 
@@ -175,7 +176,7 @@ func New[Req, Resp any](h reqresp.Host, opts *Options, protocols ...Protocol[Req
 			r.server.Register(reqresp.Handler{Spec: p.spec, Serve: r.handle})
 		}
 		if p.support.Outbound() {
-			r.outbound = append(r.outbound, p)
+			r.outbound, r.specs = append(r.outbound, p), append(r.specs, p.spec)
 		}
 	}
 	return r

@@ -107,7 +107,8 @@ var (
 // unescape undoes, in place, what encoding/json escapes and serde_json does not. It
 // refuses a text of which something was replaced.
 func unescape(text []byte) ([]byte, error) {
-	if !bytes.Contains(text, lineSeparator) && !bytes.Contains(text, paragraphSeparator) && !bytes.Contains(text, replaced) {
+	if !bytes.Contains(text, lineSeparator) && !bytes.Contains(text, paragraphSeparator) &&
+		!bytes.Contains(text, replaced) {
 		return text, nil
 	}
 	out := text[:0]

@@ -21,7 +21,9 @@ var ErrNoCredit = errors.New("throttled: no credit for another request")
 // Every peer has given credit for one request at first, so that a peer which is not
 // connected can be asked. A request that fails before anything of it was sent gets its
 // credit back.
-func (t *Throttled[Req, Resp]) SendRequest(ctx context.Context, to peer.ID, req Req) (requestresponse.OutboundRequestID, error) {
+func (t *Throttled[Req, Resp]) SendRequest(
+	ctx context.Context, to peer.ID, req Req,
+) (requestresponse.OutboundRequestID, error) {
 	return t.SendRequestWith(ctx, to, req, reqresp.CallOptions{})
 }
 

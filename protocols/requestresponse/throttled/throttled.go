@@ -71,7 +71,9 @@ type Throttled[Req, Resp any] struct {
 // Options may be nil. Those of the Server apply to grants of credit too, which are
 // exchanges on the same protocols; those of the Client do not. It panics if no protocol
 // is given, a bound in opts is negative or a protocol ID is there twice.
-func New[Req, Resp any](h reqresp.Host, opts *requestresponse.Options, protocols ...reqresp.Unary[Req, Resp]) *Throttled[Req, Resp] {
+func New[Req, Resp any](
+	h reqresp.Host, opts *requestresponse.Options, protocols ...reqresp.Unary[Req, Resp],
+) *Throttled[Req, Resp] {
 	if len(protocols) == 0 {
 		panic("throttled: New without a protocol")
 	}
@@ -106,7 +108,8 @@ func wrap[Req, Resp any](p reqresp.Unary[Req, Resp]) reqresp.Unary[wire.Message[
 		ids[i] = ProtocolID(id)
 	}
 	family := reqresp.Family{Codec: wire.NewCodec(spec.Codec(), wire.TypeResponse)}
-	return reqresp.NewUnary[wire.Message[Req], wire.Message[Resp]](family, spec.Name(), 1).WithLimits(spec.Limits()).WithProtocols(ids...)
+	return reqresp.NewUnary[wire.Message[Req], wire.Message[Resp]](family, spec.Name(), 1).
+		WithLimits(spec.Limits()).WithProtocols(ids...)
 }
 
 // Start begins to serve and to take requests. It fails with [reqresp.ErrClosed] after

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/ecdsa"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -20,7 +21,6 @@ import (
 	"github.com/seed-2dd5877b/reqresp/cmd/reqresp/internal/config"
 	"github.com/seed-2dd5877b/reqresp/limits"
 	"github.com/seed-2dd5877b/reqresp/plugin/discovery"
-	"github.com/seed-2dd5877b/reqresp/protocols/beacon/quota"
 )
 
 func file(t *testing.T, text string) string {
@@ -32,63 +32,83 @@ func file(t *testing.T, text string) string {
 	return path
 }
 
-func load(t *testing.T, text string) config.Config {
+// load reads a file as a command does.
+func load(text, path string) (*config.Config, error) {
+	c := config.New(slog.LevelInfo)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		return nil, err
+	}
+	if err := c.Load(path); err != nil {
+		return nil, err
+	}
+	if err := c.LoadLimits(); err != nil {
+		return nil, err
+	}
+	return c, c.Resolve()
+}
+
+func mustLoad(t *testing.T, text string) *config.Config {
 	t.Helper()
-	c := config.Default()
-	if err := c.Load(file(t, text)); err != nil {
-		t.Fatal(err)
+	c, err := load(text, file(t, ""))
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text)
 	}
 	return c
 }
 
-func write(t *testing.T, c config.Config) string {
+func write(t *testing.T, c *config.Config) string {
 	t.Helper()
 	var b bytes.Buffer
-	if err := c.Write(&b); err != nil {
+	if err := c.Settings.Write(&b); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
 }
 
+// set returns the lines that set something.
+func set(text string) (lines []string) {
+	for line := range strings.Lines(text) {
+		if line[0] != '#' && line[0] != '\n' && line[0] != '[' {
+			lines = append(lines, strings.TrimSpace(line))
+		}
+	}
+	return lines
+}
+
 func TestDefaultsAreAllowed(t *testing.T) {
-	c := config.Default()
-	if err := c.Validate(); err != nil {
-		t.Error(err)
+	if got := set(write(t, mustLoad(t, ""))); len(got) > 0 {
+		t.Errorf("set is %q", got)
 	}
 }
 
 func TestWhatIsNotSetKeepsItsDefault(t *testing.T) {
-	got := load(t, `
-[HTTP]
-Port = 1234
-[Limits.methods.ping]
+	got := mustLoad(t, `
+[http]
+port = 1234
+[limits.methods.blocks-by-range]
 peer = { items = "7/10s" }
 `)
-	want := config.Default()
-	want.HTTP.Port = 1234
-	want.Limits = got.Limits
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("%+v\nwant %+v", got, want)
+	if text := set(write(t, got)); !slices.Equal(text, []string{"port = 1234", "items = '7/10s'"}) {
+		t.Errorf("set is %q", text)
 	}
-	served, err := got.Limits.Config()
-	if err != nil {
-		t.Fatal(err)
-	}
-	methods := quota.Served()
-	ping := served.Limits.Methods["ping"].Peer
-	if len(served.Limits.Methods) != len(methods) || ping.Items != (limits.Rate{N: 7, Per: 10 * time.Second, Burst: 7}) ||
-		ping.Requests != methods["ping"].Peer.Requests {
-		t.Errorf("limits %+v", served.Limits)
+	want := mustLoad(t, "").Service.Limits.Config
+	ranges := want.Methods["beacon_blocks_by_range"]
+	ranges.Peer.Items = limits.Rate{N: 7, Per: 10 * time.Second, Burst: 7}
+	want.Methods["beacon_blocks_by_range"] = ranges
+	if !reflect.DeepEqual(got.Service.Limits.Config, want) {
+		t.Errorf("limits %+v\nwant %+v", got.Service.Limits.Config, want)
 	}
 }
 
-func TestWrittenConfigurationIsReadBack(t *testing.T) {
-	c := load(t, `
+// Files had other keys before, which are still read.
+const before = `
 [Node]
 DataDir = '/var/lib/"x"'
+IPCPath = "x.ipc"
 [Network]
 ConfigFile = "config.yaml"
 GenesisTime = 0
+GenesisValidatorsRoot = "0x0000000000000000000000000000000000000000000000000000000000000000"
 [P2P]
 Listen = ["/ip4/127.0.0.1/tcp/0"]
 MaxPeers = 200
@@ -98,7 +118,7 @@ StaticNodes = ["/ip4/127.0.0.1/tcp/1/p2p/16Uiu2HAkvyhTnmT2f5TQYkoqyyKh9NqtT7pPTa
 TrustedNodes = ["16Uiu2HAkvyhTnmT2f5TQYkoqyyKh9NqtT7pPTajSQSH5vccF4gUq"]
 DiscoveryV5 = true
 DiscAddr = "127.0.0.1:0"
-BootstrapNodesV5 = ["`+bootNode(t)+`"]
+BootstrapNodesV5 = ["BOOT"]
 ExternalIP = ["203.0.113.7", "2001:db8::7"]
 NoGossipsub = true
 Memory = 512
@@ -109,103 +129,128 @@ max_queue = 3
 peer = { bytes = "1000/m+5KiB" }
 [HTTP]
 Enabled = true
+Addr = "0.0.0.0"
+Port = 0
 API = ["reqresp", "reqrespadmin"]
+VirtualHosts = []
 CORSDomain = ["*"]
 [Metrics]
 Enabled = true
+[Pprof]
+Enabled = true
 [Log]
 Verbosity = "warn,sync=debug"
-`)
+Format = "json"
+`
+
+func TestWrittenConfigurationIsReadBack(t *testing.T) {
+	c := mustLoad(t, strings.Replace(before, "BOOT", bootNode(t), 1))
 	text := write(t, c)
-	again := config.Default()
-	if err := again.Load(file(t, text)); err != nil {
-		t.Fatalf("%v\n%s", err, text)
-	}
+	again := mustLoad(t, text)
 	if got := write(t, again); got != text {
 		t.Errorf("read back as\n%s\nof\n%s", got, text)
 	}
+	if got, want := len(set(text)), 30; got != want {
+		t.Errorf("%d are set, want %d:\n%s", got, want, text)
+	}
 	for _, want := range []string{
-		"[HTTP]\n", "Enabled = true\n", "Memory = 512\n", "bytes = '1000/m+5KiB'", "max_queue = 3\n", "GenesisTime = 0\n", "[Pprof]\n",
-		"[Limits.methods.status]\npeer = {requests = '5/15s+10', ", // a default, in full
+		"[http]\n", "\nenabled = true\n", "\nmemory = 512\n", "\nbytes = '1000/m+5KiB'", "\nmax_queue = 3\n", "\ngenesis_time = 0\n",
+		"[limits.methods.status.peer]\n# requests = '5/15s+10'\n", // a default
+		"\n# number of peers to have: a whole number from 1 to 10000\n",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
 	}
-	if !reflect.DeepEqual(again.HTTP, c.HTTP) || !reflect.DeepEqual(again.Network, c.Network) || !reflect.DeepEqual(again.P2P, c.P2P) {
+	again.Settings, c.Settings = nil, nil
+	if !reflect.DeepEqual(again.HTTP, c.HTTP) || !reflect.DeepEqual(again.Network, c.Network) || !reflect.DeepEqual(again.Service, c.Service) {
 		t.Errorf("%+v\nwant %+v", again, c)
 	}
 }
 
 func TestErrorsNameTheKeyAndWhatIsAllowed(t *testing.T) {
 	for text, want := range map[string]string{
-		"[HTTP]\nPrt = 1":                       ":2: unknown key HTTP.Prt: [HTTP] has API, Addr, CORSDomain, Enabled, Port, VirtualHosts",
-		"[Htpt]\nPort = 1":                      ":1: unknown key Htpt: the top level has HTTP, Limits, Log, Metrics, Network, Node, P2P, Pprof",
-		"Port = 1":                              "unknown key Port: the top level has",
-		"[Limits.methods.ping.peer]\nblock = 1": "unknown key Limits.methods.ping.peer.block: [Limits.methods.ping.peer] has bytes, items, requests",
-		"[Limits.methods.pong]\npeer = {items = \"1/s\"}":   "unknown key Limits.methods.pong: want a method, one of beacon_blocks_by_head, ",
-		"[Limits]\nmax_quue = 1":                            "unknown key Limits.max_quue: [Limits] has default, max_concurrent, max_peers, max_queue, methods, node, prefix, preset, score, trusted",
-		"[Limits.node]\nitems = 'many'":                     `"many" is no rate, such as "128/10s+256"`,
-		"[Limits.node]\nitems = '0/s'":                      "nothing could ever be used",
-		"[Limits]\nmax_queue = -1":                          "Limits.max_queue: -1 is not between 1 and 65536",
-		"[Limits]\npreset = 'huge'":                         `Limits.preset: there is no preset "huge", only default, home`,
-		"[HTTP]\nPort = 70000":                              "HTTP.Port is 70000: want 0 to 65535",
-		"[HTTP]\nPort = 'x'":                                ":2: HTTP.Port: cannot decode TOML string: want a whole number",
-		"[Node]\nDataDir = 5":                               ":2: Node.DataDir: cannot decode TOML integer: want a text in quotes",
-		"[P2P]\nListen = [1]":                               ":2: P2P.Listen",
-		"[P2P]\nListen = 'x'":                               ":2: P2P.Listen: cannot decode TOML string: want a list of texts, each in quotes",
-		"[Limits]\nnode = 3":                                ":2: Limits.node: cannot decode TOML integer: want a table",
-		"[Limits]\nmax_queue = 0":                           "Limits.max_queue: 0 is not allowed, leave it out for the default",
-		"[Limits.score]\nban_for = '0s'":                    "Limits.score.ban_for: 0 is not",
-		"[Limits.methods.ping]\npeer = { item = '1/s' }":    "unknown key Limits.methods.ping.peer.item: [Limits.methods.ping.peer] has bytes, items, requests",
-		"P2P = { MaxPers = 1 }":                             "unknown key P2P.MaxPers: [P2P] has",
-		"P2P = { Listen = ['{', '}'], MaxPers = 1 }":        "unknown key P2P.MaxPers: [P2P] has",
-		"# {\n\nP2P = { Listen = [\n'x',\n], MaxPers = 1 }": ":5: unknown key P2P.MaxPers: [P2P] has",
-		"[Limits]\nmethods = { ping = { peer = { items = '1/s', item = 1 } } }": ":2: unknown key Limits.methods.ping.peer.item: [Limits.methods.ping.peer] has",
-		"Limits = { methods . \"ping\".peer = { item = 1 } }":                   "unknown key Limits.methods.ping.peer.item: [Limits.methods.ping.peer] has",
-		"Limits = { methods.ping.refse = true }":                                "unknown key Limits.methods.ping.refse: [Limits.methods.ping] has",
-		"[Limits.methods]\nping = 3":                                            ":2: Limits.methods.ping: cannot decode TOML integer: want a table",
-		"[HTTP]\nAPI = ['eth']":                                                 `HTTP.API is "eth": want reqresp or reqrespadmin`,
-		"[Metrics]\nAddr = ''":                                                  "Metrics.Addr is empty: want an address",
-		"[Log]\nVerbosity = 'loud'":                                             `Log.Verbosity is "loud": level "loud": want debug, info, warn or error`,
-		"[Log]\nFormat = 'xml'":                                                 `Log.Format is "xml": want text or json`,
-		"[Network]\nName = 'other'":                                             `Network.Name is "other": want one of mainnet, sepolia, hoodi, gnosis, chiado, holesky, or Network.ConfigFile`,
-		"[Network]\nGenesisValidatorsRoot = '12'":                               "Network.GenesisValidatorsRoot: ",
-		"[P2P]\nListen = ['127.0.0.1']":                                         `P2P.Listen: "127.0.0.1" is no multiaddr`,
-		"[P2P]\nMemory = 63":                                                    "P2P.Memory is 63: want 64 to 1048576 MiB, or 0 for an eighth of the machine's memory",
-		"[P2P]\nMemory = -1":                                                    "P2P.Memory is -1: want 64 to",
-		"[P2P]\nListen = ['/ip4/127.0.0.1/tcp/0/ws']":                           `P2P.Listen: "/ip4/127.0.0.1/tcp/0/ws" is of no transport that there is: want TCP or QUIC`,
-		"[P2P]\nListen = []":                                                    "P2P.Listen is empty",
-		"[P2P]\nMaxPers = 1":                                                    "unknown key P2P.MaxPers: [P2P] has BootstrapNodesFile, BootstrapNodesV5, DiscAddr, DiscoveryV5, ExternalIP, Listen, MaxPeers, Memory, MinOutbound, NoDial, NoGossipsub, StaticNodes, TrustedNodes",
-		"[P2P]\nMaxPeers = 0":                                                   "P2P.MaxPeers is 0: want 1 to 10000",
-		"[P2P]\nMaxPeers = 10001":                                               "P2P.MaxPeers is 10001: want 1 to 10000",
-		"[P2P]\nMinOutbound = -1":                                               "P2P.MinOutbound is -1: want 0, which is a quarter of P2P.MaxPeers, to P2P.MaxPeers",
-		"[P2P]\nStaticNodes = ['/ip4/1.2.3.4/tcp/1']":                           `P2P.StaticNodes: "/ip4/1.2.3.4/tcp/1": want a multiaddr with the peer's id`,
-		"[P2P]\nStaticNodes = ['/p2p/16Uiu2HAkvyhTnmT2f5TQYkoqyyKh9NqtT7pPTajSQSH5vccF4gUq']": "P2P.StaticNodes: ",
-		"[P2P]\nTrustedNodes = ['me']":                   `P2P.TrustedNodes: "me": want a peer id like 16Uiu2HA`,
-		"[P2P]\nDiscoveryV5 = 1":                         ":2: P2P.DiscoveryV5: cannot decode TOML integer: want true or false",
-		"[P2P]\nDiscAddr = '9001'":                       `P2P.DiscAddr: discovery: Listen is "9001", want an IP address and a port like 0.0.0.0:9001`,
-		"[P2P]\nBootstrapNodesV5 = ['enr:x']":            `P2P.BootstrapNodesV5: discovery: BootNodes: "enr:x" is no node record`,
-		"[P2P]\nExternalIP = ['home']":                   `P2P.ExternalIP has "home": want IP addresses`,
-		"[P2P]\nExternalIP = ['0.0.0.0']":                "P2P.ExternalIP: discovery: ExternalIP is 0.0.0.0, want the address of one node",
-		"[P2P]\nExternalIP = '192.0.2.1'":                "P2P.ExternalIP: cannot decode TOML string: want a list of texts",
-		"[P2P]\nExternalIP = ['192.0.2.1', '192.0.2.2']": "P2P.ExternalIP: discovery: ExternalIP has 192.0.2.1 and 192.0.2.2, want at most one",
-		"[P2P]\nNoGossipsub = 1":                         ":2: P2P.NoGossipsub: cannot decode TOML integer: want true or false",
-		"[P2P]\nStaticNodes = ['enr:x']":                 `P2P.StaticNodes: node record "enr:x": `,
-		"[P2P]\nTrustedNodes = ['enr:x']":                `P2P.TrustedNodes: node record "enr:x": `,
-		"[Limits]\ntrusted = []":                         "Limits.trusted is not for this file: want P2P.TrustedNodes in its place",
-		"[HTTP\n":                                        ":1: expected ']'",
+		"[http]\nprt = 1":                           ":2: unknown key http.prt: [http] has addr, api, cors_domain, enabled, port, virtual_hosts",
+		"[htpt]\nport = 1":                          ":1: unknown key htpt: the top level has http, limits, log, metrics, network, node, p2p, pprof",
+		"port = 1":                                  ":1: unknown key port: the top level has",
+		"[limits.methods.ping.peer]\nblock = 1":     ":2: unknown key limits.methods.ping.peer.block: [limits.methods.ping.peer] has bytes, items, requests",
+		"[limits.methods.pong]\npeer.items = '1/s'": ":1: unknown key limits.methods.pong: [limits.methods] has beacon_blocks_by_head, ",
+		"[limits]\nmax_quue = 1":                    ":2: unknown key limits.max_quue: [limits] has default, max_concurrent, max_peers, max_queue, methods, node, prefix, preset, score, trusted",
+		"[limits.node]\nitems = 'many'":             `:2: limits.node.items: "many" is not a rate like "128/10s+256"`,
+		"[limits.node]\nitems = '0/s'":              "rate and burst must be positive",
+		"[limits.node]\nitems = '1/2h'":             ": limits.node.items: Per 2h0m0s is not between",
+		"[limits]\nmax_queue = -1":                  `limits.max_queue: "-1": want a whole number from 1 to 65536`,
+		"[limits]\npreset = 'huge'":                 `limits.preset: "huge": want one of default, home`,
+		"[http]\nport = 70000":                      `:2: http.port: "70000": want a whole number from 0 to 65535`,
+		"[http]\nport = 'x'":                        ":2: http.port: x: want a whole number",
+		"[node]\ndata_dir = 5":                      ":2: node.data_dir: 5: want a text in quotes",
+		"[p2p]\nlisten = [1]":                       ":2: p2p.listen: [1]: want a list of texts, each in quotes",
+		"[p2p]\nlisten = 'x'":                       ":2: p2p.listen: x: want a list of texts, each in quotes",
+		"[limits]\nnode = 3":                        ":2: limits.node: want a table with bytes, items, requests",
+		"limits = 3":                                ":1: limits: want a table with preset",
+		"p2p = { max_pers = 1 }":                    ":1: unknown key p2p.max_pers: [p2p] has",
+		"p2p = { external_ip = [], static_nodes = [], max_pers = 1, trusted_nodes = ['{', '}'] }": ":1: unknown key p2p.max_pers: [p2p] has",
+		"# {\n\np2p = { listen = [\n'/ip4/1.2.3.4/tcp/1',\n], max_pers = 1 }":                     ":5: unknown key p2p.max_pers: [p2p] has",
+		"[limits]\nmethods = { ping = { peer = { items = '1/s', item = 1 } } }":                   ":2: unknown key limits.methods.ping.peer.item: [limits.methods.ping.peer] has",
+		"limits = { methods . \"ping\".peer = { item = 1 } }":                                     ":1: unknown key limits.methods.ping.peer.item: [limits.methods.ping.peer] has",
+		"[limits.methods]\nping = 3":                                                              ":2: limits.methods.ping: want a table",
+		"[http]\napi = ['eth']":                                                                   `http.api: "eth": want reqresp or reqrespadmin`,
+		"[metrics]\naddr = ''":                                                                    `metrics.addr: "": want an address`,
+		"[log]\nverbosity = 'loud'":                                                               `log.verbosity: level "loud": want debug, info, warn or error`,
+		"[log]\nformat = 'xml'":                                                                   `log.format: "xml": want text or json`,
+		"[network]\nname = 'other'":                                                               `network.name: "other": want one of mainnet, sepolia, hoodi, gnosis, chiado, holesky, or network.config_file`,
+		"[network]\ngenesis_validators_root = '12'":                                               "network.genesis_validators_root: ",
+		"[network]\ngenesis_time = -1":                                                            `network.genesis_time: "-1": want a whole number from 0 to 18446744073709551615`,
+		"[p2p]\nlisten = ['127.0.0.1']":                                                           `p2p.listen: "127.0.0.1" is no multiaddr`,
+		"[p2p]\nlisten = ['/ip4/127.0.0.1/tcp/0/ws']":                                             `is of no transport that there is: want TCP or QUIC`,
+		"[p2p]\nlisten = []":                                                                      "p2p.listen: []: want one multiaddr or more",
+		"[p2p]\nmemory = 63":                                                                      `p2p.memory: "63": want 0, or a whole number from 64 to 1048576`,
+		"[p2p]\nmemory = -1":                                                                      `p2p.memory: "-1": want 0, or`,
+		"[p2p]\nmax_peers = 0":                                                                    `p2p.max_peers: "0": want a whole number from 1 to 10000`,
+		"[p2p]\nmin_outbound = -1":                                                                `p2p.min_outbound: "-1": want a whole number from 0`,
+		"[p2p]\nmin_outbound = 65":                                                                "p2p.min_outbound: peers: MinOutbound is 65, want at most Target, which is 64",
+		"[p2p]\nstatic_nodes = ['/ip4/1.2.3.4/tcp/1']":                                            `p2p.static_nodes: "/ip4/1.2.3.4/tcp/1": want a multiaddr with the peer's id`,
+		"[p2p]\nstatic_nodes = ['enr:x']":                                                         `p2p.static_nodes: node record "enr:x": `,
+		"[p2p]\ntrusted_nodes = ['me']":                                                           `p2p.trusted_nodes: "me": want a peer id like 16Uiu2HA`,
+		"[p2p]\ndiscovery_v5 = 1":                                                                 ":2: p2p.discovery_v5: 1: want true or false",
+		"[p2p]\ndisc_addr = '9001'":                                                               `p2p.disc_addr: discovery: Listen is "9001", want an IP address and a port like 0.0.0.0:9001`,
+		"[p2p]\nbootstrap_nodes_v5 = ['enr:x']":                                                   `p2p.bootstrap_nodes_v5: discovery: BootNodes: "enr:x" is no node record`,
+		"[p2p]\nexternal_ip = ['home']":                                                           `p2p.external_ip: "home": want IP addresses`,
+		"[p2p]\nexternal_ip = ['0.0.0.0']":                                                        "p2p.external_ip: discovery: ExternalIP is 0.0.0.0, want the address of one node",
+		"[p2p]\nexternal_ip = ['192.0.2.1', '192.0.2.2']":                                         "p2p.external_ip: discovery: ExternalIP has 192.0.2.1 and 192.0.2.2, want at most one",
+		"[limits]\ntrusted = []":                                                                  ":2: limits.trusted: is not for this file: want p2p.trusted_nodes in its place",
+		"[http\n":                                                                                 ":1: expected ']'",
+		"[http]\nport = 1\nPort = 2":                                                              ":3: http.port is set twice",
+		"[p2p]\nbootstrap_nodes_v5 = ['BOOT']":                                                    "p2p.bootstrap_nodes_v5 has nodes, but discovery is off",
+		"[p2p]\nbootstrap_nodes_file = 'x'":                                                       "p2p.bootstrap_nodes_file has nodes, but discovery is off",
+		"[p2p]\ndiscovery_v5 = true\nbootstrap_nodes_file = '/none'":                              "p2p.bootstrap_nodes_file: open /none",
+		"[p2p]\ndiscovery_v5 = true\ndisc_addr = '0.0.0.0:9000'":                                  "p2p.disc_addr, p2p.listen: plugin: Config.Discovery.Listen and /ip4/0.0.0.0/udp/9000/quic-v1 of Config.Listen have the same UDP port 9000",
 	} {
-		c := config.Default()
-		path := file(t, text)
-		err := c.Load(path)
-		if err == nil || !strings.HasPrefix(err.Error(), path+":") || !strings.Contains(err.Error(), want) {
+		path := file(t, "")
+		_, err := load(strings.Replace(text, "BOOT", bootNode(t), 1), path)
+		if want, _ = strings.CutPrefix(want, "PATH"); err == nil || !strings.Contains(err.Error(), want) ||
+			want[0] == ':' && !strings.HasPrefix(err.Error(), path+":") {
 			t.Errorf("%q: error %v, want %q", text, err, want)
 		}
 	}
-	c := config.Default()
-	if err := c.Load("/none.toml"); err == nil || !strings.Contains(err.Error(), "/none.toml") {
+	if err := config.New(slog.LevelInfo).Load("/none.toml"); err == nil || !strings.Contains(err.Error(), "/none.toml") {
 		t.Errorf("error %v", err)
+	}
+}
+
+func TestMethodsHaveTwoNames(t *testing.T) {
+	for text, want := range map[string]string{
+		"beacon_blocks_by_range": "beacon_blocks_by_range", "blocks-by-range": "beacon_blocks_by_range", "beacon-blocks-by-range": "beacon_blocks_by_range",
+		"blocks_by_root": "beacon_blocks_by_root", "ping": "ping", "blob-sidecars-by-range": "blob_sidecars_by_range",
+	} {
+		if got, err := config.ParseMethod(text); err != nil || got != want {
+			t.Errorf("%s is %q, error %v, want %s", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "pong", "beacon_ping", "sidecars"} {
+		if _, err := config.ParseMethod(text); text != "beacon_ping" && (err == nil || !strings.Contains(err.Error(), "want one of beacon_blocks_by_head, ")) {
+			t.Errorf("%q: error %v", text, err)
+		}
 	}
 }
 
@@ -236,27 +281,10 @@ func recordOf(t *testing.T, key *ecdsa.PrivateKey, entries ...enr.Entry) string 
 	return n.String()
 }
 
-// Keys that exclude each other may come from different places, so that no file is to blame.
-func TestKeysAreHeldAgainstEachOtherAtLast(t *testing.T) {
-	for _, test := range []struct{ file, want string }{
-		{"[P2P]\nMinOutbound = 65", "P2P.MinOutbound is 65: want at most P2P.MaxPeers, which is 64"},
-		{"[P2P]\nBootstrapNodesV5 = ['" + bootNode(t) + "']", "but discovery is off: want P2P.DiscoveryV5 on"},
-		{"[P2P]\nDiscoveryV5 = true\nDiscAddr = '0.0.0.0:9000'", "P2P.DiscAddr 0.0.0.0:9000 and /ip4/0.0.0.0/udp/9000/quic-v1 of P2P.Listen have the same UDP port"},
-		{"[P2P]\nDiscAddr = '0.0.0.0:9000'", ""}, // which is not listened on
-		{"[P2P]\nDiscoveryV5 = true\nDiscAddr = '0.0.0.0:0'\nListen = ['/ip4/0.0.0.0/udp/0/quic-v1']", ""},
-	} {
-		c := load(t, test.file)
-		err := c.Validate()
-		if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
-			t.Errorf("%q: error %v, want %q", test.file, err, test.want)
-		}
-	}
-}
-
 func TestP2PBecomesOptions(t *testing.T) {
 	const id = "16Uiu2HAkvyhTnmT2f5TQYkoqyyKh9NqtT7pPTajSQSH5vccF4gUq"
 	boot := bootNode(t)
-	c := load(t, `
+	c := mustLoad(t, `
 [P2P]
 MaxPeers = 9
 MinOutbound = 3
@@ -268,18 +296,17 @@ DiscAddr = "127.0.0.1:0"
 BootstrapNodesV5 = ["`+boot+`"]
 ExternalIP = ["203.0.113.7", "2001:db8::7"]
 `)
-	o, err := c.P2P.Peers()
-	if err != nil || o.Target != 9 || o.MinOutbound != 3 || !o.NoDial || len(o.Static) != 1 || len(o.Static[0].Addrs) != 2 ||
+	o := c.Service.Peers
+	if o.Target != 9 || o.MinOutbound != 3 || !o.NoDial || len(o.Static) != 1 || len(o.Static[0].Addrs) != 2 ||
 		o.Static[0].ID.String() != id || len(o.Trusted) != 1 || o.Trusted[0].String() != id {
-		t.Errorf("peers %+v, error %v", o, err)
+		t.Errorf("peers %+v", o)
 	}
-	d, err := c.P2P.Discovery()
-	if err != nil || d == nil || d.Listen != "127.0.0.1:0" || !slices.Equal(d.BootNodes, []string{boot}) || fmt.Sprint(d.ExternalIP) != "[203.0.113.7 2001:db8::7]" {
-		t.Errorf("discovery %+v, error %v", d, err)
+	d := c.Service.Discovery
+	if d == nil || d.Listen != "127.0.0.1:0" || !slices.Equal(d.BootNodes, []string{boot}) || fmt.Sprint(d.ExternalIP) != "[203.0.113.7 2001:db8::7]" {
+		t.Errorf("discovery %+v", d)
 	}
-	c = config.Default()
-	if d, err := c.P2P.Discovery(); d != nil || err != nil {
-		t.Errorf("discovery %+v by default, error %v", d, err)
+	if d := mustLoad(t, "").Service.Discovery; d != nil {
+		t.Errorf("discovery %+v by default", d)
 	}
 }
 
@@ -294,14 +321,14 @@ func TestPeersAreNamedByRecords(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := load(t, `
+	c := mustLoad(t, `
 [P2P]
 StaticNodes = ["`+record+`", "/ip4/192.0.2.7/tcp/3/p2p/`+node.ID.String()+`"]
 TrustedNodes = ["`+record+`"]
 `)
-	o, err := c.P2P.Peers()
-	if err != nil || len(o.Static) != 1 || o.Static[0].ID != node.ID || !slices.Equal(o.Trusted, []peer.ID{node.ID}) {
-		t.Fatalf("static %v, trusted %v, error %v", o.Static, o.Trusted, err)
+	o := c.Service.Peers
+	if len(o.Static) != 1 || o.Static[0].ID != node.ID || !slices.Equal(o.Trusted, []peer.ID{node.ID}) {
+		t.Fatalf("static %v, trusted %v", o.Static, o.Trusted)
 	}
 	const want = "[/ip4/192.0.2.1/udp/2/quic-v1 /ip4/192.0.2.1/tcp/1 /ip4/192.0.2.7/tcp/3]"
 	if got := fmt.Sprint(o.Static[0].Addrs); got != want {

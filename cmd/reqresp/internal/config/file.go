@@ -1,147 +1,136 @@
 package config
 
 import (
-	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
-	"io"
+	"maps"
 	"os"
-	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 
-	"github.com/pelletier/go-toml/v2"
+	"github.com/seed-2dd5877b/reqresp/internal/settings"
+	"github.com/seed-2dd5877b/reqresp/limits"
+	limitsconfig "github.com/seed-2dd5877b/reqresp/limits/config"
+	"github.com/seed-2dd5877b/reqresp/plugin/discovery"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon/quota"
+	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
-// Load sets what a file sets. The error names the file, and the line or the key. Keys are not held against
-// each other, which is for Validate when all is set.
+// Load sets what a file sets. What it says of limits waits for LoadLimits. The error names the
+// file, and the line or the key.
 func (c *Config) Load(path string) error {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return fmt.Errorf("configuration: %w", err)
 	}
-	if err := c.decode(text); err != nil {
+	file, err := settings.Decode(text)
+	if err != nil {
 		return fmt.Errorf("%s:%w", path, err)
 	}
-	if err := c.validateKeys(); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	return nil
-}
-
-// decode begins its errors with the line.
-func (c *Config) decode(text []byte) error {
-	err := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields().Decode(c)
-	if unknown, ok := errors.AsType[*toml.StrictMissingError](err); ok {
-		first := unknown.Errors[0]
-		line, column := first.Position()
-		return fmt.Errorf("%d: %w", line, unknownKey(inlined(first.Key(), text, line, column)))
-	}
-	if wrong, ok := errors.AsType[*toml.DecodeError](err); ok {
-		line, _ := wrong.Position()
-		if key := wrong.Key(); len(key) > 0 {
-			return fmt.Errorf("%d: %s: %s", line, strings.Join(key, "."), explainType(strings.TrimPrefix(wrong.Error(), "toml: ")))
+	c.path = path
+	var rest settings.File
+	for _, e := range file {
+		if len(e.Path) < 2 || !strings.EqualFold(e.Path[0], "limits") || strings.EqualFold(e.Path[1], "preset") {
+			rest = append(rest, e)
+			continue
 		}
-		return fmt.Errorf("%d: %s", line, strings.TrimPrefix(wrong.Error(), "toml: "))
-	}
-	if err != nil {
-		return fmt.Errorf(" %w", err)
-	}
-	return nil
-}
-
-// fieldType is how the decoder tells what it wants: by the field of a struct, or what a map holds.
-var fieldType = regexp.MustCompile(` into (?:struct field \S+ of type )?(\S+)$`)
-
-// explainType tells what is wanted in the words of the file.
-func explainType(text string) string {
-	return fieldType.ReplaceAllStringFunc(text, func(into string) string {
-		switch of := fieldType.FindStringSubmatch(into)[1]; of {
-		case "string":
-			return ": want a text in quotes"
-		case "[]string":
-			return ": want a list of texts, each in quotes"
-		case "bool":
-			return ": want true or false"
-		case "int", "uint64":
-			return ": want a whole number"
-		case "float64":
-			return ": want a number"
-		default:
-			return ": want a table"
-		}
-	})
-}
-
-// unknownKey tells of a key that there is not, and of those that there are in its place.
-func unknownKey(key []string) error {
-	at, where := reflect.TypeFor[Config](), []string{}
-	for _, part := range key[:len(key)-1] {
-		at = typeOf(at, part)
-		if at == nil {
-			break
-		}
-		where = append(where, part)
-	}
-	if at == nil || at.Kind() != reflect.Struct {
-		return fmt.Errorf("unknown key %s", strings.Join(key, "."))
-	}
-	place := "the top level"
-	if len(where) > 0 {
-		place = "[" + strings.Join(where, ".") + "]"
-	}
-	return fmt.Errorf("unknown key %s: %s has %s", strings.Join(key, "."), place, strings.Join(keysOf(at), ", "))
-}
-
-// typeOf returns the type of a key's value in a table, nil if there is no such key.
-func typeOf(table reflect.Type, key string) reflect.Type {
-	if table.Kind() == reflect.Map {
-		return pointed(table.Elem())
-	}
-	if table.Kind() == reflect.Struct {
-		for _, f := range reflect.VisibleFields(table) {
-			if keyOf(f) == key {
-				return pointed(f.Type)
+		if len(e.Path) > 2 && strings.EqualFold(e.Path[1], "methods") {
+			if name, err := ParseMethod(e.Path[2]); err == nil {
+				e.Path[2] = name
 			}
 		}
+		c.limits = append(c.limits, e)
+	}
+	if err := c.Settings.Apply(rest); err != nil {
+		return fmt.Errorf("%s:%w", path, err)
 	}
 	return nil
 }
 
-func pointed(t reflect.Type) reflect.Type {
-	if t.Kind() == reflect.Pointer {
-		return t.Elem()
-	}
-	return t
-}
-
-// keyOf returns the key that sets a field.
-func keyOf(f reflect.StructField) string {
-	name, _, _ := strings.Cut(f.Tag.Get("toml"), ",")
-	return cmp.Or(name, f.Name)
-}
-
-func keysOf(table reflect.Type) (keys []string) {
-	for _, f := range reflect.VisibleFields(table) {
-		if !f.Anonymous {
-			keys = append(keys, keyOf(f))
-		}
-	}
-	slices.Sort(keys)
-	return keys
-}
-
-// Write writes all settings as a file that Load reads, with the limits of all methods.
-func (c *Config) Write(w io.Writer) error {
-	limits, err := c.Limits.Config()
+// LoadLimits adds the settings of limits, for whose defaults the preset is set now, and sets what the file says of them.
+func (c *Config) LoadLimits() error {
+	file, err := limitsconfig.NewFile(c.preset, Methods()...)
 	if err != nil {
 		return err
 	}
-	full := *c
-	if full.Limits, err = limits.File(); err != nil {
+	rows := file.Settings("limits.")
+	for _, s := range rows {
+		if s.Key == "limits.trusted" {
+			s.Value = settings.Gone("is not for this file: want p2p.trusted_nodes in its place")
+		}
+	}
+	c.Settings = append(c.Settings, rows...)
+	if err := c.Settings.Apply(c.limits); err != nil {
+		return fmt.Errorf("%s:%w", c.path, err)
+	}
+	effective, err := file.Config()
+	if err != nil {
+		return fmt.Errorf("%s: limits.%w", c.path, err)
+	}
+	c.Service.Limits, c.Service.Scores = &limits.Options{Config: effective.Limits}, effective.Score
+	return nil
+}
+
+// Resolve sets what follows from the settings, once all are set. It fails if they contradict each other.
+func (c *Config) Resolve() error {
+	if err := c.Service.Peers.Validate(); err != nil {
+		return fmt.Errorf("p2p.min_outbound: %w", err)
+	}
+	if err := c.resolveDiscovery(); err != nil {
 		return err
 	}
-	return toml.NewEncoder(w).Encode(full)
+	if err := c.Service.Validate(); err != nil {
+		return fmt.Errorf("p2p.disc_addr, p2p.listen: %w", err)
+	}
+	return nil
+}
+
+func (c *Config) resolveDiscovery() error {
+	o := c.discovery
+	switch {
+	case !c.discoveryV5 && len(o.BootNodes) > 0:
+		return errors.New("p2p.bootstrap_nodes_v5 has nodes, but discovery is off: want p2p.discovery_v5 on, or no such nodes")
+	case !c.discoveryV5 && c.bootNodesFile != "":
+		return errors.New("p2p.bootstrap_nodes_file has nodes, but discovery is off: want p2p.discovery_v5 on, or no such file")
+	case !c.discoveryV5:
+		return nil
+	case c.bootNodesFile != "":
+		file, err := os.ReadFile(c.bootNodesFile)
+		if err != nil {
+			return fmt.Errorf("p2p.bootstrap_nodes_file: %w", err)
+		}
+		nodes, err := discovery.ParseBootNodes(file)
+		if err != nil {
+			return fmt.Errorf("p2p.bootstrap_nodes_file: %s: %w", c.bootNodesFile, err)
+		}
+		o.BootNodes = slices.Concat(o.BootNodes, nodes)
+	}
+	if err := o.Validate(); err != nil {
+		return fmt.Errorf("p2p.bootstrap_nodes_file: %w", err)
+	}
+	c.Service.Discovery = &o
+	return nil
+}
+
+// Methods returns the names in the consensus specs of the methods that are served or may have limits, sorted.
+func Methods() []string {
+	names := slices.Collect(maps.Keys(quota.Served()))
+	for _, spec := range beacon.NewFamily(ssz.Mainnet()).Specs() {
+		names = append(names, spec.Name())
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// ParseMethod returns the name in the consensus specs of a method, which may be named with dashes and without the
+// "beacon_" that blocks begin with: blocks-by-range is beacon_blocks_by_range.
+func ParseMethod(text string) (string, error) {
+	name, all := strings.ReplaceAll(text, "-", "_"), Methods()
+	for _, name := range []string{name, "beacon_" + name} {
+		if slices.Contains(all, name) {
+			return name, nil
+		}
+	}
+	return "", fmt.Errorf("METHOD %q: want one of %s", text, strings.Join(all, ", "))
 }

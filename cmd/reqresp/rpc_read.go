@@ -5,85 +5,62 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/urfave/cli/v3"
-
 	"github.com/seed-2dd5877b/reqresp/plugin/api"
 	"github.com/seed-2dd5877b/reqresp/plugin/client"
 )
 
-// look is a command that prints what a node tells: as JSON, as the RPC has it, or as a table.
-func look[T any](
-	a *app, r remote, get func(ctx context.Context, cmd *cli.Command, c *client.Client) (T, error), show func(T) *table,
-) *cli.Command {
-	r.flags = append(r.flags, jsonFlag("print it as JSON, on one line"))
-	r.run = func(ctx context.Context, cmd *cli.Command, c *client.Client) error {
-		v, err := get(ctx, cmd, c)
-		if err != nil {
-			return err
-		}
-		if cmd.Bool("json") {
-			return a.stdout.printJSON(v)
-		}
-		return show(v).flush()
-	}
-	return r.command()
-}
-
-// all is what to get of a call that is about nothing in particular.
-func all[T any](call func(*client.Client, context.Context) (T, error)) func(context.Context, *cli.Command, *client.Client) (T, error) {
-	return func(ctx context.Context, _ *cli.Command, c *client.Client) (T, error) { return call(c, ctx) }
-}
-
-// looks are the commands that change nothing.
-func (a *app) looks() []*cli.Command {
-	return []*cli.Command{
-		look(a, remote{name: "peers", usage: "list the peers that are connected", description: "Lists the peers that are connected."},
+// reads are the commands that change nothing.
+func (a *app) reads() []command {
+	return []command{
+		print(a, command{name: "peers", usage: "list the peers that are connected", description: "Lists the peers that are connected."},
 			all((*client.Client).Peers), a.showPeers),
-		look(a, remote{
-			name: "peer", usage: "tell all about a peer that is connected", args: "ID", least: 1, most: 1,
+		print(a, command{
+			name: "peer", usage: "tell all about a peer that is connected", args: "ID", least: 1,
 			description: "Tells all that is known of a peer that is connected.",
 		}, getPeer, a.showPeer),
-		look(a, remote{
+		print(a, command{
 			name: "methods", usage: "count what was served and asked, by method",
 			description: "Counts what was served (inbound) and asked (outbound) since the node was started, by method. Times to the\n" +
 				"first byte are means; the delay is for how long exchanges were made to wait, all together.",
 		}, all((*client.Client).Methods), a.showMethods),
-		look(a, remote{
+		print(a, command{
 			name: "limits", usage: "list what each peer may use, by method",
 			description: "Lists what each peer may use of each method: 128/10s+256 is 128 every ten seconds, in bursts of 256.\n" +
 				"Items are response chunks, bytes are those on the wire. What 'reqresp limit' has changed is marked: that ends\n" +
 				"when the node does.",
 		}, all((*client.Client).Limits), a.showLimits),
-		look(a, remote{
-			name: "budgets", usage: "list what peers have left of their limits", args: "[ID]", most: 1,
+		print(a, command{
+			name: "budgets", usage: "list what peers have left of their limits", args: "[ID]",
 			description: "Lists what a peer, or each that is connected, has left of its limits. What it owes is negative. Methods\n" +
 				"that it did not use are left out.",
 		}, getBudgets, a.showBudgets),
-		look(a, remote{name: "scores", usage: "list how peers have behaved", description: "Lists the scores of peers, from -100 to 100."},
+		print(a, command{name: "scores", usage: "list how peers have behaved", description: "Lists the scores of peers, from -100 to 100."},
 			all((*client.Client).Scores), a.showScores),
-		look(a, remote{name: "bans", usage: "list the peers that are kept out", description: "Lists the peers that are kept out."},
+		print(a, command{name: "bans", usage: "list the peers that are kept out", description: "Lists the peers that are kept out."},
 			all((*client.Client).Bans), a.showBans),
-		look(a, remote{name: "trusted", usage: "list the peers that are trusted", description: "Lists the peers that are never penalised, banned or left for lack of room. Those that 'reqresp trust' has named\n" +
-			"are marked: their trust ends when the node does."},
-			all((*client.Client).Trusted), a.showTrusted),
-		look(a, remote{name: "syncing", usage: "tell how far a sync has come", description: "Tells how far the sync that is under way has come."},
+		print(a, command{
+			name: "trusted", usage: "list the peers that are trusted",
+			description: "Lists the peers that are never penalised, banned or left for lack of room. Those that 'reqresp trust' has named\n" +
+				"are marked: their trust ends when the node does.",
+		}, all((*client.Client).Trusted), a.showTrusted),
+		print(a, command{name: "syncing", usage: "tell how far a sync has come", description: "Tells how far the sync that is in flight has come."},
 			all((*client.Client).Syncing), a.showSyncing),
 	}
 }
 
-func getPeer(ctx context.Context, cmd *cli.Command, c *client.Client) (api.PeerDetails, error) {
-	id, err := parsePeerID(cmd, cmd.Args().First())
+func getPeer(ctx context.Context, in *invocation, c *client.Client) (api.PeerDetails, error) {
+	id, err := in.peerID()
 	if err != nil {
 		return api.PeerDetails{}, err
 	}
 	return c.Peer(ctx, id)
 }
 
-func getBudgets(ctx context.Context, cmd *cli.Command, c *client.Client) ([]api.Budget, error) {
-	if !cmd.Args().Present() {
+func getBudgets(ctx context.Context, in *invocation, c *client.Client) ([]api.Budget, error) {
+	if len(in.args) == 0 {
 		return c.Budgets(ctx)
 	}
-	id, err := parsePeerID(cmd, cmd.Args().First())
+	id, err := in.peerID()
 	if err != nil {
 		return nil, err
 	}

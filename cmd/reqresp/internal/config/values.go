@@ -1,0 +1,116 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/multiformats/go-multiaddr"
+
+	"github.com/seed-2dd5877b/reqresp/cmd/reqresp/internal/logging"
+	"github.com/seed-2dd5877b/reqresp/internal/settings"
+	"github.com/seed-2dd5877b/reqresp/plugin"
+	"github.com/seed-2dd5877b/reqresp/plugin/api"
+	"github.com/seed-2dd5877b/reqresp/plugin/discovery"
+	"github.com/seed-2dd5877b/reqresp/ssz"
+)
+
+func checkNetwork(name string) error {
+	if name == "" || slices.Contains(ssz.NetworkNames(), name) {
+		return nil
+	}
+	return fmt.Errorf("%q: want one of %s, or network.config_file for others", name, strings.Join(ssz.NetworkNames(), ", "))
+}
+
+func checkRoot(text string) error {
+	if text == "" {
+		return nil
+	}
+	return new(ssz.Root).UnmarshalText([]byte(text))
+}
+
+func checkNamespace(name string) error {
+	if name == api.Namespace || name == api.AdminNamespace {
+		return nil
+	}
+	return fmt.Errorf("%q: want %s or %s", name, api.Namespace, api.AdminNamespace)
+}
+
+func checkVerbosity(text string) error {
+	_, err := logging.Parse(text)
+	return err
+}
+
+// address is an address to listen at.
+func address(to *string) settings.Value {
+	return settings.Text(to, "", func(text string) error {
+		if text == "" {
+			return fmt.Errorf("%q: want an address to listen at, like 127.0.0.1, or 0.0.0.0 for all", text)
+		}
+		return nil
+	})
+}
+
+func listen(to *[]string) settings.Value {
+	return settings.ParsedList("", func() []string { return *to }, func(texts []string) error {
+		if len(texts) == 0 {
+			return fmt.Errorf("[]: want one multiaddr or more, like /ip4/0.0.0.0/udp/9000/quic-v1")
+		}
+		for _, text := range texts {
+			if err := plugin.ValidateListen(text); err != nil {
+				return err
+			}
+		}
+		*to = texts
+		return nil
+	})
+}
+
+// staticNodes are printed as they were given: a node record has all addresses of its node.
+func staticNodes(to *[]peer.AddrInfo) settings.Value {
+	var given []string
+	return settings.ParsedList("", func() []string { return given }, func(texts []string) error {
+		var addrs []multiaddr.Multiaddr
+		for _, text := range texts {
+			info, err := discovery.ParsePeer(text)
+			if err != nil {
+				return err
+			}
+			of, err := peer.AddrInfoToP2pAddrs(&info)
+			if err != nil {
+				return fmt.Errorf("%q: %w", text, err)
+			}
+			addrs = append(addrs, of...)
+		}
+		var err error
+		*to, err = peer.AddrInfosFromP2pAddrs(addrs...) // several of one peer are one
+		given = texts
+		return err
+	})
+}
+
+func discoveryAddr(o *discovery.Options) settings.Value {
+	return settings.Text(&o.Listen, "", func(text string) error {
+		return (&discovery.Options{Listen: text}).Validate()
+	})
+}
+
+func bootNodes(o *discovery.Options) settings.Value {
+	return settings.ParsedList("", func() []string { return o.BootNodes }, func(texts []string) error {
+		o.BootNodes = texts
+		return (&discovery.Options{BootNodes: texts}).Validate()
+	})
+}
+
+func externalIP(o *discovery.Options) settings.Value {
+	v := settings.ListOf(&o.ExternalIP, func(text string) (netip.Addr, error) {
+		ip, err := netip.ParseAddr(text)
+		if err != nil {
+			err = fmt.Errorf("%q: want IP addresses, or none to learn them", text)
+		}
+		return ip, err
+	}, netip.Addr.String)
+	return v.Checked(func() error { return (&discovery.Options{ExternalIP: o.ExternalIP}).Validate() })
+}
