@@ -21,7 +21,7 @@ func serveChain(ctx context.Context, h host.Host, chain beacon.Chain) error {
 	if err != nil {
 		return err
 	}
-	server := beacon.NewServer(h, ssz.Mainnet(), chain, &beacon.ServerOptions{Pacer: limiter})
+	server := beacon.NewServer(h, ssz.Mainnet(), chain, &beacon.ServerOptions{Limiter: limiter})
 	if err := server.Start(); err != nil {
 		return err
 	}
