@@ -165,7 +165,7 @@ func (c *fuluClient) leaves(ctx context.Context) bool {
 	}
 	reason := c.left
 	c.mu.Unlock()
-	c.server.Leave(ctx, c.to, reason)
+	c.server.Disconnect(ctx, c.to, reason)
 	return true
 }
 

@@ -41,7 +41,7 @@ func TestLodestarKeepsUs(t *testing.T) {
 	s, err := plugin.NewStandalone("", nil, plugin.Config{
 		Genesis: networkOf(ctx, t, source),
 		Listen:  []string{"/ip4/127.0.0.1/tcp/0"},
-		Peers:   peers.Options{Static: []peer.AddrInfo{*to}},
+		Peers:   peers.Config{Static: []peer.AddrInfo{*to}},
 	})
 	if err != nil {
 		t.Fatal(err)

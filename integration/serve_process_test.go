@@ -19,6 +19,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/seed-2dd5877b/reqresp/limits"
+	"github.com/seed-2dd5877b/reqresp/limits/config"
 	"github.com/seed-2dd5877b/reqresp/plugin"
 	"github.com/seed-2dd5877b/reqresp/plugin/devchain"
 	"github.com/seed-2dd5877b/reqresp/plugin/store"
@@ -70,10 +71,9 @@ func benchNode(dir, listen string) (*node.Node, *plugin.Service, error) {
 			GenesisValidatorsRoot: devchain.GenesisValidatorsRoot(),
 		},
 		Listen: []string{listen},
-		Limits: &limits.Options{Config: limits.Config{
-			Node: ample, Default: limits.Method{Peer: ample}, Methods: map[string]limits.Method{},
-		}},
-		Now: benchNow,
+		Preset: config.None,
+		Limits: limits.Config{Node: ample, Default: limits.Method{Peer: ample}},
+		Now:    benchNow,
 	})
 	if err != nil {
 		return nil, nil, err

@@ -58,7 +58,7 @@ func simulatePair(t *testing.T, chain beacon.Chain, middleware reqresp.Middlewar
 			t.Fatal(err)
 		}
 		node, err := plugin.NewStandalone("", nil, plugin.Config{
-			Genesis: devGenesis(), Host: client, Peers: peers.Options{NoDial: true},
+			Genesis: devGenesis(), Host: client, Peers: peers.Config{NoDial: true},
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strconv"
@@ -12,9 +13,11 @@ import (
 
 	"github.com/ethereum/go-ethereum/node"
 	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
 
 	"github.com/seed-2dd5877b/reqresp/limits"
+	"github.com/seed-2dd5877b/reqresp/limits/config"
 	"github.com/seed-2dd5877b/reqresp/limits/outbound"
 	"github.com/seed-2dd5877b/reqresp/limits/score"
 	"github.com/seed-2dd5877b/reqresp/plugin/discovery"
@@ -84,22 +87,25 @@ type Config struct {
 	// resources.MaxMemory.
 	Memory int64
 
-	// Peers says how many peers to have and whom, and who is trusted. Scores, Addr, File, Shared and Logger are
-	// the service's to set: peers are remembered in the node's data directory.
-	Peers peers.Options
+	// Peers says how many peers to have and whom, and who is trusted. Peers are remembered in the node's data directory.
+	Peers peers.Config
 
-	// Discovery finds peers by discv5, and lets them find this node. Nil leaves it off. Database
-	// and Logger are the service's to set. It needs a host with a secp256k1 key, as the service's own has. It
-	// runs besides the node's own discovery, which is another one, of the node's key.
-	Discovery *discovery.Options
+	// Discovery finds peers by discv5, and lets them find this node. Nil leaves it off. Nodes that were found are kept
+	// in the node's data directory. It needs a host with a secp256k1 key, as the service's own has. It runs besides the
+	// node's own discovery, which is another one, of the node's key.
+	Discovery *discovery.Config
 
-	// Limits are the rate limits of what is served; see package limits. Nil means
-	// its defaults, and nil Methods mean those of package quota. They can be changed at run time by Service.Limiter. Scores is the service's to set. Addr tells
-	// the addresses by whose prefixes peers are counted, here and in Peers: nil means those that the host is
-	// connected to, see limits.HostAddr.
-	Limits *limits.Options
-	// Scores is how peers are scored; see package score. It can be changed at run time by Service.Scores. Scores
-	// and bans are kept in the node's data directory.
+	// Preset is the name of the preset that Limits and Scores are merged over; see package limits/config. Empty means
+	// config.Default.
+	Preset string
+	// Limits are the rate limits of what is served; see package limits. What is zero, and each method that is not named,
+	// is as in Preset. They can be changed at run time by Service.Limiter.
+	Limits limits.Config
+	// Addr returns the address by whose prefix a peer is counted, in Limits and in Peers. It is called concurrently. Nil
+	// means the one that the host is connected to, see limits.HostAddr.
+	Addr func(peer.ID) netip.Addr
+	// Scores is how peers are scored; see package score. What is zero is as in Preset. It can be changed at run time by
+	// Service.Scores. Scores and bans are kept in the node's data directory.
 	Scores score.Config
 	// Book has the scores, bans and trusted peers. It is for a host, or for gossipsub, that are made before the
 	// service and need it; it is for one service, and Scores must be zero with it. Nil has the service make one
@@ -144,6 +150,11 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
+// limits returns the limits and how peers are scored, merged over the preset.
+func (c Config) limits() (config.Config, error) {
+	return config.Config{Preset: c.Preset, Limits: c.Limits, Score: c.Scores}.Effective()
+}
+
 // validName is what Config.Name may be. RPC methods are called namespace_method.
 var validName = regexp.MustCompile(`^[a-z][a-z0-9]{0,31}$`)
 
@@ -166,14 +177,14 @@ func (c Config) Validate() error {
 	if err := validateName(c.withDefaults().Name); err != nil {
 		return err
 	}
-	if p := c.Peers; p.Scores != nil || p.Addr != nil || p.File != "" || p.Shared || p.Logger != nil {
-		return errors.New("plugin: Scores, Addr, File, Shared and Logger of Config.Peers are set by the service, leave them unset")
-	}
 	if c.Book != nil && c.Scores != (score.Config{}) {
 		return errors.New("plugin: Config.Scores is of no effect with Config.Book, which has its own: leave it zero")
 	}
-	if l := c.Limits; l != nil && l.Scores != nil {
-		return errors.New("plugin: Scores of Config.Limits is set by the service, leave it unset")
+	if _, err := c.Scores.Effective(); err != nil {
+		return fmt.Errorf("plugin: Config.Scores: %w", err)
+	}
+	if _, err := c.limits(); err != nil {
+		return fmt.Errorf("plugin: Config.Limits: %w", err)
 	}
 	if err := (resources.Options{Memory: c.Memory}).Validate(); err != nil {
 		return fmt.Errorf("plugin: Config.Memory: %w", err)
@@ -244,9 +255,6 @@ func (c Config) validateDiscovery() error {
 	d := c.Discovery
 	if d == nil {
 		return nil
-	}
-	if d.Database != "" || d.Logger != nil {
-		return errors.New("plugin: Database and Logger of Config.Discovery are set by the service, leave them unset")
 	}
 	if err := d.Validate(); err != nil {
 		return fmt.Errorf("plugin: Config.Discovery: %w", err)

@@ -23,7 +23,7 @@ import (
 // discoverable is a service that is found on loopback, by those who know of the boot nodes.
 func discoverable(boot ...string) plugin.Config {
 	cfg := devConfig()
-	cfg.Discovery = &discovery.Options{Listen: "127.0.0.1:0", BootNodes: boot}
+	cfg.Discovery = &discovery.Config{Listen: "127.0.0.1:0", BootNodes: boot}
 	return cfg
 }
 
@@ -145,8 +145,7 @@ func TestNewRefusesConflictsWithDiscovery(t *testing.T) {
 		}, "/udp/9000/"},
 		{"a key that is not secp256k1", nodeConfig(""), func(c *plugin.Config) { c.Listen, c.Host = nil, h }, "secp256k1"},
 		{"a boot node that is none", nodeConfig(""), func(c *plugin.Config) { c.Discovery.BootNodes = []string{"enr:x"} }, `"enr:x"`},
-		{"a database", nodeConfig(""), func(c *plugin.Config) { c.Discovery.Database = "x" }, "Database"},
-		{"the default ports", nodeConfig(""), func(c *plugin.Config) { c.Listen, c.Discovery = nil, new(discovery.Options) }, ""},
+		{"the default ports", nodeConfig(""), func(c *plugin.Config) { c.Listen, c.Discovery = nil, new(discovery.Config) }, ""},
 	} {
 		cfg := discoverable()
 		test.edit(&cfg)

@@ -244,7 +244,7 @@ func TestTheLogHasALineAMinuteForAllStrangers(t *testing.T) {
 	simulate(t, devchain.HeadSlot+1, func(t *testing.T, server, stranger host.Host) {
 		var log logBuffer
 		s, err := plugin.NewStandalone("", nil, plugin.Config{
-			Genesis: devGenesis(), Host: server, Peers: peers.Options{NoDial: true}, Logger: log.logger(slog.LevelInfo),
+			Genesis: devGenesis(), Host: server, Peers: peers.Config{NoDial: true}, Logger: log.logger(slog.LevelInfo),
 		})
 		if err != nil {
 			t.Fatal(err)

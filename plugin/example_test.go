@@ -26,8 +26,8 @@ func ExampleNewStandalone() {
 	service, err := plugin.NewStandalone("", emptyChain{}, plugin.Config{
 		Network:   ssz.Mainnet(),
 		Listen:    []string{"/ip4/127.0.0.1/udp/0/quic-v1", "/ip4/127.0.0.1/tcp/0"},
-		Peers:     peers.Options{Target: 50},
-		Discovery: &discovery.Options{Listen: "127.0.0.1:0"}, // and BootNodes
+		Peers:     peers.Config{Target: 50},
+		Discovery: &discovery.Config{Listen: "127.0.0.1:0"}, // and BootNodes
 	})
 	if err != nil {
 		fmt.Println(err)

@@ -41,7 +41,7 @@ func TestNodeOfBlocksAloneInFulu(t *testing.T) {
 	const head = 213 // slot 201 has blobs
 	service := startStandalone(t, "", plugin.Config{
 		Genesis: fuluGenesis(), Listen: loopback, Now: func() time.Time { return n.TimeAt(head + 1) },
-		Discovery: &discovery.Options{Listen: "127.0.0.1:0"},
+		Discovery: &discovery.Config{Listen: "127.0.0.1:0"},
 	})
 	if err := service.Store().Append(t.Context(), fuluBlocks(head)...); err != nil {
 		t.Fatal(err)
@@ -197,7 +197,7 @@ func TestStoreThatChangesDuringAnAnswer(t *testing.T) {
 				}
 			}}
 			srv := beacon.NewServer(server, n, s, &beacon.ServerOptions{
-				Pacer: pacer, Now: func() time.Time { return n.TimeAt(215) },
+				Limiter: pacer, Now: func() time.Time { return n.TimeAt(215) },
 			})
 			if err := srv.Start(); err != nil {
 				t.Fatal(err)

@@ -338,7 +338,7 @@ func TestTCPIsSecond(t *testing.T) {
 	to := addrOf(t, b.Host(), "tcp")
 	to.Addrs = append(to.Addrs, dead)
 	cfg := devConfig()
-	cfg.Peers = peers.Options{Static: []peer.AddrInfo{to}}
+	cfg.Peers = peers.Config{Static: []peer.AddrInfo{to}}
 	a := startStandalone(t, "", cfg)
 	simtest.WaitFor(t, "the static peer", func() bool { return knows(a, b) })
 	if info, _ := a.Peers().Peer(b.Host().ID()); !strings.Contains(info.Addrs[0].String(), "/tcp/") || !info.Static {
@@ -360,8 +360,6 @@ func TestNewRefusesWhatIsTheServicesToSet(t *testing.T) {
 		{func(c *plugin.Config) { c.Name = "with_underscore" }, "Config.Name"},
 		{func(c *plugin.Config) { c.Name = strings.Repeat("a", 33) }, "Config.Name"},
 		{func(c *plugin.Config) { c.Peers.Target = -1 }, "Config.Peers"},
-		{func(c *plugin.Config) { c.Peers.File = "x" }, "File"},
-		{func(c *plugin.Config) { c.Peers.Shared = true }, "Shared"},
 	} {
 		cfg := devConfig()
 		test.edit(&cfg)

@@ -2,12 +2,15 @@ package plugin_test
 
 import (
 	"bytes"
+	"cmp"
 	"log/slog"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/seed-2dd5877b/reqresp/limits"
+	"github.com/seed-2dd5877b/reqresp/limits/config"
 	"github.com/seed-2dd5877b/reqresp/plugin"
 )
 
@@ -23,7 +26,7 @@ func TestLowLimitsAreLogged(t *testing.T) {
 		cfg := devConfig()
 		cfg.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
 		if methods != "" {
-			cfg.Limits = &limits.Options{Config: limits.Config{Methods: map[string]limits.Method{methods: low}}}
+			cfg.Limits = limits.Config{Methods: map[string]limits.Method{methods: low}}
 		}
 		service, err := plugin.NewStandalone(t.TempDir(), nil, cfg)
 		if err != nil {
@@ -37,6 +40,31 @@ func TestLowLimitsAreLogged(t *testing.T) {
 		}
 		if text := log.String(); !strings.Contains(text, want) || strings.Contains(text, "refills") != (want != "") {
 			t.Errorf("logged %q, want %q", text, want)
+		}
+	}
+}
+
+// Limits that are set are merged over the preset, and change no others.
+func TestLimitsAreMergedOverThePreset(t *testing.T) {
+	t.Parallel()
+	rate := limits.Rate{N: 1, Per: time.Second, Burst: 1}
+	for _, preset := range []string{"", config.Home, config.None} {
+		want, err := config.Preset(cmp.Or(preset, config.Default))
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg := devConfig()
+		cfg.Preset = preset
+		cfg.Limits.Methods = map[string]limits.Method{"status": {Peer: limits.Quota{Requests: rate}}}
+		service, err := plugin.NewStandalone("", nil, cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := service.Limiter().Config()
+		status := want.Limits.Method("status")
+		status.Peer.Requests = rate
+		if want.Limits.Methods["status"] = status; !reflect.DeepEqual(got, want.Limits) {
+			t.Errorf("%q: limits %+v\nwant %+v", preset, got, want.Limits)
 		}
 	}
 }

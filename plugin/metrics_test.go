@@ -161,10 +161,10 @@ func TestPeerTraceOfTheConfiguration(t *testing.T) {
 	note := func(what string, of any) { told.Store(fmt.Sprint(what, " ", of), true) }
 	cfg := devConfig()
 	cfg.PeerTrace = &beacon.PeerTrace{
-		Status:  func(_ peer.ID, _, theirs beacon.Status) { note("status", theirs.HeadSlot) },
-		Ping:    func(_ peer.ID, seq uint64) { note("ping", seq) },
-		Goodbye: func(_ peer.ID, reason beacon.GoodbyeReason) { note("goodbye", reason) },
-		Left:    func(_ peer.ID, reason beacon.GoodbyeReason) { note("left", reason) },
+		Status:        func(_ peer.ID, _, theirs beacon.Status) { note("status", theirs.HeadSlot) },
+		Ping:          func(_ peer.ID, seq uint64) { note("ping", seq) },
+		Goodbye:       func(_ peer.ID, reason beacon.GoodbyeReason) { note("goodbye", reason) },
+		Disconnecting: func(_ peer.ID, reason beacon.GoodbyeReason) { note("left", reason) },
 	}
 	_, server := start(t, t.TempDir(), cfg)
 	_, client := start(t, t.TempDir(), devConfig())
@@ -179,7 +179,7 @@ func TestPeerTraceOfTheConfiguration(t *testing.T) {
 	if err := c.Goodbye(t.Context(), to, beacon.GoodbyeFault); err != nil {
 		t.Error(err)
 	}
-	server.Server().Leave(t.Context(), id, beacon.GoodbyeBadScore)
+	server.Server().Disconnect(t.Context(), id, beacon.GoodbyeBadScore)
 	for _, want := range []string{"status 0", "ping 7", "goodbye fault or error", "left bad score"} {
 		simtest.WaitFor(t, "the trace to be told: "+want, func() bool { _, ok := told.Load(want); return ok })
 	}

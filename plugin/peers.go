@@ -15,7 +15,7 @@ import (
 func peersFile(name string) string { return name + "-peers.json" }
 
 func (s *Service) peerOptions() *peers.Options {
-	o := s.cfg.Peers
+	o := peers.Options{Config: s.cfg.Peers}
 	o.File = s.env.path(peersFile(s.cfg.Name))
 	o.Addr = s.addr
 	o.Shared = s.cfg.Host != nil
@@ -35,7 +35,7 @@ func (s *Service) openDiscovery(r *running) error {
 	if err != nil {
 		return err
 	}
-	o := *s.cfg.Discovery
+	o := discovery.Options{Config: *s.cfg.Discovery}
 	o.Database = s.env.path(discoveryFiles(s.cfg.Name))
 	o.Logger = s.cfg.Logger.With("module", "discovery")
 	if r.discovery, err = discovery.Start(key, r.host.Network().ListenAddresses(), r.server, r.peers, &o); err != nil {

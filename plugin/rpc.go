@@ -40,7 +40,7 @@ func (a *API) NodeInfo(ctx context.Context) (*api.NodeInfo, error) {
 		PeerID:  r.host.ID(),
 		Addrs:   addrs,
 		Network: r.network.Config().Name,
-		Status:  api.Status(status),
+		Status:  status,
 		ENR:     a.service.Record(),
 		Refused: r.server.Refused(),
 	}, nil
@@ -162,7 +162,7 @@ func peerOf(p *peers.Info, serving map[peer.ID]int) api.Peer {
 		Connected: p.Since.UTC(),
 		Client:    metrics.ClientName(p.Agent),
 		Agent:     p.Agent,
-		Status:    api.StatusOf(p.Status),
+		Status:    p.Status,
 		Serving:   serving[p.ID],
 		Score:     p.Score,
 		Static:    p.Static,

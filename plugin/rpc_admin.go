@@ -42,7 +42,7 @@ func (a *AdminAPI) SetLimit(method string, change api.LimitChange) (*api.Limit, 
 // Connect dials a peer at a multiaddr with its peer id, or by its node record (ENR), whatever the target and
 // its back-off, exchanges statuses with it, and returns what it told. From then on it is a peer as any other;
 // those that are always dialed again are set in Config.Peers.
-func (a *AdminAPI) Connect(ctx context.Context, addr string) (*api.Status, error) {
+func (a *AdminAPI) Connect(ctx context.Context, addr string) (*beacon.Status, error) {
 	r := a.service.running.Load()
 	if r == nil {
 		return nil, ErrNotRunning
@@ -55,7 +55,7 @@ func (a *AdminAPI) Connect(ctx context.Context, addr string) (*api.Status, error
 	if err != nil {
 		return nil, err
 	}
-	return api.StatusOf(&status), nil
+	return &status, nil
 }
 
 // Disconnect says goodbye to a peer and hangs up. It may come back, and a static peer is dialed again.

@@ -90,7 +90,7 @@ func TestScoresOfTheFutureAreRestored(t *testing.T) {
 		}
 		var log strings.Builder
 		s, err := plugin.NewStandalone(dir, nil, plugin.Config{
-			Genesis: devGenesis(), Host: node, Peers: peers.Options{NoDial: true},
+			Genesis: devGenesis(), Host: node, Peers: peers.Config{NoDial: true},
 			Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn})),
 		})
 		if err != nil {

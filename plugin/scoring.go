@@ -20,7 +20,6 @@ import (
 	"github.com/seed-2dd5877b/reqresp/limits/score"
 	"github.com/seed-2dd5877b/reqresp/plugin/rangesync"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
-	"github.com/seed-2dd5877b/reqresp/protocols/beacon/quota"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
 
@@ -57,24 +56,10 @@ func newScores(cfg *Config) (*scores, error) {
 	return &scores{Book: book, configured: cfg.Peers.Trusted}, nil
 }
 
-// limiterOptions are those of the configuration, with what peers are scored and where they are.
-func (s *Service) limiterOptions() *limits.Options {
-	var o limits.Options
-	if s.cfg.Limits != nil {
-		o = *s.cfg.Limits
-	}
-	if o.Config.Methods == nil {
-		o.Config.Methods = quota.Served()
-	}
-	o.Scores = s.scores
-	o.Addr = s.addr
-	return &o
-}
-
 // addr returns the address that counts for a peer's prefix.
 func (s *Service) addr(id peer.ID) netip.Addr {
-	if l := s.cfg.Limits; l != nil && l.Addr != nil {
-		return l.Addr(id)
+	if s.cfg.Addr != nil {
+		return s.cfg.Addr(id)
 	}
 	h := s.Host()
 	if h == nil {

@@ -104,13 +104,17 @@ func newService(env environment, stack *node.Config, chain beacon.Chain, cfg Con
 	if err := cfg.validate(stack, chain == nil); err != nil {
 		return nil, err
 	}
+	merged, err := cfg.limits()
+	if err != nil {
+		return nil, err
+	}
+	cfg.Limits, cfg.Scores = merged.Limits, merged.Score
 	// Names and IDs are the same on every network.
 	s := &Service{env: env, cfg: cfg, chain: chain, table: beacon.NewFamily(ssz.Mainnet()).Specs()}
-	var err error
 	if s.scores, err = newScores(&cfg); err != nil {
 		return nil, err
 	}
-	if s.limiter, err = limits.New(s.limiterOptions()); err != nil {
+	if s.limiter, err = limits.New(&limits.Options{Config: cfg.Limits, Scores: s.scores, Addr: s.addr}); err != nil {
 		return nil, fmt.Errorf("plugin: Config.Limits: %w", err)
 	}
 	s.configured = s.limiter.Config()
@@ -196,16 +200,16 @@ func (s *Service) openServer(r *running, chain beacon.Chain) error {
 
 func (s *Service) serverOptions(r *running) *beacon.ServerOptions {
 	return &beacon.ServerOptions{
-		Pacer:      s.limiter,
-		Middleware: append([]reqresp.Middleware{s.scores.Middleware()}, s.cfg.Middleware...),
-		MaxStreams: r.plan.MaxStreams,
-		MaxMemory:  r.plan.MaxMemory,
-		MetaData:   s.cfg.MetaData,
-		CallPacer:  s.pacer,
-		Trace:      reqresp.JoinTraces(s.metrics.Trace(), s.scores.trace(), s.damageTrace(), s.cfg.Trace),
-		PeerTrace:  peerTraces(r.peers.Trace(), s.cfg.PeerTrace),
-		Now:        s.cfg.Now,
-		Logger:     s.cfg.Logger.With("module", "beacon"),
+		Limiter:     s.limiter,
+		Middleware:  append([]reqresp.Middleware{s.scores.Middleware()}, s.cfg.Middleware...),
+		MaxStreams:  r.plan.MaxStreams,
+		MaxMemory:   r.plan.MaxMemory,
+		MetaData:    s.cfg.MetaData,
+		CallLimiter: s.pacer,
+		Trace:       reqresp.JoinTraces(s.metrics.Trace(), s.scores.trace(), s.damageTrace(), s.cfg.Trace),
+		PeerTrace:   peerTraces(r.peers.Trace(), s.cfg.PeerTrace),
+		Now:         s.cfg.Now,
+		Logger:      s.cfg.Logger.With("module", "beacon"),
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -22,7 +21,6 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/seed-2dd5877b/reqresp/internal/simtest"
-	"github.com/seed-2dd5877b/reqresp/limits"
 	"github.com/seed-2dd5877b/reqresp/limits/score"
 	"github.com/seed-2dd5877b/reqresp/plugin"
 	"github.com/seed-2dd5877b/reqresp/plugin/devchain"
@@ -244,16 +242,13 @@ func TestNewRefusesConflicts(t *testing.T) {
 		{"negative drain", nodeConfig(""), false, func(c *plugin.Config) { c.Drain = -time.Second }, "-1s"},
 		{"node key of a listening node", listening, false, func(c *plugin.Config) { c.ShareNodeKey = true }, `"127.0.0.1:0"`},
 		{"node key of a discovering node", discovering, false, func(c *plugin.Config) { c.ShareNodeKey = true }, "NoDiscovery"},
-		{"scores of its own", nodeConfig(""), false, func(c *plugin.Config) { c.Limits = &limits.Options{Scores: new(score.Book)} }, "Config.Limits"},
+		{"no such preset", nodeConfig(""), false, func(c *plugin.Config) { c.Preset = "huge" }, `no preset "huge"`},
 		{"scores and a book", nodeConfig(""), false, func(c *plugin.Config) { c.Scores.BanFor, c.Book = time.Hour, new(score.Book) }, "Config.Scores"},
-		{"another's addresses", nodeConfig(""), false, func(c *plugin.Config) {
-			c.Peers.Addr = func(peer.ID) netip.Addr { return netip.Addr{} }
-		}, "Config.Peers"},
 		{"a namespace of the node", nodeConfig(""), false, func(c *plugin.Config) { c.Name = "admin" }, `"admin"`},
 		{"more outbound peers than peers", nodeConfig(""), false, func(c *plugin.Config) { c.Peers.Target, c.Peers.MinOutbound = 4, 5 }, "MinOutbound is 5"},
 		{"a static peer without address", nodeConfig(""), false, func(c *plugin.Config) { c.Peers.Static = []peer.AddrInfo{{ID: h.ID()}} }, "Config.Peers"},
 		{"bad scores", nodeConfig(""), false, func(c *plugin.Config) { c.Scores.Window = 1 }, "Config.Scores"},
-		{"bad limits", nodeConfig(""), false, func(c *plugin.Config) { c.Limits = &limits.Options{Config: limits.Config{MaxQueue: -3}} }, "-3"},
+		{"bad limits", nodeConfig(""), false, func(c *plugin.Config) { c.Limits.MaxQueue = -3 }, "-3"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			cfg := devConfig()

@@ -46,12 +46,12 @@ func peerTraces(a, b *beacon.PeerTrace) *beacon.PeerTrace {
 		}
 	}
 	return &beacon.PeerTrace{
-		Connected:    bothWith(a.Connected, b.Connected),
-		Disconnected: both(a.Disconnected, b.Disconnected),
-		Status:       status,
-		Ping:         bothWith(a.Ping, b.Ping),
-		Goodbye:      bothWith(a.Goodbye, b.Goodbye),
-		Left:         bothWith(a.Left, b.Left),
-		Used:         both(a.Used, b.Used),
+		Connected:     bothWith(a.Connected, b.Connected),
+		Disconnected:  both(a.Disconnected, b.Disconnected),
+		Status:        status,
+		Ping:          bothWith(a.Ping, b.Ping),
+		Goodbye:       bothWith(a.Goodbye, b.Goodbye),
+		Disconnecting: bothWith(a.Disconnecting, b.Disconnecting),
+		Used:          both(a.Used, b.Used),
 	}
 }

@@ -9,15 +9,15 @@ import (
 // StatusV1 is the message of status/1: what a node knows of the chain.
 type StatusV1 struct {
 	// The fork digest of the current epoch.
-	ForkDigest ForkDigest
+	ForkDigest ForkDigest `json:"forkDigest"`
 	// The root of the finalized checkpoint; zero at genesis.
-	FinalizedRoot Root
+	FinalizedRoot Root `json:"finalizedRoot"`
 	// The epoch of the finalized checkpoint.
-	FinalizedEpoch Epoch
+	FinalizedEpoch Epoch `json:"finalizedEpoch"`
 	// The root of the head block.
-	HeadRoot Root
+	HeadRoot Root `json:"headRoot"`
 	// The slot of the head block.
-	HeadSlot Slot
+	HeadSlot Slot `json:"headSlot"`
 }
 
 // Shape returns the shape of the container.
@@ -26,17 +26,17 @@ func (*StatusV1) Shape() *shape.Shape { return shapeStatusV1 }
 // StatusV2 is the message of status/2, since Fulu: StatusV1 and how far back the node serves.
 type StatusV2 struct {
 	// The fork digest of the current epoch.
-	ForkDigest ForkDigest
+	ForkDigest ForkDigest `json:"forkDigest"`
 	// The root of the finalized checkpoint; zero at genesis.
-	FinalizedRoot Root
+	FinalizedRoot Root `json:"finalizedRoot"`
 	// The epoch of the finalized checkpoint.
-	FinalizedEpoch Epoch
+	FinalizedEpoch Epoch `json:"finalizedEpoch"`
 	// The root of the head block.
-	HeadRoot Root
+	HeadRoot Root `json:"headRoot"`
 	// The slot of the head block.
-	HeadSlot Slot
+	HeadSlot Slot `json:"headSlot"`
 	// The first slot from which the node has all blocks and all sidecars that it has to serve.
-	EarliestAvailableSlot Slot
+	EarliestAvailableSlot Slot `json:"earliestAvailableSlot"`
 }
 
 // Shape returns the shape of the container.

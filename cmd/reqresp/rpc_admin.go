@@ -12,6 +12,7 @@ import (
 	"github.com/seed-2dd5877b/reqresp/limits/score"
 	"github.com/seed-2dd5877b/reqresp/plugin/api"
 	"github.com/seed-2dd5877b/reqresp/plugin/client"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 )
 
 // admins are the commands that change something.
@@ -127,14 +128,14 @@ func rate[R any, P interface {
 	}, func(*R) string { return "" })
 }
 
-func connectPeer(ctx context.Context, in *invocation, c *client.Client) (api.Status, error) {
+func connectPeer(ctx context.Context, in *invocation, c *client.Client) (beacon.Status, error) {
 	if _, err := in.peer(); err != nil {
-		return api.Status{}, err
+		return beacon.Status{}, err
 	}
 	return c.Connect(ctx, in.arg(0))
 }
 
-func (a *app) showStatus(s api.Status) *table {
+func (a *app) showStatus(s beacon.Status) *table {
 	t := newTable(a.stdout)
 	statusRows(t, &s)
 	return t

@@ -7,6 +7,7 @@ import (
 
 	"github.com/seed-2dd5877b/reqresp/plugin/api"
 	"github.com/seed-2dd5877b/reqresp/plugin/client"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 )
 
 // reads are the commands that change nothing.
@@ -111,7 +112,7 @@ func (a *app) showPeer(p api.PeerDetails) *table {
 	return t
 }
 
-func statusRows(t *table, s *api.Status) {
+func statusRows(t *table, s *beacon.Status) {
 	t.row("head", fmt.Sprintf("slot %d", s.HeadSlot), s.HeadRoot)
 	t.row("finalized", fmt.Sprintf("epoch %d", s.FinalizedEpoch), s.FinalizedRoot)
 	t.row("earliest", fmt.Sprintf("slot %d", s.EarliestAvailableSlot))

@@ -111,7 +111,7 @@ func (a *app) runSync(ctx context.Context, in *invocation, s *syncing) (err erro
 	ctx, watch := watchGoodbye(ctx, to.ID)
 	cfg := in.config.Service
 	cfg.Listen, cfg.Discovery, cfg.Outbound = localListen(), nil, s.budgets()
-	cfg.Peers = peers.Options{NoDial: true, Trusted: cfg.Peers.Trusted} // The peer is named.
+	cfg.Peers = peers.Config{NoDial: true, Trusted: cfg.Peers.Trusted} // The peer is named.
 	cfg.PeerTrace, cfg.Logger = watch.trace(), a.logger(in.config)
 	if cfg.Genesis, err = in.network(); err != nil {
 		return err

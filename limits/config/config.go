@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"fmt"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -29,15 +30,27 @@ type Config struct {
 }
 
 // Effective returns the configuration with every default filled in, or an error
-// that names what is outside its range. Methods are merged over those of the preset: one that is not named, and a peer's
-// rate that is zero, are as there.
+// that names what is outside its range. It is merged over the preset: what is zero, and each method that is not named,
+// is as there.
 func (c Config) Effective() (Config, error) {
 	f, err := presetFile(cmp.Or(c.Preset, Default))
 	if err != nil {
 		return Config{}, err
 	}
 	c.Preset, c.Limits.Methods = f.preset, f.over(c.Limits.Methods)
+	fill(reflect.ValueOf(&c).Elem(), reflect.ValueOf(f.config))
 	return c.effective()
+}
+
+// fill sets what is zero in a struct. A rate is set as a whole.
+func fill(to, from reflect.Value) {
+	if _, isRate := to.Interface().(limits.Rate); to.Kind() == reflect.Struct && !isRate {
+		for i := range to.NumField() {
+			fill(to.Field(i), from.Field(i))
+		}
+	} else if to.IsZero() {
+		to.Set(from)
+	}
 }
 
 // effective takes nothing from the preset.
@@ -59,10 +72,7 @@ func (f *File) over(methods map[string]limits.Method) map[string]limits.Method {
 		all[name] = *m
 	}
 	for name, m := range methods {
-		of := all[name].Peer
-		m.Peer.Requests = cmp.Or(m.Peer.Requests, of.Requests)
-		m.Peer.Items = cmp.Or(m.Peer.Items, of.Items)
-		m.Peer.Bytes = cmp.Or(m.Peer.Bytes, of.Bytes)
+		fill(reflect.ValueOf(&m).Elem(), reflect.ValueOf(all[name]))
 		all[name] = m
 	}
 	return all

@@ -369,9 +369,14 @@ func TestOneMethodChangesNoOther(t *testing.T) {
 	for _, name := range config.Presets() {
 		want := preset(t, name).Limits
 		status := limits.Method{Peer: limits.Quota{Requests: limits.Rate{N: 1, Per: time.Second, Burst: 1}}}
-		composed, err := config.Config{Preset: name, Limits: limits.Config{Node: want.Node, Default: want.Default, Methods: map[string]limits.Method{"status": status}}}.Effective()
+		composed, err := config.Config{
+			Preset: name, Limits: limits.Config{MaxQueue: 7, Methods: map[string]limits.Method{"status": status}},
+		}.Effective()
 		if err != nil {
 			t.Fatal(err)
+		}
+		if got := composed.Limits; got.Node != want.Node || got.Default != want.Default || got.MaxQueue != 7 || got.Prefix != want.Prefix {
+			t.Errorf("%s: %+v, want %+v", name, got, want)
 		}
 		for _, got := range []limits.Config{composed.Limits, parse(t, "preset = \""+name+"\"\n[methods.status.peer]\nrequests = \"1/s\"").Limits} {
 			for method, quota := range want.Methods {

@@ -17,6 +17,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/seed-2dd5877b/reqresp/plugin/api"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 )
 
 // A Client calls one node. It is safe for concurrent use.
@@ -114,8 +115,8 @@ func (c *Client) SetLimit(ctx context.Context, method string, change api.LimitCh
 
 // Connect has the node dial a peer at a multiaddr with its peer id, or by its node record (enr:…), and returns the
 // status that the peer tells. From then on it is a peer as any other.
-func (c *Client) Connect(ctx context.Context, addr string) (api.Status, error) {
-	return call[api.Status](ctx, c, c.changes+"connect", addr)
+func (c *Client) Connect(ctx context.Context, addr string) (beacon.Status, error) {
+	return call[beacon.Status](ctx, c, c.changes+"connect", addr)
 }
 
 // Disconnect has the node say goodbye to a peer and hang up.

@@ -82,7 +82,7 @@ func TestBootNodesAreTheCallers(t *testing.T) {
 	if got := discovery.BootNodes(ssz.Mainnet()); !slices.Equal(got, want) {
 		t.Errorf("%q after a change to what was returned before", got)
 	}
-	opts := discovery.Options{BootNodes: want}
+	opts := discovery.Options{Config: discovery.Config{BootNodes: want}}
 	if err := opts.Validate(); err != nil {
 		t.Error(err)
 	}
@@ -141,7 +141,7 @@ func FuzzParseBootNodes(f *testing.F) {
 			t.Fatalf("%q, error %v", nodes, err)
 		}
 		if len(nodes) > 0 && len(nodes) <= 256 {
-			if err := (&discovery.Options{BootNodes: nodes}).Validate(); err != nil {
+			if err := (&discovery.Options{Config: discovery.Config{BootNodes: nodes}}).Validate(); err != nil {
 				t.Errorf("what was read cannot be used: %v", err)
 			}
 		}

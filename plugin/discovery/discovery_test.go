@@ -106,7 +106,7 @@ func startFinder(t *testing.T, key *ecdsa.PrivateKey, l *local, opts discovery.O
 func TestNodesOfANetworkFindEachOther(t *testing.T) {
 	dev, mainnet := devchain.Network(), ssz.Mainnet()
 	boot := startFinder(t, recordtest.NewKey(t), newLocal(mainnet, 0), discovery.Options{})
-	opts := discovery.Options{BootNodes: []string{boot.Record()}}
+	opts := discovery.Options{Config: discovery.Config{BootNodes: []string{boot.Record()}}}
 	a := startFinder(t, recordtest.NewKey(t), newLocal(dev, 2), opts)
 	b := startFinder(t, recordtest.NewKey(t), newLocal(dev, 2), opts)
 	simtest.WaitFor(t, "a to find b", func() bool { _, ok := a.get(b.id); return ok })
@@ -147,7 +147,7 @@ func load[T any](t *testing.T, n *enode.Node, key string) T {
 
 func TestTheRecordFollowsForksAndMetaData(t *testing.T) {
 	l := newLocal(devchain.Network(), 1)
-	f := startFinder(t, recordtest.NewKey(t), l, discovery.Options{ExternalIP: ips("192.0.2.7")})
+	f := startFinder(t, recordtest.NewKey(t), l, discovery.Options{Config: discovery.Config{ExternalIP: ips("192.0.2.7")}})
 	n := parse(t, f.Record())
 	if id, _ := record.DecodeForkID(load[[]byte](t, n, "eth2")); id != record.ForkIDAt(devchain.Network(), 1) {
 		t.Errorf("eth2 is %+v", id)
@@ -185,7 +185,7 @@ func ips(texts ...string) (all []netip.Addr) {
 func TestTheRecordHasBothExternalAddresses(t *testing.T) {
 	key := recordtest.NewKey(t)
 	d, err := discovery.Start(key, listening("/ip4/0.0.0.0/udp/1/quic-v1", "/ip6/::/udp/1/quic-v1", "/ip4/0.0.0.0/tcp/2", "/ip6/::/tcp/2"),
-		newLocal(devchain.Network(), 2), new(sink), &discovery.Options{Listen: "127.0.0.1:0", ExternalIP: ips("192.0.2.7", "2001:db8::7")})
+		newLocal(devchain.Network(), 2), new(sink), &discovery.Options{Config: discovery.Config{Listen: "127.0.0.1:0", ExternalIP: ips("192.0.2.7", "2001:db8::7")}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,7 +208,7 @@ func TestTheRecordHasBothExternalAddresses(t *testing.T) {
 // Others take a record with a lower number than one they have seen for an old one.
 func TestTheRecordsNumberGrowsOverRestarts(t *testing.T) {
 	key, l := recordtest.NewKey(t), newLocal(devchain.Network(), 2)
-	opts := discovery.Options{Listen: "127.0.0.1:0", Database: t.TempDir()}
+	opts := discovery.Options{Config: discovery.Config{Listen: "127.0.0.1:0"}, Database: t.TempDir()}
 	var last uint64
 	for range 3 {
 		d, err := discovery.Start(key, nil, l, new(sink), &opts)
@@ -232,19 +232,19 @@ func TestOptionsAreChecked(t *testing.T) {
 		want string
 	}{
 		{discovery.Options{}, ""},
-		{discovery.Options{Listen: "[::]:9000", BootNodes: []string{record}}, ""},
-		{discovery.Options{Listen: ":9000"}, `":9000"`},
-		{discovery.Options{Listen: "host:9000"}, `"host:9000"`},
-		{discovery.Options{BootNodes: []string{"enr:nothing"}}, `"enr:nothing"`},
-		{discovery.Options{BootNodes: []string{record, nowhere}}, nowhere},
-		{discovery.Options{BootNodes: make([]string, 257)}, "257"},
-		{discovery.Options{ExternalIP: ips("192.0.2.1", "2001:db8::1")}, ""},
-		{discovery.Options{ExternalIP: ips("0.0.0.0")}, "0.0.0.0"},
-		{discovery.Options{ExternalIP: ips("192.0.2.1", "::")}, "::"},
-		{discovery.Options{ExternalIP: make([]netip.Addr, 1)}, "invalid IP"},
-		{discovery.Options{ExternalIP: ips("192.0.2.1", "192.0.2.2")}, "192.0.2.1 and 192.0.2.2, want at most one address of IPv4 and one of IPv6"},
-		{discovery.Options{ExternalIP: ips("192.0.2.1", "::ffff:192.0.2.2")}, "192.0.2.1 and ::ffff:192.0.2.2"},
-		{discovery.Options{ExternalIP: ips("2001:db8::1", "192.0.2.1", "2001:db8::2")}, "2001:db8::1 and 2001:db8::2"},
+		{discovery.Options{Config: discovery.Config{Listen: "[::]:9000", BootNodes: []string{record}}}, ""},
+		{discovery.Options{Config: discovery.Config{Listen: ":9000"}}, `":9000"`},
+		{discovery.Options{Config: discovery.Config{Listen: "host:9000"}}, `"host:9000"`},
+		{discovery.Options{Config: discovery.Config{BootNodes: []string{"enr:nothing"}}}, `"enr:nothing"`},
+		{discovery.Options{Config: discovery.Config{BootNodes: []string{record, nowhere}}}, nowhere},
+		{discovery.Options{Config: discovery.Config{BootNodes: make([]string, 257)}}, "257"},
+		{discovery.Options{Config: discovery.Config{ExternalIP: ips("192.0.2.1", "2001:db8::1")}}, ""},
+		{discovery.Options{Config: discovery.Config{ExternalIP: ips("0.0.0.0")}}, "0.0.0.0"},
+		{discovery.Options{Config: discovery.Config{ExternalIP: ips("192.0.2.1", "::")}}, "::"},
+		{discovery.Options{Config: discovery.Config{ExternalIP: make([]netip.Addr, 1)}}, "invalid IP"},
+		{discovery.Options{Config: discovery.Config{ExternalIP: ips("192.0.2.1", "192.0.2.2")}}, "192.0.2.1 and 192.0.2.2, want at most one address of IPv4 and one of IPv6"},
+		{discovery.Options{Config: discovery.Config{ExternalIP: ips("192.0.2.1", "::ffff:192.0.2.2")}}, "192.0.2.1 and ::ffff:192.0.2.2"},
+		{discovery.Options{Config: discovery.Config{ExternalIP: ips("2001:db8::1", "192.0.2.1", "2001:db8::2")}}, "2001:db8::1 and 2001:db8::2"},
 	} {
 		err := tt.opts.Validate()
 		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
@@ -259,7 +259,7 @@ func TestStartFailsOnAPortThatIsTaken(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	opts := discovery.Options{Listen: taken.LocalAddr().String(), Database: t.TempDir()}
+	opts := discovery.Options{Config: discovery.Config{Listen: taken.LocalAddr().String()}, Database: t.TempDir()}
 	l := newLocal(devchain.Network(), 2)
 	if _, err := discovery.Start(recordtest.NewKey(t), nil, l, new(sink), &opts); err == nil || !strings.Contains(err.Error(), opts.Listen) {
 		t.Errorf("error %v, want one that names %s", err, opts.Listen)

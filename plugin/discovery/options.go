@@ -9,13 +9,13 @@ import (
 	"github.com/ethereum/go-ethereum/p2p/enode"
 )
 
-// DefaultListen is the default of Options.Listen. Deployed clients have one port for discovery and another
+// DefaultListen is the default of Config.Listen. Deployed clients have one port for discovery and another
 // one for QUIC, as both are UDP.
 const DefaultListen = "0.0.0.0:9001"
 
-// Options are the settings of a [Discovery]. The zero value is ready, but finds nobody: it waits to be
-// found.
-type Options struct {
+// A Config says where discovery listens and what it begins with. The zero value is ready, but finds nobody: it waits to
+// be found.
+type Config struct {
 	// Listen is the UDP address of discovery, an IP address and a port. Empty means DefaultListen,
 	// port 0 one that is free.
 	Listen string
@@ -27,6 +27,11 @@ type Options struct {
 	// by IPv4. With none the record has Listen's, or 127.0.0.1 if that is of all interfaces, until other nodes agree on
 	// what they see.
 	ExternalIP []netip.Addr
+}
+
+// Options are the settings of a [Discovery].
+type Options struct {
+	Config
 	// Database is the directory where nodes that were found are kept. Empty keeps them in memory.
 	Database string
 	// Logger gets what happens. Nil discards it.
@@ -43,23 +48,23 @@ func (o Options) withDefaults() Options {
 const maxBootNodes = 256
 
 // Validate returns an error that names the first field whose value is not allowed.
-func (o *Options) Validate() error {
-	if _, err := o.listenAddr(); err != nil {
+func (c *Config) Validate() error {
+	if _, err := c.listenAddr(); err != nil {
 		return err
 	}
-	if len(o.BootNodes) > maxBootNodes {
-		return fmt.Errorf("discovery: BootNodes are %d, at most %d are allowed", len(o.BootNodes), maxBootNodes)
+	if len(c.BootNodes) > maxBootNodes {
+		return fmt.Errorf("discovery: BootNodes are %d, at most %d are allowed", len(c.BootNodes), maxBootNodes)
 	}
-	if err := o.validateExternal(); err != nil {
+	if err := c.validateExternal(); err != nil {
 		return err
 	}
-	_, err := o.bootNodes()
+	_, err := c.bootNodes()
 	return err
 }
 
-func (o *Options) validateExternal() error {
+func (c *Config) validateExternal() error {
 	var of [2]netip.Addr // by family
-	for _, ip := range o.ExternalIP {
+	for _, ip := range c.ExternalIP {
 		if !ip.IsValid() || ip.IsUnspecified() || ip.IsMulticast() {
 			return fmt.Errorf("discovery: ExternalIP is %v, want the address of one node", ip)
 		}
@@ -75,8 +80,8 @@ func (o *Options) validateExternal() error {
 	return nil
 }
 
-func (o *Options) listenAddr() (netip.AddrPort, error) {
-	text := cmp.Or(o.Listen, DefaultListen)
+func (c *Config) listenAddr() (netip.AddrPort, error) {
+	text := cmp.Or(c.Listen, DefaultListen)
 	addr, err := netip.ParseAddrPort(text)
 	if err != nil {
 		return netip.AddrPort{}, fmt.Errorf("discovery: Listen is %q, want an IP address and a port like %s", text, DefaultListen)
@@ -85,14 +90,14 @@ func (o *Options) listenAddr() (netip.AddrPort, error) {
 }
 
 // Port returns the UDP port of Listen, which is 0 if any will do. The options are valid.
-func (o *Options) Port() uint16 {
-	addr, _ := o.listenAddr()
+func (c *Config) Port() uint16 {
+	addr, _ := c.listenAddr()
 	return addr.Port()
 }
 
-func (o *Options) bootNodes() ([]*enode.Node, error) {
-	nodes := make([]*enode.Node, len(o.BootNodes))
-	for i, text := range o.BootNodes {
+func (c *Config) bootNodes() ([]*enode.Node, error) {
+	nodes := make([]*enode.Node, len(c.BootNodes))
+	for i, text := range c.BootNodes {
 		n, err := enode.Parse(enode.ValidSchemes, text)
 		if err != nil {
 			return nil, fmt.Errorf("discovery: BootNodes: %q is no node record: %w", text, err)

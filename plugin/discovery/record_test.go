@@ -27,7 +27,7 @@ func TestTheRecordAnnouncesNothingThatDoesNotListen(t *testing.T) {
 		}},
 	} {
 		d, err := discovery.Start(recordtest.NewKey(t), listening(tt.listen...), newLocal(devchain.Network(), 2), new(sink),
-			&discovery.Options{Listen: "127.0.0.1:0", ExternalIP: ips("192.0.2.7", "2001:db8::7")})
+			&discovery.Options{Config: discovery.Config{Listen: "127.0.0.1:0", ExternalIP: ips("192.0.2.7", "2001:db8::7")}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -55,7 +55,7 @@ func TestTheRecordSaysWhereTheHostListens(t *testing.T) {
 		{"what no client dials", []string{"/ip4/0.0.0.0/tcp/1/ws", "/ip4/0.0.0.0/udp/2", "/dns4/example.org/tcp/3"}, nil},
 		{"nowhere", nil, nil},
 	} {
-		d, err := discovery.Start(recordtest.NewKey(t), listening(tt.listen...), newLocal(devchain.Network(), 2), new(sink), &discovery.Options{Listen: "127.0.0.1:0"})
+		d, err := discovery.Start(recordtest.NewKey(t), listening(tt.listen...), newLocal(devchain.Network(), 2), new(sink), &discovery.Options{Config: discovery.Config{Listen: "127.0.0.1:0"}})
 		if err != nil {
 			t.Fatal(err)
 		}

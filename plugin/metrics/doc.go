@@ -5,7 +5,7 @@
 //
 //	m := metrics.New(beacon.NewFamily(network).Specs(), state)
 //	server := beacon.NewServer(host, network, chain, &beacon.ServerOptions{
-//		Pacer: limiter,
+//		Limiter: limiter,
 //		Trace: m.Trace(),
 //	})
 //	registry.MustRegister(m)

@@ -20,7 +20,7 @@ import (
 
 func TestOfferedPeersAreDialedUpToTheTarget(t *testing.T) {
 	simulate(t, afterFork, 9, func(t *testing.T, hosts []host.Host) {
-		n := newNode(t, hosts[0], peers.Options{Target: 5})
+		n := newNode(t, hosts[0], peers.Options{Config: peers.Config{Target: 5}})
 		for _, h := range hosts[1:] {
 			newNode(t, h, peers.Options{})
 			n.manager.AddCandidate(infoOf(h))
@@ -61,7 +61,7 @@ func TestDialsArePaced(t *testing.T) {
 
 func TestCandidatesAreWantedAsLongAsPeersAre(t *testing.T) {
 	simulate(t, afterFork, 2, func(t *testing.T, hosts []host.Host) {
-		n := newNode(t, hosts[0], peers.Options{Target: 1})
+		n := newNode(t, hosts[0], peers.Options{Config: peers.Config{Target: 1}})
 		newNode(t, hosts[1], peers.Options{})
 		if err := n.manager.WaitWanted(t.Context()); err != nil {
 			t.Fatal(err)
@@ -82,9 +82,9 @@ func TestCandidatesAreWantedAsLongAsPeersAre(t *testing.T) {
 
 func TestNoDialLeavesStaticPeers(t *testing.T) {
 	simulate(t, afterFork, 3, func(t *testing.T, hosts []host.Host) {
-		newNode(t, hosts[1], peers.Options{NoDial: true})
-		newNode(t, hosts[2], peers.Options{NoDial: true})
-		n := newNode(t, hosts[0], peers.Options{NoDial: true, Static: infosOf(hosts[2:])})
+		newNode(t, hosts[1], peers.Options{Config: peers.Config{NoDial: true}})
+		newNode(t, hosts[2], peers.Options{Config: peers.Config{NoDial: true}})
+		n := newNode(t, hosts[0], peers.Options{Config: peers.Config{NoDial: true, Static: infosOf(hosts[2:])}})
 		n.manager.AddCandidate(infoOf(hosts[1]))
 		settle()
 		if got := n.known(); !slices.Equal(got, byID(hosts[2])) {
@@ -137,8 +137,8 @@ func TestBackoffAsTheReasonAsks(t *testing.T) {
 				told.manager.Stop() // It would dial as well.
 				telling.manager.Stop()
 				toTold, toTelling := dialsTo(told), dialsTo(telling)
-				a.server.Leave(t.Context(), told.ID(), tt.reason)
-				telling.server.Leave(t.Context(), a.ID(), tt.reason)
+				a.server.Disconnect(t.Context(), told.ID(), tt.reason)
+				telling.server.Disconnect(t.Context(), a.ID(), tt.reason)
 				time.Sleep(tt.pause + 5*time.Second)
 				for _, got := range [][]time.Duration{toTold(), toTelling()} {
 					if len(got) != 1 || got[0] < tt.pause {
@@ -171,7 +171,7 @@ func TestAPeerThatSaidGoodbyeIsHungUpOn(t *testing.T) {
 func TestStaticPeersAreDialedAgainAndAgain(t *testing.T) {
 	simulate(t, afterFork, 2, func(t *testing.T, hosts []host.Host) {
 		b := newNode(t, hosts[1], peers.Options{})
-		a := newNode(t, hosts[0], peers.Options{Static: infosOf(hosts[1:])})
+		a := newNode(t, hosts[0], peers.Options{Config: peers.Config{Static: infosOf(hosts[1:])}})
 		settle()
 		if len(a.known()) != 1 {
 			t.Fatal("a static peer was not dialed")
@@ -180,7 +180,7 @@ func TestStaticPeersAreDialedAgainAndAgain(t *testing.T) {
 		// Even a peer that wants to be left alone for long is asked every five minutes.
 		for range 3 {
 			dials := dialsTo(b)
-			b.server.Leave(t.Context(), a.ID(), beacon.GoodbyeBanned)
+			b.server.Disconnect(t.Context(), a.ID(), beacon.GoodbyeBanned)
 			time.Sleep(5*time.Minute + 5*time.Second)
 			if got := dials(); len(got) != 1 || got[0] < 5*time.Minute || len(a.known()) != 1 {
 				t.Errorf("dialed after %v, known %v", got, a.known())
@@ -188,7 +188,7 @@ func TestStaticPeersAreDialedAgainAndAgain(t *testing.T) {
 		}
 		a.manager.RemoveStatic(b.ID())
 		dials := dialsTo(b)
-		b.server.Leave(t.Context(), a.ID(), beacon.GoodbyeBanned)
+		b.server.Disconnect(t.Context(), a.ID(), beacon.GoodbyeBanned)
 		time.Sleep(time.Hour)
 		if got := dials(); len(got) != 0 {
 			t.Errorf("one that is no longer static was dialed after %v", got)
@@ -217,7 +217,7 @@ func TestUnreachablePeersAreDialedLessAndLess(t *testing.T) {
 
 func TestConnect(t *testing.T) {
 	simulate(t, afterFork, 3, func(t *testing.T, hosts []host.Host) {
-		n, b := newNode(t, hosts[0], peers.Options{Target: 1}), newNode(t, hosts[1], peers.Options{})
+		n, b := newNode(t, hosts[0], peers.Options{Config: peers.Config{Target: 1}}), newNode(t, hosts[1], peers.Options{})
 		newNode(t, hosts[2], peers.Options{})
 		b.chain.head.Store(9)
 		status, err := n.manager.Connect(t.Context(), infoOf(b))
@@ -250,7 +250,7 @@ func TestConnect(t *testing.T) {
 
 func TestSharedHostsKeepTheirOtherPeers(t *testing.T) {
 	simulate(t, afterFork, 4, func(t *testing.T, hosts []host.Host) {
-		n := newNode(t, hosts[0], peers.Options{Shared: true, Target: 1})
+		n := newNode(t, hosts[0], peers.Options{Config: peers.Config{Target: 1}, Shared: true})
 		connect(t, hosts[1], n)
 		connect(t, n, hosts[2])
 		b := newNode(t, hosts[3], peers.Options{})
@@ -272,10 +272,7 @@ func TestStaticPeerThatIsNotThereIsToldOnce(t *testing.T) {
 		static := newNode(t, hosts[1], peers.Options{})
 		gone := infoOf(hosts[2])
 		hosts[2].Close()
-		n := newNode(t, hosts[0], peers.Options{
-			Static: []peer.AddrInfo{infoOf(static), gone},
-			Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn})),
-		})
+		n := newNode(t, hosts[0], peers.Options{Config: peers.Config{Static: []peer.AddrInfo{infoOf(static), gone}}, Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))})
 		n.manager.AddCandidate(peer.AddrInfo{ID: "another that is gone", Addrs: gone.Addrs})
 		time.Sleep(10 * time.Minute)
 		n.stop()

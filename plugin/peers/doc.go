@@ -3,7 +3,7 @@
 //
 // A [Manager] accompanies a beacon.Server, of which it learns what peers say:
 //
-//	manager, err := peers.New(host, &peers.Options{Target: 50})
+//	manager, err := peers.New(host, &peers.Options{Config: peers.Config{Target: 50}})
 //	server := beacon.NewServer(host, network, chain, &beacon.ServerOptions{PeerTrace: manager.Trace()})
 //	err = server.Start()
 //	manager.Start(server)

@@ -70,7 +70,7 @@ func TestABackoffIsRememberedToo(t *testing.T) {
 		connect(t, n, b)
 		settle()
 		b.manager.Stop()
-		b.server.Leave(t.Context(), n.ID(), beacon.GoodbyeBadScore)
+		b.server.Disconnect(t.Context(), n.ID(), beacon.GoodbyeBadScore)
 		settle()
 		n.stop()
 		n = newNode(t, hosts[0], peers.Options{File: path})
@@ -198,14 +198,14 @@ func TestOptionsAreChecked(t *testing.T) {
 		want string
 	}{
 		{peers.Options{}, ""},
-		{peers.Options{Target: -1}, "Target is -1"},
-		{peers.Options{Target: 10_001}, "Target is 10001"},
-		{peers.Options{MinOutbound: 65}, "MinOutbound is 65"},
-		{peers.Options{Target: 100, MinOutbound: 65}, ""},
-		{peers.Options{MinOutbound: -1}, "MinOutbound is -1"},
-		{peers.Options{Static: []peer.AddrInfo{{ID: h.ID()}}}, "Static"},
-		{peers.Options{Static: []peer.AddrInfo{{Addrs: h.Addrs()}}}, "Static"},
-		{peers.Options{Trusted: []peer.ID{""}}, "Trusted"},
+		{peers.Options{Config: peers.Config{Target: -1}}, "Target is -1"},
+		{peers.Options{Config: peers.Config{Target: 10_001}}, "Target is 10001"},
+		{peers.Options{Config: peers.Config{MinOutbound: 65}}, "MinOutbound is 65"},
+		{peers.Options{Config: peers.Config{Target: 100, MinOutbound: 65}}, ""},
+		{peers.Options{Config: peers.Config{MinOutbound: -1}}, "MinOutbound is -1"},
+		{peers.Options{Config: peers.Config{Static: []peer.AddrInfo{{ID: h.ID()}}}}, "Static"},
+		{peers.Options{Config: peers.Config{Static: []peer.AddrInfo{{Addrs: h.Addrs()}}}}, "Static"},
+		{peers.Options{Config: peers.Config{Trusted: []peer.ID{""}}}, "Trusted"},
 	} {
 		_, err := peers.New(h, &tt.opts)
 		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {

@@ -74,7 +74,7 @@ func TestPeersBehindARelayAreNotBlamed(t *testing.T) {
 		notes := notesGoodbyes(hosts[1])
 		log := new(journal)
 		// The relay is no peer of the domain.
-		n := newNode(t, hosts[2], peers.Options{Shared: true, Static: []peer.AddrInfo{at}, Logger: slog.New(slog.NewTextHandler(log, nil))})
+		n := newNode(t, hosts[2], peers.Options{Config: peers.Config{Static: []peer.AddrInfo{at}}, Shared: true, Logger: slog.New(slog.NewTextHandler(log, nil))})
 		settle()
 		limited := func() {
 			t.Helper()
@@ -111,8 +111,8 @@ func TestPeersBehindARelayAreNotBlamed(t *testing.T) {
 func TestPeersBehindARelayJoinOnceTheyAreReachedDirectly(t *testing.T) {
 	simulate(t, afterFork, 3, func(t *testing.T, hosts []host.Host) {
 		at := behindRelay(t, hosts[0], hosts[1])
-		other := newNode(t, hosts[1], peers.Options{Shared: true, NoDial: true})
-		n := newNode(t, hosts[2], peers.Options{Shared: true, Static: []peer.AddrInfo{at}})
+		other := newNode(t, hosts[1], peers.Options{Config: peers.Config{NoDial: true}, Shared: true})
+		n := newNode(t, hosts[2], peers.Options{Config: peers.Config{Static: []peer.AddrInfo{at}}, Shared: true})
 		settle()
 		if got := n.Network().Connectedness(at.ID); got != network.Limited {
 			t.Fatalf("the peer is %v, want a limited connection", got)

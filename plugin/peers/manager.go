@@ -263,7 +263,7 @@ func (m *Manager) Disconnect(ctx context.Context, id peer.ID, reason beacon.Good
 	if m.host.Network().Connectedness(id) != network.Connected {
 		return fmt.Errorf("%w: %v", ErrNotConnected, id)
 	}
-	m.server.Leave(ctx, id, reason)
+	m.server.Disconnect(ctx, id, reason)
 	return nil
 }
 

@@ -82,7 +82,7 @@ func join(t *testing.T, h host.Host, n *node) *node {
 func joiners(t *testing.T, hosts []host.Host, n *node) (all []*node) {
 	t.Helper()
 	for _, h := range hosts {
-		d := newNode(t, h, peers.Options{NoDial: true})
+		d := newNode(t, h, peers.Options{Config: peers.Config{NoDial: true}})
 		d.chain.head.Store(uint64(afterFork))
 		connect(t, d, n)
 		time.Sleep(100 * time.Millisecond)
@@ -104,7 +104,7 @@ func TestNewcomerTakesTheSeatOfAnIdlePeer(t *testing.T) {
 	for name, used := range map[string][]int{"nobody is of use": nil, "the youngest is of use": {4}, "all but the oldest are": {2, 3, 4}} {
 		t.Run(name, func(t *testing.T) {
 			simulate(t, afterFork, 7, func(t *testing.T, hosts []host.Host) {
-				n := newBlockNode(t, hosts[0], peers.Options{Target: 4})
+				n := newBlockNode(t, hosts[0], peers.Options{Config: peers.Config{Target: 4}})
 				joiners(t, hosts[1:5], n)
 				for _, i := range used {
 					mustFetch(t, hosts[i], n, 1)
@@ -129,7 +129,7 @@ func TestNewcomerTakesTheSeatOfAnIdlePeer(t *testing.T) {
 // A share of the room is for newcomers, not all of it: of those beyond it, those that came first make room.
 func TestNewcomersShareTheirPartOfTheRoom(t *testing.T) {
 	simulate(t, afterFork, 8, func(t *testing.T, hosts []host.Host) {
-		n := newBlockNode(t, hosts[0], peers.Options{Target: 4})
+		n := newBlockNode(t, hosts[0], peers.Options{Config: peers.Config{Target: 4}})
 		joiners(t, hosts[1:5], n)
 		time.Sleep(trial)
 		joiners(t, hosts[5:8], n)
@@ -141,7 +141,7 @@ func TestNewcomersShareTheirPartOfTheRoom(t *testing.T) {
 // A peer that has had its time and was of no use has no time again as it comes back soon.
 func TestIdlePeerHasOneTrial(t *testing.T) {
 	simulate(t, afterFork, 6, func(t *testing.T, hosts []host.Host) {
-		n := newBlockNode(t, hosts[0], peers.Options{Target: 4})
+		n := newBlockNode(t, hosts[0], peers.Options{Config: peers.Config{Target: 4}})
 		idle := join(t, hosts[5], n)
 		time.Sleep(trial)
 		_ = idle.Network().ClosePeer(n.ID())
@@ -172,7 +172,7 @@ func reader(stream network.Stream, perSecond int) (got int, err error) {
 // Whoever has to go, the answer that it reads is not cut off.
 func TestNobodyIsLeftInTheMiddleOfAnAnswer(t *testing.T) {
 	simulate(t, afterFork, 4, func(t *testing.T, hosts []host.Host) {
-		n := newBlockNode(t, hosts[0], peers.Options{Target: 2})
+		n := newBlockNode(t, hosts[0], peers.Options{Config: peers.Config{Target: 2}})
 		n.chain.size.Store(64 << 10)
 		joiners(t, hosts[1:3], n)
 		time.Sleep(trial)
@@ -202,7 +202,7 @@ func TestNobodyIsLeftInTheMiddleOfAnAnswer(t *testing.T) {
 // An answer that hardly moves does not keep a seat.
 func TestSlowAnswerKeepsNoSeat(t *testing.T) {
 	simulate(t, afterFork, 4, func(t *testing.T, hosts []host.Host) {
-		n := newBlockNode(t, hosts[0], peers.Options{Target: 2})
+		n := newBlockNode(t, hosts[0], peers.Options{Config: peers.Config{Target: 2}})
 		n.chain.size.Store(4 << 10)
 		n.chain.delay.Store(int64(6 * time.Second))
 		joiners(t, hosts[1:3], n)
@@ -227,10 +227,10 @@ func TestPrefixHasAPartOfTheRoom(t *testing.T) {
 		opts peers.Options
 		want int // of seven peers of one prefix
 	}{
-		{"by default two of fifteen", peers.Options{Target: 15}, 2},
-		{"by default an eighth", peers.Options{Target: 24}, 3},
-		{"as many as are allowed", peers.Options{MaxPerPrefix: 5}, 5},
-		{"no bound", peers.Options{MaxPerPrefix: -1}, 7},
+		{"by default two of fifteen", peers.Options{Config: peers.Config{Target: 15}}, 2},
+		{"by default an eighth", peers.Options{Config: peers.Config{Target: 24}}, 3},
+		{"as many as are allowed", peers.Options{Config: peers.Config{MaxPerPrefix: 5}}, 5},
+		{"no bound", peers.Options{Config: peers.Config{MaxPerPrefix: -1}}, 7},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			simulate(t, afterFork, 9, func(t *testing.T, hosts []host.Host) {
@@ -287,7 +287,7 @@ func TestNewcomersAreServedAmongManyIdentities(t *testing.T) {
 							addrs[h.ID()] = netip.AddrFrom4([4]byte{198, 51, byte(i % prefixes), 7})
 						}
 					}
-					n := newBlockNode(t, hosts[0], peers.Options{Target: 8, Addr: func(id peer.ID) netip.Addr { return addrs[id] }})
+					n := newBlockNode(t, hosts[0], peers.Options{Config: peers.Config{Target: 8}, Addr: func(id peer.ID) netip.Addr { return addrs[id] }})
 					ctx, cancel := context.WithCancel(t.Context())
 					var wg sync.WaitGroup
 					defer wg.Wait()
@@ -300,7 +300,7 @@ func TestNewcomersAreServedAmongManyIdentities(t *testing.T) {
 					asked, failed := 0, make(map[string]int)
 					var newcomers sync.WaitGroup
 					for i, h := range hosts[1+attackers:] {
-						d := newNode(t, h, peers.Options{NoDial: true})
+						d := newNode(t, h, peers.Options{Config: peers.Config{NoDial: true}})
 						newcomers.Go(func() {
 							time.Sleep(time.Duration(i/honest) * 8 * time.Second)
 							err := d.Connect(t.Context(), infoOf(n))
@@ -336,7 +336,7 @@ func TestNewcomersAreServedAmongManyIdentities(t *testing.T) {
 // A peer that makes room is told why, and there is always room for a static one.
 func TestPeersThatMakeRoomAreToldWhy(t *testing.T) {
 	simulate(t, afterFork, 5, func(t *testing.T, hosts []host.Host) {
-		n := newNode(t, hosts[0], peers.Options{Target: 2, MaxPerPrefix: -1})
+		n := newNode(t, hosts[0], peers.Options{Config: peers.Config{Target: 2, MaxPerPrefix: -1}})
 		dialers(t, n, hosts[1:2])
 		dialers(t, n, hosts[2:3])
 		told := notesGoodbyes(hosts[2])

@@ -10,11 +10,11 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
-// DefaultTarget is the default of Options.Target.
+// DefaultTarget is the default of Config.Target.
 const DefaultTarget = 64
 
-// Options are the optional settings of a [Manager]. The zero value is ready.
-type Options struct {
+// A Config says how many peers to have, and whom. The zero value means the defaults everywhere.
+type Config struct {
 	// Target is how many peers the manager dials to have, and beyond which it leaves some. Zero
 	// means DefaultTarget.
 	Target int
@@ -25,18 +25,23 @@ type Options struct {
 	// an IPv6 /48. Those beyond are left, wherever the target is. Static and trusted peers are not counted. Zero means an
 	// eighth of Target, but at least 2. A negative number sets no bound.
 	MaxPerPrefix int
-	// Addr returns the IP address that a peer is connected from. Peers whose address is not valid belong to no prefix. It
-	// is called often and concurrently, and never while the manager holds a lock. Nil means limits.HostAddr, by which no
-	// prefix has peers at loopback and private addresses.
-	Addr func(peer.ID) netip.Addr
 	// NoDial leaves dialing to others, but for static peers: of the peers that are known none is dialed.
 	NoDial bool
 	// Static peers are always dialed again, wherever the target is, and never left for
 	// lack of room. Each has at least one address.
 	Static []peer.AddrInfo
-	// Trusted peers are never left for lack of room or for their score. With Scores it is of no effect, as those
+	// Trusted peers are never left for lack of room or for their score. With Options.Scores it is of no effect, as those
 	// know who is trusted.
 	Trusted []peer.ID
+}
+
+// Options are the optional settings of a [Manager]. The zero value is ready.
+type Options struct {
+	Config
+	// Addr returns the IP address that a peer is connected from. Peers whose address is not valid belong to no prefix. It
+	// is called often and concurrently, and never while the manager holds a lock. Nil means limits.HostAddr, by which no
+	// prefix has peers at loopback and private addresses.
+	Addr func(peer.ID) netip.Addr
 	// Scores judge peers. Nil takes all for good ones.
 	Scores Scores
 	// File is where known peers are kept, so that they are remembered over restarts. Empty keeps
@@ -61,24 +66,24 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// MaxTarget bounds Options.Target. No deployed client has more than a few hundred peers.
+// MaxTarget bounds Config.Target. No deployed client has more than a few hundred peers.
 const MaxTarget = 10_000
 
 // Validate returns an error that names the first field whose value is not allowed.
-func (o *Options) Validate() error {
-	target := cmp.Or(o.Target, DefaultTarget)
+func (c *Config) Validate() error {
+	target := cmp.Or(c.Target, DefaultTarget)
 	if target < 0 || target > MaxTarget {
-		return fmt.Errorf("peers: Target is %d, want 1 to %d, or 0 for %d", o.Target, MaxTarget, DefaultTarget)
+		return fmt.Errorf("peers: Target is %d, want 1 to %d, or 0 for %d", c.Target, MaxTarget, DefaultTarget)
 	}
-	if o.MinOutbound < 0 || o.MinOutbound > target {
-		return fmt.Errorf("peers: MinOutbound is %d, want at most Target, which is %d", o.MinOutbound, target)
+	if c.MinOutbound < 0 || c.MinOutbound > target {
+		return fmt.Errorf("peers: MinOutbound is %d, want at most Target, which is %d", c.MinOutbound, target)
 	}
-	for _, info := range o.Static {
+	for _, info := range c.Static {
 		if err := validate(info); err != nil {
 			return fmt.Errorf("peers: Static: %w", err)
 		}
 	}
-	for _, id := range o.Trusted {
+	for _, id := range c.Trusted {
 		if err := id.Validate(); err != nil {
 			return fmt.Errorf("peers: Trusted: peer id %q: %w", id, err)
 		}

@@ -80,7 +80,7 @@ func TestTheWorstAreLeftFirst(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			simulate(t, afterFork, 4, func(t *testing.T, hosts []host.Host) {
 				scores := new(scoreboard)
-				opts := peers.Options{Target: 2, Scores: scores}
+				opts := peers.Options{Config: peers.Config{Target: 2}, Scores: scores}
 				if tt.trusted >= 0 {
 					scores.trust(hosts[tt.trusted].ID())
 				}
@@ -106,7 +106,7 @@ func TestTheWorstAreLeftFirst(t *testing.T) {
 // Peers that dial choose themselves: some are always chosen by this node.
 func TestSomePeersAreDialedWhateverComesIn(t *testing.T) {
 	simulate(t, afterFork, 9, func(t *testing.T, hosts []host.Host) {
-		n := newNode(t, hosts[0], peers.Options{Target: 4, MinOutbound: 2})
+		n := newNode(t, hosts[0], peers.Options{Config: peers.Config{Target: 4, MinOutbound: 2}})
 		dialers(t, n, hosts[1:5])
 		for _, h := range hosts[5:] {
 			newNode(t, h, peers.Options{})
@@ -167,7 +167,7 @@ func TestBadPeersAreLeftAndBannedOnesNotDialed(t *testing.T) {
 // Who trusts no scores lists the peers that are trusted.
 func TestTrustedPeersWithoutScores(t *testing.T) {
 	simulate(t, afterFork, 4, func(t *testing.T, hosts []host.Host) {
-		n := newNode(t, hosts[0], peers.Options{Target: 1, Trusted: []peer.ID{hosts[1].ID()}})
+		n := newNode(t, hosts[0], peers.Options{Config: peers.Config{Target: 1, Trusted: []peer.ID{hosts[1].ID()}}})
 		n.chain.head.Store(100) // The trusted one is behind.
 		dialers(t, n, hosts[1:])
 		time.Sleep(time.Minute)

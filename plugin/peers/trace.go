@@ -13,13 +13,13 @@ import (
 // Trace returns the hooks by which the server tells the manager what it learns.
 func (m *Manager) Trace() *beacon.PeerTrace {
 	return &beacon.PeerTrace{
-		Connected:    m.gotConn,
-		Disconnected: m.lostConn,
-		Status:       m.gotStatus,
-		Ping:         m.gotPing,
-		Goodbye:      m.gotGoodbye,
-		Left:         m.left,
-		Used:         m.gotUse,
+		Connected:     m.gotConn,
+		Disconnected:  m.lostConn,
+		Status:        m.gotStatus,
+		Ping:          m.gotPing,
+		Goodbye:       m.gotGoodbye,
+		Disconnecting: m.left,
+		Used:          m.gotUse,
 	}
 }
 

@@ -176,7 +176,7 @@ func (m *Manager) closeConns(_ context.Context, id peer.ID) {
 }
 
 func (m *Manager) leave(reason beacon.GoodbyeReason) task {
-	return func(ctx context.Context, id peer.ID) { m.server.Leave(ctx, id, reason) }
+	return func(ctx context.Context, id peer.ID) { m.server.Disconnect(ctx, id, reason) }
 }
 
 // askTimeout bounds what a peer is asked, with the time for which a pacer may hold it back: the peer is not

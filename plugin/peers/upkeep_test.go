@@ -69,7 +69,7 @@ func TestPeerThatIsBeingLeftIsNone(t *testing.T) {
 		left := make(chan struct{})
 		go func() {
 			defer close(left)
-			n.server.Leave(t.Context(), d.ID(), beacon.GoodbyeFault)
+			n.server.Disconnect(t.Context(), d.ID(), beacon.GoodbyeFault)
 		}()
 		time.Sleep(time.Second)
 		if got := known(); got != [2]bool{} {

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"bytes"
 	"errors"
 	"slices"
 	"testing"
@@ -28,7 +29,7 @@ func TestCommitmentsAreRecorded(t *testing.T) {
 		must(t, s.SetNetwork(t.Context(), fuluNetwork()))
 		must(t, s.Append(t.Context(), blocks...))
 		for _, b := range blocks {
-			want, err := beacon.PeekBlobCommitments(beacontest.FuluNetwork(), b.Slot, b.Frames)
+			want, err := beacontest.FuluNetwork().PeekBlobCommitments(b.Fork, bytes.NewReader(b.SSZ), int64(len(b.SSZ)))
 			must(t, err)
 			got, err := s.Sources().BlobCommitments(t.Context(), refOf(b))
 			if err != nil || got != want || (got.Count > 0) != slices.Contains(beacontest.FuluBlobs(), b.Slot) {

@@ -20,7 +20,7 @@ func (f *Family) blobProtocols() []*Protocol {
 		{
 			Name: "blob_sidecars_by_range", Version: 1,
 			Request: "BlobSidecarsByRangeRequest", Response: "BlobSidecar", Context: true,
-			First: ssz.Deneb, Last: ssz.Electra, linger: blobLinger,
+			First: ssz.Deneb, Last: ssz.Electra, retention: blobRetention,
 			maxItems: (*ssz.Config).ComputeMaxRequestBlobSidecars, window: blobWindow,
 			asked: askedBy(blobsAsked(f.network)),
 			kind:  KindBlobSidecar, has: hasBlobs,
@@ -29,7 +29,7 @@ func (f *Family) blobProtocols() []*Protocol {
 		{
 			Name: "blob_sidecars_by_root", Version: 1,
 			Request: "BlobSidecarsByRootRequest", Response: "BlobSidecar", Context: true,
-			First: ssz.Deneb, Last: ssz.Electra, linger: blobLinger,
+			First: ssz.Deneb, Last: ssz.Electra, retention: blobRetention,
 			maxItems: (*ssz.Config).ComputeMaxRequestBlobSidecars, window: blobWindow,
 			asked: askedBy(func(req *ssz.BlobSidecarsByRootRequest) uint64 { return uint64(len(*req)) }),
 			kind:  KindBlobSidecar, gone: leftOut,
@@ -38,7 +38,7 @@ func (f *Family) blobProtocols() []*Protocol {
 	}
 }
 
-func blobLinger(c *ssz.Config) uint64 { return c.MinEpochsForBlobSidecarsRequests }
+func blobRetention(c *ssz.Config) uint64 { return c.MinEpochsForBlobSidecarsRequests }
 
 func blobWindow(n *ssz.Network, now ssz.Slot) ssz.Slot {
 	c := n.Config()

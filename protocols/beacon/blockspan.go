@@ -131,10 +131,10 @@ func (sp *blockSpan) first(ctx context.Context, i int, has owner) (int, error) {
 	return i, nil
 }
 
-// PeekBlobCommitments returns what a block of a slot says of its blobs, from the frames of its SSZ encoding. It
-// decodes the few chunks of 64 KiB that it has to look into. Of SSZ, [ssz.Network.PeekBlobCommitments] does the
-// same. The error tells that the frames are no block of the slot's fork.
-func PeekBlobCommitments(n *ssz.Network, slot ssz.Slot, frames []byte) (ssz.BlobCommitments, error) {
+// peekCommitments returns what a block of a slot says of its blobs, from the frames of its SSZ encoding. It
+// decodes the few chunks of 64 KiB that it has to look into. The error tells that the frames are not a block of the
+// slot's fork.
+func peekCommitments(n *ssz.Network, slot ssz.Slot, frames []byte) (ssz.BlobCommitments, error) {
 	r, err := snappy.NewReaderAt(frames)
 	if err != nil {
 		return ssz.BlobCommitments{}, fmt.Errorf("beacon: block of slot %d: %w", slot, err)
@@ -165,7 +165,7 @@ func (p *peeker) peek(ctx context.Context, ref Ref) (c ssz.BlobCommitments, err 
 	}
 	read := func(dst []byte) (frames []byte, err error) {
 		if frames, err = p.server.chain.AppendFrames(ctx, ref, dst); err == nil {
-			c, err = PeekBlobCommitments(n, ref.Slot, frames)
+			c, err = peekCommitments(n, ref.Slot, frames)
 		}
 		return frames, err
 	}

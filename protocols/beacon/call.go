@@ -131,8 +131,8 @@ func (s *streamCall[T, P]) run(ctx context.Context) error {
 // that was asked for all at once would have ended its answer there.
 func isEnd(plan plan, err error) bool {
 	head, ok := plan.(*headCheck)
-	e, verdict := errors.AsType[*reqresp.Error](err)
-	return ok && head.last != nil && verdict && e.Code == reqresp.CodeResourceUnavailable
+	e, answered := errors.AsType[*reqresp.Error](err)
+	return ok && head.last != nil && answered && e.Code == reqresp.CodeResourceUnavailable
 }
 
 // exchange makes the next request, and yields the objects that answer it.

@@ -113,9 +113,9 @@ type Ref struct {
 }
 
 // Sources says what a [Chain] holds besides blocks: a kind whose field is nil is not held. A server offers the
-// protocols of sidecars and envelopes all the same, as peers leave a node that does not: it answers with
+// protocols of sidecars and envelopes all the same, as peers disconnect a node that does not: it answers with
 // nothing for blocks without blobs, with ResourceUnavailable for ranges whose sidecars exist and are not held,
-// and leaves them out by root. It tells peers an EarliestAvailableSlot after the last block whose sidecars have
+// and leaves them out by root. Its status has an EarliestAvailableSlot after the last block whose sidecars have
 // to be served, see [Server.Status]. Of the other kinds it offers the protocols of those held.
 //
 // What [Chain] says of concurrency, errors and frames goes for all of them. The look-ups yield refs of their kind.
@@ -132,17 +132,18 @@ type Sources struct {
 	LightClient LightClientSource
 
 	// Earliest returns the earliest slot from which on all objects of a kind are held, for kinds that are kept for a
-	// time of their own: the server asks for those of Blobs, Columns and Payloads that are held, and tells peers the
-	// latest slot among those kinds that have to be served from before. If Earliest is nil, Status tells the slot for
+	// time of their own: the server asks for those of Blobs, Columns and Payloads that are held, and its status has the latest of
+	// these slots, of kinds that have to be served from before. If Earliest is nil, Status tells the slot for
 	// all kinds.
 	Earliest func(ctx context.Context, kind Kind) (ssz.Slot, error)
 
 	// BlobCommitments returns what a block that the chain has yielded, of Deneb or later, says of its blobs, for a
-	// chain that knows without reading the block, such as one that keeps it in an index. If the error is
-	// ErrUnavailable, or BlobCommitments is nil, a server reads the block's frames and looks into them, as
-	// [PeekBlobCommitments] does: once for each block that becomes the head, and for the blocks of a range whose
+	// chain that knows without reading the block, such as one that keeps in an index what
+	// [ssz.Network.PeekBlobCommitments] has found in the block. If the error is
+	// ErrUnavailable, or BlobCommitments is nil, a server reads the block's frames and looks into the few of their
+	// chunks that it has to: once for each block that becomes the head, and for the blocks of a range whose
 	// sidecars are asked for and not held, up to the first that has some. The bytes read for a request are reserved
-	// with the server's Pacer, and counted against MaxMemory, like those sent.
+	// with the server's Limiter, and counted against MaxMemory, like those sent.
 	BlobCommitments func(ctx context.Context, block Ref) (ssz.BlobCommitments, error)
 }
 
@@ -231,12 +232,12 @@ type LightClientSource interface {
 type Status = ssz.StatusV2
 
 // NoChain is the [Chain] of a node that holds none, such as a crawler or a client that only downloads. A server
-// of NoChain takes part in the domain as every peer has to: it exchanges statuses, and answers ping, metadata and
-// goodbye. It offers what a server of any chain does, as peers leave a node that does not: it answers requests by range
+// of NoChain exchanges statuses, and answers ping, metadata and
+// goodbye. It offers what a server of any chain does, as peers disconnect a node that does not: it answers requests by range
 // with ResourceUnavailable, and leaves out by root what is asked for.
 //
-// It tells each peer the view of the chain that this peer has told last, as peers leave those whose view differs too
-// much: until then, a head at slot 0. The earliest available slot is the one after the head, as no block is held. Of a
+// It sends each peer the view of the chain that this peer has sent last, as peers disconnect nodes whose view differs
+// too much: until then, a head at slot 0. The earliest available slot is the one after the head, as no block is held. Of a
 // peer it compares the fork digest, and nothing else.
 var NoChain Chain = noChain{}
 
@@ -263,7 +264,7 @@ func (noChain) AppendFrames(context.Context, Ref, []byte) ([]byte, error) {
 	return nil, errors.New("beacon: NoChain holds no blocks")
 }
 
-// holdingNothing returns a view of the chain as told by a node that holds no block of it.
+// holdingNothing returns a view of the chain as a node that holds no block of it has it.
 func holdingNothing(view Status) Status {
 	view.EarliestAvailableSlot = view.HeadSlot
 	if view.HeadSlot < math.MaxUint64 {

@@ -142,7 +142,8 @@ func (c *indexedChain) Sources() beacon.Sources {
 		if ref.Slot < c.from {
 			return ssz.BlobCommitments{}, beacon.ErrUnavailable
 		}
-		return beacon.PeekBlobCommitments(beacontest.FuluNetwork(), ref.Slot, c.bySlot[ref.Slot].Frames)
+		b := c.bySlot[ref.Slot]
+		return beacontest.FuluNetwork().PeekBlobCommitments(b.Fork, bytes.NewReader(b.SSZ), int64(len(b.SSZ)))
 	}}
 }
 

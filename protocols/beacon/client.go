@@ -13,7 +13,7 @@ import (
 // maxConcurrentRequests is MAX_CONCURRENT_REQUESTS.
 const maxConcurrentRequests = 2
 
-// A Client asks the peers of a host, and checks what it is answered. A peer that is not
+// A Client calls the peers of a host, and checks their answers. A peer that is not
 // connected is dialed, at the addresses that the host knows. It keeps to
 // two concurrent requests per peer and protocol, MAX_CONCURRENT_REQUESTS of the
 // specs; further calls wait. It is safe for concurrent use.
@@ -29,12 +29,12 @@ const maxConcurrentRequests = 2
 //	client := server.Client()
 //
 // On mplex, which has no flow control, a call for many objects makes several requests, one after the other, of
-// which each passes the Pacer and is told to the Trace: no more is asked for at a time than is likely to be held
+// which each passes the Limiter and the Trace: no more is asked for at a time than is likely to be held
 // while the caller works, by the size of what the peer sent before. What is checked is checked
 // across them, and a call by range goes on after a request that the peer answered with less. ErrNotLinked between two
 // answers is no violation, as the peer's chain may have been reorganized since the first.
 //
-// Errors are those of package reqresp: a remote *reqresp.Error for a peer's verdict, see
+// Errors are those of package reqresp: a remote *reqresp.Error for a peer's error response, see
 // [IsRateLimited], and a *reqresp.Failure for everything else. The failure wraps
 // reqresp.ErrViolation, and one of this package's sentinels, where the peer
 // broke a rule.
@@ -46,10 +46,10 @@ type Client struct {
 
 // ClientOptions are the optional settings of a [Client]. The zero value is ready.
 type ClientOptions struct {
-	// Pacer delays calls to what peers bear, in the items that deployed servers count; see
-	// package limits/outbound. Nil delays none.
-	Pacer reqresp.CallLimiter
-	// Trace is told how calls go on. Nil tells nobody.
+	// Limiter limits the rate of calls to what peers grant, in the items that deployed servers count; see
+	// package limits/outbound. Nil means no limit.
+	Limiter reqresp.CallLimiter
+	// Trace has the hooks that are called for each request. Nil means none.
 	Trace *reqresp.Trace
 }
 
@@ -61,7 +61,7 @@ func NewClient(h reqresp.Host, family *Family, opts *ClientOptions) *Client {
 		o = *opts
 	}
 	return &Client{family: family, engine: reqresp.NewClient(h, &reqresp.ClientOptions{
-		MaxCallsPerPeer: maxConcurrentRequests, Limiter: o.Pacer, Trace: o.Trace,
+		MaxCallsPerPeer: maxConcurrentRequests, Limiter: o.Limiter, Trace: o.Trace,
 	})}
 }
 
@@ -83,9 +83,9 @@ func isRefusedLate(err error) bool {
 		(f.Phase == reqresp.PhaseRequest || f.Phase == reqresp.PhaseFirstByte)
 }
 
-// Status tells a peer our status and returns the peer's, by status/2 or, where
-// that is not supported, status/1. Ours is sent as it is: a peer leaves who does not
-// tell the fork digest in force, as [Server.Status] has it.
+// Status sends a peer our status and returns the peer's, by status/2 or, where
+// that is not supported, status/1. Ours is sent as it is: peers disconnect a node whose
+// fork digest is not the one in force, which [Server.Status] has.
 func (c *Client) Status(ctx context.Context, to peer.ID, ours Status) (Status, error) {
 	return versions(func() (Status, error) { return c.status(ctx, to, ours) })
 }
@@ -111,15 +111,15 @@ func (c *Client) status(ctx context.Context, to peer.ID, ours Status) (Status, e
 	return *fromV1(theirs), nil
 }
 
-// Goodbye tells a peer that it is being left. Many peers hang up without an
-// answer, so the error is of little interest. The connection stays open.
+// Goodbye sends a peer the reason why it is about to be disconnected. Many peers close the connection without an
+// answer, so the error is of little interest. Goodbye does not close the connection.
 func (c *Client) Goodbye(ctx context.Context, to peer.ID, reason GoodbyeReason) error {
 	req := ssz.Goodbye(reason)
 	_, err := c.family.goodbye.Call(ctx, c.engine, to, &req)
 	return err
 }
 
-// Ping tells a peer our metadata's sequence number and returns that of the
+// Ping sends a peer our metadata's sequence number and returns that of the
 // peer's.
 func (c *Client) Ping(ctx context.Context, to peer.ID, seq uint64) (uint64, error) {
 	req := ssz.Ping(seq)
@@ -160,5 +160,5 @@ func (c *Client) metaData(ctx context.Context, to peer.ID) (*ssz.MetaDataV3, err
 	return &ssz.MetaDataV3{SeqNumber: md.SeqNumber, Attnets: md.Attnets}, nil
 }
 
-// Family returns the protocols that the client speaks.
+// Family returns the client's protocols.
 func (c *Client) Family() *Family { return c.family }

@@ -126,7 +126,7 @@ func (c *codec) ReadResponse(r reqresp.Reader, _ protocol.ID, limit int, resp an
 	return noEOF(err)
 }
 
-// AppendError implements reqresp.ErrorCodec. A verdict without text gets its
+// AppendError implements reqresp.ErrorCodec. An error response without text gets its
 // code's: some decoders fail on an empty message.
 func (c *codec) AppendError(dst []byte, _ protocol.ID, e *reqresp.Error) ([]byte, error) {
 	text := e.Message
@@ -139,7 +139,7 @@ func (c *codec) AppendError(dst []byte, _ protocol.ID, e *reqresp.Error) ([]byte
 	return snappy.AppendFrames(dst, []byte(text)), nil
 }
 
-// readError returns the peer's verdict, or why it cannot be read.
+// readError returns the peer's error response, or why it cannot be read.
 func readError(r reqresp.Reader, code reqresp.Code) error {
 	n, err := snappy.ReadHeader(r, snappy.Bounds{Max: maxErrorMessage})
 	if err == io.EOF {
@@ -201,7 +201,7 @@ func (c *codec) readContext(r reqresp.Reader) (Chunk, error) {
 	return chunk, nil
 }
 
-// checkSlot holds context bytes against the slot that decides them.
+// checkSlot compares context bytes with those of the object's slot.
 func (c *codec) checkSlot(chunk Chunk, slot ssz.Slot) error {
 	n := c.protocol.network
 	if want := n.PeriodAt(n.EpochOf(slot)); chunk.Digest != want.Digest || chunk.Fork != want.Fork {
@@ -219,7 +219,7 @@ func noEOF(err error) error {
 	return err
 }
 
-// invalid makes a reading error the verdict that a malformed request deserves.
+// invalid makes a reading error the error response to a malformed request.
 // The text is this module's own.
 func invalid(err error) error {
 	if err == nil {

@@ -12,14 +12,13 @@
 //	}
 //	defer server.Stop(ctx)
 //
-// It also keeps the manners of the domain: a peer that the host dials is sent a
-// status, a peer whose status shows another network or chain is told goodbye and
-// left, and so is everyone when the server stops.
+// It also does what the domain expects of every node: it sends a status to peers that the host dials, says goodbye
+// to a peer whose status shows another network or chain and disconnects it, and so with all peers when it stops.
 //
-// A program without a chain of its own gives [NoChain], and takes part all the same: peers disconnect a host that does
+// A program without a chain of its own passes [NoChain]: peers disconnect a host that does
 // not answer their status, ping and metadata requests, or that refuses a protocol of the fork.
 //
-// A [Client] asks peers, and checks what it is answered before it hands it on: that blocks are
+// A [Client] calls peers, and checks their answers before it returns them: that blocks are
 // well-formed, of the slots or roots asked for, in order, linked to each other and of the
 // fork digest of their epoch. What it does not check is signatures and the state
 // transition; those are the business of a beacon chain client.

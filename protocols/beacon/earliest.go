@@ -267,7 +267,7 @@ func (l *frontierLook) keep(head ssz.Root) {
 	}
 }
 
-// result returns what is told: what has not been looked at may have sidecars.
+// result returns the slot to report: what has not been looked at may have sidecars.
 func (l *frontierLook) result() ssz.Slot {
 	slot := l.seen.from
 	if l.some {

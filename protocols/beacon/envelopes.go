@@ -183,15 +183,15 @@ func (c *Client) BuildsOn(parent, child *Block) (bool, error) {
 	if parent.Fork < ssz.Gloas {
 		return true, nil
 	}
-	var told [2]ssz.BlobCommitments
+	var says [2]ssz.BlobCommitments
 	for i, b := range []*Block{parent, child} {
 		var err error
-		told[i], err = c.family.network.PeekBlobCommitments(b.Fork, bytes.NewReader(b.SSZ), int64(len(b.SSZ)))
+		says[i], err = c.family.network.PeekBlobCommitments(b.Fork, bytes.NewReader(b.SSZ), int64(len(b.SSZ)))
 		if err != nil {
 			return false, fmt.Errorf("beacon: block %v of slot %d: %w", b.Root, b.Slot, err)
 		}
 	}
-	return told[0].BlockHash == told[1].ParentBlockHash, nil
+	return says[0].BlockHash == says[1].ParentBlockHash, nil
 }
 
 // ExecutionPayloadEnvelopesByRoot asks a peer for the execution payload envelopes of blocks by the

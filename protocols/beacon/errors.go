@@ -51,8 +51,7 @@ var (
 // clients.
 const CodeRateLimited reqresp.Code = 139
 
-// IsRateLimited reports whether err is a peer's way to say that it was asked for too
-// much. The consensus specs want it to delay its answer instead; deployed
+// IsRateLimited reports whether err says that a peer limits our rate. The consensus specs want it to delay its answer instead; deployed
 // clients say one of:
 //
 //   - code 139 with any text (Lighthouse, Grandine)

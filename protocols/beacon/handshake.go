@@ -12,7 +12,7 @@ import (
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
-// A handshake is an exchange of statuses under way.
+// A handshake is an exchange of statuses in flight.
 type handshake struct {
 	done   chan struct{} // closed when the rest is set
 	theirs Status
@@ -20,11 +20,11 @@ type handshake struct {
 }
 
 // Handshake exchanges statuses with a peer, connecting to it if need be, and
-// returns the peer's. A peer of another network or chain is left, and the error wraps
+// returns the peer's. A peer of another network or chain is disconnected, and the error wraps
 // ErrIrrelevant. Over a limited (relayed) connection alone none takes place: it fails with an error that wraps
-// network.ErrLimitedConn. Peers that this host dials are greeted without being asked to;
-// a handshake that is under way is waited for in place of a second one. From Stop on it fails
-// with an error that wraps reqresp.ErrClosed, and connects to nobody; Stop ends one that is under way.
+// network.ErrLimitedConn. Peers that this host dials are sent a status without a call;
+// a handshake that is in flight is waited for in place of a second one. From Stop on it fails
+// with an error that wraps reqresp.ErrClosed, and dials no peer; Stop ends one that is in flight.
 func (s *Server) Handshake(ctx context.Context, id peer.ID) (Status, error) {
 	for {
 		h, first, err := s.joinHandshake(id)
@@ -45,8 +45,8 @@ func (s *Server) Handshake(ctx context.Context, id peer.ID) (Status, error) {
 	}
 }
 
-// isLeadersOwn reports whether a handshake failed for what only concerns who began it: that it has lost
-// interest, or must not dial. Who has joined it tries again. A timeout, which ends a context too, is the peer's.
+// isLeadersOwn reports whether a handshake failed for a reason of the caller that began it: its context ended, or
+// it must not dial. A caller that has joined it tries again. A timeout, which ends a context too, is the peer's.
 func isLeadersOwn(err error) bool {
 	if errors.Is(err, reqresp.ErrTimeout) {
 		return false
@@ -87,8 +87,8 @@ func (s *Server) endHandshake(id peer.ID, h *handshake) {
 
 // exchange is one handshake.
 func (s *Server) exchange(ctx context.Context, id peer.ID) (Status, error) {
-	told, _ := s.PeerStatus(id)
-	ours, err := s.statusFor(ctx, told)
+	last, _ := s.PeerStatus(id)
+	ours, err := s.statusFor(ctx, last)
 	if err != nil {
 		return Status{}, err
 	}
@@ -96,8 +96,8 @@ func (s *Server) exchange(ctx context.Context, id peer.ID) (Status, error) {
 	if err != nil {
 		return Status{}, fmt.Errorf("status handshake: %w", err)
 	}
-	if err := s.judge(ctx, id, ours, theirs); err != nil {
-		s.leave(ctx, id, GoodbyeIrrelevantNetwork, err)
+	if err := s.checkStatus(ctx, id, ours, theirs); err != nil {
+		s.disconnect(ctx, id, GoodbyeIrrelevantNetwork, err)
 		return theirs, err
 	}
 	return theirs, nil
@@ -161,7 +161,8 @@ func finalizedAt(
 	return ssz.Root{}, false
 }
 
-// statusFor returns what a peer is told that has told theirs: the chain's view, or, without a chain, the peer's own.
+// statusFor returns the status to send a peer that has sent theirs: the chain's view, or, without a chain, the peer's
+// own.
 func (s *Server) statusFor(ctx context.Context, theirs Status) (Status, error) {
 	ours, err := s.status(ctx, true)
 	if err != nil || s.chain != NoChain {

@@ -16,8 +16,8 @@ import (
 // by then, as they wait no longer than Timeouts.FirstByte.
 var unaryTimeouts = reqresp.Timeouts{Total: 5 * time.Minute}
 
-// nodeProtocols are the rows of the protocols by which nodes get to know each other, those that are
-// preferred first.
+// nodeProtocols are the rows of the protocols by which nodes get to know each other, the preferred
+// versions first.
 func (f *Family) nodeProtocols() []*Protocol {
 	return []*Protocol{
 		{
@@ -86,17 +86,17 @@ func (s *Server) statusV1(ctx context.Context, from peer.ID, theirs *ssz.StatusV
 	return toV1(&ours), err
 }
 
-// exchangeStatus answers every peer, also one that it is then going to leave: so
+// exchangeStatus answers every peer, also one that is disconnected then, so that
 // it learns why.
 func (s *Server) exchangeStatus(ctx context.Context, from peer.ID, theirs Status) (Status, error) {
 	ours, err := s.statusFor(ctx, theirs)
 	if err != nil {
 		return Status{}, err
 	}
-	if err := s.judge(ctx, from, ours, theirs); err != nil {
+	if err := s.checkStatus(ctx, from, ours, theirs); err != nil {
 		s.spawn(func(task context.Context) {
 			<-ctx.Done() // the exchange is over, its answer written
-			s.leave(task, from, GoodbyeIrrelevantNetwork, err)
+			s.disconnect(task, from, GoodbyeIrrelevantNetwork, err)
 		})
 	}
 	return ours, nil
@@ -106,12 +106,16 @@ func (s *Server) goodbye(_ context.Context, from peer.ID, req *ssz.Goodbye) (*ss
 	reason := GoodbyeReason(*req)
 	s.log.Debug("peer said goodbye", "peer", from, "reason", reason)
 	s.forget(from)
-	s.opts.PeerTrace.goodbye(from, reason)
+	if report := s.opts.PeerTrace.Goodbye; report != nil {
+		report(from, reason)
+	}
 	return req, nil
 }
 
 func (s *Server) ping(_ context.Context, from peer.ID, theirs *ssz.Ping) (*ssz.Ping, error) {
-	s.opts.PeerTrace.ping(from, uint64(*theirs))
+	if report := s.opts.PeerTrace.Ping; report != nil {
+		report(from, uint64(*theirs))
+	}
 	seq := ssz.Ping(s.opts.MetaData().SeqNumber)
 	return &seq, nil
 }
@@ -131,7 +135,7 @@ func (s *Server) metaDataV1(context.Context, peer.ID, *struct{}) (*ssz.MetaDataV
 	return &ssz.MetaDataV1{SeqNumber: md.SeqNumber, Attnets: md.Attnets}, nil
 }
 
-// A GoodbyeReason tells why a peer is being left. Reasons up to 3 are the consensus
+// A GoodbyeReason says why a peer is disconnected. Reasons up to 3 are the consensus
 // specs', those from 128 on are what deployed clients use.
 type GoodbyeReason uint64
 

@@ -119,9 +119,9 @@ func TestPeerTraceTellsWhatPeersSay(t *testing.T) {
 				}
 				statuses = append(statuses, theirs)
 			},
-			Ping:    func(_ peer.ID, seq uint64) { pings = append(pings, seq) },
-			Goodbye: func(_ peer.ID, reason beacon.GoodbyeReason) { goodbyes = append(goodbyes, reason) },
-			Left:    func(_ peer.ID, reason beacon.GoodbyeReason) { left = append(left, reason) },
+			Ping:          func(_ peer.ID, seq uint64) { pings = append(pings, seq) },
+			Goodbye:       func(_ peer.ID, reason beacon.GoodbyeReason) { goodbyes = append(goodbyes, reason) },
+			Disconnecting: func(_ peer.ID, reason beacon.GoodbyeReason) { left = append(left, reason) },
 		}})
 		c := newClient(client)
 		status := must(srv.Status(t.Context()))
@@ -135,7 +135,7 @@ func TestPeerTraceTellsWhatPeersSay(t *testing.T) {
 		if !slices.Equal(goodbyes, []beacon.GoodbyeReason{beacon.GoodbyeTooManyPeers}) || len(left) != 0 {
 			t.Errorf("told of goodbyes %v, left %v", goodbyes, left)
 		}
-		srv.Leave(t.Context(), client.ID(), beacon.GoodbyeBadScore)
+		srv.Disconnect(t.Context(), client.ID(), beacon.GoodbyeBadScore)
 		settle()
 		status.ForkDigest = ssz.ForkDigest{1}
 		must(c.Status(t.Context(), server.ID(), status))
@@ -153,7 +153,7 @@ func TestPeerTraceTellsWhatPeersSay(t *testing.T) {
 func TestLeavingDoesNotDial(t *testing.T) {
 	simulate(t, func(t *testing.T, client, server host.Host) {
 		srv := serve(t, server, devChain(), beacon.ServerOptions{})
-		srv.Leave(t.Context(), client.ID(), beacon.GoodbyeFault)
+		srv.Disconnect(t.Context(), client.ID(), beacon.GoodbyeFault)
 		settle()
 		if connected(server, client) {
 			t.Error("a peer was dialed to be left")

@@ -9,9 +9,11 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
 
-// PeerStatus returns the last status that a connected peer told.
+// PeerStatus returns the last status that a connected peer sent.
 func (s *Server) PeerStatus(id peer.ID) (Status, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -19,15 +21,15 @@ func (s *Server) PeerStatus(id peer.ID) (Status, bool) {
 	return status, ok
 }
 
-// PeerStatuses returns the last status of every connected peer that told one.
+// PeerStatuses returns the last status of every connected peer that sent one.
 func (s *Server) PeerStatuses() map[peer.ID]Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return maps.Clone(s.peers)
 }
 
-// judge records a peer's status if it is relevant.
-func (s *Server) judge(ctx context.Context, id peer.ID, ours, theirs Status) error {
+// checkStatus records a peer's status if it is relevant.
+func (s *Server) checkStatus(ctx context.Context, id peer.ID, ours, theirs Status) error {
 	inForce := ours
 	if s.digestInForce(theirs.ForkDigest) {
 		inForce.ForkDigest = theirs.ForkDigest
@@ -35,18 +37,18 @@ func (s *Server) judge(ctx context.Context, id peer.ID, ours, theirs Status) err
 	if err := relevant(ctx, s.family.network, s.chain, inForce, theirs); err != nil {
 		return err
 	}
-	if s.record(id, theirs) {
-		s.opts.PeerTrace.status(id, ours, theirs)
+	if report := s.opts.PeerTrace.Status; s.record(id, theirs) && report != nil {
+		report(id, ours, theirs)
 	}
 	return nil
 }
 
-// record notes a status, unless the peer is being left, or the status arrives as the connection goes: it would never
-// be forgotten.
+// record stores a status, unless the peer is being disconnected, or the status arrives as the connection goes: it
+// would never be forgotten.
 func (s *Server) record(id peer.ID, status Status) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.leaving[id] || !s.connected(id) {
+	if s.disconnecting[id] || !s.connected(id) {
 		return false
 	}
 	s.peers[id] = status
@@ -64,7 +66,7 @@ func (s *Server) forget(id peer.ID) {
 }
 
 // forgetGone forgets a peer with its last connection. That is looked up under the
-// lock, as a peer may be back and have told its status already.
+// lock, as a peer may be back and have sent its status already.
 func (s *Server) forgetGone(id peer.ID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -73,7 +75,7 @@ func (s *Server) forgetGone(id peer.ID) {
 	}
 }
 
-// notifiee follows the connections of the host. It is the only one: who manages the peers is told by PeerTrace.
+// notifiee follows the connections of the host. PeerTrace passes them on.
 func (s *Server) notifiee() *network.NotifyBundle {
 	return &network.NotifyBundle{
 		ConnectedF:    func(_ network.Network, conn network.Conn) { s.gotConn(conn) },
@@ -90,31 +92,31 @@ func (s *Server) watch() {
 
 func (s *Server) unwatch() { s.host.Network().StopNotify(s.notify) }
 
-// gotConn greets a peer that this host has dialed, as the dialer has to. Limited connections are for others to make
-// direct ones of.
+// gotConn sends a status to a peer that this host has dialed, as the dialer has to. Limited connections do not count.
 func (s *Server) gotConn(conn network.Conn) {
 	id, stat := conn.RemotePeer(), conn.Stat()
 	if stat.Limited {
 		return
 	}
-	s.opts.PeerTrace.connected(id, stat.Direction)
-	if stat.Direction == network.DirOutbound {
-		s.greet(id)
+	if report := s.opts.PeerTrace.Connected; report != nil {
+		report(id, stat.Direction)
 	}
+	if stat.Direction != network.DirOutbound {
+		return
+	}
+	s.spawn(func(ctx context.Context) {
+		// A peer that is gone already is not dialed again for this.
+		if _, err := s.Handshake(network.WithNoDial(ctx, "status handshake"), id); err != nil && ctx.Err() == nil {
+			s.log.Debug("status handshake failed", "peer", id, "err", err)
+		}
+	})
 }
 
 func (s *Server) lostConn(conn network.Conn) {
 	s.forgetGone(conn.RemotePeer())
-	s.opts.PeerTrace.disconnected(conn.RemotePeer())
-}
-
-func (s *Server) greet(id peer.ID) {
-	s.spawn(func(ctx context.Context) {
-		// A peer that is gone already is not dialed for the sake of manners.
-		if _, err := s.Handshake(network.WithNoDial(ctx, "greeting"), id); err != nil && ctx.Err() == nil {
-			s.log.Debug("status handshake failed", "peer", id, "err", err)
-		}
-	})
+	if report := s.opts.PeerTrace.Disconnected; report != nil {
+		report(conn.RemotePeer())
+	}
 }
 
 // spawn runs a task that Stop cancels and waits for.
@@ -127,32 +129,34 @@ func (s *Server) spawn(task func(ctx context.Context)) {
 	s.tasks.Go(func() { task(s.ctx) })
 }
 
-// goodbyeTimeout bounds how long a peer is kept for the sake of manners.
+// goodbyeTimeout bounds how long the answer to a goodbye is waited for.
 const goodbyeTimeout = 2 * time.Second
 
-// Leave says goodbye to a peer, with a reason, and hangs up. It waits for the peer's answer, but
-// no longer than two seconds. It does nothing if the peer is being left already.
-func (s *Server) Leave(ctx context.Context, id peer.ID, reason GoodbyeReason) {
-	s.leave(ctx, id, reason, nil)
+// Disconnect says goodbye to a peer, with a reason, and closes its connections. It waits for the peer's answer, but
+// no longer than two seconds. It does nothing if the peer is being disconnected already.
+func (s *Server) Disconnect(ctx context.Context, id peer.ID, reason GoodbyeReason) {
+	s.disconnect(ctx, id, reason, nil)
 }
 
-// leave says goodbye to a peer and hangs up. It does nothing if that is under way
+// disconnect is Disconnect, with the cause for the log. It does nothing if the peer is being disconnected
 // already, so that a peer costs no more for each bad status it sends.
-func (s *Server) leave(ctx context.Context, id peer.ID, reason GoodbyeReason, why error) {
-	if !s.beginLeaving(id) {
+func (s *Server) disconnect(ctx context.Context, id peer.ID, reason GoodbyeReason, why error) {
+	if !s.beginDisconnect(id) {
 		return
 	}
-	defer s.endLeaving(id)
-	s.opts.PeerTrace.left(id, reason)
+	defer s.endDisconnect(id)
+	if report := s.opts.PeerTrace.Disconnecting; report != nil {
+		report(id, reason)
+	}
 	attrs := []any{"peer", id, "reason", reason}
 	if why != nil {
 		attrs = append(attrs, "err", why)
 	}
-	s.log.Debug("leaving peer", attrs...)
+	s.log.Debug("disconnecting peer", attrs...)
 	ctx, cancel := context.WithTimeout(ctx, goodbyeTimeout)
 	defer cancel()
-	// A peer that hung up first is not dialed for the sake of manners.
-	err := s.client.Goodbye(network.WithNoDial(ctx, "leaving"), id, reason)
+	// A peer that hung up first is not dialed again for this.
+	err := s.client.Goodbye(network.WithNoDial(ctx, "goodbye"), id, reason)
 	if err != nil && !errors.Is(err, context.Canceled) {
 		s.log.Debug("goodbye was not answered", "peer", id, "err", err)
 	}
@@ -161,30 +165,73 @@ func (s *Server) leave(ctx context.Context, id peer.ID, reason GoodbyeReason, wh
 	}
 }
 
-func (s *Server) beginLeaving(id peer.ID) bool {
+func (s *Server) beginDisconnect(id peer.ID) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.leaving[id] {
+	if s.disconnecting[id] {
 		return false
 	}
-	s.leaving[id] = true
+	s.disconnecting[id] = true
 	delete(s.peers, id)
 	return true
 }
 
-func (s *Server) endLeaving(id peer.ID) {
+func (s *Server) endDisconnect(id peer.ID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.leaving, id)
+	delete(s.disconnecting, id)
 }
 
-// leaveAll says goodbye to all peers at once, also where ctx has ended: manners
-// have their own, short bound.
-func (s *Server) leaveAll(ctx context.Context) {
+// disconnectAll disconnects all peers at once, also where ctx has ended: goodbyes have their own, short bound.
+func (s *Server) disconnectAll(ctx context.Context) {
 	ctx = context.WithoutCancel(ctx)
 	var all sync.WaitGroup
 	for id := range s.PeerStatuses() {
-		all.Go(func() { s.leave(ctx, id, GoodbyeClientShutdown, nil) })
+		all.Go(func() { s.disconnect(ctx, id, GoodbyeClientShutdown, nil) })
 	}
 	all.Wait()
+}
+
+// A PeerTrace is a set of hooks that a [Server] calls with what it learns of peers. Any of them may be nil. They run
+// on the goroutine of the exchange, those of several peers concurrently, and should return soon: a call to the peer
+// belongs on another goroutine.
+type PeerTrace struct {
+	// Connected is called when a peer connects, also again with each further connection, and for those that are
+	// connected as the server starts. Limited connections, over a relay, do not count.
+	Connected func(id peer.ID, dir network.Direction)
+	// Disconnected is called when a connection has ended. The peer may have others, or be back already.
+	Disconnected func(id peer.ID)
+	// Status is called after every exchange of statuses that shows a peer of this chain, whoever began
+	// it, with what the peer was sent and what it sent.
+	Status func(id peer.ID, ours, theirs Status)
+	// Ping is called with the metadata sequence number in a ping of the peer's.
+	Ping func(id peer.ID, seq uint64)
+	// Goodbye is called when the peer says goodbye. It goes on to hang up, or should.
+	Goodbye func(id peer.ID, reason GoodbyeReason)
+	// Disconnecting is called when this node begins to disconnect the peer, whatever for.
+	Disconnecting func(id peer.ID, reason GoodbyeReason)
+	// Used is called when an exchange of the chain's data, whoever began it, has ended that carried
+	// at least one response. Statuses, pings, metadata and goodbyes are no data.
+	Used func(id peer.ID)
+}
+
+// isData reports whether a method is for the chain's data, and not for what peers tell of themselves.
+func isData(spec *reqresp.Spec) bool {
+	switch spec.Name() {
+	case "status", "goodbye", "ping", "metadata":
+		return false
+	}
+	return true
+}
+
+// usedTrace returns the hooks that call Used.
+func (t *PeerTrace) usedTrace() *reqresp.Trace {
+	if t.Used == nil {
+		return nil
+	}
+	return &reqresp.Trace{Done: func(x *reqresp.Exchange) {
+		if x.Chunks > 0 && isData(x.Spec) {
+			t.Used(x.Peer)
+		}
+	}}
 }

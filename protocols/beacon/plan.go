@@ -16,7 +16,7 @@ type plan interface {
 	// answer, which is one element at least. It is nil if nothing is left. Until done is called it may be
 	// called again, which replaces the request that it returned before.
 	next(n int) any
-	// done tells that the request was answered. If cut is set the answer did not come to its end: what is left
+	// done notes that the request was answered. If cut is set the answer did not come to its end: what is left
 	// of it is asked for again.
 	done(cut bool)
 }
@@ -36,7 +36,7 @@ type span struct {
 	from, left uint64 // what is not dealt with
 	ended      bool
 
-	start, count uint64 // what the request under way asks for
+	start, count uint64 // what the request in flight asks for
 	any          bool   // something has answered that
 	last         uint64 // the slot or period of what came last
 	// redo has a slot whose answer was cut asked for again, as more than one chunk is of it. Again is set until

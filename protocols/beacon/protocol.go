@@ -29,17 +29,17 @@ type Protocol struct {
 	// keep offering it for a while, see OfferedAt.
 	First, Last ssz.Fork
 
-	maxItems func(*ssz.Config, ssz.Fork) uint64            // nil: one
-	asked    func(any) uint64                              // nil: one chunk
-	linger   func(*ssz.Config) uint64                      // epochs; nil: one
-	window   func(*ssz.Network, ssz.Slot) ssz.Slot         // nil: nothing is kept
-	kind     Kind                                          // of the objects that answer
-	held     func(Sources) bool                            // nil: offered for any chain
-	has      owner                                         // of objects that belong to blocks, by range
-	gone     gone                                          // what becomes of objects that are discarded meanwhile
-	timeouts reqresp.Timeouts                              // zero: the defaults
-	declare  func(reqresp.Family, *Protocol) *reqresp.Spec // makes the descriptor
-	serve    func(*Server, *Protocol) reqresp.HandlerFunc
+	maxItems  func(*ssz.Config, ssz.Fork) uint64            // nil: one
+	asked     func(any) uint64                              // nil: one chunk
+	retention func(*ssz.Config) uint64                      // epochs; nil: one
+	window    func(*ssz.Network, ssz.Slot) ssz.Slot         // nil: nothing is kept
+	kind      Kind                                          // of the objects that answer
+	held      func(Sources) bool                            // nil: offered for any chain
+	has       owner                                         // of objects that belong to blocks, by range
+	gone      gone                                          // what becomes of objects that are discarded meanwhile
+	timeouts  reqresp.Timeouts                              // zero: the defaults
+	declare   func(reqresp.Family, *Protocol) *reqresp.Spec // makes the descriptor
+	serve     func(*Server, *Protocol) reqresp.HandlerFunc
 
 	network   *ssz.Network
 	cfg       ssz.Config
@@ -201,11 +201,11 @@ func (p *Protocol) OfferedAt(e ssz.Epoch) bool {
 	if end == 0 {
 		return false
 	}
-	lingers := uint64(1)
-	if p.linger != nil {
-		lingers = p.linger(&p.cfg)
+	kept := uint64(1)
+	if p.retention != nil {
+		kept = p.retention(&p.cfg)
 	}
-	return end > ssz.FarFutureEpoch-ssz.Epoch(lingers) || e < end+ssz.Epoch(lingers)
+	return end > ssz.FarFutureEpoch-ssz.Epoch(kept) || e < end+ssz.Epoch(kept)
 }
 
 // unaryOf declares a row's descriptor as one of a unary protocol.

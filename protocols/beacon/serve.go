@@ -136,8 +136,8 @@ func (p *Protocol) checkFrames(chunk, header []byte, r *Ref) error {
 	return nil
 }
 
-// gone is what becomes of objects that a chain discards while they are being sent. The peer is not told of an
-// error of this node, as there is none.
+// gone is what becomes of objects that a chain discards while they are being sent. They are no
+// error of this node.
 type gone int
 
 const (
@@ -162,7 +162,7 @@ func (p *Protocol) ended(in *reqresp.Inbound, err error) error {
 	return unavailable(err)
 }
 
-// unavailable turns a chain's error into what the peer is told if nothing has been sent.
+// unavailable turns a chain's error into the error response where nothing has been sent.
 func unavailable(err error) error {
 	if errors.Is(err, ErrUnavailable) || errors.Is(err, ErrDiscarded) {
 		return reqresp.Errorf(reqresp.CodeResourceUnavailable, "what was asked for is not available").WithCause(err)

@@ -20,9 +20,8 @@ import (
 // ServerOptions are the optional settings of a [Server]. The zero value is
 // ready.
 type ServerOptions struct {
-	// Pacer paces what is served, see package limits. Nil serves as fast as peers
-	// read.
-	Pacer reqresp.Limiter
+	// Limiter limits the rate at which peers are served, see package limits. Nil means no limit.
+	Limiter reqresp.Limiter
 	// Middleware wraps every exchange, the first outermost.
 	Middleware []reqresp.Middleware
 	// MaxStreams and MaxMemory bound the streams served at a time and the bytes of their
@@ -33,13 +32,12 @@ type ServerOptions struct {
 	// for every such request, concurrently. Nil answers with sequence number 0, no
 	// subnets and CUSTODY_REQUIREMENT, the smallest custody group count allowed.
 	MetaData func() ssz.MetaDataV3
-	// Trace is called as exchanges go on: those that are served, and the calls of the server's own client. The
-	// sizes in it are those of the SSZ. Nil calls nothing.
+	// Trace has the hooks that are called for the exchanges that are served and for the calls of the server's own
+	// client. The sizes in it are those of the SSZ. Nil means none.
 	Trace *reqresp.Trace
-	// CallPacer delays the calls of the server's own client to what peers bear; see [ClientOptions].
-	// Nil delays none.
-	CallPacer reqresp.CallLimiter
-	// PeerTrace is told what peers say of themselves. Nil tells nobody.
+	// CallLimiter limits the rate of the server's own client; see [ClientOptions]. Nil means no limit.
+	CallLimiter reqresp.CallLimiter
+	// PeerTrace has the hooks that are called with what peers say of themselves. Nil means none.
 	PeerTrace *PeerTrace
 	// Now is the clock, from which the current fork follows. Nil means time.Now.
 	Now func() time.Time
@@ -48,7 +46,7 @@ type ServerOptions struct {
 }
 
 // A Server takes part in the Req/Resp domain of a network: it answers peers from
-// a [Chain], sends a status to every peer that this host dials, and leaves
+// a [Chain], sends a status to every peer that this host dials, and disconnects
 // peers whose status shows another network or chain. A program that only asks needs a Server too, of [NoChain].
 // It is safe for concurrent use.
 type Server struct {
@@ -73,11 +71,11 @@ type Server struct {
 	watching sync.Once
 	done     chan struct{} // closed when nothing runs any more
 
-	mu      sync.Mutex
-	stopped bool
-	peers   map[peer.ID]Status
-	leaving map[peer.ID]bool
-	// handshakes are those under way.
+	mu            sync.Mutex
+	stopped       bool
+	peers         map[peer.ID]Status
+	disconnecting map[peer.ID]bool
+	// handshakes are those in flight.
 	handshakes map[peer.ID]*handshake
 }
 
@@ -104,18 +102,18 @@ func NewServer(h host.Host, network *ssz.Network, chain Chain, opts *ServerOptio
 	family := NewFamily(network)
 	o.Trace = reqresp.JoinTraces(o.PeerTrace.usedTrace(), o.Trace)
 	s := &Server{
-		host:    h,
-		chain:   chain,
-		sources: chain.Sources(),
-		family:  family,
-		opts:    o,
-		log:     o.Logger,
-		engine:  reqresp.NewServer(h, engineOptions(o)),
-		client:  NewClient(h, family, &ClientOptions{Pacer: o.CallPacer, Trace: o.Trace}),
-		peers:   make(map[peer.ID]Status),
-		leaving: make(map[peer.ID]bool),
-		done:    make(chan struct{}),
-		nodeID:  sync.OnceValues(func() (NodeID, error) { return NodeIDOf(h.ID()) }),
+		host:          h,
+		chain:         chain,
+		sources:       chain.Sources(),
+		family:        family,
+		opts:          o,
+		log:           o.Logger,
+		engine:        reqresp.NewServer(h, engineOptions(o)),
+		client:        NewClient(h, family, &ClientOptions{Limiter: o.CallLimiter, Trace: o.Trace}),
+		peers:         make(map[peer.ID]Status),
+		disconnecting: make(map[peer.ID]bool),
+		done:          make(chan struct{}),
+		nodeID:        sync.OnceValues(func() (NodeID, error) { return NodeIDOf(h.ID()) }),
 
 		handshakes: make(map[peer.ID]*handshake),
 	}
@@ -129,7 +127,7 @@ func NewServer(h host.Host, network *ssz.Network, chain Chain, opts *ServerOptio
 
 func engineOptions(o ServerOptions) *reqresp.ServerOptions {
 	return &reqresp.ServerOptions{
-		Limiter:    o.Pacer,
+		Limiter:    o.Limiter,
 		Middleware: o.Middleware,
 		MaxStreams: o.MaxStreams,
 		MaxMemory:  o.MaxMemory,
@@ -138,8 +136,8 @@ func engineOptions(o ServerOptions) *reqresp.ServerOptions {
 	}
 }
 
-// Start begins to serve and to greet. Peers that the host has dialed before are
-// greeted now. What is served changes with the forks of the network from then on: the versions
+// Start begins to serve, and sends a status to the peers that the host has dialed before. What is served
+// changes with the forks of the network from then on: the versions
 // of a protocol that a fork brings are added as it begins, those that it replaces go one epoch
 // later. It fails with reqresp.ErrClosed after Stop, and does nothing if the
 // server already runs.
@@ -154,10 +152,10 @@ func (s *Server) Start() error {
 	return nil
 }
 
-// Stop serves what is under way until ctx ends, says goodbye to all peers that a
-// status was exchanged with, hangs up on them, and returns when nothing runs any
-// more. A goodbye may take two seconds longer than ctx. A context that has ended cuts
-// off what is under way; one without an end waits for the slowest reader, up to
+// Stop serves the exchanges in flight until ctx ends, says goodbye to all peers that a
+// status was exchanged with, disconnects them, and returns when nothing runs any
+// more. A goodbye may take two seconds longer than ctx. A context that has ended resets
+// the exchanges in flight; one without an end waits for the slowest reader, up to
 // half an hour. The error is the context's if streams had to be reset.
 func (s *Server) Stop(ctx context.Context) error {
 	s.mu.Lock()
@@ -166,7 +164,7 @@ func (s *Server) Stop(ctx context.Context) error {
 	s.mu.Unlock()
 	err := s.engine.Stop(ctx)
 	if first {
-		s.leaveAll(ctx)
+		s.disconnectAll(ctx)
 		s.unwatch()
 		s.cancel()
 		s.tasks.Wait()
@@ -196,10 +194,10 @@ func (s *Server) Refused() uint64 { return s.engine.Refused() }
 // Family returns the protocols served.
 func (s *Server) Family() *Family { return s.family }
 
-// Status returns what this node tells its peers: the chain's view, with the fork digest in force now. From Fulu
+// Status returns what this node sends its peers: the chain's view, with the fork digest in force now. From Fulu
 // on EarliestAvailableSlot is not before the slot after the last block whose sidecars have to be served and are
-// not held. The first time that may take a look into many blocks; peers are told of a later slot while it is
-// not finished. A server of [NoChain] returns a head at slot 0, and tells each peer that peer's own view.
+// not held. The first time that may take a look into many blocks; peers are sent a later slot until it is
+// finished. A server of [NoChain] returns a head at slot 0, and sends each peer that peer's own view.
 func (s *Server) Status(ctx context.Context) (Status, error) { return s.status(ctx, false) }
 
 func (s *Server) status(ctx context.Context, quick bool) (Status, error) {
@@ -218,10 +216,74 @@ func (s *Server) status(ctx context.Context, quick bool) (Status, error) {
 	return status, nil
 }
 
-// MetaData returns what peers that ask are told of this node.
+// MetaData returns the metadata that this node sends.
 func (s *Server) MetaData() ssz.MetaDataV3 { return s.opts.MetaData() }
 
 func (s *Server) currentSlot() ssz.Slot { return s.family.network.SlotAt(s.opts.Now()) }
 
 // CurrentEpoch returns the epoch that it is by the server's clock.
 func (s *Server) CurrentEpoch() ssz.Epoch { return s.family.network.EpochOf(s.currentSlot()) }
+
+// An offer is a handler, and the row that has the forks in which it is offered.
+type offer struct {
+	handler  reqresp.Handler
+	protocol *Protocol
+}
+
+// offers returns all methods that are offered at some time: those that the chain can answer.
+func (s *Server) offers() (all []offer) {
+	for _, p := range s.family.protocols {
+		if p.held == nil || p.held(s.sources) {
+			all = append(all, offer{reqresp.Handler{Spec: p.spec, Serve: p.serve(s, p)}, p})
+		}
+	}
+	return all
+}
+
+// offerAt offers the methods of an epoch, and no others.
+func (s *Server) offerAt(e ssz.Epoch) {
+	offered := make(map[*reqresp.Spec]bool)
+	for spec := range s.engine.Specs() {
+		offered[spec] = true
+	}
+	for _, o := range s.all {
+		switch spec := o.handler.Spec; {
+		case o.protocol.OfferedAt(e) && !offered[spec]:
+			s.engine.Register(o.handler)
+		case !o.protocol.OfferedAt(e) && offered[spec]:
+			s.engine.Unregister(spec)
+		}
+	}
+}
+
+// followForks keeps what is offered to what is in force, until ctx ends.
+func (s *Server) followForks(ctx context.Context) {
+	// It looks at the clock in every slot: a clock may be set, and a machine may sleep.
+	timer := time.NewTimer(s.untilNextSlot())
+	defer timer.Stop()
+	for {
+		select {
+		case <-timer.C:
+			s.offerAt(s.CurrentEpoch())
+			timer.Reset(s.untilNextSlot())
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (s *Server) untilNextSlot() time.Duration {
+	n, now := s.family.network, s.opts.Now()
+	return n.TimeAt(n.SlotAt(now) + 1).Sub(now)
+}
+
+// clockDisparity is MAXIMUM_GOSSIP_CLOCK_DISPARITY, by how much the clocks of honest peers
+// differ.
+const clockDisparity = 500 * time.Millisecond
+
+// digestInForce reports whether a fork digest is in force by some honest clock.
+func (s *Server) digestInForce(d ssz.ForkDigest) bool {
+	n, now := s.family.network, s.opts.Now()
+	at := func(t time.Time) ssz.ForkDigest { return n.DigestAt(n.EpochOf(n.SlotAt(t))) }
+	return d == at(now.Add(-clockDisparity)) || d == at(now.Add(clockDisparity))
+}

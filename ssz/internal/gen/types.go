@@ -48,12 +48,21 @@ func (p target) writeType(out *bytes.Buffer, c *container) {
 			fmt.Fprintf(out, "// %s\n", line)
 		}
 		fmt.Fprintf(out, "%s %s", goFieldName(f.name), p.goType(f.typ))
-		if tag := p.tag(f.typ); tag != "" {
+		tag := p.tag(f.typ)
+		if p.named(c) {
+			tag = fmt.Sprintf("json:%q", jsonName(f.name))
+		}
+		if tag != "" {
 			fmt.Fprintf(out, " `%s`", tag)
 		}
 		out.WriteString("\n")
 	}
 	out.WriteString("}\n\n")
+}
+
+// named reports whether the Go types of all fields have names, and so a text form each: the container has a JSON form.
+func (p target) named(c *container) bool {
+	return p.name == "ssz" && !slices.ContainsFunc(c.fields, func(f field) bool { return f.typ.alias == "" })
 }
 
 // hashedByShape reports whether fastssz cannot hash the container: it is progressive, or something
@@ -160,6 +169,12 @@ func (p target) tag(t *typ) string {
 
 func hasNumber(dimensions []string) bool {
 	return strings.Trim(strings.Join(dimensions, ""), "?") != ""
+}
+
+// jsonName turns a name such as head_slot into headSlot, as JSON-RPC spells it.
+func jsonName(name string) string {
+	s := goFieldName(name)
+	return strings.ToLower(s[:1]) + s[1:]
 }
 
 // goFieldName turns a name such as blob_kzg_commitments into BlobKZGCommitments.

@@ -46,7 +46,7 @@ type Config struct {
 	// Log is what is logged, to standard error.
 	Log struct{ Verbosity, Format string }
 
-	discovery     discovery.Options
+	discovery     discovery.Config
 	discoveryV5   bool
 	bootNodesFile string
 	preset        string

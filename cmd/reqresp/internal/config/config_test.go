@@ -91,12 +91,12 @@ peer = { items = "7/10s" }
 	if text := set(write(t, got)); !slices.Equal(text, []string{"port = 1234", "items = '7/10s'"}) {
 		t.Errorf("set is %q", text)
 	}
-	want := mustLoad(t, "").Service.Limits.Config
+	want := mustLoad(t, "").Service.Limits
 	ranges := want.Methods["beacon_blocks_by_range"]
 	ranges.Peer.Items = limits.Rate{N: 7, Per: 10 * time.Second, Burst: 7}
 	want.Methods["beacon_blocks_by_range"] = ranges
-	if !reflect.DeepEqual(got.Service.Limits.Config, want) {
-		t.Errorf("limits %+v\nwant %+v", got.Service.Limits.Config, want)
+	if !reflect.DeepEqual(got.Service.Limits, want) {
+		t.Errorf("limits %+v\nwant %+v", got.Service.Limits, want)
 	}
 }
 

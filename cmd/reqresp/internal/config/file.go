@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/seed-2dd5877b/reqresp/internal/settings"
-	"github.com/seed-2dd5877b/reqresp/limits"
 	limitsconfig "github.com/seed-2dd5877b/reqresp/limits/config"
 	"github.com/seed-2dd5877b/reqresp/plugin/discovery"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
@@ -68,7 +67,7 @@ func (c *Config) LoadLimits() error {
 	if err != nil {
 		return fmt.Errorf("%s: limits.%w", c.path, err)
 	}
-	c.Service.Limits, c.Service.Scores = &limits.Options{Config: effective.Limits}, effective.Score
+	c.Service.Preset, c.Service.Limits, c.Service.Scores = effective.Preset, effective.Limits, effective.Score
 	return nil
 }
 

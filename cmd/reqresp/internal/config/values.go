@@ -91,20 +91,20 @@ func staticNodes(to *[]peer.AddrInfo) settings.Value {
 	})
 }
 
-func discoveryAddr(o *discovery.Options) settings.Value {
+func discoveryAddr(o *discovery.Config) settings.Value {
 	return settings.Text(&o.Listen, "", func(text string) error {
-		return (&discovery.Options{Listen: text}).Validate()
+		return (&discovery.Config{Listen: text}).Validate()
 	})
 }
 
-func bootNodes(o *discovery.Options) settings.Value {
+func bootNodes(o *discovery.Config) settings.Value {
 	return settings.ParsedList("", func() []string { return o.BootNodes }, func(texts []string) error {
 		o.BootNodes = texts
-		return (&discovery.Options{BootNodes: texts}).Validate()
+		return (&discovery.Config{BootNodes: texts}).Validate()
 	})
 }
 
-func externalIP(o *discovery.Options) settings.Value {
+func externalIP(o *discovery.Config) settings.Value {
 	v := settings.ListOf(&o.ExternalIP, func(text string) (netip.Addr, error) {
 		ip, err := netip.ParseAddr(text)
 		if err != nil {
@@ -112,5 +112,5 @@ func externalIP(o *discovery.Options) settings.Value {
 		}
 		return ip, err
 	}, netip.Addr.String)
-	return v.Checked(func() error { return (&discovery.Options{ExternalIP: o.ExternalIP}).Validate() })
+	return v.Checked(func() error { return (&discovery.Config{ExternalIP: o.ExternalIP}).Validate() })
 }
