@@ -197,7 +197,7 @@ func TestStoreThatChangesDuringAnAnswer(t *testing.T) {
 				}
 			}}
 			srv := beacon.NewServer(server, n, s, &beacon.ServerOptions{
-				Pacer: pacer, Now: func() time.Time { return n.TimeAt(215) },
+				Limiter: pacer, Now: func() time.Time { return n.TimeAt(215) },
 			})
 			if err := srv.Start(); err != nil {
 				t.Fatal(err)

@@ -200,16 +200,16 @@ func (s *Service) openServer(r *running, chain beacon.Chain) error {
 
 func (s *Service) serverOptions(r *running) *beacon.ServerOptions {
 	return &beacon.ServerOptions{
-		Pacer:      s.limiter,
-		Middleware: append([]reqresp.Middleware{s.scores.Middleware()}, s.cfg.Middleware...),
-		MaxStreams: r.plan.MaxStreams,
-		MaxMemory:  r.plan.MaxMemory,
-		MetaData:   s.cfg.MetaData,
-		CallPacer:  s.pacer,
-		Trace:      reqresp.JoinTraces(s.metrics.Trace(), s.scores.trace(), s.damageTrace(), s.cfg.Trace),
-		PeerTrace:  peerTraces(r.peers.Trace(), s.cfg.PeerTrace),
-		Now:        s.cfg.Now,
-		Logger:     s.cfg.Logger.With("module", "beacon"),
+		Limiter:     s.limiter,
+		Middleware:  append([]reqresp.Middleware{s.scores.Middleware()}, s.cfg.Middleware...),
+		MaxStreams:  r.plan.MaxStreams,
+		MaxMemory:   r.plan.MaxMemory,
+		MetaData:    s.cfg.MetaData,
+		CallLimiter: s.pacer,
+		Trace:       reqresp.JoinTraces(s.metrics.Trace(), s.scores.trace(), s.damageTrace(), s.cfg.Trace),
+		PeerTrace:   peerTraces(r.peers.Trace(), s.cfg.PeerTrace),
+		Now:         s.cfg.Now,
+		Logger:      s.cfg.Logger.With("module", "beacon"),
 	}
 }
 

@@ -3,7 +3,7 @@
 //
 //	pacer, err := outbound.New(&outbound.Options{Budgets: quota.Granted(), IsLimited: beacon.IsRateLimited})
 //	…
-//	client := beacon.NewClient(host, family, &beacon.ClientOptions{Pacer: pacer})
+//	client := beacon.NewClient(host, family, &beacon.ClientOptions{Limiter: pacer})
 //
 // A peer whose client is known is asked for what that client grants by default, and every other
 // peer for what holds for unknown clients; see [Options].Budgets, and package quota of the beacon

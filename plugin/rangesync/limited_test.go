@@ -112,7 +112,7 @@ func paced(t *testing.T, client host.Host) rangesync.Source {
 	pacer, err := outbound.New(&outbound.Options{Budgets: quota.Granted(), IsLimited: beacon.IsRateLimited})
 	must(t, err)
 	return rangesync.Source{
-		Client: beacon.NewClient(client, beacon.NewFamily(devchain.Network()), &beacon.ClientOptions{Pacer: pacer}),
+		Client: beacon.NewClient(client, beacon.NewFamily(devchain.Network()), &beacon.ClientOptions{Limiter: pacer}),
 		Pacer:  pacer,
 	}
 }

@@ -113,7 +113,7 @@ func TestNoServerHasReasonToBan(t *testing.T) {
 				})
 				must(t, err)
 				from := rangesync.Source{
-					Client: beacon.NewClient(client, beacon.NewFamily(devchain.Network()), &beacon.ClientOptions{Pacer: pacer}),
+					Client: beacon.NewClient(client, beacon.NewFamily(devchain.Network()), &beacon.ClientOptions{Limiter: pacer}),
 					Pacer:  pacer, Peer: server.ID(), Status: p.status(),
 				}
 				s, start := newStore(t), time.Now()

@@ -73,7 +73,7 @@ func TestAnEmptyPeerCostsMinutes(t *testing.T) {
 				}}}})
 				must(t, err)
 				from := rangesync.Source{
-					Client: beacon.NewClient(client, beacon.NewFamily(devchain.Network()), &beacon.ClientOptions{Pacer: pacer}),
+					Client: beacon.NewClient(client, beacon.NewFamily(devchain.Network()), &beacon.ClientOptions{Limiter: pacer}),
 					Peer:   server.ID(), Status: beacon.Status{HeadSlot: clockSlot, HeadRoot: ssz.Root{1}},
 				}
 				began := time.Now()

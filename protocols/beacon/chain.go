@@ -143,7 +143,7 @@ type Sources struct {
 	// ErrUnavailable, or BlobCommitments is nil, a server reads the block's frames and looks into the few of their
 	// chunks that it has to: once for each block that becomes the head, and for the blocks of a range whose
 	// sidecars are asked for and not held, up to the first that has some. The bytes read for a request are reserved
-	// with the server's Pacer, and counted against MaxMemory, like those sent.
+	// with the server's Limiter, and counted against MaxMemory, like those sent.
 	BlobCommitments func(ctx context.Context, block Ref) (ssz.BlobCommitments, error)
 }
 

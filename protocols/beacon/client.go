@@ -29,7 +29,7 @@ const maxConcurrentRequests = 2
 //	client := server.Client()
 //
 // On mplex, which has no flow control, a call for many objects makes several requests, one after the other, of
-// which each passes the Pacer and the Trace: no more is asked for at a time than is likely to be held
+// which each passes the Limiter and the Trace: no more is asked for at a time than is likely to be held
 // while the caller works, by the size of what the peer sent before. What is checked is checked
 // across them, and a call by range goes on after a request that the peer answered with less. ErrNotLinked between two
 // answers is no violation, as the peer's chain may have been reorganized since the first.
@@ -46,9 +46,9 @@ type Client struct {
 
 // ClientOptions are the optional settings of a [Client]. The zero value is ready.
 type ClientOptions struct {
-	// Pacer limits the rate of calls to what peers grant, in the items that deployed servers count; see
+	// Limiter limits the rate of calls to what peers grant, in the items that deployed servers count; see
 	// package limits/outbound. Nil means no limit.
-	Pacer reqresp.CallLimiter
+	Limiter reqresp.CallLimiter
 	// Trace has the hooks that are called for each request. Nil means none.
 	Trace *reqresp.Trace
 }
@@ -61,7 +61,7 @@ func NewClient(h reqresp.Host, family *Family, opts *ClientOptions) *Client {
 		o = *opts
 	}
 	return &Client{family: family, engine: reqresp.NewClient(h, &reqresp.ClientOptions{
-		MaxCallsPerPeer: maxConcurrentRequests, Limiter: o.Pacer, Trace: o.Trace,
+		MaxCallsPerPeer: maxConcurrentRequests, Limiter: o.Limiter, Trace: o.Trace,
 	})}
 }
 

@@ -40,7 +40,7 @@ func TestSmallAnswersComeWithinFourSeconds(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				srv := serve(t, server, devChain(), beacon.ServerOptions{Pacer: limiter})
+				srv := serve(t, server, devChain(), beacon.ServerOptions{Limiter: limiter})
 				connect(t, client, server)
 				spec := row(beacon.NewFamily(devNetwork()), "status", 1).Spec()
 				// It has more requests in flight than the consensus specs allow.
@@ -102,7 +102,7 @@ func TestBlocksComeUntilTheOverdraftIsUsedUp(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		serve(t, server, devChain(), beacon.ServerOptions{Pacer: limiter})
+		serve(t, server, devChain(), beacon.ServerOptions{Limiter: limiter})
 		connect(t, client, server)
 		c := newClient(client)
 		for i, want := range []int{4, 0} {

@@ -141,7 +141,7 @@ func (p *slowPacer) Reserve(ctx context.Context, _ reqresp.Cost) error {
 
 func TestStatusIsAnsweredBeforeGoodbye(t *testing.T) {
 	simulate(t, func(t *testing.T, client, server host.Host) {
-		serve(t, server, devChain(), beacon.ServerOptions{Pacer: new(slowPacer)})
+		serve(t, server, devChain(), beacon.ServerOptions{Limiter: new(slowPacer)})
 		goodbyes := newLeaver(t, client)
 		theirs := greetings()[7].status()
 		answer, err := ask(t, client, server, idStatusV2, payload(must(theirs.MarshalSSZ())))
@@ -183,7 +183,7 @@ func TestPeersThatHungUpAreNotDialedForAGoodbye(t *testing.T) {
 	simulate(t, func(t *testing.T, client, server host.Host) {
 		dials := 0
 		client.Network().Notify(&network.NotifyBundle{ConnectedF: func(network.Network, network.Conn) { dials++ }})
-		serve(t, server, devChain(), beacon.ServerOptions{Pacer: new(slowPacer)})
+		serve(t, server, devChain(), beacon.ServerOptions{Limiter: new(slowPacer)})
 		connect(t, client, server)
 		stream := openRaw(t, client, server, idStatusV2)
 		theirs := greetings()[8].status()

@@ -259,7 +259,7 @@ func TestRequestsOverMplexPassThePacer(t *testing.T) {
 	client, server := mplexPair(t, 0)
 	serve(t, server, devChain(), beacon.ServerOptions{})
 	p := newCounter()
-	c := beacon.NewClient(client, beacon.NewFamily(devNetwork()), &beacon.ClientOptions{Pacer: p})
+	c := beacon.NewClient(client, beacon.NewFamily(devNetwork()), &beacon.ClientOptions{Limiter: p})
 	blocks, err := collect(c.BlocksByRange(t.Context(), server.ID(), firstSlot, 41))
 	if err != nil || len(blocks) != 41 {
 		t.Fatalf("%d blocks, %v", len(blocks), err)

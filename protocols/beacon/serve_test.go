@@ -253,7 +253,7 @@ func (c notingChain) AppendFrames(ctx context.Context, ref beacon.Ref, dst []byt
 func TestBlocksAreFetchedOnceThereIsCapacity(t *testing.T) {
 	simulate(t, func(t *testing.T, client, server host.Host) {
 		pacer := new(notingPacer)
-		srv := serve(t, server, notingChain{devChain(), pacer}, beacon.ServerOptions{Pacer: pacer})
+		srv := serve(t, server, notingChain{devChain(), pacer}, beacon.ServerOptions{Limiter: pacer})
 		if _, err := ask(t, client, server, idByRange, payload(uints(63, 2, 1))); err != nil {
 			t.Fatal(err)
 		}

@@ -20,8 +20,8 @@ import (
 // ServerOptions are the optional settings of a [Server]. The zero value is
 // ready.
 type ServerOptions struct {
-	// Pacer limits the rate at which peers are served, see package limits. Nil means no limit.
-	Pacer reqresp.Limiter
+	// Limiter limits the rate at which peers are served, see package limits. Nil means no limit.
+	Limiter reqresp.Limiter
 	// Middleware wraps every exchange, the first outermost.
 	Middleware []reqresp.Middleware
 	// MaxStreams and MaxMemory bound the streams served at a time and the bytes of their
@@ -35,8 +35,8 @@ type ServerOptions struct {
 	// Trace has the hooks that are called for the exchanges that are served and for the calls of the server's own
 	// client. The sizes in it are those of the SSZ. Nil means none.
 	Trace *reqresp.Trace
-	// CallPacer limits the rate of the server's own client; see [ClientOptions]. Nil means no limit.
-	CallPacer reqresp.CallLimiter
+	// CallLimiter limits the rate of the server's own client; see [ClientOptions]. Nil means no limit.
+	CallLimiter reqresp.CallLimiter
 	// PeerTrace has the hooks that are called with what peers say of themselves. Nil means none.
 	PeerTrace *PeerTrace
 	// Now is the clock, from which the current fork follows. Nil means time.Now.
@@ -109,7 +109,7 @@ func NewServer(h host.Host, network *ssz.Network, chain Chain, opts *ServerOptio
 		opts:          o,
 		log:           o.Logger,
 		engine:        reqresp.NewServer(h, engineOptions(o)),
-		client:        NewClient(h, family, &ClientOptions{Pacer: o.CallPacer, Trace: o.Trace}),
+		client:        NewClient(h, family, &ClientOptions{Limiter: o.CallLimiter, Trace: o.Trace}),
 		peers:         make(map[peer.ID]Status),
 		disconnecting: make(map[peer.ID]bool),
 		done:          make(chan struct{}),
@@ -127,7 +127,7 @@ func NewServer(h host.Host, network *ssz.Network, chain Chain, opts *ServerOptio
 
 func engineOptions(o ServerOptions) *reqresp.ServerOptions {
 	return &reqresp.ServerOptions{
-		Limiter:    o.Pacer,
+		Limiter:    o.Limiter,
 		Middleware: o.Middleware,
 		MaxStreams: o.MaxStreams,
 		MaxMemory:  o.MaxMemory,

@@ -86,7 +86,7 @@ func TestStopWithPeersThatDoNotAnswer(t *testing.T) {
 
 func TestStopDoesNotDialPeersThatLeft(t *testing.T) {
 	simulate(t, func(t *testing.T, client, server host.Host) {
-		srv := serve(t, server, devChain(), beacon.ServerOptions{Pacer: new(slowPacer)})
+		srv := serve(t, server, devChain(), beacon.ServerOptions{Limiter: new(slowPacer)})
 		connect(t, client, server)
 		if _, err := ask(t, client, server, idStatusV2, payload(statusV2())); err != nil {
 			t.Fatal(err)

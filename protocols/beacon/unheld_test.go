@@ -455,7 +455,7 @@ func TestBlocksThatAreLookedIntoAreCharged(t *testing.T) {
 			if tt.source {
 				chain = notingSource{&partialSource{memoryChain: blocks}, chain}
 			}
-			srv := serveOn(t, server, beacontest.FuluNetwork(), chain, beacon.ServerOptions{Now: fuluNow(215), Pacer: pacer})
+			srv := serveOn(t, server, beacontest.FuluNetwork(), chain, beacon.ServerOptions{Now: fuluNow(215), Limiter: pacer})
 			must(ask(t, client, server, id(columnsByRange, 1), tt.request))
 			must(0, srv.Stop(t.Context()))
 			var costs []reqresp.Cost

@@ -89,7 +89,7 @@ func (a against) run(t *testing.T) (results []conformance.Result) {
 		if a.refuses {
 			pacer = refusing{limiter}
 		}
-		srv := beacon.NewServer(server, n, a.chain, &beacon.ServerOptions{Now: now, Pacer: pacer})
+		srv := beacon.NewServer(server, n, a.chain, &beacon.ServerOptions{Now: now, Limiter: pacer})
 		if err := srv.Start(); err != nil {
 			t.Fatal(err)
 		}

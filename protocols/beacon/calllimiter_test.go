@@ -54,7 +54,7 @@ func TestPacerIsToldWhatServersCount(t *testing.T) {
 		serve(t, server, devChain(), beacon.ServerOptions{})
 		connect(t, client, server)
 		p, n := newCounter(), devNetwork()
-		c := beacon.NewClient(client, beacon.NewFamily(n), &beacon.ClientOptions{Pacer: p})
+		c := beacon.NewClient(client, beacon.NewFamily(n), &beacon.ClientOptions{Limiter: p})
 		ctx, to := t.Context(), server.ID()
 		for range c.BlocksByRange(ctx, to, 1, 20) {
 		}
@@ -86,7 +86,7 @@ func TestNoMoreThanTwoRequestsAreInFlight(t *testing.T) {
 		connect(t, client, server)
 		p := newCounter()
 		p.hold = make(chan struct{})
-		c := beacon.NewClient(client, beacon.NewFamily(devNetwork()), &beacon.ClientOptions{Pacer: p})
+		c := beacon.NewClient(client, beacon.NewFamily(devNetwork()), &beacon.ClientOptions{Limiter: p})
 		var calls sync.WaitGroup
 		for range 5 {
 			calls.Go(func() {
