@@ -53,7 +53,7 @@ type Options struct {
 
 // A Limiter paces the exchanges of a server by quotas for each peer and method,
 // shares by weight what peers use together, and admits no more than can be
-// served. It implements [reqresp.Pacer].
+// served. It implements [reqresp.Limiter].
 type Limiter struct {
 	start    time.Time
 	seeds    [2]maphash.Seed
@@ -104,7 +104,7 @@ func New(opts *Options) (*Limiter, error) {
 	return l, nil
 }
 
-// Admit implements [reqresp.Pacer]. It waits while the peer has as many
+// Admit implements [reqresp.Limiter]. It waits while the peer has as many
 // exchanges with the method under way as are allowed, is out of requests or in
 // debt, or while there is no capacity: for 4 s in all. The exchange is then admitted on
 // overdraft, or refused.
@@ -131,7 +131,7 @@ func isRefusal(err error) bool {
 		errors.Is(err, ErrOverdrawn) || errors.Is(err, ErrOverCapacity)
 }
 
-// Refused implements [reqresp.Pacer]. A peer is told of to [Scores] if it has twice as
+// Refused implements [reqresp.Limiter]. A peer is told of to [Scores] if it has twice as
 // many exchanges with the method as may run at a time, or more: that is tolerated up to
 // MaxQueue while there is room for them, but is what takes the room from others when there
 // is not.

@@ -84,7 +84,7 @@ func (p *pace) put() {
 	p.shard.spare, p.next = p, p.shard.spare
 }
 
-// Reserve implements [reqresp.Pace]. A reservation that was never settled is
+// Reserve implements [reqresp.Admission]. A reservation that was never settled is
 // given back by the next.
 func (p *pace) Reserve(ctx context.Context, c reqresp.Cost) error {
 	if err := ctx.Err(); err != nil {
@@ -137,7 +137,7 @@ func (p *pace) reserve(ctx context.Context, now time.Duration, c cost) (time.Dur
 	return p.pass(ctx, now, chunk, p.due)
 }
 
-// Settle implements [reqresp.Pace].
+// Settle implements [reqresp.Admission].
 func (p *pace) Settle(used reqresp.Cost) {
 	p.shard.mu.Lock()
 	now, waited := p.limiter.now(), p.charged > 0
@@ -185,7 +185,7 @@ func (h *hold) settle(now time.Duration, used cost) {
 	h.pool.chunks.nudge()
 }
 
-// Release implements [reqresp.Pace]. It is the only place that frees the slot.
+// Release implements [reqresp.Admission]. It is the only place that frees the slot.
 // It panics if the exchange was released before.
 func (p *pace) Release() {
 	p.shard.mu.Lock()
