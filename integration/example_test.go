@@ -9,6 +9,7 @@ import (
 
 	"github.com/seed-2dd5877b/reqresp/limits"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon/quota"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
@@ -16,7 +17,7 @@ import (
 var _, _ = serveChain, printBlocks
 
 func serveChain(ctx context.Context, h host.Host, chain beacon.Chain) error {
-	limiter, err := limits.New(nil)
+	limiter, err := limits.New(&limits.Options{Config: limits.Config{Methods: quota.Served()}})
 	if err != nil {
 		return err
 	}

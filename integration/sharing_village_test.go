@@ -52,16 +52,32 @@ type villager struct {
 	bytes atomic.Uint64 // that were sent to it
 }
 
-// Observe implements limits.Observer.
-func (v *village) Observe(e limits.Event) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if e.Kind == limits.EventSent {
-		v.byID[e.Peer].bytes.Add(e.Cost.Bytes)
+// A counted limiter is the village's limiter, which counts what is sent to whom.
+type counted struct{ *village }
+
+func (c counted) Admit(ctx context.Context, from peer.ID, spec *reqresp.Spec) (reqresp.Admission, error) {
+	pace, err := c.limiter.Admit(ctx, from, spec)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, ok := errors.AsType[*reqresp.Error](err); ok {
+		c.answered++
 	}
-	if _, ok := errors.AsType[*reqresp.Error](e.Err); ok {
-		v.answered++
+	if err != nil {
+		return nil, err
 	}
+	return countedAdmission{pace, c.byID[from]}, nil
+}
+
+func (c counted) Refused(from peer.ID, spec *reqresp.Spec) { c.limiter.Refused(from, spec) }
+
+type countedAdmission struct {
+	reqresp.Admission
+	to *villager
+}
+
+func (p countedAdmission) Settle(used reqresp.Cost) {
+	p.Admission.Settle(used)
+	p.to.bytes.Add(used.Bytes)
 }
 
 func newVillage(t *testing.T) *village {
@@ -116,13 +132,13 @@ func (v *village) serve(t *testing.T) {
 		t.Fatal(err)
 	}
 	v.limiter, err = limits.New(&limits.Options{
-		Config: netConfig(netCapacity), Scores: v.book, Observer: v, Addr: limits.HostAddr(v.at),
+		Config: netConfig(netCapacity), Scores: v.book, Addr: limits.HostAddr(v.at),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	v.server = reqresp.NewServer(v.at, &reqresp.ServerOptions{
-		Limiter: v.limiter, Middleware: []reqresp.Middleware{v.book.Middleware()},
+		Limiter: counted{v}, Middleware: []reqresp.Middleware{v.book.Middleware()},
 	})
 	v.server.Register(parcels.Serve(func(_ context.Context, _ peer.ID, req *parcel, send func(*parcel) error) error {
 		for i := range *req {

@@ -155,17 +155,31 @@ func TestEveryRequestCostsAndDebtDelaysIt(t *testing.T) {
 	})
 }
 
-func TestReleasingTwicePanics(t *testing.T) {
+// TestWhatWasReleasedIsWorthNothing uses an exchange that was released while others run.
+func TestWhatWasReleasedIsWorthNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		pace := admit(t, newLimiter(t, limits.Quota{}, limits.Config{}), alice, blocks)
-		pace.Release()
-		defer func() {
-			if recover() == nil {
-				t.Error("Release did not panic")
+		l := newLimiter(t, limits.Quota{Items: limits.Rate{N: 1, Burst: 10}}, limits.Config{})
+		stale := admit(t, l, alice, blocks)
+		stale.Release()
+		other, third := admit(t, l, alice, blocks), admit(t, l, alice, blocks)
+		reserve(t, other, reqresp.Cost{Items: 5})
+		for range 3 {
+			stale.Release()
+			stale.Settle(reqresp.Cost{Items: 9})
+			if err := stale.Reserve(t.Context(), reqresp.Cost{Items: 1}); err == nil {
+				t.Error("an exchange that was released reserved a chunk")
 			}
-		}()
-		pace.Release()
+		}
+		if b := balance(t, l, alice); b.Active != 2 || b.Items != 5 {
+			t.Errorf("balance is %+v, want two active and 5 items", b)
+		}
+		other.Settle(reqresp.Cost{Items: 2})
+		other.Release()
+		third.Release()
+		if b := balance(t, l, alice); b.Active != 0 || b.Items != 8 {
+			t.Errorf("balance is %+v, want none active and 8 items", b)
+		}
 	})
 }
 

@@ -25,6 +25,16 @@ const (
 	never  = time.Duration(math.MaxInt64)
 )
 
+// The currencies that costs are paid in.
+const (
+	requests = iota
+	items
+	bytes
+	currencies
+)
+
+type cost [currencies]uint64
+
 // A rate is a Rate, ready for the arithmetic. That is in whole nanoseconds, so
 // that waits are exact. The zero rate sets no bound.
 type rate struct {
@@ -75,6 +85,15 @@ func (r *rate) span(tokens uint64) time.Duration {
 	return time.Duration(min(quo, uint64(maxSpan)))
 }
 
+// spanFor is the span for a peer of a weight, which is longer if that is below one.
+func (r *rate) spanFor(tokens uint64, weight float64) time.Duration {
+	span := r.span(tokens)
+	if weight >= 1 {
+		return span
+	}
+	return time.Duration(min(float64(span)/weight, float64(maxSpan)))
+}
+
 // furthest returns for how long a bucket can take to be full again: it holds a burst, owes
 // overdraft bursts, and then what was granted while it owed a little less.
 func (r *rate) furthest() time.Duration { return (1+overdraft+1)*r.fill + maxDebt }
@@ -85,24 +104,6 @@ func (r *rate) tokens(span time.Duration) uint64 {
 	hi, lo := bits.Mul64(uint64(span), r.n)
 	quo, _ := bits.Div64(hi, lo, r.per)
 	return quo
-}
-
-// A price is how many times the tokens it uses a peer is charged, in units of
-// 1/parPrice. It is at least par.
-type price uint16
-
-const parPrice price = 1 << 8
-
-func (p price) of(span time.Duration) time.Duration {
-	if p == parPrice {
-		return span
-	}
-	hi, lo := bits.Mul64(uint64(span), uint64(p))
-	if hi >= uint64(parPrice) {
-		return maxSpan
-	}
-	quo, _ := bits.Div64(hi, lo, uint64(parPrice))
-	return time.Duration(min(quo, uint64(maxSpan)))
 }
 
 // A bucket is a token bucket, kept as the time at which it is full again. If
@@ -118,9 +119,6 @@ func (b *bucket) fullAt() time.Duration { return time.Duration(b.full.Load()) }
 // bucket is full if it never holds that many. No tokens are there when no debt
 // is.
 func (b *bucket) readyAt(r *rate, span time.Duration) time.Duration {
-	if r.n == 0 {
-		return always
-	}
 	return b.fullAt() - r.fill + min(span, r.fill)
 }
 
@@ -131,67 +129,54 @@ func (b *bucket) overdrawn(r *rate, now, span time.Duration) bool {
 	return debt >= overdraft*max(r.fill, min(span, maxDebt/overdraft))
 }
 
-// tryTake takes tokens if they are there, and reports whether they were. It
-// returns how many the bound on debts let it take, which matters to costs far
-// over the burst only.
-func (b *bucket) tryTake(r *rate, now time.Duration, tokens uint64) (uint64, bool) {
-	if tokens == 0 || r.n == 0 {
-		return tokens, true
-	}
-	span := r.span(tokens)
+// push has the bucket be full later by a span, as far as the bound on debts lets it, and returns by how much.
+// It fails if the bucket is full only after latest as it is.
+func (b *bucket) push(r *rate, now, span, latest time.Duration) (time.Duration, bool) {
 	for {
-		full := b.full.Load()
-		if time.Duration(full)-r.fill+min(span, r.fill) > now {
+		full := b.fullAt()
+		if full > latest {
 			return 0, false
 		}
-		if taken, ok := b.move(r, now, time.Duration(full), tokens, span, parPrice); ok {
-			return taken, true
+		from := max(full, now)
+		after := min(from+span, max(from, now+r.furthest()))
+		if b.full.CompareAndSwap(int64(full), int64(after)) {
+			return after - from, true
 		}
 	}
 }
 
-// take takes tokens at a price, whether they are there or not, and returns how
-// many the bound on debts let it take.
-func (b *bucket) take(r *rate, now time.Duration, tokens uint64, p price) uint64 {
+// take takes tokens for a peer of a weight if they are there, or in any case if force is set, and reports
+// whether it did. It returns how many the bound on debts let it take, which matters to costs far over the burst
+// only.
+func (b *bucket) take(r *rate, now time.Duration, tokens uint64, weight float64, force bool) (uint64, bool) {
 	if tokens == 0 || r.n == 0 {
-		return tokens
-	}
-	return b.takeSpan(r, now, tokens, p.of(r.span(tokens)), p)
-}
-
-func (b *bucket) takeSpan(r *rate, now time.Duration, tokens uint64, span time.Duration, p price) uint64 {
-	for {
-		if taken, ok := b.move(r, now, b.fullAt(), tokens, span, p); ok {
-			return taken
-		}
-	}
-}
-
-// move takes tokens worth a span from a bucket that was seen full at a time. It
-// fails if the bucket has changed since.
-func (b *bucket) move(r *rate, now, full time.Duration, tokens uint64, span time.Duration, p price) (uint64, bool) {
-	from, limit := max(full, now), now+r.furthest()
-	after := min(from+span, max(from, limit))
-	if !b.full.CompareAndSwap(int64(full), int64(after)) {
-		return 0, false
-	}
-	if after == from+span {
 		return tokens, true
 	}
-	return r.tokens((after - from) * time.Duration(parPrice) / time.Duration(p)), true
+	span, latest := r.spanFor(tokens, weight), never
+	if !force {
+		latest = now + r.fill - min(span, r.fill)
+	}
+	pushed, ok := b.push(r, now, span, latest)
+	switch {
+	case !ok:
+		return 0, false
+	case pushed < span:
+		return r.tokens(time.Duration(float64(pushed) * min(weight, 1))), true
+	}
+	return tokens, true
 }
 
 // settle corrects what was taken to what was used.
-func (b *bucket) settle(r *rate, now time.Duration, taken, used uint64, p price) {
+func (b *bucket) settle(r *rate, now time.Duration, taken, used uint64, weight float64) {
 	if taken == used || r.n == 0 {
 		return
 	}
-	t, u := p.of(r.span(taken)), p.of(r.span(used))
+	t, u := r.spanFor(taken, weight), r.spanFor(used, weight)
 	if t >= u {
 		b.full.Add(-int64(t - u))
 		return
 	}
-	b.takeSpan(r, now, used-taken, u-t, p)
+	b.push(r, now, u-t, never)
 }
 
 // left returns the tokens there are, or minus those owed.
@@ -215,4 +200,81 @@ func (b *bucket) change(from, to *rate, now time.Duration) {
 	tokens := float64(missing) / float64(from.per) * float64(from.n)
 	span := math.Round(tokens * float64(to.per) / float64(to.n))
 	b.full.Store(int64(now + time.Duration(min(span, float64(to.furthest())))))
+}
+
+type rates [currencies]rate
+
+func (q Quota) compile() rates {
+	return rates{requests: q.Requests.compile(), items: q.Items.compile(), bytes: q.Bytes.compile()}
+}
+
+// times returns the rates for as many peers. For none there is no bound.
+func (r *rates) times(peers uint64) rates {
+	if peers == 0 {
+		return rates{}
+	}
+	return rates{r[requests].times(peers), r[items].times(peers), r[bytes].times(peers)}
+}
+
+// A budget is what is left of a quota. The zero budget is full. It may be used
+// concurrently, but not while it is changed.
+type budget [currencies]bucket
+
+// readyAt returns when c can be paid. In the currencies from first on nothing is owed then either, even if c has
+// nothing in them.
+func (b *budget) readyAt(r *rates, c cost, weight float64, first int) time.Duration {
+	at := always
+	for i := range b {
+		if r[i].n > 0 && (c[i] > 0 || i >= first) {
+			at = max(at, b[i].readyAt(&r[i], r[i].spanFor(c[i], weight)))
+		}
+	}
+	return at
+}
+
+// overdrawn reports whether c can be paid on overdraft neither.
+func (b *budget) overdrawn(r *rates, now time.Duration, c cost, weight float64) bool {
+	for i := range b {
+		if r[i].n > 0 && c[i] > 0 && b[i].overdrawn(&r[i], now, r[i].spanFor(c[i], weight)) {
+			return true
+		}
+	}
+	return false
+}
+
+// take takes all of c or nothing, as a bucket does, and returns what was taken.
+func (b *budget) take(r *rates, now time.Duration, c cost, weight float64, force bool) (cost, bool) {
+	var taken cost
+	for i := range b {
+		n, ok := b[i].take(&r[i], now, c[i], weight, force)
+		if !ok {
+			b.settle(r, now, taken, cost{}, weight)
+			return cost{}, false
+		}
+		taken[i] = n
+	}
+	return taken, true
+}
+
+// settle corrects what was taken to what was used.
+func (b *budget) settle(r *rates, now time.Duration, taken, used cost, weight float64) {
+	for i := range b {
+		b[i].settle(&r[i], now, taken[i], used[i], weight)
+	}
+}
+
+// change carries the budget over from some rates to others.
+func (b *budget) change(from, to *rates, now time.Duration) {
+	for i := range b {
+		b[i].change(&from[i], &to[i], now)
+	}
+}
+
+// fullAt returns when all is there.
+func (b *budget) fullAt() time.Duration {
+	at := always
+	for i := range b {
+		at = max(at, b[i].fullAt())
+	}
+	return at
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"slices"
+	"time"
 
 	"github.com/seed-2dd5877b/reqresp/limits/internal/field"
 )
@@ -166,4 +168,181 @@ func (c *Config) Method(name string) Method {
 		return m
 	}
 	return c.Default
+}
+
+// Bounds of a [Rate].
+const (
+	maxTokens = 1 << 30
+	minPer    = time.Millisecond
+	maxPer    = time.Hour
+	maxBurst  = 1 << 40
+	maxFill   = 24 * time.Hour
+)
+
+// A Rate is the size and the refill of a token bucket. The zero Rate means that
+// of the quota it falls back to, see [Quota]; it never means unlimited.
+type Rate struct {
+	// N is how many tokens are refilled every Per, evenly. It is at least 1 and
+	// at most 2^30.
+	N uint64
+	// Per is the time that N is refilled in, between 1 ms and an hour. Zero
+	// means a second.
+	Per time.Duration
+	// Burst is how many tokens the bucket holds, at least 1 and at most what is
+	// refilled in 24 hours. Zero means N.
+	Burst uint64
+}
+
+// A Quota is a rate in each of the currencies that serving is paid for in. What
+// a rate that is zero means is told where the quota is.
+type Quota struct {
+	// Requests limits how many exchanges are admitted.
+	Requests Rate
+	// Items limits the response chunks sent.
+	Items Rate
+	// Bytes limits the bytes written to the stream for them.
+	Bytes Rate
+}
+
+// String returns the rate as N/Per+Burst, such as "128/10s+256".
+func (r Rate) String() string {
+	return fmt.Sprintf("%d/%v+%d", r.N, r.Per, r.Burst)
+}
+
+func (r Rate) withDefaults(fallback Rate) Rate {
+	if r == (Rate{}) {
+		return fallback
+	}
+	if r.Per == 0 {
+		r.Per = time.Second
+	}
+	if r.Burst == 0 {
+		r.Burst = r.N
+	}
+	return r
+}
+
+func (r Rate) validate() error {
+	if r == (Rate{}) {
+		return nil
+	}
+	if r.N < 1 || r.N > maxTokens {
+		return field.Errorf("N", "%d is not between 1 and %d", r.N, maxTokens)
+	}
+	if r.Per < minPer || r.Per > maxPer {
+		return field.Errorf("Per", "%v is not between %v and %v", r.Per, minPer, maxPer)
+	}
+	if r.Burst < 1 || r.Burst > maxBurst {
+		return field.Errorf("Burst", "%d is not between 1 and %d", r.Burst, uint64(maxBurst))
+	}
+	compiled := r.compile()
+	if compiled.fill > maxFill {
+		return field.Errorf("Burst", "%d is not between 1 and %d, which %d per %v refill in %v",
+			r.Burst, compiled.tokens(maxFill), r.N, r.Per, maxFill)
+	}
+	return nil
+}
+
+func (q Quota) withDefaults(fallback Quota) Quota {
+	return Quota{
+		Requests: q.Requests.withDefaults(fallback.Requests),
+		Items:    q.Items.withDefaults(fallback.Items),
+		Bytes:    q.Bytes.withDefaults(fallback.Bytes),
+	}
+}
+
+func (q Quota) validate() error {
+	return cmp.Or(
+		field.In(q.Requests.validate(), "Requests"),
+		field.In(q.Items.validate(), "Items"),
+		field.In(q.Bytes.validate(), "Bytes"),
+	)
+}
+
+const mib = 1 << 20
+
+// defaultBytes is 16 Mbit/s: some 25 of today's blocks each second, of 60 to 90
+// KiB on the wire. The burst is 256 of the larger ones, which is two full
+// requests at a time, and twice the largest chunk there can be.
+var defaultBytes = Rate{N: 2 * mib, Per: time.Second, Burst: 24 * mib}
+
+// defaultRequests is what the most generous of the deployed servers grants.
+// Stricter ones are known to stall requesters which ask in small batches.
+var defaultRequests = Rate{N: 10, Per: time.Second, Burst: 20}
+
+// defaultNode is the default of [Config].Node: 128 Mbit/s, in which eight peers
+// can sync at full speed, and a little of everything that grows with requests.
+var defaultNode = Quota{
+	Requests: Rate{N: 1000, Per: time.Second, Burst: 2000},
+	Items:    Rate{N: 1 << 15, Per: time.Second, Burst: 1 << 16},
+	Bytes:    Rate{N: 16 * mib, Per: time.Second, Burst: 64 * mib},
+}
+
+// defaultQuota is the default of [Config].Default.
+var defaultQuota = Quota{
+	Requests: defaultRequests,
+	Items:    Rate{N: 128, Per: 10 * time.Second, Burst: 256},
+	Bytes:    defaultBytes,
+}
+
+// Warnings returns an error for each rate that is so low that requesters which come back wait
+// at the floor, see "Waiting" in the package's documentation, ordered by setting: once a burst
+// is used, it does not refill a request within 4 s, or a chunk within 8 s. A chunk is taken to
+// have 64 KiB, and no more than 4 KiB where the method is one of small.
+// There are none if the configuration is invalid, see [Config.Effective].
+func (c Config) Warnings(small ...string) []error {
+	c, err := c.Effective()
+	if err != nil {
+		return nil
+	}
+	all := append(c.Node.warnings(firstSize, "Node"), c.Default.warnings(firstSize, Method{}, "Default")...)
+	for _, name := range slices.Sorted(maps.Keys(c.Methods)) {
+		size := uint64(firstSize)
+		if slices.Contains(small, name) {
+			size = smallChunk
+		}
+		all = append(all, c.Methods[name].warnings(size, c.Default, "Methods", name)...)
+	}
+	return all
+}
+
+// warnings leaves out what the method takes from the default.
+func (m Method) warnings(size uint64, fallback Method, path ...string) []error {
+	m.Peer = m.Peer.without(fallback.Peer)
+	return append(m.Peer.warnings(size, append(path, "Peer")...), m.Node.warnings(size, append(path, "Node")...)...)
+}
+
+// without returns the quota with no rate that other has as well.
+func (q Quota) without(other Quota) Quota {
+	for _, r := range []struct{ of, other *Rate }{
+		{&q.Requests, &other.Requests}, {&q.Items, &other.Items}, {&q.Bytes, &other.Bytes},
+	} {
+		if *r.of == *r.other {
+			*r.of = Rate{}
+		}
+	}
+	return q
+}
+
+// warnings is for chunks of a size.
+func (q Quota) warnings(size uint64, path ...string) (all []error) {
+	for _, w := range []struct {
+		name   string
+		rate   Rate
+		what   string
+		tokens uint64
+		within time.Duration
+	}{
+		{"Requests", q.Requests, "request", 1, firstChunkWithin},
+		{"Items", q.Items, "chunk", 1, nextChunkWithin},
+		{"Bytes", q.Bytes, "chunk", size, nextChunkWithin},
+	} {
+		r := w.rate.compile()
+		if took := r.span(w.tokens); r.n > 0 && took > w.within {
+			err := field.Errorf(w.name, "%v refills a %s in %v: once the burst is used, requesters wait %v for it, and are refused when %d bursts are owed",
+				w.rate, w.what, took.Round(time.Millisecond), w.within, overdraft)
+			all = append(all, field.In(err, slices.Clone(path)...))
+		}
+	}
+	return all
 }

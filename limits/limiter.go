@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"maps"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -37,14 +38,41 @@ var (
 	ErrOverCapacity = errors.New("limits: no capacity to go on with the exchange")
 )
 
+// Weights of peers are between MinWeight and MaxWeight; what is outside counts
+// as the nearest of them.
+const (
+	MinWeight = 1.0 / 16
+	MaxWeight = 4.0
+)
+
+// Scores weighs peers. It is what a limiter wants of their scoring; package
+// score has one. It is safe for concurrent use, and calls no limiter.
+type Scores interface {
+	// Weight returns how much of a shared capacity a peer gets in relation to
+	// others, once it is no longer new. Strangers have weight one. A weight below one lowers the peer's own
+	// quotas as well; none raises them over what was set. It is looked up as a
+	// peer's exchanges begin or wait, once a second at most.
+	Weight(peer.ID) float64
+	// Overran tells that a peer had an exchange refused with ErrQueueFull, or for lack
+	// of room while the peer has far more exchanges with the
+	// method than may run, see Limiter.Refused and ErrOverdrawn. It is the only thing that a peer can
+	// be blamed for here: being throttled is no fault.
+	Overran(from peer.ID, method string)
+}
+
+func clampWeight(w float64) float64 {
+	if w >= MinWeight { // not true of NaN
+		return min(w, MaxWeight)
+	}
+	return MinWeight
+}
+
 // Options are the optional settings of a [Limiter]. The zero value is ready.
 type Options struct {
 	// Config is what can be changed at run time, see [Limiter.Apply].
 	Config Config
 	// Scores weighs peers. Nil gives all of them weight one.
 	Scores Scores
-	// Observer is told what is decided. Nil tells nobody.
-	Observer Observer
 	// Addr returns the IP address that a peer is connected from, see [HostAddr]. Peers whose
 	// address is not valid belong to no prefix. Nil turns prefixes off: a Config.Prefix.Peers
 	// above zero is refused then. It is called concurrently.
@@ -53,21 +81,19 @@ type Options struct {
 
 // A Limiter paces the exchanges of a server by quotas for each peer and method,
 // shares by weight what peers use together, and admits no more than can be
-// served. It implements [reqresp.Pacer].
+// served. It implements [reqresp.Limiter].
 type Limiter struct {
-	start    time.Time
-	seeds    [2]maphash.Seed
-	scores   Scores
-	observer Observer
-	addr     func(peer.ID) netip.Addr
+	start  time.Time
+	seeds  [2]maphash.Seed
+	scores Scores
+	addr   func(peer.ID) netip.Addr
 
 	shards   [shards]shard
-	tracked  atomic.Int64 // members of all shards
+	tracked  atomic.Int64 // peers of all shards
 	maxPeers atomic.Int64 // is config.MaxPeers
 	swept    atomic.Int64 // when all were last looked at
+	node     node
 	prefixes prefixes
-	node     pool
-	clock    clock
 
 	// The settings change while everything is locked: whoever holds a shard's lock
 	// may read them.
@@ -86,14 +112,13 @@ func New(opts *Options) (*Limiter, error) {
 		o = *opts
 	}
 	l := &Limiter{
-		start:    time.Now(),
-		seeds:    [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()},
-		scores:   o.Scores,
-		observer: o.Observer,
-		addr:     o.Addr,
+		start:  time.Now(),
+		seeds:  [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()},
+		scores: o.Scores,
+		addr:   o.Addr,
 	}
 	for i := range l.shards {
-		l.shards[i].members = make(map[key]*member)
+		l.shards[i].peers = make(map[key]*peerState)
 	}
 	l.swept.Store(int64(-searchInterval))
 	l.prefixes.known = make(map[netip.Prefix]*prefix)
@@ -104,25 +129,177 @@ func New(opts *Options) (*Limiter, error) {
 	return l, nil
 }
 
-// Admit implements [reqresp.Pacer]. It waits while the peer has as many
-// exchanges with the method under way as are allowed, is out of requests or in
+// Apply replaces the configuration, at once for all peers and for exchanges that
+// wait. What a peer has used remains used, what it owes remains owed, and no
+// exchange ends. For the milliseconds it takes nothing else is decided. It fails,
+// and changes nothing, if a rate or a bound is outside its range, or if prefixes are
+// turned on and [Options].Addr is nil.
+func (l *Limiter) Apply(c Config) error {
+	if l.addr == nil {
+		if c.Prefix.Peers > 0 {
+			return fmt.Errorf("limits: Prefix.Peers is %d, which needs Options.Addr: see HostAddr, or want 0", c.Prefix.Peers)
+		}
+		c.Prefix.Peers = -1
+	}
+	c, err := c.Effective()
+	if err != nil {
+		return err
+	}
+	l.change.Lock()
+	defer l.change.Unlock()
+	for i := range l.shards {
+		l.shards[i].mu.Lock()
+		defer l.shards[i].mu.Unlock()
+	}
+	l.node.mu.Lock()
+	defer l.node.mu.Unlock()
+	now := l.now()
+	l.config = c
+	l.maxPeers.Store(int64(c.MaxPeers))
+	l.node.set(now, c.Node.compile(), 0)
+	l.node.setPromised()
+	l.node.clock.set(now, float64(c.Node.Bytes.N)/float64(c.Node.Bytes.Per))
+	methods := *l.methods.Load()
+	before := make([]rates, len(methods))
+	for _, m := range methods {
+		before[m.index] = m.rates
+		l.setMethod(now, m)
+	}
+	for i := range l.shards {
+		for _, ps := range l.shards[i].peers {
+			for _, u := range ps.usages {
+				if u != nil {
+					u.budget.change(&before[u.method.index], &u.method.rates, now)
+					u.wake()
+				}
+			}
+		}
+	}
+	l.prefixes.apply(&c, now, methods)
+	l.node.wakeLocked()
+	return nil
+}
+
+// Config returns the configuration in effect, with every default filled in. Its
+// map is the caller's.
+func (l *Limiter) Config() Config {
+	l.change.Lock()
+	defer l.change.Unlock()
+	c := l.config
+	c.Methods = maps.Clone(c.Methods)
+	return c
+}
+
+// setMethod gives a method what the configuration says.
+func (l *Limiter) setMethod(now time.Duration, m *method) {
+	c := l.config.Method(m.name)
+	m.rates = c.Peer.compile()
+	m.pool.set(now, c.Node.compile(), 0)
+	m.pool.setPromised()
+}
+
+// method returns the method of that name. Names come from the specs a server
+// registers, so there are few.
+func (l *Limiter) method(name string) *method {
+	if m := (*l.methods.Load())[name]; m != nil {
+		return m
+	}
+	l.change.Lock()
+	defer l.change.Unlock()
+	known := *l.methods.Load()
+	if m := known[name]; m != nil {
+		return m
+	}
+	m := &method{name: name, index: len(known)}
+	l.setMethod(l.now(), m) // nobody else knows it yet
+	grown := maps.Clone(known)
+	grown[name] = m
+	l.methods.Store(&grown)
+	return m
+}
+
+// Admit implements [reqresp.Limiter]. It waits while the peer has as many
+// exchanges with the method in flight as are allowed, is out of requests or in
 // debt, or while there is no capacity: for 4 s in all. The exchange is then admitted on
 // overdraft, or refused.
 func (l *Limiter) Admit(ctx context.Context, from peer.ID, spec *reqresp.Spec) (reqresp.Admission, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	p, err := l.admit(ctx, from, l.method(spec.Name()))
+	m, k := l.method(spec.Name()), l.key(from)
+	sh := l.shard(k)
+	sh.mu.Lock()
+	h, err := l.admit(ctx, sh, k, from, m)
 	if err == nil {
-		return p, nil
+		sh.mu.Unlock()
+		return h, nil
 	}
-	if !isRefusal(err) {
-		return nil, err
+	sh.count(m).refuse(err)
+	overran := errors.Is(err, ErrQueueFull)
+	if isRefusal(err) && !overran {
+		// One was refused that waited for the peer's own, of which as many run as may.
+		active, waiting := sh.inFlight(k, m)
+		overran = active >= l.config.MaxConcurrent && active+waiting+1 >= 2*l.config.MaxConcurrent
 	}
-	if l.scores != nil && (errors.Is(err, ErrQueueFull) || l.crowds(from, l.method(spec.Name()))) {
+	sh.mu.Unlock()
+	if overran && l.scores != nil {
 		l.scores.Overran(from, spec.Name())
 	}
-	return nil, &refusal{from, spec.Name(), err}
+	return nil, refused(from, spec.Name(), err)
+}
+
+// admit admits an exchange. The shard is locked, but while waiting.
+func (l *Limiter) admit(ctx context.Context, sh *shard, k key, from peer.ID, m *method) (*handle, error) {
+	asked := l.now()
+	ps, err := l.peer(sh, k, from)
+	if err != nil {
+		return nil, err
+	}
+	u := l.usage(ps, m)
+	if len(u.queues[admission]) >= l.config.MaxQueue {
+		return nil, ErrQueueFull
+	}
+	p := l.get(sh, u)
+	p.due, p.chunks, p.beyond = asked+firstChunkWithin, 2, 0
+	p.ask = cost{requests: 1}
+	p.want = p.ask
+	now, err := p.own(ctx, asked, admission)
+	if err == nil {
+		now, err = p.pass(ctx, now, admission)
+	}
+	if err != nil {
+		return nil, err
+	}
+	n := sh.count(m)
+	n.Admitted++
+	n.wait(now - asked)
+	return sh.handle(p), nil
+}
+
+// Refused implements [reqresp.Limiter]. A peer is told of to [Scores] if it has twice as
+// many exchanges with the method as may run at a time, or more: that is tolerated up to
+// MaxQueue while there is room for them, but is what takes the room from others when there
+// is not.
+func (l *Limiter) Refused(from peer.ID, spec *reqresp.Spec) {
+	m, k := l.method(spec.Name()), l.key(from)
+	sh := l.shard(k)
+	sh.mu.Lock()
+	active, waiting := sh.inFlight(k, m)
+	overran := active+waiting >= 2*l.config.MaxConcurrent
+	sh.mu.Unlock()
+	if overran && l.scores != nil {
+		l.scores.Overran(from, spec.Name())
+	}
+}
+
+// inFlight returns how many exchanges of a peer with a method have a slot, and how many wait for one. The shard is
+// locked.
+func (sh *shard) inFlight(k key, m *method) (running, waiting int) {
+	if ps := sh.peers[k]; ps != nil && m.index < len(ps.usages) && ps.usages[m.index] != nil {
+		u := ps.usages[m.index]
+		return int(u.slots), len(u.queues[admission])
+	}
+	return 0, 0
 }
 
 // isRefusal reports whether an exchange is reset because of err.
@@ -131,39 +308,12 @@ func isRefusal(err error) bool {
 		errors.Is(err, ErrOverdrawn) || errors.Is(err, ErrOverCapacity)
 }
 
-// Refused implements [reqresp.Pacer]. A peer is told of to [Scores] if it has twice as
-// many exchanges with the method as may run at a time, or more: that is tolerated up to
-// MaxQueue while there is room for them, but is what takes the room from others when there
-// is not.
-func (l *Limiter) Refused(from peer.ID, spec *reqresp.Spec) {
-	if l.scores != nil && l.hoards(from, l.method(spec.Name())) {
-		l.scores.Overran(from, spec.Name())
+// refused returns the error of an exchange that ends because of err.
+func refused(from peer.ID, method string, err error) error {
+	if isRefusal(err) {
+		return &refusal{from, method, err}
 	}
-}
-
-// hoards reports whether a peer has far more exchanges with a method than it may.
-func (l *Limiter) hoards(from peer.ID, m *method) bool {
-	active, queued, most := l.exchanges(from, m)
-	return active+queued >= 2*most
-}
-
-// crowds reports whether a peer, one of whose exchanges was just refused, has as many running as
-// may, and as many again beside them: so that it waited for the peer's own.
-func (l *Limiter) crowds(from peer.ID, m *method) bool {
-	active, queued, most := l.exchanges(from, m)
-	return active >= most && active+queued+1 >= 2*most
-}
-
-// exchanges returns how many exchanges of a peer with a method run and wait, and how many may run.
-func (l *Limiter) exchanges(from peer.ID, m *method) (active, queued, most int) {
-	k := l.key(from)
-	sh := l.shard(k)
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	if a := sh.accounts.find(k, m); a != nil {
-		active, queued = int(a.active), a.queued()
-	}
-	return active, queued, l.config.MaxConcurrent
+	return err
 }
 
 // A refusal is written out only if somebody wants to read it: there may be many.

@@ -178,6 +178,19 @@ func TestWeightGrowsWithUsefulTime(t *testing.T) {
 			}
 			time.Sleep(30 * second)
 		}, .48, .52},
+		"of one that has not stayed for long": {func(t *testing.T, l *limits.Limiter) {
+			for range 9 {
+				spend(t, l, alice, reqresp.Cost{Items: 1, Bytes: 1})
+				time.Sleep(second)
+			}
+		}, .58, .72},
+		"of one that was away for long": {func(t *testing.T, l *limits.Limiter) { stay(t, l, alice); time.Sleep(11 * time.Minute) }, .48, .52},
+		"of one that reads now and then": {func(t *testing.T, l *limits.Limiter) {
+			for range 3 {
+				spend(t, l, alice, reqresp.Cost{Items: 1, Bytes: 1})
+				time.Sleep(20 * second)
+			}
+		}, .48, .52},
 		"of one that only asked": {func(t *testing.T, l *limits.Limiter) {
 			for range 30 {
 				admit(t, l, alice, blocks).Release()

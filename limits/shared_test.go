@@ -604,3 +604,260 @@ func (c *changing) Weight(id peer.ID) float64 {
 }
 
 func (c *changing) Overran(peer.ID, string) {}
+
+// TestOverdueExchangesLeaveRoomForOthers has a peer with as many exchanges as run ask for one more, which is
+// admitted on overdraft only while most of what may be promised is free.
+func TestOverdueExchangesLeaveRoomForOthers(t *testing.T) {
+	t.Parallel()
+	for rate, want := range map[uint64]error{128 * kib: limits.ErrOverCapacity, 1 << 20: nil} {
+		synctest.Test(t, func(t *testing.T) {
+			l := newLimiter(t, limits.Quota{}, nodeBytes(limits.Rate{N: rate, Burst: 64 * kib}))
+			spend(t, l, "teacher", reqresp.Cost{Items: 1, Bytes: 64 * kib})
+			for range 2 {
+				defer admit(t, l, alice, blocks).Release()
+			}
+			start := time.Now()
+			pace, err := l.Admit(t.Context(), alice, blocks)
+			wantAt(t, "decision", start, 4*s)
+			if !errors.Is(err, want) {
+				t.Errorf("at %d bytes a second Admit returned %v, want %v", rate, err, want)
+			}
+			if err == nil {
+				pace.Release()
+			}
+			start = time.Now()
+			admit(t, l, bob, blocks).Release()
+			wantAt(t, "admission of a peer with none", start, 0)
+		})
+	}
+}
+
+// TestSmallAnswersDoNotQueueForPromises has an exchange wait for a promise, and others that need none.
+func TestSmallAnswersDoNotQueueForPromises(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(t, limits.Quota{}, nodeBytes(limits.Rate{N: 128 * kib, Burst: 64 * kib}))
+		pace := admit(t, l, alice, status)
+		send(t, pace, reqresp.Cost{Items: 1, Bytes: 100})
+		pace.Release()
+		for i := range 4 {
+			defer admit(t, l, peerID(i), blocks).Release()
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		go l.Admit(ctx, bob, blocks)
+		synctest.Wait()
+		start := time.Now()
+		admit(t, l, alice, status).Release()
+		wantAt(t, "admission of a small answer", start, 0)
+		cancel()
+		synctest.Wait()
+	})
+}
+
+func TestNodeIsOwedWhatChunksTakeBeyond(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(t, limits.Quota{}, nodeBytes(limits.Rate{N: 100}))
+		pace := admit(t, l, alice, blocks)
+		reserve(t, pace, reqresp.Cost{Items: 1, Bytes: 50})
+		pace.Settle(reqresp.Cost{Items: 1, Bytes: 250})
+		pace.Release()
+		start := time.Now()
+		spend(t, l, bob, reqresp.Cost{Items: 1, Bytes: 100})
+		wantAt(t, "the chunk of another peer", start, 2500*time.Millisecond)
+	})
+}
+
+// TestShareCountsWhatWasSent has a peer reserve more than it uses, beside one that does not.
+func TestShareCountsWhatWasSent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(t, limits.Quota{}, nodeBytes(limits.Rate{N: 1 << 20, Burst: 64 * kib}))
+		stay(t, l, peerID(0), peerID(1))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		var wg sync.WaitGroup
+		var got [2]float64
+		for i, reserved := range []uint64{64 * kib, 16 * kib} {
+			wg.Go(func() {
+				pace := admit(t, l, peerID(i), blocks)
+				defer pace.Release()
+				for pace.Reserve(ctx, reqresp.Cost{Items: 1, Bytes: reserved}) == nil {
+					pace.Settle(reqresp.Cost{Items: 1, Bytes: 16 * kib})
+					got[i] += 16 * kib
+				}
+			})
+		}
+		wg.Wait()
+		if r := got[0] / got[1]; r < .95 || r > 1.05 {
+			t.Errorf("a peer that reserves too much got %.2f times what another got", r)
+		}
+	})
+}
+
+// TestBeingAheadIsForgivenWhileNobodyWaits has a peer of low weight get far ahead of others, and be one of two alike
+// later.
+func TestBeingAheadIsForgivenWhileNobodyWaits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		sc := &changing{weight: limits.MinWeight}
+		l, err := limits.New(&limits.Options{
+			Config: onlyBlocks(limits.Quota{}, nodeBytes(limits.Rate{N: 1 << 20, Burst: 64 * kib})), Scores: sc,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		both := func(first, second peer.ID) float64 {
+			ctx, cancel := context.WithTimeout(t.Context(), 5*s)
+			defer cancel()
+			var wg sync.WaitGroup
+			var got [2]uint64
+			for i, id := range []peer.ID{first, second} {
+				wg.Go(func() { got[i] = download(t, ctx, l, id, 64*kib, 1000) })
+			}
+			wg.Wait()
+			return float64(got[0]) / float64(got[0]+got[1])
+		}
+		both(alice, "carol")
+		sc.set(1)
+		time.Sleep(10 * s)
+		if part := both(alice, bob); part < .45 || part > .55 {
+			t.Errorf("a peer that was ahead before got %.2f of all, want half", part)
+		}
+	})
+}
+
+// TestPeerThatIsAheadIsNotForgotten has a peer be sent more than its part, and others come that want its place
+// while some wait: if it was forgotten, it would be sent more of them.
+func TestPeerThatIsAheadIsNotForgotten(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		sc := &changing{weight: limits.MinWeight}
+		c := nodeBytes(limits.Rate{N: 1 << 20, Burst: 64 * kib})
+		c.MaxPeers = 4
+		l, err := limits.New(&limits.Options{Config: onlyBlocks(limits.Quota{}, c), Scores: sc})
+		if err != nil {
+			t.Fatal(err)
+		}
+		stay(t, l, alice, bob, "carol")
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		for _, id := range []peer.ID{bob, "carol"} {
+			wg.Go(func() { download(t, ctx, l, id, 64*kib, 1000) })
+		}
+		time.Sleep(time.Second)
+		spend(t, l, alice, reqresp.Cost{Items: 1, Bytes: 64 * kib})
+		for i := range 2 {
+			admit(t, l, peerID(i), status).Release()
+			time.Sleep(time.Millisecond)
+		}
+		if len(l.Balances(alice)) == 0 {
+			t.Error("a peer that is ahead of others was forgotten while they wait")
+		}
+		cancel()
+		wg.Wait()
+		time.Sleep(11 * time.Minute)
+		for i := range 6 {
+			admit(t, l, peerID(2+i), status).Release()
+			time.Sleep(time.Second)
+		}
+		if len(l.Balances(alice)) > 0 {
+			t.Error("a peer is remembered that is ahead of nobody")
+		}
+	})
+}
+
+// TestEmptyAnswersAreShared has a peer ask by many exchanges and another by one, while requests are short.
+func TestEmptyAnswersAreShared(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(t, limits.Quota{}, limits.Config{
+			MaxConcurrent: 8, Node: limits.Quota{Requests: limits.Rate{N: 10, Burst: 1}, Items: ample, Bytes: ample},
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		var wg sync.WaitGroup
+		var got [2]atomic.Int64
+		for i, streams := range []int{8, 1} {
+			for range streams {
+				wg.Go(func() {
+					for ctx.Err() == nil {
+						if pace, err := l.Admit(ctx, peerID(i), blocks); err == nil {
+							pace.Release()
+							got[i].Add(1)
+						}
+					}
+				})
+			}
+		}
+		wg.Wait()
+		if r := float64(got[0].Load()) / float64(got[1].Load()); r > 1.5 {
+			t.Errorf("a peer with eight streams was answered %.1f times as often as one with one", r)
+		}
+	})
+}
+
+// TestPromisesGrowWithChunks has chunks become larger: what is promised follows at once.
+func TestPromisesGrowWithChunks(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(t, limits.Quota{}, nodeBytes(limits.Rate{N: 128 * kib, Burst: 64 * kib}))
+		spend(t, l, "teacher", reqresp.Cost{Items: 1, Bytes: kib})
+		for range 20 {
+			spend(t, l, "teacher", reqresp.Cost{Items: 1, Bytes: 64 * kib})
+		}
+		time.Sleep(time.Minute)
+		for i := range 4 {
+			defer admit(t, l, peerID(i), blocks).Release()
+		}
+		if _, err := l.Admit(t.Context(), bob, blocks); !errors.Is(err, limits.ErrOverCapacity) {
+			t.Errorf("Admit of more than the floor carries returned %v, want %v", err, limits.ErrOverCapacity)
+		}
+	})
+}
+
+// TestWaitersSeeWhatChanges has an exchange wait for what the node has, and more of it come.
+func TestWaitersSeeWhatChanges(t *testing.T) {
+	t.Parallel()
+	hourly := limits.Rate{N: 400, Per: time.Hour, Burst: 400}
+	raise := func(c *limits.Config) { c.Node = limits.Quota{Requests: ample, Items: ample, Bytes: ample} }
+	for name, tc := range map[string]struct {
+		node   limits.Quota
+		change func(l *limits.Limiter, pace reqresp.Admission) error
+	}{
+		"a new rate of bytes": {limits.Quota{Bytes: hourly}, func(l *limits.Limiter, _ reqresp.Admission) error {
+			c := l.Config()
+			raise(&c)
+			return l.Apply(c)
+		}},
+		"a new rate of requests": {limits.Quota{Requests: limits.Rate{N: 1, Per: time.Hour}}, func(l *limits.Limiter, _ reqresp.Admission) error {
+			c := l.Config()
+			raise(&c)
+			return l.Apply(c)
+		}},
+		"bytes that are not used": {limits.Quota{Bytes: hourly}, func(_ *limits.Limiter, pace reqresp.Admission) error {
+			pace.Settle(reqresp.Cost{Items: 1, Bytes: 1})
+			return nil
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				q := limits.Quota{Requests: orAmple(tc.node.Requests), Items: ample, Bytes: orAmple(tc.node.Bytes)}
+				l := newLimiter(t, limits.Quota{}, limits.Config{Node: q})
+				pace := admit(t, l, alice, blocks)
+				defer pace.Release()
+				reserve(t, pace, reqresp.Cost{Items: 1, Bytes: 400})
+				start := time.Now()
+				var wg sync.WaitGroup
+				wg.Go(func() { spend(t, l, bob, reqresp.Cost{Items: 1, Bytes: 100}) })
+				time.Sleep(s)
+				if err := tc.change(l, pace); err != nil {
+					t.Fatal(err)
+				}
+				wg.Wait()
+				wantAt(t, "the chunk of one who waits", start, s)
+			})
+		})
+	}
+}

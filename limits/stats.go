@@ -6,19 +6,18 @@ import (
 	"slices"
 	"time"
 
-	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+	"github.com/libp2p/go-libp2p/core/peer"
 )
 
-// Stats are what a limiter did for one method since it was made, and what it
-// does now.
+// Stats are what a limiter did for one method since it was made, and what it does now.
 type Stats struct {
 	// Method is the method's name.
 	Method string
 	// Admitted counts exchanges that were admitted.
 	Admitted uint64
-	// QueueFull, Overdrawn, OverCapacity and TooManyPeers count exchanges that were refused, by
-	// reason; of Overdrawn and OverCapacity, also those that were reset before their end. Exchanges
-	// whose context ended as they waited are not among them.
+	// QueueFull, Overdrawn, OverCapacity and TooManyPeers count exchanges that were refused, by reason; of Overdrawn
+	// and OverCapacity, also those that were reset before their end. Exchanges whose context ended as they waited are
+	// not among them.
 	QueueFull, Overdrawn, OverCapacity, TooManyPeers uint64
 	// Items and Bytes count what was sent.
 	Items, Bytes uint64
@@ -26,61 +25,43 @@ type Stats struct {
 	Delayed uint64
 	// Delay is for how long, all together.
 	Delay time.Duration
-	// Overdue counts the chunks that were sent at the floor, on overdraft.
+	// Overdue counts the chunks that were sent at the minimum rate, on overdraft.
 	Overdue uint64
 	// Active is how many exchanges are admitted.
 	Active int
-	// Waiting is how many exchanges of their peers wait for admission.
+	// Waiting is how many exchanges wait for admission.
 	Waiting int
 }
 
-// counts are a shard's part of Stats.
-type counts struct {
-	admitted     uint64
-	queueFull    uint64
-	overdrawn    uint64
-	overCapacity uint64
-	tooManyPeers uint64
-	items, bytes uint64
-	delayed      uint64
-	delay        time.Duration
-	overdue      uint64
-}
-
-// count returns the shard's counts of a method. The shard is locked.
-func (sh *shard) count(m *method) *counts {
-	for m.index >= len(sh.counts) {
-		sh.counts = append(sh.counts, counts{})
-	}
-	return &sh.counts[m.index]
-}
-
-func (c *counts) refuse(err error) {
+func (s *Stats) refuse(err error) {
 	switch {
 	case errors.Is(err, ErrQueueFull):
-		c.queueFull++
+		s.QueueFull++
 	case errors.Is(err, ErrOverdrawn):
-		c.overdrawn++
+		s.Overdrawn++
 	case errors.Is(err, ErrOverCapacity):
-		c.overCapacity++
+		s.OverCapacity++
 	case errors.Is(err, ErrTooManyPeers):
-		c.tooManyPeers++
+		s.TooManyPeers++
 	}
 }
 
-func (c *counts) send(used reqresp.Cost) {
-	c.items += used.Items
-	c.bytes += used.Bytes
-}
-
-func (c *counts) wait(d time.Duration) {
+func (s *Stats) wait(d time.Duration) {
 	if d > 0 {
-		c.delayed++
-		c.delay += d
+		s.Delayed++
+		s.Delay += d
 	}
 }
 
-// Stats returns the statistics of each method that was used, ordered by name.
+// count returns the shard's part of a method's statistics. The shard is locked.
+func (sh *shard) count(m *method) *Stats {
+	for m.index >= len(sh.stats) {
+		sh.stats = append(sh.stats, Stats{})
+	}
+	return &sh.stats[m.index]
+}
+
+// Stats returns the statistics of each method that was used, ordered by name. The slice is the caller's.
 func (l *Limiter) Stats() []Stats {
 	methods := *l.methods.Load()
 	all := make([]Stats, len(methods))
@@ -98,23 +79,67 @@ func (l *Limiter) Stats() []Stats {
 func (sh *shard) addTo(all []Stats) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	for i, c := range sh.counts[:min(len(sh.counts), len(all))] {
+	for i, c := range sh.stats[:min(len(sh.stats), len(all))] {
 		s := &all[i]
-		s.Admitted += c.admitted
-		s.QueueFull += c.queueFull
-		s.Overdrawn += c.overdrawn
-		s.OverCapacity += c.overCapacity
-		s.TooManyPeers += c.tooManyPeers
-		s.Items += c.items
-		s.Bytes += c.bytes
-		s.Delayed += c.delayed
-		s.Delay += c.delay
-		s.Overdue += c.overdue
+		s.Admitted += c.Admitted
+		s.QueueFull += c.QueueFull
+		s.Overdrawn += c.Overdrawn
+		s.OverCapacity += c.OverCapacity
+		s.TooManyPeers += c.TooManyPeers
+		s.Items += c.Items
+		s.Bytes += c.Bytes
+		s.Delayed += c.Delayed
+		s.Delay += c.Delay
+		s.Overdue += c.Overdue
 	}
-	for a := range sh.accounts.all() {
-		if a.method.index < len(all) {
-			all[a.method.index].Active += int(a.active)
-			all[a.method.index].Waiting += a.queued()
+	for _, ps := range sh.peers {
+		for i, u := range ps.usages[:min(len(ps.usages), len(all))] {
+			if u != nil {
+				all[i].Active += int(u.active)
+				all[i].Waiting += u.waiting()
+			}
 		}
 	}
+}
+
+// A Balance is what a peer has left of its budget for a method. What it owes is negative.
+type Balance struct {
+	// Method is the method's name.
+	Method string
+	// Requests, Items and Bytes are the whole tokens left in the buckets.
+	Requests, Items, Bytes int64
+	// Active is how many exchanges are admitted.
+	Active int
+	// Waiting is how many exchanges wait for admission.
+	Waiting int
+}
+
+// Balances returns the peer's balances, ordered by method. Methods that it did not use, or so long ago that its
+// budget is full, may be missing. The slice is the caller's.
+func (l *Limiter) Balances(id peer.ID) []Balance {
+	k := l.key(id)
+	sh := l.shard(k)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	ps, now := sh.peers[k], l.now()
+	if ps == nil {
+		return nil
+	}
+	var balances []Balance
+	for _, u := range ps.usages {
+		if u == nil {
+			continue
+		}
+		r := &u.method.rates
+		balances = append(balances, Balance{
+			Method:   u.method.name,
+			Requests: u.budget[requests].left(&r[requests], now),
+			Items:    u.budget[items].left(&r[items], now),
+			Bytes:    u.budget[bytes].left(&r[bytes], now),
+			Active:   int(u.active),
+			Waiting:  u.waiting(),
+		})
+	}
+	slices.SortFunc(balances, func(a, b Balance) int { return cmp.Compare(a.Method, b.Method) })
+	return balances
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 
+	"github.com/seed-2dd5877b/reqresp/internal/simtest"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
 
@@ -23,9 +24,9 @@ func wantNothingHeld(t *testing.T, tr transport, client, server host.Host) {
 	t.Helper()
 	for _, pair := range [][2]host.Host{{client, server}, {server, client}} {
 		h, other := pair[0], pair[1].ID()
-		waitFor(t, "the resource manager to be at zero", func() bool { return held(h, other) == network.ScopeStat{Memory: tr.memory} })
-		waitFor(t, "streams to be gone", func() bool { return streams(h) == 0 })
-		waitFor(t, "the connection to be unprotected", func() bool { return !h.ConnManager().IsProtected(other, "") })
+		simtest.WaitFor(t, "the resource manager to be at zero", func() bool { return held(h, other) == network.ScopeStat{Memory: tr.memory} })
+		simtest.WaitFor(t, "streams to be gone", func() bool { return streams(h) == 0 })
+		simtest.WaitFor(t, "the connection to be unprotected", func() bool { return !h.ConnManager().IsProtected(other, "") })
 	}
 }
 
@@ -67,7 +68,7 @@ func TestTenThousandExchangesLeaveNothing(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		waitFor(t, "the server's streams to end", func() bool { return len(srv.Streams()) == 0 })
+		simtest.WaitFor(t, "the server's streams to end", func() bool { return len(srv.Streams()) == 0 })
 		wantNothingHeld(t, tr, client, server)
 		if srv.Refused() != 0 {
 			t.Errorf("%d streams refused", srv.Refused())

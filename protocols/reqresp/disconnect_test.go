@@ -10,6 +10,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/seed-2dd5877b/reqresp/internal/simtest"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
 
@@ -94,7 +95,7 @@ func (d disconnection) try(t *testing.T, client, server host.Host, closeConn fun
 	if got := reqresp.ReasonOf(result.Err); got != reqresp.ReasonDisconnected {
 		t.Errorf("server's reason is %v: %v", got, result.Err)
 	}
-	waitFor(t, "the connection to be gone", func() bool {
+	simtest.WaitFor(t, "the connection to be gone", func() bool {
 		return client.Network().Connectedness(server.ID()) != network.Connected && server.Network().Connectedness(client.ID()) != network.Connected
 	})
 	if err := srv.Stop(t.Context()); err != nil {
@@ -116,7 +117,7 @@ func TestClosedConnectionEndsTheNegotiation(t *testing.T) {
 				if h == client {
 					other = server.ID()
 				}
-				waitFor(t, "the peers to identify each other", func() bool {
+				simtest.WaitFor(t, "the peers to identify each other", func() bool {
 					protocols, err := client.Peerstore().GetProtocols(server.ID())
 					return err == nil && len(protocols) > 0
 				})

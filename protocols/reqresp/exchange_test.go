@@ -13,6 +13,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/seed-2dd5877b/reqresp/internal/simtest"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
 
@@ -95,7 +96,7 @@ func TestPanicInTheLoopResetsTheStream(t *testing.T) {
 				panic("the caller's")
 			}
 		}()
-		waitFor(t, "the connection to be let go", func() bool {
+		simtest.WaitFor(t, "the connection to be let go", func() bool {
 			return !s.client.ConnManager().IsProtected(s.server.ID(), "")
 		})
 	})
@@ -162,7 +163,7 @@ func TestPanicsAreHiddenAndLogged(t *testing.T) {
 			func(context.Context, peer.ID, *Text) (*Text, error) { panic("hunter2") }))
 		_, err := echo.Call(t.Context(), reqresp.NewClient(s.client, nil), s.server.ID(), new(Text("")))
 		wantVerdict(t, "panic", err, reqresp.Error{Code: reqresp.CodeServerError})
-		waitFor(t, "the log", func() bool { return strings.Contains(log.String(), "hunter2") })
+		simtest.WaitFor(t, "the log", func() bool { return strings.Contains(log.String(), "hunter2") })
 		if got := log.String(); !strings.Contains(got, "level=WARN") || !strings.Contains(got, "exchange_test.go") {
 			t.Errorf("log lacks the level or the stack: %s", got)
 		}
@@ -179,7 +180,7 @@ func TestFailuresOfPeersAreLoggedAtDebug(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		_ = stream.Reset()
-		waitFor(t, "the log", func() bool { return log.String() != "" })
+		simtest.WaitFor(t, "the log", func() bool { return log.String() != "" })
 		if got := log.String(); !strings.Contains(got, "level=DEBUG") {
 			t.Error(got)
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/proto"
 	"github.com/multiformats/go-multiaddr"
 
+	"github.com/seed-2dd5877b/reqresp/internal/simtest"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 	"github.com/seed-2dd5877b/reqresp/protocols/requestresponse"
 )
@@ -31,7 +32,7 @@ func relayed(t *testing.T) (client, server host.Host, addr multiaddr.Multiaddr) 
 	relay := newHost(libp2p.ListenAddrStrings(tcpAddr), libp2p.EnableRelayService(), libp2p.ForceReachabilityPublic())
 	client, server = newHost(libp2p.NoListenAddrs, libp2p.EnableRelay()), newHost(libp2p.NoListenAddrs, libp2p.EnableRelay())
 	at := peer.AddrInfo{ID: relay.ID(), Addrs: relay.Addrs()}
-	waitFor(t, "the relay to serve", func() bool { return speaks(relay, proto.ProtoIDv2Hop) })
+	simtest.WaitFor(t, "the relay to serve", func() bool { return speaks(relay, proto.ProtoIDv2Hop) })
 	if err := server.Connect(t.Context(), at); err != nil {
 		t.Fatal(err)
 	}

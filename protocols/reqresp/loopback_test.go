@@ -21,6 +21,7 @@ import (
 	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 
+	"github.com/seed-2dd5877b/reqresp/internal/simtest"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
 
@@ -208,7 +209,7 @@ func scenarios() []scenario {
 func reconnect(t *testing.T, client, server host.Host) {
 	t.Helper()
 	_ = client.Network().ClosePeer(server.ID())
-	waitFor(t, "the server to notice", func() bool { return len(server.Network().ConnsToPeer(client.ID())) == 0 })
+	simtest.WaitFor(t, "the server to notice", func() bool { return len(server.Network().ConnsToPeer(client.ID())) == 0 })
 	if err := client.Connect(t.Context(), peer.AddrInfo{ID: server.ID()}); err != nil {
 		t.Fatal(err)
 	}
@@ -248,7 +249,7 @@ func TestEveryTransport(t *testing.T) {
 				}
 			})
 		}
-		waitFor(t, "the server's streams to end", func() bool { return len(srv.Streams()) == 0 })
+		simtest.WaitFor(t, "the server's streams to end", func() bool { return len(srv.Streams()) == 0 })
 		wantNothingHeld(t, tr, client, server)
 	})
 }
@@ -276,7 +277,7 @@ func TestFloodOfStreams(t *testing.T) {
 			_ = stream.CloseWrite()
 			flood = append(flood, stream)
 		}
-		waitFor(t, "the surplus to be refused", func() bool { return srv.Refused() == opened-bound })
+		simtest.WaitFor(t, "the surplus to be refused", func() bool { return srv.Refused() == opened-bound })
 		if !server.ConnManager().IsProtected(client.ID(), "") {
 			t.Error("connection is not protected while exchanges are pending")
 		}

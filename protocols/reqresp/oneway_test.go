@@ -11,6 +11,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/seed-2dd5877b/reqresp/internal/simtest"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
 
@@ -33,7 +34,7 @@ func TestOneWayArrives(t *testing.T) {
 				t.Errorf("%d bytes arrived, want %d", len(got), len(text))
 			}
 		}
-		waitFor(t, "the server's streams to end", func() bool { return len(srv.Streams()) == 0 })
+		simtest.WaitFor(t, "the server's streams to end", func() bool { return len(srv.Streams()) == 0 })
 		wantNothingHeld(t, tr, client, server)
 	})
 }
@@ -53,7 +54,7 @@ func TestOneWayDoesNotWaitForTheResponder(t *testing.T) {
 		if took := time.Since(start); took > 10*time.Second {
 			t.Errorf("took %v", took)
 		}
-		waitFor(t, "the connection to be let go", func() bool {
+		simtest.WaitFor(t, "the connection to be let go", func() bool {
 			return !client.ConnManager().IsProtected(server.ID(), "")
 		})
 	})
@@ -108,7 +109,7 @@ func TestOneWayWaitsForTheNegotiation(t *testing.T) {
 	}{
 		{"no answer", func(*simulation, context.CancelFunc) {}, reqresp.ErrTimeout, 4 * time.Second},
 		{"cancelled", func(_ *simulation, cancel context.CancelFunc) { cancel() }, context.Canceled, time.Second},
-		{"disconnected", func(s *simulation, _ context.CancelFunc) { _ = s.server.Network().ClosePeer(s.client.ID()) }, reqresp.ErrDisconnected, time.Second + oneWay},
+		{"disconnected", func(s *simulation, _ context.CancelFunc) { _ = s.server.Network().ClosePeer(s.client.ID()) }, reqresp.ErrDisconnected, time.Second + simtest.OneWay},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 
+	"github.com/seed-2dd5877b/reqresp/internal/simtest"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
 
@@ -66,7 +67,7 @@ func TestPingsBesideASlowReaderAreAnsweredAtOnce(t *testing.T) {
 		if got != asked {
 			t.Errorf("got %d blocks of %d", got, asked)
 		}
-		waitFor(t, "the server's streams to end", func() bool { return len(srv.Streams()) == 0 })
+		simtest.WaitFor(t, "the server's streams to end", func() bool { return len(srv.Streams()) == 0 })
 		wantNothingHeld(t, tr, client, server)
 	})
 }

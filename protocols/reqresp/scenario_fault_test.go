@@ -10,6 +10,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peerstore"
 
+	"github.com/seed-2dd5877b/reqresp/internal/simtest"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
 
@@ -45,7 +46,7 @@ func TestScenario28EveryExchangeEndsOnceOnEveryTransport(t *testing.T) {
 			}
 		}
 		for _, pair := range [][2]host.Host{{client, server}, {server, client}} {
-			waitFor(t, "the resource manager to be at zero", func() bool { return held(pair[0], pair[1].ID()) == network.ScopeStat{} })
+			simtest.WaitFor(t, "the resource manager to be at zero", func() bool { return held(pair[0], pair[1].ID()) == network.ScopeStat{} })
 			if pair[0].ConnManager().IsProtected(pair[1].ID(), "") {
 				t.Error("a connection is protected after all is over")
 			}

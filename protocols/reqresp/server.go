@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -287,7 +288,7 @@ func (s *Server) Specs() iter.Seq[*Spec] {
 func (s *Server) Streams() map[peer.ID]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.slots.counts()
+	return maps.Clone(s.slots.peers)
 }
 
 // A Serving is an exchange that is being served.
@@ -301,10 +302,11 @@ type Serving struct {
 func (s *Server) Serving() []Serving {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := make([]Serving, 0, s.slots.taken)
-	for at := s.slots.latest; at != nil; at = at.before {
+	all := make([]Serving, 0, len(s.slots.taken))
+	for at := range s.slots.taken {
 		all = append(all, Serving{at.exchange.exchange.Info, at.exchange.timer.written.Load()})
 	}
+	slices.SortFunc(all, func(a, b Serving) int { return cmp.Compare(b.ID, a.ID) })
 	return all
 }
 
@@ -324,12 +326,12 @@ func (s *Server) enter(conn network.Conn, to *slot) error {
 	if s.state != stateRunning {
 		return ErrClosed
 	}
-	to.peer = conn.RemotePeer()
-	err := s.slots.check(to.peer)
+	id := to.exchange.Peer()
+	err := s.slots.check(id)
 	switch {
 	case s.onConnLocked(conn) >= s.opts.MaxStreamsPerConn:
 		err = errStreamsPerConn
-	case err != nil && s.evictLocked(to.peer):
+	case err != nil && s.evictLocked(id):
 		err = nil
 	}
 	if err != nil {
@@ -361,7 +363,7 @@ func (s *Server) admitted(at *slot) error {
 	if at.evicted {
 		return errEvicted
 	}
-	s.slots.commit(at)
+	at.admitted = true
 	return nil
 }
 

@@ -5,28 +5,22 @@ import (
 	"crypto/rand"
 	"errors"
 	"io"
-	"log/slog"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/libp2p/go-libp2p/core/peerstore"
 	"github.com/libp2p/go-libp2p/core/protocol"
-	"github.com/libp2p/go-libp2p/x/simlibp2p"
 	"github.com/marcopolo/simnet"
 
+	"github.com/seed-2dd5877b/reqresp/internal/simtest"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
 
-const (
-	oneWay    = 5 * time.Millisecond
-	roundTrip = 2 * oneWay
-)
+const roundTrip = 2 * simtest.OneWay
 
 // A simulation is a pair of hosts on a simulated network, in a bubble of virtual
 // time.
@@ -39,30 +33,16 @@ type simulation struct {
 // connected.
 func simulate(t *testing.T, f func(t *testing.T, s *simulation)) {
 	t.Helper()
-	simulateAt(t, 1000*simlibp2p.OneMbps, f)
+	simulateAt(t, 0, f)
 }
 
-// simulateAt is simulate with links of so many bits per second.
+// simulateAt is simulate with links of so many bits per second, zero for a gigabit.
 func simulateAt(t *testing.T, bits int, f func(t *testing.T, s *simulation)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		s := new(simulation)
-		link := simnet.LinkSettings{BitsPerSecond: bits}
-		nw, meta, err := simlibp2p.SimpleLibp2pNetwork(
-			[]simlibp2p.NodeLinkSettingsAndCount{{LinkSettings: simnet.NodeBiDiLinkSettings{Downlink: link, Uplink: link}, Count: 2}},
-			s.latency, simlibp2p.NetworkSettings{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		nw.Logger = slog.New(slog.DiscardHandler)
-		nw.Start()
-		s.client, s.server = meta.Nodes[0], meta.Nodes[1]
-		t.Cleanup(func() {
-			s.client.Close()
-			s.server.Close()
-			nw.Close()
-		})
-		s.client.Peerstore().AddAddrs(s.server.ID(), s.server.Addrs(), peerstore.PermanentAddrTTL)
+	s := new(simulation)
+	simtest.Run(t, simtest.Options{BitsPerSecond: bits, Latency: s.latency}, func(t *testing.T, n *simtest.Network) {
+		s.client, s.server = n.Hosts[0], n.Hosts[1]
+		simtest.Introduce(s.client, s.server)
 		f(t, s)
 	})
 }
@@ -71,7 +51,7 @@ func (s *simulation) latency(*simnet.Packet) time.Duration {
 	if s.down.Load() {
 		return 24 * time.Hour
 	}
-	return oneWay
+	return simtest.OneWay
 }
 
 // connect connects the hosts and lets them identify each other.

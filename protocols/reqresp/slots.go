@@ -19,43 +19,27 @@ var (
 
 // A slot is an exchange's place among the streams that are served.
 type slot struct {
-	peer    peer.ID
-	ctx     context.Context
-	cancel  context.CancelCauseFunc
-	evicted bool // another peer got the slot
-
-	waits      bool  // to be admitted
-	prev, next *slot // of those of the peer that do
-
-	exchange      *Inbound
-	before, after *slot // of all that are taken
-}
-
-// A servedPeer is a peer of whom exchanges are being served.
-type servedPeer struct {
-	slots int
-	// last is that which came last of those that are not admitted: nothing of its answer was sent.
-	last *slot
+	exchange *Inbound
+	ctx      context.Context
+	cancel   context.CancelCauseFunc
+	admitted bool
+	evicted  bool // another peer got the slot
 }
 
 // slots bounds the streams of a server. The server's lock guards it.
 type slots struct {
 	max, perPeer int
-	taken        int
-	latest       *slot // that was taken last
-	peers        map[peer.ID]servedPeer
+	taken        map[*slot]struct{}
+	peers        map[peer.ID]int // how many of each
 }
 
 func newSlots(o ServerOptions) slots {
-	return slots{max: o.MaxStreams, perPeer: o.MaxStreamsPerPeer, peers: make(map[peer.ID]servedPeer)}
-}
-
-func (s *slots) counts() map[peer.ID]int {
-	n := make(map[peer.ID]int, len(s.peers))
-	for id, p := range s.peers {
-		n[id] = p.slots
+	return slots{
+		max:     o.MaxStreams,
+		perPeer: o.MaxStreamsPerPeer,
+		taken:   make(map[*slot]struct{}),
+		peers:   make(map[peer.ID]int),
 	}
-	return n
 }
 
 // shareOfFree is the part of the slots left that one peer may have.
@@ -64,7 +48,7 @@ const shareOfFree = 16
 // check returns why a peer can have no more slots, or nil. It can have fewer as they get
 // scarce: peers that take all they can leave room for others that have none.
 func (s *slots) check(id peer.ID) error {
-	switch free, n := s.max-s.taken, s.peers[id].slots; {
+	switch free, n := s.max-len(s.taken), s.peers[id]; {
 	case n >= s.perPeer:
 		return errStreamsPerPeer
 	case free <= 0:
@@ -76,23 +60,24 @@ func (s *slots) check(id peer.ID) error {
 }
 
 // evict frees a slot for a peer that has fewer than are taken on average: the last
-// that waits of the peer which has most. It is nil if no peer has to give up any.
+// that is not admitted of the peer which has most. It is nil if no peer has to give up any.
 //
 // Some peers may have come first, when there was plenty, and taken so many that
 // nothing is left but to wait until they end. This evens it out. A peer that has the
 // average needs no search, so that peers with all they can have cost none.
 func (s *slots) evict(id peer.ID) *slot {
-	n := s.peers[id].slots
-	if n >= s.perPeer || (n+1)*len(s.peers) >= s.taken {
+	n := s.peers[id]
+	if n >= s.perPeer || (n+1)*len(s.peers) >= len(s.taken) {
 		return nil
 	}
-	var most servedPeer
-	for _, p := range s.peers {
-		if p.last != nil && p.slots > max(most.slots, n+1) {
-			most = p
+	var evicted *slot
+	most := n + 1
+	for c := range s.taken {
+		has := s.peers[c.exchange.Peer()]
+		if !c.admitted && (has > most || evicted != nil && has == most && c.exchange.ID() > evicted.exchange.ID()) {
+			evicted, most = c, has
 		}
 	}
-	evicted := most.last
 	if evicted != nil {
 		s.release(evicted)
 		evicted.evicted = true
@@ -100,37 +85,9 @@ func (s *slots) evict(id peer.ID) *slot {
 	return evicted
 }
 
-// take adds a slot of its peer.
 func (s *slots) take(taken *slot) {
-	p := s.peers[taken.peer]
-	taken.waits, taken.prev = true, p.last
-	if p.last != nil {
-		p.last.next = taken
-	}
-	s.peers[taken.peer] = servedPeer{p.slots + 1, taken}
-	s.taken++
-	taken.before = s.latest
-	if s.latest != nil {
-		s.latest.after = taken
-	}
-	s.latest = taken
-}
-
-// commit marks an exchange as admitted. It keeps its slot from now on.
-func (s *slots) commit(admitted *slot) {
-	if !admitted.waits {
-		return
-	}
-	prev, next := admitted.prev, admitted.next
-	if prev != nil {
-		prev.next = next
-	}
-	if next != nil {
-		next.prev = prev
-	} else {
-		s.peers[admitted.peer] = servedPeer{s.peers[admitted.peer].slots, prev}
-	}
-	admitted.waits, admitted.prev, admitted.next = false, nil, nil
+	s.taken[taken] = struct{}{}
+	s.peers[taken.exchange.Peer()]++
 }
 
 // release frees a slot, unless it was evicted before.
@@ -138,28 +95,11 @@ func (s *slots) release(left *slot) {
 	if left.evicted {
 		return
 	}
-	s.commit(left)
-	s.taken--
-	s.unlink(left)
-	p := s.peers[left.peer]
-	if p.slots--; p.slots == 0 {
-		delete(s.peers, left.peer)
-		return
+	delete(s.taken, left)
+	id := left.exchange.Peer()
+	if s.peers[id]--; s.peers[id] == 0 {
+		delete(s.peers, id)
 	}
-	s.peers[left.peer] = p
-}
-
-func (s *slots) unlink(left *slot) {
-	before, after := left.before, left.after
-	if before != nil {
-		before.after = after
-	}
-	if after != nil {
-		after.before = before
-	} else {
-		s.latest = before
-	}
-	left.before, left.after = nil, nil
 }
 
 // A servedConn is a connection on which exchanges are being served. An exchange

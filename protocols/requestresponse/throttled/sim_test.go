@@ -3,50 +3,25 @@ package throttled_test
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"slices"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/libp2p/go-libp2p/core/peerstore"
-	"github.com/libp2p/go-libp2p/x/simlibp2p"
-	"github.com/marcopolo/simnet"
 
+	"github.com/seed-2dd5877b/reqresp/internal/simtest"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 	"github.com/seed-2dd5877b/reqresp/protocols/requestresponse"
 	"github.com/seed-2dd5877b/reqresp/protocols/requestresponse/throttled"
 )
 
-const oneWay = 5 * time.Millisecond
-
 // simulate runs f with two hosts on a simulated network, in a bubble of virtual
 // time. The hosts know of each other, but are not connected.
 func simulate(t *testing.T, f func(t *testing.T, a, b host.Host)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		link := simnet.LinkSettings{BitsPerSecond: 1000 * simlibp2p.OneMbps}
-		nw, meta, err := simlibp2p.SimpleLibp2pNetwork(
-			[]simlibp2p.NodeLinkSettingsAndCount{{LinkSettings: simnet.NodeBiDiLinkSettings{Downlink: link, Uplink: link}, Count: 2}},
-			func(*simnet.Packet) time.Duration { return oneWay }, simlibp2p.NetworkSettings{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		nw.Logger = slog.New(slog.DiscardHandler)
-		nw.Start()
-		a, b := meta.Nodes[0], meta.Nodes[1]
-		t.Cleanup(func() {
-			a.Close()
-			b.Close()
-			nw.Close()
-		})
-		a.Peerstore().AddAddrs(b.ID(), b.Addrs(), peerstore.PermanentAddrTTL)
-		b.Peerstore().AddAddrs(a.ID(), a.Addrs(), peerstore.PermanentAddrTTL)
-		f(t, a, b)
-	})
+	simtest.Pair(t, simtest.Options{}, f)
 }
 
 // connect has a host dial another and lets them identify each other.

@@ -16,88 +16,46 @@ import (
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
 
-// A log keeps events.
-type log struct {
-	mu     sync.Mutex
-	events []limits.Event
-}
-
-func (l *log) Observe(e limits.Event) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.events = append(l.events, e)
-}
-
-func TestEveryDecisionIsTold(t *testing.T) {
+func TestStatsCountEveryDecision(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		seen := &log{}
 		c := onlyBlocks(limits.Quota{
 			Requests: limits.Rate{N: 1, Per: 2 * s, Burst: 2},
 			Items:    limits.Rate{N: 1, Per: 20 * s, Burst: 2},
 		}, limits.Config{MaxQueue: 1})
-		l, err := limits.New(&limits.Options{Config: c, Observer: seen, Scores: &scores{weights: map[peer.ID]float64{alice: 2}}})
+		l, err := limits.New(&limits.Options{Config: c})
 		if err != nil {
 			t.Fatal(err)
 		}
 		one := reqresp.Cost{Items: 1, Bytes: 10}
 		pace := admit(t, l, alice, blocks)
-		send(t, pace, one)
-		send(t, pace, one)
-		send(t, pace, one)
-		second := admit(t, l, alice, blocks) // on overdraft, and so is its first chunk
+		for range 3 {
+			send(t, pace, one) // the third after 8 s, on overdraft
+		}
+		second := admit(t, l, alice, blocks) // after 4 s on overdraft, and so is its first chunk
 		send(t, second, one)
 		ctx, cancel := context.WithTimeout(t.Context(), 3*s)
 		defer cancel()
-		if err := second.Reserve(ctx, one); err == nil {
-			t.Error("a chunk was granted at once")
+		if err := second.Reserve(ctx, one); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Reserve returned %v, want %v", err, context.DeadlineExceeded)
 		}
 		cancel()
 		ctx, cancel = context.WithCancel(t.Context())
 		go l.Admit(ctx, alice, blocks)
 		synctest.Wait()
-		_, full := l.Admit(ctx, alice, blocks)
+		if _, err := l.Admit(ctx, alice, blocks); !errors.Is(err, limits.ErrQueueFull) {
+			t.Errorf("Admit returned %v, want %v", err, limits.ErrQueueFull)
+		}
 		cancel()
 		synctest.Wait()
 		pace.Release()
 		second.Release()
-
-		want := []limits.Event{
-			{Kind: limits.EventAdmitted, Weight: 2},
-			{Kind: limits.EventGranted, Cost: one},
-			{Kind: limits.EventSent, Cost: one},
-			{Kind: limits.EventGranted, Cost: one},
-			{Kind: limits.EventSent, Cost: one},
-			{Kind: limits.EventGranted, Cost: one, Delay: 8 * s, Overdue: true},
-			{Kind: limits.EventSent, Cost: one},
-			{Kind: limits.EventAdmitted, Weight: 2, Delay: 4 * s},
-			{Kind: limits.EventGranted, Cost: one, Overdue: true},
-			{Kind: limits.EventSent, Cost: one},
-			{Kind: limits.EventGranted, Cost: one, Delay: 3 * s, Err: context.DeadlineExceeded},
-			{Kind: limits.EventRefused, Err: limits.ErrQueueFull},
-			{Kind: limits.EventRefused, Err: context.Canceled},
-		}
-		if !errors.Is(full, limits.ErrQueueFull) {
-			t.Errorf("Admit returned %v, want %v", full, limits.ErrQueueFull)
-		}
-		if len(seen.events) != len(want) {
-			t.Fatalf("%d events were told, want %d: %+v", len(seen.events), len(want), seen.events)
-		}
-		for i, e := range seen.events {
-			if !errors.Is(e.Err, want[i].Err) {
-				t.Errorf("event %d has %v, want %v", i, e.Err, want[i].Err)
-			}
-			want[i].Peer, want[i].Method, want[i].Err = alice, blocks.Name(), e.Err
-			if e != want[i] {
-				t.Errorf("event %d is %+v, want %+v", i, e, want[i])
-			}
-		}
-		wantStats := limits.Stats{
+		want := limits.Stats{
 			Method: blocks.Name(), Admitted: 2, QueueFull: 1, Items: 4, Bytes: 40,
 			Delayed: 3, Delay: 15 * s, Overdue: 2,
 		}
-		if got := l.Stats(); len(got) != 1 || got[0] != wantStats {
-			t.Errorf("statistics are %+v, want %+v", got, wantStats)
+		if got := l.Stats(); len(got) != 1 || got[0] != want {
+			t.Errorf("statistics are %+v, want %+v", got, want)
 		}
 	})
 }
@@ -106,12 +64,7 @@ func TestEveryDecisionIsTold(t *testing.T) {
 func TestFetchedBytesAreCharged(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		seen := &log{}
-		c := onlyBlocks(limits.Quota{Bytes: limits.Rate{N: 100, Per: s, Burst: 300}}, limits.Config{})
-		l, err := limits.New(&limits.Options{Config: c, Observer: seen})
-		if err != nil {
-			t.Fatal(err)
-		}
+		l := newLimiter(t, limits.Quota{Bytes: limits.Rate{N: 100, Per: s, Burst: 300}}, limits.Config{})
 		pace := admit(t, l, alice, blocks)
 		defer pace.Release()
 		send(t, pace, reqresp.Cost{Bytes: 300})
@@ -123,16 +76,27 @@ func TestFetchedBytesAreCharged(t *testing.T) {
 		if got := l.Stats()[0]; got.Items != 1 || got.Bytes != 200 {
 			t.Errorf("statistics are %+v, want one chunk", got)
 		}
-		seen.mu.Lock()
-		defer seen.mu.Unlock()
-		var sent int
-		for _, e := range seen.events {
-			if e.Kind == limits.EventSent {
-				sent++
-			}
+	})
+}
+
+// An exchange that waits for what is shared is not admitted yet.
+func TestStatsCountWhoIsAdmitted(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(t, limits.Quota{}, limits.Config{Node: limits.Quota{Requests: perMinute, Items: ample, Bytes: ample}})
+		defer admit(t, l, alice, blocks).Release()
+		var wg sync.WaitGroup
+		wg.Go(func() { admit(t, l, bob, blocks).Release() })
+		synctest.Wait()
+		if st := l.Stats()[0]; st.Active != 1 || st.Waiting != 1 || st.Admitted != 1 {
+			t.Errorf("statistics are %+v, want one active and one that waits", st)
 		}
-		if sent != 1 {
-			t.Errorf("told of %d chunks, want 1", sent)
+		if b := balance(t, l, bob); b.Active != 0 || b.Waiting != 1 {
+			t.Errorf("balance is %+v, want one that waits", b)
+		}
+		wg.Wait()
+		if st := l.Stats()[0]; st.Active != 1 || st.Waiting != 0 || st.Admitted != 2 {
+			t.Errorf("statistics are %+v, want one active", st)
 		}
 	})
 }

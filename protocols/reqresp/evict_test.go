@@ -3,41 +3,26 @@ package reqresp_test
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"slices"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/libp2p/go-libp2p/core/peerstore"
-	"github.com/libp2p/go-libp2p/x/simlibp2p"
-	"github.com/marcopolo/simnet"
 
+	"github.com/seed-2dd5877b/reqresp/internal/simtest"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
 
 // crowd runs f with a server and so many others that know it, on a simulated network.
 func crowd(t *testing.T, n int, f func(t *testing.T, server host.Host, others []host.Host)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		link := simnet.LinkSettings{BitsPerSecond: 1000 * simlibp2p.OneMbps}
-		nw, meta, err := simlibp2p.SimpleLibp2pNetwork(
-			[]simlibp2p.NodeLinkSettingsAndCount{{LinkSettings: simnet.NodeBiDiLinkSettings{Downlink: link, Uplink: link}, Count: 1 + n}},
-			simnet.StaticLatency(oneWay), simlibp2p.NetworkSettings{})
-		if err != nil {
-			t.Fatal(err)
+	simtest.Run(t, simtest.Options{Hosts: 1 + n}, func(t *testing.T, nw *simtest.Network) {
+		for _, h := range nw.Hosts {
+			simtest.Introduce(h, nw.Hosts[0])
 		}
-		nw.Logger = slog.New(slog.DiscardHandler)
-		nw.Start()
-		t.Cleanup(nw.Close)
-		for _, h := range meta.Nodes {
-			t.Cleanup(func() { _ = h.Close() })
-			h.Peerstore().AddAddrs(meta.Nodes[0].ID(), meta.Nodes[0].Addrs(), peerstore.PermanentAddrTTL)
-		}
-		f(t, meta.Nodes[0], meta.Nodes[1:])
+		f(t, nw.Hosts[0], nw.Hosts[1:])
 	})
 }
 
