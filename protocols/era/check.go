@@ -319,9 +319,6 @@ func (w *walk) compare(b Block, root ssz.Root, header ssz.BlockHeader) error {
 	}
 	parent := w.lastRoot
 	if w.state != nil {
-		if parent == (ssz.Root{}) && b.Slot > w.group.blocks.first {
-			parent, _ = w.state.BlockRoot(b.Slot - 1)
-		}
 		if want, _ := w.state.BlockRoot(b.Slot); root != want {
 			return fault(b.Offset, b.Slot, ErrBlockRoot, "it is %v, in the state %v", root, want)
 		}

@@ -90,6 +90,8 @@ func TestOpenRefusesDamagedIndices(t *testing.T) {
 		{"state before the file", word(stateIndex+16, -1<<62), era.ErrIndex, int64(stateIndex + 16), 64},
 		{"state at an offset that overflows", word(stateIndex+16, 1<<63-1), era.ErrIndex, int64(stateIndex + 16), 64},
 		{"block before the file", word(entryAt(first, 5), -int64(len(first))), era.ErrIndex, int64(entryAt(first, 5)), 5},
+		{"first block before the file", word(entryAt(first, 0), -int64(len(first))), era.ErrIndex, int64(entryAt(first, 0)), 0},
+		{"first block in the version", word(entryAt(first, 0), 4-int64(blockIndex)), era.ErrIndex, int64(entryAt(first, 0)), 0},
 		{"block in the state", word(entryAt(first, 63), -8), era.ErrIndex, int64(entryAt(first, 63)), 63},
 		{"block at the place of another", func(b []byte) []byte {
 			copy(b[entryAt(b, 5):], b[entryAt(b, 4):entryAt(b, 5)])
@@ -104,6 +106,12 @@ func TestOpenRefusesDamagedIndices(t *testing.T) {
 		{"eras not in order", func(b []byte) []byte { return join(secondFile, firstFile) }, era.ErrGroup, 0, era.NoSlot},
 		{"an era twice", func(b []byte) []byte { return append(b, b...) }, era.ErrGroup, 0, era.NoSlot},
 		{"an era missing", func(b []byte) []byte { return join(genesisFile, secondFile) }, era.ErrGroup, 0, era.NoSlot},
+		{"genesis twice", func([]byte) []byte { return join(genesisFile, genesisFile) }, era.ErrGroup, 0, era.NoSlot},
+		{"slots that are not an era", func([]byte) []byte { return ofSlots(1, 65, 64) }, era.ErrIndex, 24, era.NoSlot},
+		{"slots that overflow", func([]byte) []byte { return ofSlots(1<<64-1, 2, 3) }, era.ErrIndex, 24, era.NoSlot},
+		{"eras of other lengths", func([]byte) []byte {
+			return append(ofSlots(32, 64, 32), join(secondFile)...)
+		}, era.ErrGroup, 0, era.NoSlot},
 		{"genesis behind", func(b []byte) []byte { return join(firstFile, genesisFile) }, era.ErrGroup, 0, era.NoSlot},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -116,6 +124,12 @@ func TestOpenRefusesDamagedIndices(t *testing.T) {
 			}
 		})
 	}
+}
+
+// ofSlots returns a file of an era without blocks, of a number of slots from the first on.
+func ofSlots(first, state ssz.Slot, count int) []byte {
+	b := new(builder).add(e2store.Version, nil).stateFrames(make([]byte, 8))
+	return b.index(first, make([]int64, count)...).index(state, b.state).file
 }
 
 func TestOpenRefusesTruncatedFiles(t *testing.T) {
@@ -215,8 +229,8 @@ func TestBlocksOfDamagedFiles(t *testing.T) {
 				if !errors.Is(again, era.ErrRecord) {
 					t.Errorf("bit at %d: Blocks says %v, AppendFrames %v", at, err, again)
 				}
-			} else if len(b.Frames) > len(damaged) {
-				t.Errorf("bit at %d: %d bytes of frames", at, len(b.Frames))
+			} else if again, err := f.AppendFrames(t.Context(), b.Slot, nil); err != nil || !bytes.Equal(again, b.Frames) {
+				t.Errorf("bit at %d: Blocks has a block of slot %d, AppendFrames says %v", at, b.Slot, err)
 			}
 		}
 	})
@@ -378,6 +392,9 @@ func TestCheckFindsForgeries(t *testing.T) {
 		{"bytes that are no record", edit{
 			beforeIndex: func(b *builder) { b.file = append(b.file, 1, 2, 3) },
 		}, era.ErrRecord, era.NoSlot},
+		{"unknown record that reaches into the state", edit{
+			beforeState: func(b *builder) { b.file = e2store.Header{Type: 0x8001, Length: 4}.Append(b.file) },
+		}, era.ErrRecord, era.NoSlot},
 		{"no state", edit{state: none}, era.ErrState, 64},
 		{"state of another slot", edit{state: func([]byte) []byte {
 			return must(open(t, genesisFile).Groups()[0].StateFrames(t.Context(), nil))
@@ -452,6 +469,42 @@ func TestCheckComparesTheName(t *testing.T) {
 	report, err := checkBytes(t.Context(), join(firstFile), "renamed.era")
 	if err != nil || len(report.Warnings) != 1 || !errors.Is(report.Warnings[0], era.ErrName) {
 		t.Errorf("another name: error %v, warnings %v", err, report.Warnings)
+	}
+}
+
+// The root in the name is that of the state: nothing can be said of it if that is damaged.
+func TestCheckOfADamagedStateAcceptsTheName(t *testing.T) {
+	file := rebuilt(t, edit{state: func([]byte) []byte { return nil }})
+	report, err := checkBytes(t.Context(), file, "vecdev-00001-bd9082b1.era")
+	if !errors.Is(err, era.ErrState) || len(report.Problems) != 1 {
+		t.Errorf("problems are %v", report.Problems)
+	}
+}
+
+// A state whose own slot is empty has the last block of the era as its latest.
+func TestCheckOfAStateInAnEmptySlot(t *testing.T) {
+	encoded := encodedBlock(t, 63)
+	const slotAt, bodySizeAt = 100, 80
+	body := must(network().ShapeOf(ssz.Electra, "BeaconBlockBody"))
+	block := must(network().BlockShape(ssz.Electra))
+	at, n, err := block.Find(bytes.NewReader(encoded), int64(len(encoded)), "message", "body")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bodyRoot := must(body.Root(encoded[at : at+n]))
+	header := append(bytes.Clone(encoded[slotAt:slotAt+bodySizeAt]), bodyRoot[:]...)
+	for _, flip := range []byte{0, 1} {
+		header[bodySizeAt] ^= flip
+		state := func([]byte) []byte {
+			s := must(open(t, firstFile).Groups()[0].State(t.Context(), network()))
+			b := bytes.Clone(s.SSZ())
+			copy(b[64:], header) // after the genesis, the slot and the fork
+			return snappy.AppendFrames(nil, b)
+		}
+		_, err := checkBytes(t.Context(), rebuilt(t, edit{state: state}), "")
+		if got := errors.Is(err, era.ErrState); got != (flip == 1) {
+			t.Errorf("with %d bits flipped the error is %v", flip, err)
+		}
 	}
 }
 

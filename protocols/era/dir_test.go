@@ -288,6 +288,30 @@ func TestDirFindsAFileAgain(t *testing.T) {
 	checkFrames(t, 1, must(d.AppendFrames(t.Context(), 1, nil)))
 }
 
+func TestDirServesAnEraFromTheFirstName(t *testing.T) {
+	for name, want := range map[string]error{"vecdev-00001-00000000.era": era.ErrEmptySlot, "vecdev-00001-ffffffff.era": nil} {
+		d := openDir(t, dirOf(t, map[string][]byte{firstName: join(firstFile), name: join(noGenesisFile)}), nil)
+		if _, err := d.AppendFrames(t.Context(), 0, nil); !errors.Is(err, want) {
+			t.Errorf("beside %s: error is %v: want %v", name, err, want)
+		}
+	}
+}
+
+// An index that has left memory is read again.
+func TestDirBoundsItsIndices(t *testing.T) {
+	dir := dirOf(t, map[string][]byte{firstName: join(firstFile), secondName: join(secondFile)})
+	d := openDir(t, dir, &era.DirOptions{MaxOpen: 1})
+	for _, slot := range []ssz.Slot{1, 70} {
+		must(d.AppendFrames(t.Context(), slot, nil))
+	}
+	if err := os.WriteFile(filepath.Join(dir, firstName), make([]byte, len(join(firstFile))), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.AppendFrames(t.Context(), 1, nil); !errors.Is(err, era.ErrIndex) {
+		t.Errorf("error is %v", err)
+	}
+}
+
 func TestDirEndsWithItsContext(t *testing.T) {
 	d := openDir(t, dirOf(t, map[string][]byte{firstName: join(firstFile)}), nil)
 	gone := errors.New("gone")

@@ -82,7 +82,7 @@ func NewFile(ctx context.Context, src e2store.Source, name string) (*File, error
 // follows returns an error if a group is not that of the era after the one before it.
 func (g *Group) follows(before *Group) error {
 	first, _ := g.Slots()
-	if g.number == 0 || first != before.StateSlot() || before.number != g.number-1 {
+	if first != before.StateSlot() || before.number != g.number-1 {
 		return fault(before.start, NoSlot, ErrGroup, "group of era %d before one of era %d", before.number, g.number)
 	}
 	return nil

@@ -2,7 +2,6 @@ package era
 
 import (
 	"encoding/binary"
-	"math"
 	"slices"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/era/e2store"
@@ -72,20 +71,11 @@ func (x *slotIndex) decode(b []byte) {
 		v, extended := signExtend(int64(binary.LittleEndian.Uint64(word)))
 		x.unsigned = x.unsigned || extended
 		if v != 0 {
-			v = x.resolve(v)
+			v += x.offset
 			x.versions = x.versions || v == 0 // the file's first record
 		}
 		x.entries = append(x.entries, v)
 	}
-}
-
-// resolve returns the offset in the file of one that is relative to the index. An absurd one is a negative offset, and
-// never 0 by overflow.
-func (x *slotIndex) resolve(v int64) int64 {
-	if v > 0 && v > math.MaxInt64-x.offset {
-		return math.MinInt64
-	}
-	return x.offset + v
 }
 
 // signExtend extends 48 bits of two's complement to 64, as Lodestar writes no more. No valid offset is positive.

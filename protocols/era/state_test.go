@@ -84,6 +84,17 @@ func TestParseStateRefusesOtherNetworks(t *testing.T) {
 	}
 }
 
+func TestStateOfAnotherSlot(t *testing.T) {
+	other := func([]byte) []byte {
+		return must(open(t, genesisFile).Groups()[0].StateFrames(t.Context(), nil))
+	}
+	f := openBytes(t, rebuilt(t, edit{state: other}), "")
+	_, err := f.Groups()[0].State(t.Context(), network())
+	if !errors.Is(err, era.ErrState) || asError(t, err).Slot != 64 {
+		t.Errorf("error is %v", err)
+	}
+}
+
 func TestStateIsReadInThreeWays(t *testing.T) {
 	g := open(t, firstFile).Groups()[0]
 	s := must(g.State(t.Context(), network()))

@@ -146,7 +146,7 @@ func (w *Writer) State(frames []byte) error {
 // complete returns the first slot of the era that a state ends, and the offsets of all its blocks.
 func (w *Writer) complete(state *State) (ssz.Slot, []int64, error) {
 	slot := state.slot
-	if slot%w.perEra != 0 || w.first != NoSlot && slot != w.first+w.perEra || slot == 0 && w.groups > 0 {
+	if slot%w.perEra != 0 || w.first != NoSlot && slot != w.first+w.perEra {
 		return 0, nil, fmt.Errorf("%w: state of slot %d does not end the era", ErrGroup, slot)
 	}
 	if slot == 0 {

@@ -24,6 +24,7 @@ type source struct {
 	data  []byte
 	size  int64
 	reads int
+	bytes int64
 }
 
 func of(data []byte) *source { return &source{data: data, size: int64(len(data))} }
@@ -31,8 +32,10 @@ func of(data []byte) *source { return &source{data: data, size: int64(len(data))
 func (s *source) Size() int64 { return s.size }
 
 func (s *source) ReadAt(_ context.Context, p []byte, off int64) (int, error) {
+	n, err := bytes.NewReader(s.data).ReadAt(p, off)
 	s.reads++
-	return bytes.NewReader(s.data).ReadAt(p, off)
+	s.bytes += int64(n)
+	return n, err
 }
 
 func TestGoldenRecords(t *testing.T) {
@@ -212,8 +215,8 @@ func TestReaderReadsAhead(t *testing.T) {
 					t.Fatalf("data of record %d: %v", i, err)
 				}
 			}
-			if src.reads > test.reads {
-				t.Errorf("%d reads: want %d", src.reads, test.reads)
+			if src.reads > test.reads || src.bytes > src.size {
+				t.Errorf("%d reads of %d bytes: want %d of %d", src.reads, src.bytes, test.reads, src.size)
 			}
 		})
 	}
