@@ -203,6 +203,9 @@ func TestHonestPeersKeepTheirShareOverANetwork(t *testing.T) {
 	if race.Enabled {
 		t.Skip("a hundred hosts take too long under the race detector, which the limiter's own tests run with")
 	}
+	if testing.Short() {
+		t.Skip("takes a minute")
+	}
 	var table strings.Builder
 	for _, a := range netAttacks {
 		t.Run(a.name, func(t *testing.T) {

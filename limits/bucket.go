@@ -9,9 +9,8 @@ import (
 
 // Times here are durations since the limiter was made.
 
-// A debt is bounded in two ways. Nothing more is granted on overdraft once overdraft bursts
-// are owed, or that many times what is wanted if this is more. Of a single cost no more is
-// owed than a burst and what maxDebt pays off.
+// A debt is bounded in two ways. Nothing more is granted on overdraft once overdraft bursts are owed, or that many
+// times what is wanted if this is more. Of a single cost no more is owed than a burst and what maxDebt pays off.
 const (
 	overdraft = 2
 	maxDebt   = 10 * time.Minute
@@ -35,8 +34,8 @@ const (
 
 type cost [currencies]uint64
 
-// A rate is a Rate, ready for the arithmetic. That is in whole nanoseconds, so
-// that waits are exact. The zero rate sets no bound.
+// A rate is a Rate, ready for the arithmetic. That is in whole nanoseconds, so that waits are exact. The zero rate sets
+// no bound.
 type rate struct {
 	n     uint64
 	per   uint64 // nanoseconds
@@ -94,43 +93,39 @@ func (r *rate) spanFor(tokens uint64, weight float64) time.Duration {
 	return time.Duration(min(float64(span)/weight, float64(maxSpan)))
 }
 
-// furthest returns for how long a bucket can take to be full again: it holds a burst, owes
-// overdraft bursts, and then what was granted while it owed a little less.
+// furthest returns for how long a bucket can take to be full again: it holds a burst, owes overdraft bursts, and then
+// what was granted while it owed a little less.
 func (r *rate) furthest() time.Duration { return (1+overdraft+1)*r.fill + maxDebt }
 
-// tokens returns how many whole tokens are refilled in a span that is not
-// negative and at most furthest.
+// tokens returns how many whole tokens are refilled in a span that is not negative and at most furthest.
 func (r *rate) tokens(span time.Duration) uint64 {
 	hi, lo := bits.Mul64(uint64(span), r.n)
 	quo, _ := bits.Div64(hi, lo, r.per)
 	return quo
 }
 
-// A bucket is a token bucket, kept as the time at which it is full again. If
-// that has passed it is full, and so is the zero bucket. It may be used
-// concurrently, but not while it is changed.
+// A bucket is a token bucket, kept as the time at which it is full again. If that has passed it is full, and so is the
+// zero bucket. It may be used concurrently, but not while it is changed.
 type bucket struct {
 	full atomic.Int64
 }
 
 func (b *bucket) fullAt() time.Duration { return time.Duration(b.full.Load()) }
 
-// readyAt returns when tokens that take a span to refill are there, or the
-// bucket is full if it never holds that many. No tokens are there when no debt
-// is.
+// readyAt returns when tokens that take a span to refill are there, or the bucket is full if it never holds that many.
+// No tokens are there when no debt is.
 func (b *bucket) readyAt(r *rate, span time.Duration) time.Duration {
 	return b.fullAt() - r.fill + min(span, r.fill)
 }
 
-// overdrawn reports whether so much is owed that tokens which take a span to refill are not
-// there on overdraft either.
+// overdrawn reports whether so much is owed that tokens which take a span to refill are not there on overdraft either.
 func (b *bucket) overdrawn(r *rate, now, span time.Duration) bool {
 	debt := b.fullAt() - now - r.fill
 	return debt >= overdraft*max(r.fill, min(span, maxDebt/overdraft))
 }
 
-// push has the bucket be full later by a span, as far as the bound on debts lets it, and returns by how much.
-// It fails if the bucket is full only after latest as it is.
+// push has the bucket be full later by a span, as far as the bound on debts lets it, and returns by how much. It fails
+// if the bucket is full only after latest as it is.
 func (b *bucket) push(r *rate, now, span, latest time.Duration) (time.Duration, bool) {
 	for {
 		full := b.fullAt()
@@ -145,9 +140,8 @@ func (b *bucket) push(r *rate, now, span, latest time.Duration) (time.Duration, 
 	}
 }
 
-// take takes tokens for a peer of a weight if they are there, or in any case if force is set, and reports
-// whether it did. It returns how many the bound on debts let it take, which matters to costs far over the burst
-// only.
+// take takes tokens for a peer of a weight if they are there, or in any case if force is set, and reports whether it
+// did. It returns how many the bound on debts let it take, which matters to costs far over the burst only.
 func (b *bucket) take(r *rate, now time.Duration, tokens uint64, weight float64, force bool) (uint64, bool) {
 	if tokens == 0 || r.n == 0 {
 		return tokens, true
@@ -189,8 +183,7 @@ func (b *bucket) left(r *rate, now time.Duration) int64 {
 	return int64(r.burst) - int64(used)
 }
 
-// change carries the bucket over to another rate: the tokens it lacks remain
-// the same, so that a full one remains full.
+// change carries the bucket over to another rate: the tokens it lacks remain the same, so that a full one remains full.
 func (b *bucket) change(from, to *rate, now time.Duration) {
 	missing := max(b.fullAt()-now, 0)
 	if from.n == 0 || to.n == 0 || missing == 0 {
@@ -216,8 +209,8 @@ func (r *rates) times(peers uint64) rates {
 	return rates{r[requests].times(peers), r[items].times(peers), r[bytes].times(peers)}
 }
 
-// A budget is what is left of a quota. The zero budget is full. It may be used
-// concurrently, but not while it is changed.
+// A budget is what is left of a quota. The zero budget is full. It may be used concurrently, but not while it is
+// changed.
 type budget [currencies]bucket
 
 // readyAt returns when c can be paid. In the currencies from first on nothing is owed then either, even if c has

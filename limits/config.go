@@ -15,45 +15,32 @@ import (
 const (
 	// DefaultMaxConcurrent is MAX_CONCURRENT_REQUESTS of the consensus specs.
 	DefaultMaxConcurrent = 2
-	// DefaultMaxQueue holds what a burst of small requests on a new connection
-	// comes to; a requester that obeys the specs never queues at all.
+	// DefaultMaxQueue holds what a burst of small requests on a new connection comes to; a requester that obeys the
+	// specs never queues at all.
 	DefaultMaxQueue = 16
-	// DefaultMaxPeers is far beyond the connections of any node. A peer takes up
-	// to 300 bytes and each method that it used 200, so that it costs 24 MiB when
-	// reached with six methods. What was taken once is used again, not given back.
+	// DefaultMaxPeers is far beyond the connections of any node. A peer takes up to 300 bytes and each method that it
+	// used 200, so that it costs 24 MiB when reached with six methods.
 	DefaultMaxPeers = 1 << 14
-	// DefaultPrefixPeers is the default of Prefix.Peers: with all other defaults, the peers of one
-	// prefix get half of what the node sends.
-	DefaultPrefixPeers = 4
-	// DefaultIPv4Bits is the default of Prefix.IPv4Bits.
-	DefaultIPv4Bits = 24
-	// DefaultIPv6Bits is the default of Prefix.IPv6Bits: what one customer of a provider may have.
-	DefaultIPv6Bits = 48
 )
 
-// A Config is all that can be set, and changed at run time, about what peers may
-// use. The zero value means the defaults everywhere.
+// A Config is all that can be set, and changed at run time, about what peers may use. The zero value means the defaults
+// everywhere.
 type Config struct {
-	// Node is what all peers together may use. Rates in it that are zero mean 1000
-	// requests, 32768 items and 16 MiB each second, with bursts of 2000, 65536 and
-	// 64 MiB.
+	// Node is what all peers together may use. Rates in it that are zero mean 1000 requests, 32768 items and 16 MiB
+	// each second, with bursts of 2000, 65536 and 64 MiB.
 	Node Quota
-	// Default is for methods that Methods does not name, and gives the peers'
-	// rates that those leave zero. Rates of its own Peer quota that are zero mean
-	// 10 requests, 12.8 items (as 128 in 10 s) and 2 MiB each second, with bursts
-	// of 20, 256 and 24 MiB.
+	// Default is for methods that Methods does not name, and gives the peers' rates that those leave zero. Rates of its
+	// own Peer quota that are zero mean 10 requests, 12.8 items (as 128 in 10 s) and 2 MiB each second, with bursts of
+	// 20, 256 and 24 MiB.
 	Default Method
 	// Methods are methods by their reqresp.Spec.Name.
 	Methods map[string]Method
-	// MaxConcurrent is how many exchanges of one peer with one method are admitted at a
-	// time, up to 1024. Those that have waited for 4 s are admitted beyond it, up to three
-	// times as many. Zero means DefaultMaxConcurrent.
+	// MaxConcurrent is how many exchanges of one peer with one method are admitted at a time, up to 1024. Those that
+	// have waited for 4 s are admitted beyond it, up to three times as many. Zero means DefaultMaxConcurrent.
 	MaxConcurrent int
-	// MaxQueue bounds those that wait for admission, up to 65536. Zero means
-	// DefaultMaxQueue.
+	// MaxQueue bounds those that wait for admission, up to 65536. Zero means DefaultMaxQueue.
 	MaxQueue int
-	// MaxPeers bounds the peers tracked, and the prefixes as well, up to 1048576.
-	// Zero means DefaultMaxPeers.
+	// MaxPeers bounds the peers tracked, and the prefixes as well, up to 1048576. Zero means DefaultMaxPeers.
 	MaxPeers int
 	// Prefix is the level of address prefixes.
 	Prefix Prefix
@@ -61,37 +48,36 @@ type Config struct {
 
 // A Method is what may be used of one method.
 type Method struct {
-	// Peer is for each peer. A rate in it that is zero means that of
-	// Config.Default.
+	// Peer is for each peer. A rate in it that is zero means that of Config.Default.
 	Peer Quota
-	// Node is for all peers together. A rate in it that is zero sets no bound of
-	// the method's own: Config.Node still holds.
+	// Node is for all peers together. A rate in it that is zero sets no bound of the method's own: Config.Node still
+	// holds.
 	Node Quota
 }
 
-// A Prefix tells how addresses that begin alike count together, so that many
-// peer IDs from one place do not multiply a budget.
+// A Prefix tells how addresses that begin alike count together, so that many peer IDs from one place do not multiply a
+// budget.
 type Prefix struct {
-	// Peers is how many peers' budgets all peers of a prefix have together, how
-	// many peers' exchanges at a time, see Config.MaxConcurrent, and how many peers'
-	// part of a capacity that is shared, up to 1024. Zero means DefaultPrefixPeers. A negative
-	// number turns prefixes off, and so does a nil Options.Addr.
+	// Peers is how many peers' budgets all peers of a prefix have together, how many peers' exchanges at a time, see
+	// Config.MaxConcurrent, and how many peers' part of a capacity that is shared, up to 1024. Zero means 4: with all
+	// other defaults, the peers of one prefix get half of what the node sends. A negative number turns prefixes off,
+	// and so does a nil Options.Addr.
 	Peers int
-	// IPv4Bits is the length of a prefix, up to 32. Zero means DefaultIPv4Bits.
+	// IPv4Bits is the length of a prefix, up to 32. Zero means 24.
 	IPv4Bits int
-	// IPv6Bits is the length of a prefix, up to 128. Zero means DefaultIPv6Bits.
+	// IPv6Bits is the length of a prefix, up to 128. Zero means 48, which is what one customer of a provider may have.
 	IPv6Bits int
 }
 
 func (p Prefix) withDefaults() Prefix {
-	p.Peers = cmp.Or(p.Peers, DefaultPrefixPeers)
-	p.IPv4Bits = cmp.Or(p.IPv4Bits, DefaultIPv4Bits)
-	p.IPv6Bits = cmp.Or(p.IPv6Bits, DefaultIPv6Bits)
+	p.Peers = cmp.Or(p.Peers, 4)
+	p.IPv4Bits = cmp.Or(p.IPv4Bits, 24)
+	p.IPv6Bits = cmp.Or(p.IPv6Bits, 48)
 	return p
 }
 
-// Of returns the prefix of an address by IPv4Bits or IPv6Bits; an IPv4 address in IPv6 form is taken as
-// IPv4. It reports false for an address that is not valid, and for a length that is out of range.
+// Of returns the prefix of an address by IPv4Bits or IPv6Bits; an IPv4 address in IPv6 form is taken as IPv4. It
+// reports false for an address that is not valid, and for a length that is out of range.
 func (p Prefix) Of(addr netip.Addr) (netip.Prefix, bool) {
 	p, addr = p.withDefaults(), addr.Unmap().WithZone("")
 	bits := p.IPv6Bits
@@ -102,8 +88,8 @@ func (p Prefix) Of(addr netip.Addr) (netip.Prefix, bool) {
 	return prefix, err == nil && prefix.IsValid()
 }
 
-// Effective returns the configuration with every default filled in, or an error
-// that names what is outside its range. The map is the caller's.
+// Effective returns the configuration with every default filled in, or an error that names what is outside its range.
+// The map is the caller's.
 func (c Config) Effective() (Config, error) {
 	c.Node = c.Node.withDefaults(defaultNode)
 	c.Default.Peer = c.Default.Peer.withDefaults(defaultQuota)
@@ -161,8 +147,7 @@ func (m Method) validate() error {
 	return cmp.Or(field.In(m.Peer.validate(), "Peer"), field.In(m.Node.validate(), "Node"))
 }
 
-// Method returns what holds for a method of an effective configuration: what Methods says of it, or
-// else Default.
+// Method returns what holds for a method of an effective configuration: what Methods says of it, or else Default.
 func (c *Config) Method(name string) Method {
 	if m, ok := c.Methods[name]; ok {
 		return m
@@ -179,22 +164,19 @@ const (
 	maxFill   = 24 * time.Hour
 )
 
-// A Rate is the size and the refill of a token bucket. The zero Rate means that
-// of the quota it falls back to, see [Quota]; it never means unlimited.
+// A Rate is the size and the refill of a token bucket. The zero Rate means that of the quota it falls back to, see
+// [Quota]; it never means unlimited.
 type Rate struct {
-	// N is how many tokens are refilled every Per, evenly. It is at least 1 and
-	// at most 2^30.
+	// N is how many tokens are refilled every Per, evenly. It is at least 1 and at most 2^30.
 	N uint64
-	// Per is the time that N is refilled in, between 1 ms and an hour. Zero
-	// means a second.
+	// Per is the time that N is refilled in, between 1 ms and an hour. Zero means a second.
 	Per time.Duration
-	// Burst is how many tokens the bucket holds, at least 1 and at most what is
-	// refilled in 24 hours. Zero means N.
+	// Burst is how many tokens the bucket holds, at least 1 and at most what is refilled in 24 hours. Zero means N.
 	Burst uint64
 }
 
-// A Quota is a rate in each of the currencies that serving is paid for in. What
-// a rate that is zero means is told where the quota is.
+// A Quota is a rate in each of the currencies that serving is paid for in. What a rate that is zero means is told where
+// the quota is.
 type Quota struct {
 	// Requests limits how many exchanges are admitted.
 	Requests Rate
@@ -261,17 +243,16 @@ func (q Quota) validate() error {
 
 const mib = 1 << 20
 
-// defaultBytes is 16 Mbit/s: some 25 of today's blocks each second, of 60 to 90
-// KiB on the wire. The burst is 256 of the larger ones, which is two full
-// requests at a time, and twice the largest chunk there can be.
+// defaultBytes is 16 Mbit/s: some 25 of today's blocks each second, of 60 to 90 KiB on the wire. The burst is 256 of
+// the larger ones, which is two full requests at a time, and twice the largest chunk there can be.
 var defaultBytes = Rate{N: 2 * mib, Per: time.Second, Burst: 24 * mib}
 
-// defaultRequests is what the most generous of the deployed servers grants.
-// Stricter ones are known to stall requesters which ask in small batches.
+// defaultRequests is what the most generous of the deployed servers grants. Stricter ones are known to stall requesters
+// which ask in small batches.
 var defaultRequests = Rate{N: 10, Per: time.Second, Burst: 20}
 
-// defaultNode is the default of [Config].Node: 128 Mbit/s, in which eight peers
-// can sync at full speed, and a little of everything that grows with requests.
+// defaultNode is the default of [Config].Node: 128 Mbit/s, in which eight peers can sync at full speed, and a little of
+// everything that grows with requests.
 var defaultNode = Quota{
 	Requests: Rate{N: 1000, Per: time.Second, Burst: 2000},
 	Items:    Rate{N: 1 << 15, Per: time.Second, Burst: 1 << 16},
@@ -285,11 +266,10 @@ var defaultQuota = Quota{
 	Bytes:    defaultBytes,
 }
 
-// Warnings returns an error for each rate that is so low that requesters which come back wait
-// at the floor, see "Waiting" in the package's documentation, ordered by setting: once a burst
-// is used, it does not refill a request within 4 s, or a chunk within 8 s. A chunk is taken to
-// have 64 KiB, and no more than 4 KiB where the method is one of small.
-// There are none if the configuration is invalid, see [Config.Effective].
+// Warnings returns an error for each rate that is so low that requesters which come back wait at the floor, see
+// "Waiting" in the package's documentation, ordered by setting: once a burst is used, it does not refill a request
+// within 4 s, or a chunk within 8 s. A chunk is taken to have 64 KiB, and no more than 4 KiB where the method is one of
+// small. There are none if the configuration is invalid, see [Config.Effective].
 func (c Config) Warnings(small ...string) []error {
 	c, err := c.Effective()
 	if err != nil {
@@ -339,7 +319,8 @@ func (q Quota) warnings(size uint64, path ...string) (all []error) {
 	} {
 		r := w.rate.compile()
 		if took := r.span(w.tokens); r.n > 0 && took > w.within {
-			err := field.Errorf(w.name, "%v refills a %s in %v: once the burst is used, requesters wait %v for it, and are refused when %d bursts are owed",
+			err := field.Errorf(w.name, "%v refills a %s in %v: once the burst is used, requesters wait %v for it, "+
+				"and are refused when %d bursts are owed",
 				w.rate, w.what, took.Round(time.Millisecond), w.within, overdraft)
 			all = append(all, field.In(err, slices.Clone(path)...))
 		}

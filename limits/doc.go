@@ -49,12 +49,12 @@
 // what the handler reserved for it is expected of the exchange's next one.
 //
 // So that the minimum rate can be kept, every exchange admitted is promised its part of what is shared, by the mean
-// size of its method's chunks. Half of the capacity may be promised; the other half is always shared by weight. An exchange
-// that does not fit within its 4 s is refused: no overdraft could keep the minimum rate of all. One that is due is
-// admitted only while three quarters of what may be promised are free, so that peers which have more exchanges than run
-// at a time keep nobody else out. Small answers need no promise. While a chunk is written nothing is promised: a peer
-// that does not read keeps nobody out. If all such peers read again at once, more may be due than was promised, by one
-// chunk for each.
+// size of its method's chunks. Half of the capacity may be promised; the other half is always shared by weight. An
+// exchange that does not fit within its 4 s is refused: no overdraft could keep the minimum rate of all. One that is
+// due is admitted only while three quarters of what may be promised are free, so that peers which have more exchanges
+// than run at a time keep nobody else out. Small answers need no promise. While a chunk is written nothing is promised:
+// a peer that does not read keeps nobody out. If all such peers read again at once, more may be due than was promised,
+// by one chunk for each.
 //
 // # New peers
 //

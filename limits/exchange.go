@@ -10,19 +10,19 @@ import (
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
 
-// How long an exchange is withheld its first chunk, from the end of its request, and every further one, from the end
-// of the one before. Deployed requesters give up after 5 s and 10 s; what remains is for the network.
+// How long an exchange is withheld its first chunk, from the end of its request, and every further one, from the end of
+// the one before. Deployed requesters give up after 5 s and 10 s; what remains is for the network.
 const (
 	firstChunkWithin = 4 * time.Second
 	nextChunkWithin  = 8 * time.Second
 )
 
-// requestBytes is charged for every request that waits for its share, beside the chunks, so that empty answers are
-// not free. It is about what a stream costs on the wire.
+// requestBytes is charged for every request that waits for its share, beside the chunks, so that empty answers are not
+// free. It is about what a stream costs on the wire.
 const requestBytes = 1 << 10
 
-// An exchange is one from its request on. It is used again, by other exchanges. What it has is its goroutine's,
-// but for passed and wake, and for all that pool.take changes while it waits.
+// An exchange is one from its request on. It is used again, by other exchanges. What it has is its goroutine's, but for
+// passed and wake, and for all that pool.take changes while it waits.
 type exchange struct {
 	limiter  *Limiter
 	shard    *shard
@@ -156,9 +156,9 @@ func (u *usage) serve(now time.Duration, s stage) time.Duration {
 	return never
 }
 
-// pass takes what p wants of all that is shared, and waits where it has to. From due on it takes it on overdraft. If
-// it fails p holds nothing, and is no more if it was to be admitted. It returns the time it is then. The shard is
-// locked, but while waiting.
+// pass takes what p wants of all that is shared, and waits where it has to. From due on it takes it on overdraft. If it
+// fails p holds nothing, and is no more if it was to be admitted. It returns the time it is then. The shard is locked,
+// but while waiting.
 func (p *exchange) pass(ctx context.Context, now time.Duration, s stage) (time.Duration, error) {
 	var err error
 	passed := now < p.due && p.passFreely(now, s)
@@ -206,8 +206,8 @@ func (p *exchange) take(now time.Duration, s stage, force bool) (at time.Duratio
 	return now, nil
 }
 
-// passFreely takes what p wants if there is enough and nobody waits for it. An exchange that needs no promise waits
-// for nobody who does. The shard is locked.
+// passFreely takes what p wants if there is enough and nobody waits for it. An exchange that needs no promise waits for
+// nobody who does. The shard is locked.
 func (p *exchange) passFreely(now time.Duration, s stage) bool {
 	n := &p.limiter.node
 	isSmall := s == admission && p.promised()[items] == 0
@@ -223,8 +223,8 @@ func (p *exchange) passFreely(now time.Duration, s stage) bool {
 	return lacks == nil
 }
 
-// passInTurn waits for the share of p, and reports whether it got it before it was due. The shard is locked, but
-// while waiting.
+// passInTurn waits for the share of p, and reports whether it got it before it was due. The shard is locked, but while
+// waiting.
 func (p *exchange) passInTurn(ctx context.Context, now time.Duration, s stage) (bool, error) {
 	l, peer := p.limiter, p.usage.peer
 	_, _ = l.peer(p.shard, l.key(peer.id), peer.id) // an exchange may go on for long, and the peer's weight change
@@ -248,8 +248,8 @@ func (p *exchange) passInTurn(ctx context.Context, now time.Duration, s stage) (
 	return p.passed, err
 }
 
-// promised returns what p is promised of every pool between chunks: a place, and so many chunks every 8 s. That is
-// two for a first chunk within 4 s, and one for every further.
+// promised returns what p is promised of every pool between chunks: a place, and so many chunks every 8 s. That is two
+// for a first chunk within 4 s, and one for every further.
 func (p *exchange) promised() cost {
 	size := p.usage.method.chunkSize()
 	if size <= smallChunk {
@@ -307,8 +307,8 @@ func (p *exchange) end() {
 	p.put()
 }
 
-// A handle is what a server has of an exchange, until it releases it: other ones use the exchange later, and handles are
-// not used again.
+// A handle is what a server has of an exchange, until it releases it: other ones use the exchange later, and handles
+// are not used again.
 type handle struct{ exchange atomic.Pointer[exchange] }
 
 // handlesAtATime is how many handles are allocated at a time.
@@ -369,9 +369,9 @@ func (p *exchange) reserve(ctx context.Context, now time.Duration, c reqresp.Cos
 	return p.pass(ctx, now, chunk)
 }
 
-// expect returns how many bytes the next chunk takes, as far as can be told. Handlers may not know what they will
-// send, and reserve nothing or too little. If that were believed all that wait would pass at once, each on next to
-// nothing, and nothing be left to share by weight.
+// expect returns how many bytes the next chunk takes, as far as can be told. Handlers may not know what they will send,
+// and reserve nothing or too little. If that were believed all that wait would pass at once, each on next to nothing,
+// and nothing be left to share by weight.
 func (p *exchange) expect() uint64 {
 	if p.ask[bytes] == 0 {
 		return p.usage.method.chunkSize()

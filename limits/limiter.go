@@ -17,52 +17,46 @@ import (
 )
 
 var (
-	// ErrQueueFull is wrapped, beside [reqresp.ErrRefused], when a peer has so
-	// many exchanges with a method waiting that one more cannot. A peer that
-	// keeps to MAX_CONCURRENT_REQUESTS causes it only by giving up again and
-	// again on requests that wait. It is told to [Scores].
+	// ErrQueueFull is wrapped, beside [reqresp.ErrRefused], when a peer has so many exchanges with a method waiting
+	// that one more cannot. A peer that keeps to MAX_CONCURRENT_REQUESTS causes it only by giving up again and again on
+	// requests that wait. It is told to [Scores].
 	ErrQueueFull = errors.New("limits: too many exchanges of the peer wait")
-	// ErrTooManyPeers is wrapped, beside [reqresp.ErrRefused], when a peer is
-	// new and the bound on tracked peers is reached. It is no fault of the
-	// peer's.
+	// ErrTooManyPeers is wrapped, beside [reqresp.ErrRefused], when a peer is new and the bound on tracked peers is
+	// reached. It is no fault of the peer's.
 	ErrTooManyPeers = errors.New("limits: too many peers are tracked")
-	// ErrOverdrawn is wrapped, beside [reqresp.ErrRefused], when an exchange was
-	// withheld for as long as requesters wait, and cannot go on at the floor either:
-	// the peer owes two bursts, or has three times as many exchanges with the method
-	// as may run. It is told to [Scores] only of a peer that has as many as may run, and
-	// as many again beside them.
+	// ErrOverdrawn is wrapped, beside [reqresp.ErrRefused], when an exchange was withheld for as long as requesters
+	// wait, and cannot go on at the floor either: the peer owes two bursts, or has three times as many exchanges with
+	// the method as may run. It is told to [Scores] only of a peer that has as many as may run, and as many again
+	// beside them.
 	ErrOverdrawn = errors.New("limits: the peer's overdraft is used up")
-	// ErrOverCapacity is the same for what peers share: a prefix, the method or the node
-	// owes two bursts, or has for 4 s not had the capacity to admit an exchange and to
-	// keep up the floor of those admitted. It is told to Scores as ErrOverdrawn is.
+	// ErrOverCapacity is the same for what peers share: a prefix, the method or the node owes two bursts, or has for 4
+	// s not had the capacity to admit an exchange and to keep up the floor of those admitted. It is told to Scores as
+	// ErrOverdrawn is.
 	ErrOverCapacity = errors.New("limits: no capacity to go on with the exchange")
 )
 
-// Weights of peers are between MinWeight and MaxWeight; what is outside counts
-// as the nearest of them.
+// MinWeight is the least weight of a peer, and maxWeight the most; what is outside counts as the nearest of them.
 const (
 	MinWeight = 1.0 / 16
-	MaxWeight = 4.0
+	maxWeight = 4.0
 )
 
-// Scores weighs peers. It is what a limiter wants of their scoring; package
-// score has one. It is safe for concurrent use, and calls no limiter.
+// Scores weighs peers. It is what a limiter wants of their scoring; package score has one. It is safe for concurrent
+// use, and calls no limiter.
 type Scores interface {
-	// Weight returns how much of a shared capacity a peer gets in relation to
-	// others, once it is no longer new. Strangers have weight one. A weight below one lowers the peer's own
-	// quotas as well; none raises them over what was set. It is looked up as a
-	// peer's exchanges begin or wait, once a second at most.
+	// Weight returns how much of a shared capacity a peer gets in relation to others, once it is no longer new.
+	// Strangers have weight one. A weight below one lowers the peer's own quotas as well; none raises them over what
+	// was set. It is looked up as a peer's exchanges begin or wait, once a second at most.
 	Weight(peer.ID) float64
-	// Overran tells that a peer had an exchange refused with ErrQueueFull, or for lack
-	// of room while the peer has far more exchanges with the
-	// method than may run, see Limiter.Refused and ErrOverdrawn. It is the only thing that a peer can
-	// be blamed for here: being throttled is no fault.
+	// Overran tells that a peer had an exchange refused with ErrQueueFull, or for lack of room while the peer has far
+	// more exchanges with the method than may run, see Limiter.Refused and ErrOverdrawn. It is the only thing that a
+	// peer can be blamed for here: being throttled is no fault.
 	Overran(from peer.ID, method string)
 }
 
 func clampWeight(w float64) float64 {
 	if w >= MinWeight { // not true of NaN
-		return min(w, MaxWeight)
+		return min(w, maxWeight)
 	}
 	return MinWeight
 }
@@ -73,15 +67,14 @@ type Options struct {
 	Config Config
 	// Scores weighs peers. Nil gives all of them weight one.
 	Scores Scores
-	// Addr returns the IP address that a peer is connected from, see [HostAddr]. Peers whose
-	// address is not valid belong to no prefix. Nil turns prefixes off: a Config.Prefix.Peers
-	// above zero is refused then. It is called concurrently.
+	// Addr returns the IP address that a peer is connected from, see [HostAddr]. Peers whose address is not valid
+	// belong to no prefix. Nil turns prefixes off: a Config.Prefix.Peers above zero is refused then. It is called
+	// concurrently.
 	Addr func(peer.ID) netip.Addr
 }
 
-// A Limiter paces the exchanges of a server by quotas for each peer and method,
-// shares by weight what peers use together, and admits no more than can be
-// served. It implements [reqresp.Limiter].
+// A Limiter paces the exchanges of a server by quotas for each peer and method, shares by weight what peers use
+// together, and admits no more than can be served. It implements [reqresp.Limiter].
 type Limiter struct {
 	start  time.Time
 	seeds  [2]maphash.Seed
@@ -95,8 +88,7 @@ type Limiter struct {
 	node     node
 	prefixes prefixes
 
-	// The settings change while everything is locked: whoever holds a shard's lock
-	// may read them.
+	// The settings change while everything is locked: whoever holds a shard's lock may read them.
 	config Config
 	// methods is replaced by a copy, with one more, as a method is first used.
 	methods atomic.Pointer[map[string]*method]
@@ -129,11 +121,10 @@ func New(opts *Options) (*Limiter, error) {
 	return l, nil
 }
 
-// Apply replaces the configuration, at once for all peers and for exchanges that
-// wait. What a peer has used remains used, what it owes remains owed, and no
-// exchange ends. For the milliseconds it takes nothing else is decided. It fails,
-// and changes nothing, if a rate or a bound is outside its range, or if prefixes are
-// turned on and [Options].Addr is nil.
+// Apply replaces the configuration, at once for all peers and for exchanges that wait. What a peer has used remains
+// used, what it owes remains owed, and no exchange ends. For the milliseconds it takes nothing else is decided. It
+// fails, and changes nothing, if a rate or a bound is outside its range, or if prefixes are turned on and
+// [Options].Addr is nil.
 func (l *Limiter) Apply(c Config) error {
 	if l.addr == nil {
 		if c.Prefix.Peers > 0 {
@@ -180,8 +171,7 @@ func (l *Limiter) Apply(c Config) error {
 	return nil
 }
 
-// Config returns the configuration in effect, with every default filled in. Its
-// map is the caller's.
+// Config returns the configuration in effect, with every default filled in. Its map is the caller's.
 func (l *Limiter) Config() Config {
 	l.change.Lock()
 	defer l.change.Unlock()
@@ -198,8 +188,7 @@ func (l *Limiter) setMethod(now time.Duration, m *method) {
 	m.pool.setPromised()
 }
 
-// method returns the method of that name. Names come from the specs a server
-// registers, so there are few.
+// method returns the method of that name. Names come from the specs a server registers, so there are few.
 func (l *Limiter) method(name string) *method {
 	if m := (*l.methods.Load())[name]; m != nil {
 		return m
@@ -218,10 +207,9 @@ func (l *Limiter) method(name string) *method {
 	return m
 }
 
-// Admit implements [reqresp.Limiter]. It waits while the peer has as many
-// exchanges with the method in flight as are allowed, is out of requests or in
-// debt, or while there is no capacity: for 4 s in all. The exchange is then admitted on
-// overdraft, or refused.
+// Admit implements [reqresp.Limiter]. It waits while the peer has as many exchanges with the method in flight as are
+// allowed, is out of requests or in debt, or while there is no capacity: for 4 s in all. The exchange is then admitted
+// on overdraft, or refused.
 func (l *Limiter) Admit(ctx context.Context, from peer.ID, spec *reqresp.Spec) (reqresp.Admission, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -276,10 +264,9 @@ func (l *Limiter) admit(ctx context.Context, sh *shard, k key, from peer.ID, m *
 	return sh.handle(p), nil
 }
 
-// Refused implements [reqresp.Limiter]. A peer is told of to [Scores] if it has twice as
-// many exchanges with the method as may run at a time, or more: that is tolerated up to
-// MaxQueue while there is room for them, but is what takes the room from others when there
-// is not.
+// Refused implements [reqresp.Limiter]. A peer is told of to [Scores] if it has twice as many exchanges with the method
+// as may run at a time, or more: that is tolerated up to MaxQueue while there is room for them, but is what takes the
+// room from others when there is not.
 func (l *Limiter) Refused(from peer.ID, spec *reqresp.Spec) {
 	m, k := l.method(spec.Name()), l.key(from)
 	sh := l.shard(k)

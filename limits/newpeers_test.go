@@ -183,7 +183,7 @@ func TestWeightGrowsWithUsefulTime(t *testing.T) {
 				spend(t, l, alice, reqresp.Cost{Items: 1, Bytes: 1})
 				time.Sleep(second)
 			}
-		}, .58, .72},
+		}, .58, .76},
 		"of one that was away for long": {func(t *testing.T, l *limits.Limiter) { stay(t, l, alice); time.Sleep(11 * time.Minute) }, .48, .52},
 		"of one that reads now and then": {func(t *testing.T, l *limits.Limiter) {
 			for range 3 {

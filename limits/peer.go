@@ -16,8 +16,8 @@ import (
 const (
 	// shards is how many locks the peers are spread over: far more than cores, so that two rarely want one.
 	shards = 64
-	// forgetPerPeer is how many tracked peers are looked at for each that is added. If more than a quarter of them
-	// may be forgotten, their number shrinks.
+	// forgetPerPeer is how many tracked peers are looked at for each that is added. If more than a quarter of them may
+	// be forgotten, their number shrinks.
 	forgetPerPeer = 4
 	// searchInterval is how often all may be looked at, a shard at a time, which takes some milliseconds for
 	// DefaultMaxPeers.
@@ -129,8 +129,8 @@ type peerState struct {
 	refreshed time.Duration
 }
 
-// charge lets the peer, and its prefix, pay for bytes of the shared capacity, of which its part is share in relation
-// to others. It returns the tag of what it pays for, from the virtual time on. The node is locked.
+// charge lets the peer, and its prefix, pay for bytes of the shared capacity, of which its part is share in relation to
+// others. It returns the tag of what it pays for, from the virtual time on. The node is locked.
 func (ps *peerState) charge(virtual float64, bytes uint64, share float64) float64 {
 	tag, n := max(virtual, ps.finish), float64(bytes)/share
 	if x := ps.prefix; x != nil {
@@ -300,25 +300,25 @@ func (l *Limiter) virtual(now time.Duration) float64 {
 func (l *Limiter) Peers() int { return int(l.tracked.Load()) }
 
 const (
-	// newFor is how much useful time leaves a peer new, and stays is how much gives it its full weight, which
-	// grows from one to the other.
+	// newFor is how much useful time leaves a peer new, and stays is how much gives it its full weight, which grows
+	// from one to the other.
 	newFor = 5 * time.Second
 	stays  = 15 * time.Second
 	// usefulStep is the most that counts between two chunks.
 	usefulStep = 2 * time.Second
-	// waitingStep is the same for a chunk that waited its turn, and waitingPart what counts of it: who comes in
-	// numbers has all wait, and must not earn weight by that.
+	// waitingStep is the same for a chunk that waited its turn, and waitingPart what counts of it: who comes in numbers
+	// has all wait, and must not earn weight by that.
 	waitingStep = nextChunkWithin + usefulStep
 	waitingPart = 60
-	// newShare is the part of one peer that all new peers have together which wait at a time, however many
-	// they are: identities cost nothing.
+	// newShare is the part of one peer that all new peers have together which wait at a time, however many they are:
+	// identities cost nothing.
 	newShare = 1.0 / 4
 	// standingKept is for how long a peer that is not new is remembered, while there is room.
 	standingKept = 10 * time.Minute
 )
 
-// A standing is for how long a peer was useful: it read answers, one chunk after the other. The zero
-// standing is a new peer's.
+// A standing is for how long a peer was useful: it read answers, one chunk after the other. The zero standing is a new
+// peer's.
 type standing struct {
 	useful time.Duration
 	since  time.Duration // when the last chunk was read, or the first exchange began; zero if none did

@@ -18,8 +18,8 @@ const (
 	stages
 )
 
-// promisedShare is the part of a shared capacity that may be promised to admitted exchanges. The rest is left to
-// be shared by weight. Of what may be promised, exchanges that are admitted on overdraft take overdraftShare.
+// promisedShare is the part of a shared capacity that may be promised to admitted exchanges. The rest is left to be
+// shared by weight. Of what may be promised, exchanges that are admitted on overdraft take overdraftShare.
 const (
 	promisedShare  = 2
 	overdraftShare = 4
@@ -27,12 +27,12 @@ const (
 
 // A pool is a capacity that peers share: a method's, a prefix's for a method, or the node's.
 //
-// Its rates and bounds change while everything is locked, so whoever holds a shard's lock or the node's may read
-// them. The zero pool sets no bounds.
+// Its rates and bounds change while everything is locked, so whoever holds a shard's lock or the node's may read them.
+// The zero pool sets no bounds.
 type pool struct {
 	rates rates
-	// most is what may be promised: of requests, how many exchanges at a time, of the others for every
-	// nextChunkWithin. Zero sets no bound.
+	// most is what may be promised: of requests, how many exchanges at a time, of the others for every nextChunkWithin.
+	// Zero sets no bound.
 	most cost
 
 	// Every decision writes these, and keeps its hands off the cache lines of what is read alone.
@@ -87,8 +87,8 @@ type hold struct {
 	promised cost
 }
 
-// promise makes c what is promised to the exchange. It fails, and changes nothing, if the pool has no room for that.
-// A single exchange always has room: that is slow, but not impossible.
+// promise makes c what is promised to the exchange. It fails, and changes nothing, if the pool has no room for that. A
+// single exchange always has room: that is slow, but not impossible.
 func (h *hold) promise(c cost, r room) bool {
 	s := h.pool
 	for i := range c {
@@ -167,9 +167,11 @@ func (q queue) wake() {
 	}
 }
 
-// await waits in q until serve lets p pass, or until p is due. Serve lets those pass that can, and returns when to
-// call it again, which the first in q does. The lock of q is held, but while waiting. The error is the context's.
-func (p *exchange) await(ctx context.Context, lock *sync.Mutex, q *queue, serve func(now time.Duration) time.Duration) error {
+// await waits in q until serve lets p pass, or until p is due. Serve lets those pass that can, and returns when to call
+// it again, which the first in q does. The lock of q is held, but while waiting. The error is the context's.
+func (p *exchange) await(
+	ctx context.Context, lock *sync.Mutex, q *queue, serve func(now time.Duration) time.Duration,
+) error {
 	p.passed = false
 	q.enter(p)
 	for {
@@ -221,9 +223,9 @@ func (p *exchange) wakeUp() {
 	}
 }
 
-// A node is what all peers share. Exchanges that find a pool short wait in its queues, one for each stage. First is
-// the one whose peer was sent the least, as its tag tells. It goes when all of its pools have what it wants, and
-// holds up those that share a pool which it finds short.
+// A node is what all peers share. Exchanges that find a pool short wait in its queues, one for each stage. First is the
+// one whose peer was sent the least, as its tag tells. It goes when all of its pools have what it wants, and holds up
+// those that share a pool which it finds short.
 type node struct {
 	pool
 	waiting [stages]atomic.Int32 // is the lengths of queues
@@ -283,11 +285,11 @@ func (n *node) wakeLocked() {
 	n.queues[chunk].wake()
 }
 
-// A clock is the virtual time of start-time fair queueing: how many bytes a peer of weight one that waits all the
-// time was sent. A peer that was sent more since is ahead of the clock, and those that are behind go first.
+// A clock is the virtual time of start-time fair queueing: how many bytes a peer of weight one that waits all the time
+// was sent. A peer that was sent more since is ahead of the clock, and those that are behind go first.
 //
-// While nobody waits there is nothing to share, and the clock runs so fast that being ahead is forgiven within the
-// time the node could have sent the bytes.
+// While nobody waits there is nothing to share, and the clock runs so fast that being ahead is forgiven within the time
+// the node could have sent the bytes.
 type clock struct {
 	value   float64
 	waiting int

@@ -120,9 +120,9 @@ func (t *prefixes) apply(c *Config, now time.Duration, methods map[string]*metho
 	}
 }
 
-// PrivateNetworks returns the networks whose addresses do not tell peers apart: loopback, private and
-// link-local ones, and those of carriers' NAT. A host that sees a peer at such an address is behind the
-// same NAT, proxy or container network, and may see all of its peers there. The slice is the caller's.
+// PrivateNetworks returns the networks whose addresses do not tell peers apart: loopback, private and link-local ones,
+// and those of carriers' NAT. A host that sees a peer at such an address is behind the same NAT, proxy or container
+// network, and may see all of its peers there. The slice is the caller's.
 func PrivateNetworks() []netip.Prefix { return slices.Clone(private) }
 
 var private = []netip.Prefix{
@@ -142,10 +142,9 @@ func isPrivate(addr netip.Addr) bool {
 	return slices.ContainsFunc(private, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
-// HostAddr returns a function for [Options].Addr that looks up the address which a
-// host is connected to a peer at. It is not valid for a peer that is not
-// connected, or by other means than IP, or at an address of [PrivateNetworks]: such a peer
-// belongs to no prefix.
+// HostAddr returns a function for [Options].Addr that looks up the address which a host is connected to a peer at. It
+// is not valid for a peer that is not connected, or by other means than IP, or at an address of [PrivateNetworks]: such
+// a peer belongs to no prefix.
 func HostAddr(h reqresp.Host) func(peer.ID) netip.Addr {
 	return func(id peer.ID) netip.Addr {
 		for _, conn := range h.Network().ConnsToPeer(id) {

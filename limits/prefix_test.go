@@ -2,6 +2,7 @@ package limits_test
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"sync"
 	"testing"
@@ -129,6 +130,29 @@ func TestPrefixKeepsNobodyElseOut(t *testing.T) {
 		wantAt(t, "chunks of other prefixes", start, 0)
 		wg.Wait()
 		wantAt(t, "the chunk of a prefix without any left", start, 4*s)
+	})
+}
+
+// TestPrefixIsRememberedUntilItsBudgetIsFull has peers of a prefix owe more together than each of them does.
+func TestPrefixIsRememberedUntilItsBudgetIsFull(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := onlyBlocks(limits.Quota{Requests: perMinute}, limits.Config{MaxPeers: 2, Prefix: limits.Prefix{Peers: 1}})
+		l, err := limits.New(&limits.Options{Config: c, Addr: oneNetwork(alice, bob)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 2 {
+			admit(t, l, peerID(i), blocks).Release()
+		}
+		time.Sleep(70 * s) // Both peers could be forgotten now, and the prefix still lacks a request.
+		admit(t, l, alice, blocks).Release()
+		time.Sleep(2 * s)
+		if _, err := l.Admit(t.Context(), bob, blocks); !errors.Is(err, limits.ErrTooManyPeers) {
+			t.Errorf("Admit from a third prefix returned %v, want %v", err, limits.ErrTooManyPeers)
+		}
+		time.Sleep(time.Minute)
+		admit(t, l, bob, blocks).Release()
 	})
 }
 

@@ -747,9 +747,9 @@ func TestPeerThatIsAheadIsNotForgotten(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		spend(t, l, alice, reqresp.Cost{Items: 1, Bytes: 64 * kib})
-		for i := range 2 {
-			admit(t, l, peerID(i), status).Release()
-			time.Sleep(time.Millisecond)
+		defer admit(t, l, peerID(0), status).Release()
+		if _, err := l.Admit(t.Context(), peerID(1), status); !errors.Is(err, limits.ErrTooManyPeers) {
+			t.Errorf("Admit of one more peer returned %v, want %v", err, limits.ErrTooManyPeers)
 		}
 		if len(l.Balances(alice)) == 0 {
 			t.Error("a peer that is ahead of others was forgotten while they wait")

@@ -114,8 +114,8 @@ type Balance struct {
 	Waiting int
 }
 
-// Balances returns the peer's balances, ordered by method. Methods that it did not use, or so long ago that its
-// budget is full, may be missing. The slice is the caller's.
+// Balances returns the peer's balances, ordered by method. Methods that it did not use, or so long ago that its budget
+// is full, may be missing. The slice is the caller's.
 func (l *Limiter) Balances(id peer.ID) []Balance {
 	k := l.key(id)
 	sh := l.shard(k)

@@ -141,6 +141,9 @@ func TestAStoreInLevelDBGoesOn(t *testing.T) {
 // A block that is damaged on the disk is not served, which the operator gets to know once a minute at most. All others
 // are, and the stop is as clean as any.
 func TestADamagedBlockIsLoggedAndTheRestIsServed(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes ten seconds")
+	}
 	dir := t.TempDir()
 	stack, service := start(t, dir, devConfig())
 	fill(t, service.Store())

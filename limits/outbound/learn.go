@@ -8,35 +8,32 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// What is learned from a peer that does not grant what its budget allows. It is asked for no
-// more than it has granted at once, less a margin as requests do not arrive as evenly as they are
-// sent, and for no more than half of what it was asked for before. Its rate shrinks as its burst,
-// as with deployed servers a setting scales both.
+// What is learned from a peer that does not grant what its budget allows. It is asked for no more than it has granted
+// at once, less a margin as requests do not arrive as evenly as they are sent, and for no more than half of what it was
+// asked for before. Its rate shrinks as its burst, as with deployed servers a setting scales both.
 const (
 	// margin is the part of what was granted that is asked for from then on.
 	margin = 15.0 / 16
-	// growth is by how much a budget recovers after some time without a refusal. The
-	// next refusal may come of it, so this takes long: Prysm forgets one an hour.
+	// growth is by how much a budget recovers after some time without a refusal. The next refusal may come of it, so
+	// this takes long: Prysm forgets one an hour.
 	growth           = 1.25
 	growAfterRefusal = 2 * time.Hour
-	// A late answer may be the network's fault. A budget recovers from it sooner, and is not
-	// lowered for it below a part of what it was.
+	// A late answer may be the network's fault. A budget recovers from it sooner, and is not lowered for it below a
+	// part of what it was.
 	growAfterDelay = 10 * time.Minute
 	leastAfterLate = 4
-	// least is the smallest burst that is learned, which stands for the rate where less than one
-	// cannot be asked for.
+	// least is the smallest burst that is learned, which stands for the rate where less than one cannot be asked for.
 	least = 1.0 / 16
 )
 
-// A peer is asked for nothing that it may refuse once it has refused maxRefusals in
-// refusalsPer: Prysm bans for the fifth.
+// A peer is asked for nothing that it may refuse once it has refused maxRefusals in refusalsPer: Prysm bans for the
+// fifth.
 const (
 	maxRefusals = 4
 	refusalsPer = time.Hour
 )
 
-// refused takes a refusal of a request by a method for what the peer grants, after so many
-// chunks.
+// refused takes a refusal of a request by a method for what the peer grants, after so many chunks.
 func (s *peerState) refused(now time.Time, method string, chunks int) {
 	s.refusals = append(slices.DeleteFunc(s.refusals, func(at time.Time) bool { return now.Sub(at) >= refusalsPer }), now)
 	if over := len(s.refusals) - maxRefusals; over > 0 {
@@ -55,8 +52,7 @@ func (s *peerState) refused(now time.Time, method string, chunks int) {
 	}
 }
 
-// late takes an answer that the peer has withheld for too long, after so many chunks, for what it
-// grants.
+// late takes an answer that the peer has withheld for too long, after so many chunks, for what it grants.
 func (s *peerState) late(now time.Time, method string, chunks int) {
 	i, q := s.budgetOf(method), s.queue(method)
 	if i < 0 || now.Before(q.until) {
@@ -67,8 +63,8 @@ func (s *peerState) late(now time.Time, method string, chunks int) {
 	q.growAfter = max(q.growAfter, growAfterDelay)
 }
 
-// adopt returns the index of the method's own budget. Where there is none it takes that of peers of
-// whom nothing is known. It returns -1 if there is none there either.
+// adopt returns the index of the method's own budget. Where there is none it takes that of peers of whom nothing is
+// known. It returns -1 if there is none there either.
 func (s *peerState) adopt(method string) int {
 	if i := s.budgetOf(method); i >= 0 {
 		return i
@@ -127,8 +123,8 @@ func (q *queue) limiter(b Budget, now time.Time, missing float64) *rate.Limiter 
 	return lim
 }
 
-// batch returns how many of some items to ask for at once: half a burst where the peer has shown
-// what it grants, as servers count in batches of their own.
+// batch returns how many of some items to ask for at once: half a burst where the peer has shown what it grants, as
+// servers count in batches of their own.
 func (s *peerState) batch(method string, items int) int {
 	i := s.budgetOf(method)
 	if i < 0 {
@@ -141,10 +137,9 @@ func (s *peerState) batch(method string, items int) int {
 	return min(items, most)
 }
 
-// rest returns for how long a method is not used, so that the peer does not refuse too often.
-// A peer that has ever refused has no more requests under way than it may refuse. Methods with small
-// answers go on unless they were refused themselves: their budgets are kept to, and nobody is to be
-// taken for gone.
+// rest returns for how long a method is not used, so that the peer does not refuse too often. A peer that has ever
+// refused has no more requests under way than it may refuse. Methods with small answers go on unless they were refused
+// themselves: their budgets are kept to, and nobody is to be taken for gone.
 func (s *peerState) rest(now time.Time, method string) time.Duration {
 	recent := s.recent(now)
 	small := slices.ContainsFunc(s.all[""], func(b Budget) bool { return b.Small && slices.Contains(b.Methods, method) })

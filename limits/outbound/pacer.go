@@ -19,18 +19,18 @@ const DefaultMaxPeers = 1 << 12
 
 // Options are the optional settings of a [Pacer]. The zero value is ready.
 type Options struct {
-	// Budgets are what clients grant, by the client's name. Those of the empty name hold for a peer
-	// whose client is not known or not named here. A peer without any is asked at once, until it
-	// refuses. The map must not be changed any more. Nil means none.
+	// Budgets are what clients grant, by the client's name. Those of the empty name hold for a peer whose client is not
+	// known or not named here. A peer without any is asked at once, until it refuses. The map must not be changed any
+	// more. Nil means none.
 	Budgets map[string][]Budget
-	// Client returns the name of a peer's client, as Budgets has it. It is called for every request,
-	// concurrently. Nil means that none is known.
+	// Client returns the name of a peer's client, as Budgets has it. It is called for every request, concurrently. Nil
+	// means that none is known.
 	Client func(peer.ID) string
-	// IsLimited tells whether an error is a peer's way to say that it was asked too
-	// much, such as beacon.IsRateLimited. Nil means that none is.
+	// IsLimited tells whether an error is a peer's way to say that it was asked too much, such as beacon.IsRateLimited.
+	// Nil means that none is.
 	IsLimited func(error) bool
-	// MaxPeers bounds the peers remembered. Beyond it the one that was not asked
-	// for the longest is forgotten. Zero means DefaultMaxPeers.
+	// MaxPeers bounds the peers remembered. Beyond it the one that was not asked for the longest is forgotten. Zero
+	// means DefaultMaxPeers.
 	MaxPeers int
 }
 
@@ -46,15 +46,13 @@ type Rate struct {
 
 // A Budget is what a peer is asked for, by some methods together.
 type Budget struct {
-	// Methods are those which share the budget. A method has one budget at most. A budget
-	// without any is of all methods, which count by requests.
+	// Methods are those which share the budget. A method has one budget at most. A budget without any is of all
+	// methods, which count by requests.
 	Methods []string
-	// Items limits what is asked for: blocks, sidecars, or requests where each
-	// is answered by one chunk. For ranges of sidecars a server may count slots as
-	// well; whoever asks counts them in.
+	// Items limits what is asked for: blocks, sidecars, or requests where each is answered by one chunk. For ranges of
+	// sidecars a server may count slots as well; whoever asks counts them in.
 	Items Rate
-	// Small is set for methods with small answers: they go on while the peer is left alone for having
-	// refused others.
+	// Small is set for methods with small answers: they go on while the peer is left alone for having refused others.
 	Small bool
 }
 
@@ -77,8 +75,8 @@ func validate(budgets []Budget) error {
 	return nil
 }
 
-// A Pacer delays requests to what peers bear. It implements [reqresp.CallPacer], is safe for
-// concurrent use, and needs no closing.
+// A Pacer delays requests to what peers bear. It implements [reqresp.CallLimiter], is safe for concurrent use, and needs
+// no closing.
 type Pacer struct {
 	opts Options
 
@@ -106,12 +104,11 @@ func New(opts *Options) (*Pacer, error) {
 	return p, nil
 }
 
-// Wait implements [reqresp.CallPacer]. It waits until a peer can be asked for some items. It fails
-// with the context's error, at once if its deadline is sure not to suffice. Requests that one
-// budget delays go in order of arrival.
+// Wait implements [reqresp.CallLimiter]. It waits until a peer can be asked for some items. It fails with the context's
+// error, at once if its deadline is sure not to suffice. Requests that one budget delays go in order of arrival.
 //
-// A request for more than a burst waits for a full budget, and the rest delays the next one, up
-// to as much again. A server that grants no more will refuse it: split it.
+// A request for more than a burst waits for a full budget, and the rest delays the next one, up to as much again. A
+// server that grants no more will refuse it: split it.
 func (p *Pacer) Wait(ctx context.Context, to peer.ID, method string, items int) error {
 	for {
 		turn := p.turn(to, method)
@@ -129,7 +126,9 @@ func (p *Pacer) Wait(ctx context.Context, to peer.ID, method string, items int) 
 
 // waitInTurn ends the turn, and reports whether the request may be sent. If not it has to wait its turn elsewhere: the
 // peer was found to be another client, and those who come now wait there.
-func (p *Pacer) waitInTurn(ctx context.Context, turn chan struct{}, to peer.ID, method string, items int) (bool, error) {
+func (p *Pacer) waitInTurn(
+	ctx context.Context, turn chan struct{}, to peer.ID, method string, items int,
+) (bool, error) {
 	defer func() { <-turn }()
 	for {
 		if err := ctx.Err(); err != nil {
@@ -167,8 +166,8 @@ func (p *Pacer) turn(to peer.ID, method string) chan struct{} {
 	return p.peerLocked(to, client).queue(method).turn
 }
 
-// take notes a request if it may be sent now. Else it returns when to try again. It fails if the turn is
-// not of the request's queue any more.
+// take notes a request if it may be sent now. Else it returns when to try again. It fails if the turn is not of the
+// request's queue any more.
 func (p *Pacer) take(turn chan struct{}, to peer.ID, method string, items int) (time.Duration, bool) {
 	client := p.client(to)
 	p.mu.Lock()
@@ -180,9 +179,8 @@ func (p *Pacer) take(turn chan struct{}, to peer.ID, method string, items int) (
 	return s.take(s.used, method, items), true
 }
 
-// Batch returns how many of some items to ask a peer for at once: all of them, or less if the
-// budget holds less or the peer has shown that it grants less. Many requests of that size get the most
-// out of a peer.
+// Batch returns how many of some items to ask a peer for at once: all of them, or less if the budget holds less or the
+// peer has shown that it grants less. Many requests of that size get the most out of a peer.
 func (p *Pacer) Batch(to peer.ID, method string, items int) int {
 	client := p.client(to)
 	p.mu.Lock()
@@ -192,8 +190,7 @@ func (p *Pacer) Batch(to peer.ID, method string, items int) int {
 	return s.batch(method, items)
 }
 
-// Delay returns for how long Wait would hold back a request, as things stand and if no other is
-// sent before.
+// Delay returns for how long Wait would hold back a request, as things stand and if no other is sent before.
 func (p *Pacer) Delay(to peer.ID, method string, items int) time.Duration {
 	client := p.client(to)
 	p.mu.Lock()
@@ -202,8 +199,8 @@ func (p *Pacer) Delay(to peer.ID, method string, items int) time.Duration {
 	return s.delay(s.used, method, items)
 }
 
-// Done implements [reqresp.CallPacer]. A peer that was asked too much is left alone for a while, and its
-// budget shrinks to what it has granted. So does that of a peer whose answer came too late.
+// Done implements [reqresp.CallLimiter]. A peer that was asked too much is left alone for a while, and its budget shrinks
+// to what it has granted. So does that of a peer whose answer came too late.
 func (p *Pacer) Done(to peer.ID, method string, r reqresp.Result) {
 	limited := r.Err != nil && p.opts.IsLimited != nil && p.opts.IsLimited(r.Err)
 	client := p.client(to)
@@ -224,7 +221,8 @@ func (p *Pacer) Done(to peer.ID, method string, r reqresp.Result) {
 // isLate reports whether a request was sent and not answered in time.
 func isLate(err error) bool {
 	f, ok := errors.AsType[*reqresp.Failure](err)
-	return ok && (f.Phase == reqresp.PhaseFirstByte || f.Phase == reqresp.PhaseResponse) && errors.Is(err, reqresp.ErrTimeout)
+	return ok && (f.Phase == reqresp.PhaseFirstByte || f.Phase == reqresp.PhaseResponse) &&
+		errors.Is(err, reqresp.ErrTimeout)
 }
 
 // client returns the name that Budgets has for a peer's client.

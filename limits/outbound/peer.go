@@ -29,9 +29,8 @@ func (s *peerState) start(client string) {
 	}
 }
 
-// change goes on with other budgets, as the peer's client is known now. What was asked for so
-// far counts, though for no more than take lets a peer owe: peers say who they are, and may say
-// something else each time.
+// change goes on with other budgets, as the peer's client is known now. What was asked for so far counts, though for no
+// more than take lets a peer owe: peers say who they are, and may say something else each time.
 func (s *peerState) change(client string, now time.Time) {
 	old := *s
 	s.start(client)
@@ -82,8 +81,8 @@ func (s *peerState) budgetOf(method string) int {
 	return slices.IndexFunc(s.budgets, func(b Budget) bool { return slices.Contains(b.Methods, method) })
 }
 
-// take counts a request to the budgets that it belongs to, if they have enough for it. Else it
-// returns how long that takes.
+// take counts a request to the budgets that it belongs to, if they have enough for it. Else it returns how long that
+// takes.
 func (s *peerState) take(now time.Time, method string, items int) time.Duration {
 	if wait := s.delay(now, method, items); wait > 0 {
 		return wait
@@ -166,8 +165,7 @@ func (s *peerState) queue(method string) *queue {
 	return q
 }
 
-// Backoff after a peer said that it was asked too much: that of deployed clients,
-// and twice as long each time in a row.
+// Backoff after a peer said that it was asked too much: that of deployed clients, and twice as long each time in a row.
 const (
 	firstBackoff = 5 * time.Second
 	maxBackoff   = 2 * time.Minute

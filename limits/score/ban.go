@@ -31,14 +31,13 @@ type Banned struct {
 	Peer peer.ID
 	// Until is when the ban ends, by the clock as it is now.
 	Until time.Time
-	// Reason is that of the penalty which led to it, or what [Book.Ban] was given, shortened to
-	// MaxReason.
+	// Reason is that of the penalty which led to it, or what [Book.Ban] was given, shortened to MaxReason.
 	Reason string
 }
 
-// Ban bans a peer for a time, between a second and MaxBan, in place of the ban that it may have. The
-// reason is for people. It fails with an error that wraps [ErrTrusted] if the peer is trusted, and
-// changes nothing then. Options.Observe is not told: whoever calls knows.
+// Ban bans a peer for a time, between a second and MaxBan, in place of the ban that it may have. The reason is for
+// people. It fails with an error that wraps [ErrTrusted] if the peer is trusted, and changes nothing then.
+// Options.Observe is not told: whoever calls knows.
 func (b *Book) Ban(id peer.ID, d time.Duration, reason string) error {
 	if d < time.Second || d > MaxBan {
 		return fmt.Errorf("score: ban for %v is not between %v and %v", d, time.Second, MaxBan)
@@ -78,8 +77,8 @@ func (b *Book) Bans() []Banned {
 	return bans
 }
 
-// Forgive forgets a peer's score, and lifts its ban. It reports whether there was a ban. It does nothing to a peer that is
-// trusted.
+// Forgive forgets a peer's score, and lifts its ban. It reports whether there was a ban. It does nothing to a peer that
+// is trusted.
 func (b *Book) Forgive(id peer.ID) (banned bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -16,8 +16,8 @@ type Options struct {
 	Config Config
 	// Trusted are peers that are exempt: they are not penalised. It is copied.
 	Trusted []peer.ID
-	// Observe is told of every change, by the goroutine that caused it and with
-	// nothing locked. It may be called concurrently. Nil tells nobody.
+	// Observe is told of every change, by the goroutine that caused it and with nothing locked. It may be called
+	// concurrently. Nil tells nobody.
 	Observe func(Change)
 }
 
@@ -33,13 +33,11 @@ type Change struct {
 	Reason string
 	// Verdict is what is now to be done about the peer.
 	Verdict Verdict
-	// First is whether the verdict is graver than that of the change before: the
-	// time to say goodbye.
+	// First is whether the verdict is graver than that of the change before: the time to say goodbye.
 	First bool
 }
 
-// A Book keeps scores. It implements [limits.Scores], is safe for concurrent use
-// and needs no closing.
+// A Book keeps scores. It implements [limits.Scores], is safe for concurrent use and needs no closing.
 type Book struct {
 	observe func(Change)
 
@@ -51,8 +49,7 @@ type Book struct {
 
 var _ limits.Scores = (*Book)(nil)
 
-// New returns a book without any scores. Options may be nil. It fails if a
-// setting is outside its range.
+// New returns a book without any scores. Options may be nil. It fails if a setting is outside its range.
 func New(opts *Options) (*Book, error) {
 	var o Options
 	if opts != nil {
@@ -69,8 +66,8 @@ func New(opts *Options) (*Book, error) {
 	return b, nil
 }
 
-// Apply replaces the configuration. Scores and bans remain. It fails, and changes
-// nothing, if a setting is outside its range.
+// Apply replaces the configuration. Scores and bans remain. It fails, and changes nothing, if a setting is outside its
+// range.
 func (b *Book) Apply(c Config) error {
 	c, err := c.Effective()
 	if err != nil {
@@ -89,8 +86,8 @@ func (b *Book) Config() Config {
 	return b.config
 }
 
-// Penalize lowers a peer's score, unless it is trusted, and returns what is to be
-// done about it. The reason is for people. It panics if there is no such class.
+// Penalize lowers a peer's score, unless it is trusted, and returns what is to be done about it. The reason is for
+// people. It panics if there is no such class.
 func (b *Book) Penalize(id peer.ID, class Class, reason string) Verdict {
 	if class < Fatal || class >= reward {
 		panic("score: no " + class.String())
@@ -161,12 +158,12 @@ func (b *Book) Verdict(id peer.ID) Verdict {
 	return Keep
 }
 
-// halfWeight is the loss of score that halves a weight: one penalty of
-// MidTolerance. At the threshold of Disconnect a sixteenth is left.
+// halfWeight is the loss of score that halves a weight: one penalty of MidTolerance. At the threshold of Disconnect a
+// sixteenth is left.
 const halfWeight = 5
 
-// Weight implements [limits.Scores]. It is one for strangers, grows linearly to
-// two for the best and is halved by every 5 points below zero.
+// Weight implements [limits.Scores]. It is one for strangers, grows linearly to two for the best and is halved by every
+// 5 points below zero.
 func (b *Book) Weight(id peer.ID) float64 {
 	score := b.Score(id)
 	if score >= 0 {
@@ -175,14 +172,14 @@ func (b *Book) Weight(id peer.ID) float64 {
 	return math.Exp2(score / halfWeight)
 }
 
-// Overran implements [limits.Scores]. Requests beyond those that may run and wait
-// are a breach of MAX_CONCURRENT_REQUESTS, several times over.
+// Overran implements [limits.Scores]. Requests beyond those that may run and wait are a breach of
+// MAX_CONCURRENT_REQUESTS, several times over.
 func (b *Book) Overran(id peer.ID, method string) {
 	b.Penalize(id, MidTolerance, "too many requests at a time: "+method)
 }
 
-// AppScore returns a peer's score for gossipsub's application-specific score
-// (P5), from -100 to 100. It is -100 for a peer that is banned, by its score or by [Book.Ban].
+// AppScore returns a peer's score for gossipsub's application-specific score (P5), from -100 to 100. It is -100 for a
+// peer that is banned, by its score or by [Book.Ban].
 func (b *Book) AppScore(id peer.ID) float64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()

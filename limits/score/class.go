@@ -2,24 +2,24 @@ package score
 
 import "fmt"
 
-// A Class tells how grave a penalty is. The classes and what they cost are those of deployed
-// clients. How many of a class a stranger can afford is given for [Config]'s defaults and for
-// penalties that come as fast as its cap counts them; slower ones decay more between them.
+// A Class tells how grave a penalty is. The classes and what they cost are those of deployed clients. How many of a
+// class a stranger can afford is given for [Config]'s defaults and for penalties that come as fast as its cap counts
+// them; slower ones decay more between them.
 type Class uint8
 
 // Classes of penalties.
 const (
 	// Fatal costs 100 and bans at once. It is for what no correct peer can do.
 	Fatal Class = iota + 1
-	// LowTolerance costs 10. The second within 20 s disconnects, or else the third within a
-	// minute. The sixth bans, in the third minute.
+	// LowTolerance costs 10. The second within 20 s disconnects, or else the third within a minute. The sixth bans, in
+	// the third minute.
 	LowTolerance
 	// MidTolerance costs 5. The fifth disconnects and the twelfth bans, at two a minute.
 	MidTolerance
 	// HighTolerance costs 1. The 23rd disconnects and the 84th bans, at five a minute.
 	HighTolerance
-	// Malformed costs 2 and has no cap. Ten at once disconnect and some twenty-five within a minute ban.
-	// It is for bytes that no correct peer sends.
+	// Malformed costs 2 and has no cap. Ten at once disconnect and some twenty-five within a minute ban. It is for
+	// bytes that no correct peer sends.
 	Malformed
 
 	// reward is not a penalty, but capped as one.

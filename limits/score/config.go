@@ -28,34 +28,28 @@ const (
 
 // A Config is how a [Book] scores. The zero value means the defaults everywhere.
 type Config struct {
-	// HalfLife is how long a score takes to halve, at least a second. Zero means
-	// DefaultHalfLife.
+	// HalfLife is how long a score takes to halve, at least a second. Zero means DefaultHalfLife.
 	HalfLife time.Duration
 	// Window is how long a cap holds, at least a second. Zero means DefaultWindow.
 	Window time.Duration
-	// LowCap, MidCap and HighCap are the most that penalties of the class cost a
-	// peer within a window; those of Fatal and Malformed are not capped. RewardCap is the most that
-	// rewards add. Zero means the default of each, none is more than 100. By
-	// default no burst of a class that is capped bans, and only one of LowTolerance disconnects.
+	// LowCap, MidCap and HighCap are the most that penalties of the class cost a peer within a window; those of Fatal
+	// and Malformed are not capped. RewardCap is the most that rewards add. Zero means the default of each, none is
+	// more than 100. By default no burst of a class that is capped bans, and only one of LowTolerance disconnects.
 	LowCap, MidCap, HighCap, RewardCap float64
-	// Disconnect is the score from which on a peer is to be disconnected, less than
-	// zero. A score within a quarter of a point of it counts as at it, so that penalties
-	// which follow each other add up to it though the first decays meanwhile. The same
-	// holds for Ban. Zero means DefaultDisconnect.
+	// Disconnect is the score from which on a peer is to be disconnected, less than zero. A score within a quarter of a
+	// point of it counts as at it, so that penalties which follow each other add up to it though the first decays
+	// meanwhile. The same holds for Ban. Zero means DefaultDisconnect.
 	Disconnect float64
-	// Ban is the score from which on a peer is banned, less than Disconnect and not
-	// less than -100. Zero means DefaultBan.
+	// Ban is the score from which on a peer is banned, less than Disconnect and not less than -100. Zero means
+	// DefaultBan.
 	Ban float64
-	// BanFor is how long a ban lasts, at least a second. The score stands still
-	// meanwhile. Zero means DefaultBanFor.
+	// BanFor is how long a ban lasts, at least a second. The score stands still meanwhile. Zero means DefaultBanFor.
 	BanFor time.Duration
-	// MaxPeers bounds the scores remembered, up to 1048576. Zero means
-	// DefaultMaxPeers.
+	// MaxPeers bounds the scores remembered, up to 1048576. Zero means DefaultMaxPeers.
 	MaxPeers int
 }
 
-// Effective returns the configuration with every default filled in, or an error
-// that names what is outside its range.
+// Effective returns the configuration with every default filled in, or an error that names what is outside its range.
 func (c Config) Effective() (Config, error) {
 	c.HalfLife = cmp.Or(c.HalfLife, DefaultHalfLife)
 	c.Window = cmp.Or(c.Window, DefaultWindow)

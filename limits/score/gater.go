@@ -8,8 +8,8 @@ import (
 	"github.com/multiformats/go-multiaddr"
 )
 
-// Gater returns a libp2p connection gater that keeps banned peers out, and asks
-// next about all else. Next may be nil. A host takes it as it is made:
+// Gater returns a libp2p connection gater that keeps banned peers out, and asks next about all else. Next may be nil. A
+// host takes it as it is made:
 //
 //	h, err := libp2p.New(libp2p.ConnectionGater(book.Gater(nil)), …)
 //

@@ -10,11 +10,10 @@ import (
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
 
-// Middleware returns a middleware that penalises what peers do wrong as they ask. A request that no codec
-// can read is [Malformed]. A request that is invalid, incomplete or too slow, and an answer that is not read, are
-// of [MidTolerance]. A stream that ends before the first byte of a request, a stream that is reset and
-// an answer that is given up are no faults: that is what is seen of a caller who is gone and of a connection that
-// is cut.
+// Middleware returns a middleware that penalises what peers do wrong as they ask. A request that no codec can read is
+// [Malformed]. A request that is invalid, incomplete or too slow, and an answer that is not read, are of
+// [MidTolerance]. A stream that ends before the first byte of a request, a stream that is reset and an answer that is
+// given up are no faults: that is what is seen of a caller who is gone and of a connection that is cut.
 //
 // Of peers that are banned nothing is read: their exchanges fail with an error that wraps [ErrBanned] and
 // reqresp.ErrRefused. Where the host has a [Book.Gater], they hardly come that far.
@@ -60,6 +59,6 @@ func inboundFault(ctx context.Context, in *reqresp.Inbound, err error) (class Cl
 	return 0, ""
 }
 
-// isCut reports whether a request is only the beginning of one. A transport may end the stream of a caller
-// who is gone as if it was complete.
+// isCut reports whether a request is only the beginning of one. A transport may end the stream of a caller who is gone
+// as if it was complete.
 func isCut(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }

@@ -17,24 +17,23 @@ type record struct {
 	windows [classes]window
 }
 
-// A window is what one class changed a score by since it began, less what has decayed of
-// that: sum is of the time at which the record was updated.
+// A window is what one class changed a score by since it began, less what has decayed of that: sum is of the time at
+// which the record was updated.
 type window struct {
 	began time.Time
 	sum   float64
 }
 
-// negligible is a score that may be forgotten. It weighs what a stranger's does,
-// give or take a tenth.
+// negligible is a score that may be forgotten. It weighs what a stranger's does, give or take a tenth.
 const negligible = 0.5
 
-// slack is how far above a threshold a score may be and count as at it. Penalties follow
-// each other in time, so that the first has decayed a little when the last comes: two of
-// LowTolerance within 20 s reach the threshold of Disconnect.
+// slack is how far above a threshold a score may be and count as at it. Penalties follow each other in time, so that
+// the first has decayed a little when the last comes: two of LowTolerance within 20 s reach the threshold of
+// Disconnect.
 const slack = 0.25
 
-// at returns the score at a time. It stands still until a ban ends, and goes on
-// from half of what disconnects: a peer that returns from a ban is not disconnected at once.
+// at returns the score at a time. It stands still until a ban ends, and goes on from half of what disconnects: a peer
+// that returns from a ban is not disconnected at once.
 func (r *record) at(now time.Time, c *Config) float64 {
 	score := r.score
 	if r.banned.After(r.updated) && !r.isBanned(now) {
@@ -70,9 +69,8 @@ func (r *record) isBanned(now time.Time) bool { return now.Before(r.banned) }
 // until returns when the ban ends by the clock of now, which may have been set since the ban began.
 func (r *record) until(now time.Time) time.Time { return now.Add(r.banned.Sub(now)) }
 
-// add changes the score as one of a class does, so far as the cap of its window
-// lets it: what has decayed of earlier ones may be added again. The reason is that of a ban
-// which comes of it.
+// add changes the score as one of a class does, so far as the cap of its window lets it: what has decayed of earlier
+// ones may be added again. The reason is that of a ban which comes of it.
 func (r *record) add(now time.Time, class Class, reason string, c *Config) {
 	r.update(now, c)
 	delta, w := change[class], &r.windows[class]

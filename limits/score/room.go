@@ -8,16 +8,15 @@ import (
 )
 
 const (
-	// lookPerPeer is how many records are looked at for each that is added, others
-	// each time as Go ranges over maps at random.
+	// lookPerPeer is how many records are looked at for each that is added, others each time as Go ranges over maps at
+	// random.
 	lookPerPeer = 32
 	// sweepInterval is how often all may be looked at.
 	sweepInterval = time.Second
 )
 
-// makeRoom forgets what is negligible, and if need be the least of what is not:
-// the score next to zero of some, or else the ban that ends first. The book is
-// locked.
+// makeRoom forgets what is negligible, and if need be the least of what is not: the score next to zero of some, or else
+// the ban that ends first. The book is locked.
 func (b *Book) makeRoom(now time.Time) {
 	n := lookPerPeer
 	if len(b.records) >= b.config.MaxPeers && now.Sub(b.swept) >= sweepInterval {
@@ -29,8 +28,7 @@ func (b *Book) makeRoom(now time.Time) {
 	}
 }
 
-// forget looks at n records, forgets the negligible ones, and returns the least of
-// the others.
+// forget looks at n records, forgets the negligible ones, and returns the least of the others.
 func (b *Book) forget(now time.Time, n int) (least peer.ID, found bool) {
 	lowest := math.Inf(1)
 	for id, r := range b.records {

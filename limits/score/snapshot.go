@@ -10,8 +10,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
-// A Snapshot is a [Book]'s content, to be encoded in whatever way, JSON among
-// them, and restored after a restart.
+// A Snapshot is a [Book]'s content, to be encoded in whatever way, JSON among them, and restored after a restart.
 type Snapshot struct {
 	// Taken is when.
 	Taken time.Time `json:"taken"`
@@ -52,13 +51,12 @@ func (b *Book) Snapshot() Snapshot {
 	return s
 }
 
-// Restore puts scores in, as they have become since the snapshot was taken, in
-// place of those that the peers have; trusted peers remain as they are. Those
-// beyond MaxPeers are left out. It fails, and changes nothing, if a score is
+// Restore puts scores in, as they have become since the snapshot was taken, in place of those that the peers have;
+// trusted peers remain as they are. Those beyond MaxPeers are left out. It fails, and changes nothing, if a score is
 // outside its range. No ban is longer from now on than one that would begin now.
 //
-// A snapshot of the future, see [Snapshot.IsFuture], is restored as if it was taken now:
-// scores are what they were, and bans last for as long as they had left.
+// A snapshot of the future, see [Snapshot.IsFuture], is restored as if it was taken now: scores are what they were, and
+// bans last for as long as they had left.
 func (b *Book) Restore(s Snapshot) error {
 	for _, e := range s.Scores {
 		if !(e.Score >= -Max && e.Score <= Max) {
@@ -81,8 +79,8 @@ func (b *Book) Restore(s Snapshot) error {
 // IsFuture reports whether the snapshot was taken in the future: the clock was wrong then, or is now.
 func (s Snapshot) IsFuture() bool { return s.Taken.After(time.Now()) }
 
-// record returns what an entry of a snapshot has become. Its times are relative to now, so that they are
-// not moved if the clock is set while the process runs.
+// record returns what an entry of a snapshot has become. Its times are relative to now, so that they are not moved if
+// the clock is set while the process runs.
 func (e Entry) record(taken, now time.Time, c *Config) *record {
 	present := now // by the clock that the entry's times are of
 	if taken.After(now) {

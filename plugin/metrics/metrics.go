@@ -1,3 +1,25 @@
+// Package metrics measures what a service does, for Prometheus.
+//
+// [Metrics] is a prometheus.Collector. It is fed by the hooks of a reqresp.Trace, and asks
+// for the state of things when it is collected:
+//
+//	m := metrics.New(beacon.NewFamily(network).Specs(), state)
+//	server := beacon.NewServer(host, network, chain, &beacon.ServerOptions{
+//		Limiter: limiter,
+//		Trace: m.Trace(),
+//	})
+//	registry.MustRegister(m)
+//
+// All names begin with "reqresp_". Exchanges are counted, by how they ended (requests_total), with their chunks and
+// bytes, those under way, and how long they took and were made to wait, and for what; so are the peers, what they have
+// left of their budgets, their scores, the bans, the limits in force, and the chain that is served. /metrics has a
+// text of help for each. Times are in seconds, sizes in bytes.
+//
+// The label sets are bounded, whatever peers do: methods are those of the table, outcomes are
+// reqresp.Reasons, and clients are those of a fixed list. The label "direction" is that of an
+// exchange, or of a connection: inbound is what a peer began.
+//
+// A dashboard for Grafana is in grafana.json beside this file.
 package metrics
 
 import (
@@ -19,12 +41,12 @@ const (
 
 // Stages at which an exchange is made to wait, as labels have them.
 const (
-	// StageQueue is a call that waits: the peer has as many as are allowed.
-	StageQueue = "queue"
-	// StageAdmission is a request that was read and waits for its peer's budget.
-	StageAdmission = "admission"
-	// StageChunk is a response whose next chunk is withheld.
-	StageChunk = "chunk"
+	// stageQueue is a call that waits: the peer has as many as are allowed.
+	stageQueue = "queue"
+	// stageAdmission is a request that was read and waits for its peer's budget.
+	stageAdmission = "admission"
+	// stageChunk is a response whose next chunk is withheld.
+	stageChunk = "chunk"
 )
 
 // Metrics counts the exchanges of a service. It is a prometheus.Collector, and safe for
@@ -73,9 +95,9 @@ func (m *Metrics) add(name string) {
 	m.methods = append(m.methods, name)
 	m.inbound[name] = f.method(Inbound, name)
 	m.outbound[name] = f.method(Outbound, name)
-	m.queue[name] = f.stage(name, StageQueue)
-	m.admission[name] = f.stage(name, StageAdmission)
-	m.chunks[name] = f.stage(name, StageChunk)
+	m.queue[name] = f.stage(name, stageQueue)
+	m.admission[name] = f.stage(name, stageAdmission)
+	m.chunks[name] = f.stage(name, stageChunk)
 	m.refusals[name] = make(map[string]prometheus.Counter)
 	for _, reason := range refusalLabels() {
 		m.refusals[name][reason] = f.refusals.WithLabelValues(name, reason)

@@ -1,6 +1,8 @@
 package metrics
 
 import (
+	"strings"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/seed-2dd5877b/reqresp/limits"
@@ -38,8 +40,8 @@ type Peer struct {
 	Score *float64
 }
 
-// Chain is the slots that are served: the first from which on there is every block, that of the head, and that at which the
-// finalized epoch starts, zero if none is known.
+// Chain is the slots that are served: the first from which on there is every block, that of the head, and that at
+// which the finalized epoch starts, zero if none is known.
 type Chain struct{ Earliest, Head, Finalized uint64 }
 
 // Sync is how far a sync has come: the slot that was dealt with last, and the one that it ends at.
@@ -137,4 +139,31 @@ func ratesOf(q limits.Quota) map[string]limits.Rate {
 
 func leftOf(b limits.Balance) map[string]int64 {
 	return map[string]int64{currencyRequests: b.Requests, currencyItems: b.Items, currencyBytes: b.Bytes}
+}
+
+// clients are the beginnings of the agent versions of known clients, in lower case, and their
+// names.
+var clients = []struct{ prefix, name string }{
+	{"lighthouse", "lighthouse"},
+	{"prysm", "prysm"},
+	{"teku", "teku"},
+	{"nimbus", "nimbus"},
+	{"lodestar", "lodestar"},
+	{"js-libp2p", "lodestar"}, // when it tells nothing else
+	{"grandine", "grandine"},
+	{"erigon", "caplin"},
+	{"caplin", "caplin"},
+	{"reqresp", "reqresp"},
+}
+
+// ClientName returns the name of the client whose agent version, as libp2p's identify protocol
+// tells it, this is: one of a fixed list, or Other.
+func ClientName(agent string) string {
+	agent = strings.ToLower(agent)
+	for _, c := range clients {
+		if strings.HasPrefix(agent, c.prefix) {
+			return c.name
+		}
+	}
+	return Other
 }

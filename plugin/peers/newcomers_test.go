@@ -276,6 +276,9 @@ func attack(ctx context.Context, wg *sync.WaitGroup, from host.Host, n *node, gr
 // seconds and goes.
 func TestNewcomersAreServedAmongManyIdentities(t *testing.T) {
 	const honest, attackers, waves = 2, 20, 5
+	if testing.Short() {
+		t.Skip("takes half a minute")
+	}
 	for _, greedy := range []bool{false, true} {
 		for _, prefixes := range []int{1, attackers} {
 			t.Run(fmt.Sprintf("greedy %v, prefixes %d", greedy, prefixes), func(t *testing.T) {

@@ -210,6 +210,9 @@ func until(t *testing.T, what string, condition func() bool) {
 // A peer that opens thousands of streams costs what the package's documentation says, others are
 // served, and nothing remains when it leaves.
 func TestPeerThatOpensThousandsOfStreams(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes half a minute")
+	}
 	for _, tr := range transports {
 		for _, a := range attacks {
 			t.Run(tr.name+"/"+a.name, func(t *testing.T) {
@@ -232,6 +235,9 @@ func TestPeerThatOpensThousandsOfStreams(t *testing.T) {
 
 // Without a resource manager a server keeps to its own bounds.
 func TestThousandsOfStreamsWithoutAResourceManager(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seven seconds")
+	}
 	for _, tr := range transports {
 		for _, a := range attacks {
 			if a.methods > 1 {

@@ -191,6 +191,9 @@ var abuses = []abuse{
 }
 
 func TestHalfNegotiatedStreamsLeaveSlotsForHonestPeers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a quarter of a minute")
+	}
 	for _, memory := range []int64{256 * mib, 2048 * mib} {
 		for _, flood := range []struct{ attackers, perSecond int }{{8, 5}, {8, 50}, {30, 9}, {30, 50}, {200, 5}, {200, 50}} {
 			for _, a := range abuses {

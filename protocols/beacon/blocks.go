@@ -15,41 +15,28 @@ import (
 // blockProtocols are the rows of the protocols that carry blocks. The first versions stay on offer
 // for the blocks of phase0, which is all that they can carry.
 func (f *Family) blockProtocols() []*Protocol {
+	byRange := Protocol{
+		Name: "beacon_blocks_by_range", Version: 2,
+		Request: "BeaconBlocksByRangeRequest", Response: "SignedBeaconBlock", Context: true,
+		First: ssz.Phase0, Last: newest,
+		maxItems: maxRequestBlocks, window: blockWindow,
+		asked:   askedBy(func(req *ssz.BeaconBlocksByRangeRequest) uint64 { return req.Count }),
+		declare: streamOf(&f.blocksByRange), serve: objects(blocksByRange),
+	}
+	byRoot := Protocol{
+		Name: "beacon_blocks_by_root", Version: 2,
+		Request: "BeaconBlocksByRootRequest", Response: "SignedBeaconBlock", Context: true,
+		First: ssz.Phase0, Last: newest,
+		maxItems: maxRequestBlocks, window: blockWindow,
+		asked:   askedBy(func(req *ssz.BeaconBlocksByRootRequest) uint64 { return uint64(len(*req)) }),
+		gone:    leftOut,
+		declare: streamOf(&f.blocksByRoot), serve: objects(blocksByRoot),
+	}
+	rangeV1, rootV1 := byRange, byRoot
+	rangeV1.Version, rangeV1.Context, rangeV1.declare = 1, false, streamOf(&f.blocksByRangeV1)
+	rootV1.Version, rootV1.Context, rootV1.declare = 1, false, streamOf(&f.blocksByRootV1)
 	return []*Protocol{
-		{
-			Name: "beacon_blocks_by_range", Version: 2,
-			Request: "BeaconBlocksByRangeRequest", Response: "SignedBeaconBlock", Context: true,
-			First: ssz.Phase0, Last: newest,
-			maxItems: maxRequestBlocks, window: blockWindow,
-			asked:   askedBy(func(req *ssz.BeaconBlocksByRangeRequest) uint64 { return req.Count }),
-			declare: streamOf(&f.blocksByRange), serve: objects(blocksByRange),
-		},
-		{
-			Name: "beacon_blocks_by_range", Version: 1,
-			Request: "BeaconBlocksByRangeRequest", Response: "SignedBeaconBlock",
-			First: ssz.Phase0, Last: newest,
-			maxItems: maxRequestBlocks, window: blockWindow,
-			asked:   askedBy(func(req *ssz.BeaconBlocksByRangeRequest) uint64 { return req.Count }),
-			declare: streamOf(&f.blocksByRangeV1), serve: objects(blocksByRange),
-		},
-		{
-			Name: "beacon_blocks_by_root", Version: 2,
-			Request: "BeaconBlocksByRootRequest", Response: "SignedBeaconBlock", Context: true,
-			First: ssz.Phase0, Last: newest,
-			maxItems: maxRequestBlocks, window: blockWindow,
-			asked:   askedBy(func(req *ssz.BeaconBlocksByRootRequest) uint64 { return uint64(len(*req)) }),
-			gone:    leftOut,
-			declare: streamOf(&f.blocksByRoot), serve: objects(blocksByRoot),
-		},
-		{
-			Name: "beacon_blocks_by_root", Version: 1,
-			Request: "BeaconBlocksByRootRequest", Response: "SignedBeaconBlock",
-			First: ssz.Phase0, Last: newest,
-			maxItems: maxRequestBlocks, window: blockWindow,
-			asked:   askedBy(func(req *ssz.BeaconBlocksByRootRequest) uint64 { return uint64(len(*req)) }),
-			gone:    leftOut,
-			declare: streamOf(&f.blocksByRootV1), serve: objects(blocksByRoot),
-		},
+		&byRange, &rangeV1, &byRoot, &rootV1,
 		{
 			Name: "beacon_blocks_by_head", Version: 1,
 			Request: "BeaconBlocksByHeadRequest", Response: "SignedBeaconBlock", Context: true,

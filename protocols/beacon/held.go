@@ -30,7 +30,7 @@ type holding struct {
 	*query
 	start ssz.Slot
 	count uint64
-	// ask asks the source for a range. Nil means that the kind is not held.
+	// ask asks the source for a range. Nil is notHeld.
 	ask func(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[Ref, error]
 	// lacks reports whether some objects are missing of those that belong to a block, of which some are held. Nil
 	// means that none is.
@@ -47,28 +47,9 @@ type holding struct {
 	next  int        // the first block of span that is not accounted for
 }
 
-// noneHeld is the answer to a request by range for objects that a chain is no source of: nothing, if there are
-// none of them in the range, else that they are not available.
-func (h *holding) noneHeld(ctx context.Context) error {
-	p := h.p
-	start, count := after(p.ServedFrom(h.currentSlot()), h.start, h.count)
-	if count == 0 || h.optional {
-		return nil
-	}
-	sp, err := h.spanOf(ctx, h.in, start, count, p.cfg.MaxRequestBlocksDeneb)
-	if err != nil {
-		return unavailable(err)
-	}
-	first, err := sp.first(ctx, 0, p.has)
-	switch {
-	case err != nil:
-		return unavailable(err)
-	case first < len(sp.blocks):
-		return unavailable(errNotHeld(p, sp.blocks[first].Slot))
-	case !sp.whole:
-		return unavailable(fmt.Errorf("%w: too many blocks to look into", ErrUnavailable))
-	}
-	return nil
+// notHeld is the source of a kind that a chain does not hold.
+func notHeld(context.Context, ssz.Slot, uint64) iter.Seq2[Ref, error] {
+	return func(yield func(Ref, error) bool) { yield(Ref{}, ErrUnavailable) }
 }
 
 // refs yields the objects that are sent.

@@ -55,7 +55,7 @@ func (q *query) byRange(ctx context.Context, start ssz.Slot, count uint64, h hol
 	}
 	h.query, h.start, h.count = q, start, count
 	if h.ask == nil {
-		return nil, h.noneHeld(ctx)
+		h.ask = notHeld
 	}
 	return h.refs(ctx), nil
 }

@@ -1,6 +1,8 @@
 package pebble
 
 import (
+	"slices"
+
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/ethereum/go-ethereum/ethdb"
 )
@@ -33,8 +35,8 @@ func (d *Database) NewIterator(prefix, start []byte) ethdb.Iterator {
 
 // appendUpperBound appends the first key after all that have a prefix. It returns nil if there is none.
 func appendUpperBound(dst, prefix []byte) []byte {
-	for i := len(prefix) - 1; i >= 0; i-- {
-		if prefix[i] != 0xff {
+	for i, b := range slices.Backward(prefix) {
+		if b != 0xff {
 			dst = append(dst, prefix[:i+1]...)
 			dst[len(dst)-1]++
 			return dst

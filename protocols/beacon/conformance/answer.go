@@ -177,17 +177,45 @@ func (s *session) paced(ctx context.Context, r *Rule, wire []byte) (answer, erro
 	return s.raw(ctx, r, wire)
 }
 
-// notServed sends a request that must not be answered with what it asks for.
-func (s *session) notServed(ctx context.Context, r *Rule, wire []byte) (string, error) {
+// expect sends a request in its turn, and breaks the rule if the answer is not good.
+func (s *session) expect(ctx context.Context, r *Rule, wire []byte, good func(answer) bool) (string, error) {
 	a, err := s.paced(ctx, r, wire)
+	if err == nil && !good(a) {
+		err = broken("%v", a)
+	}
 	if err != nil {
 		return "", err
 	}
-	if len(a.wire) > 0 && a.wire[0] == 0 {
-		return "", broken("%v", a)
-	}
 	return a.String(), nil
 }
+
+// isEmpty accepts an answer of no chunk, in good order.
+func isEmpty(a answer) bool { return len(a.wire) == 0 && a.end == nil }
+
+// isServed accepts an answer that begins with success.
+func isServed(a answer) bool { return len(a.wire) > 0 && a.wire[0] == 0 }
+
+// unserved accepts everything but success.
+func unserved(a answer) bool { return !isServed(a) }
+
+// isCode accepts an error of a code alone.
+func isCode(want reqresp.Code) func(answer) bool {
+	return func(a answer) bool {
+		code, _, ok := a.verdict()
+		return ok && code == byte(want)
+	}
+}
+
+// either accepts what one of two does.
+func either(a, b func(answer) bool) func(answer) bool {
+	return func(got answer) bool { return a(got) || b(got) }
+}
+
+// The answers to what is malformed, and to what is not available.
+var (
+	code1 = isCode(reqresp.CodeInvalidRequest)
+	code3 = isCode(reqresp.CodeResourceUnavailable)
+)
 
 // onlyMessage returns the SSZ of an answer that is one chunk without context bytes, of a size, and
 // ends in good order.

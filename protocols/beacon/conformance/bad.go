@@ -51,30 +51,11 @@ func unframed(message []byte) []byte {
 
 func stray([]byte) []byte { return payload(make([]byte, 8)) }
 
-// code1 accepts InvalidRequest alone.
-func code1(a answer) bool {
-	code, _, ok := a.verdict()
-	return ok && code == 1
-}
-
-// unserved accepts everything but success.
-func unserved(a answer) bool { return len(a.wire) == 0 || a.wire[0] != 0 }
-
 // tryBad sends a request that is encoded wrongly.
 func tryBad(encode func(message []byte) []byte, good func(answer) bool) trier {
 	return func(ctx context.Context, s *session, r *Rule) (string, error) {
-		message, _, err := s.ask(ctx, s.row(r.Method, r.Version))
-		if err != nil {
-			return "", err
-		}
-		a, err := s.paced(ctx, r, encode(message))
-		if err != nil {
-			return "", err
-		}
-		if !good(a) {
-			return "", broken("%v", a)
-		}
-		return a.String(), nil
+		message, _ := s.ask(ctx, s.row(r.Method, r.Version))
+		return s.expect(ctx, r, encode(message), good)
 	}
 }
 
@@ -84,11 +65,8 @@ const openTime = 15 * time.Second
 // tryOpen sends half a request and leaves the stream open.
 func tryOpen(ctx context.Context, s *session, r *Rule) (string, error) {
 	p := s.row(r.Method, r.Version)
-	message, items, err := s.ask(ctx, p)
-	if err == nil {
-		err = s.pace.wait(ctx, r.Method, items)
-	}
-	if err != nil {
+	message, items := s.ask(ctx, p)
+	if err := s.pace.wait(ctx, r.Method, items); err != nil {
 		return "", err
 	}
 	ctx, cancel := context.WithTimeout(ctx, openTime)
@@ -118,8 +96,8 @@ func (s *session) good(ctx context.Context, r *Rule) (p *beacon.Protocol, wire [
 		return nil, nil, err
 	}
 	p = s.row(r.Method, r.Version)
-	message, _, err := s.ask(ctx, p)
-	return p, wireOf(p, message), err
+	message, _ := s.ask(ctx, p)
+	return p, wireOf(p, message), nil
 }
 
 // tryThree asks three times at once, one more than MAX_CONCURRENT_REQUESTS. The answers are read at once

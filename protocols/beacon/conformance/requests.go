@@ -9,7 +9,7 @@ import (
 )
 
 // ask returns a small request for a protocol, well formed, as SSZ, and how many items it may bring.
-func (s *session) ask(ctx context.Context, p *beacon.Protocol) (message []byte, items uint64, err error) {
+func (s *session) ask(ctx context.Context, p *beacon.Protocol) (message []byte, items uint64) {
 	request, items := s.askFor(p.Name)
 	if lists, ok := request.(*ssz.InclusionListsByIndicesRequest); ok {
 		if root, err := s.dependentRoot(ctx); err == nil {
@@ -17,10 +17,9 @@ func (s *session) ask(ctx context.Context, p *beacon.Protocol) (message []byte, 
 		}
 	}
 	if request == nil {
-		return s.askNode(p), 1, nil
+		return s.askNode(p), 1
 	}
-	message, err = request.MarshalSSZ()
-	return message, items, err
+	return encode(request), items
 }
 
 // askNode is ask for the protocols by which nodes get to know each other.
@@ -95,16 +94,25 @@ func (s *session) period() uint64 {
 }
 
 // rangeOf is the request of a protocol for a range.
-func rangeOf(name string, start ssz.Slot, count uint64) ([]byte, error) {
+func rangeOf(name string, start ssz.Slot, count uint64) marshaler {
 	switch name {
 	case blobsByRange:
-		return (&ssz.BlobSidecarsByRangeRequest{StartSlot: start, Count: count}).MarshalSSZ()
+		return &ssz.BlobSidecarsByRangeRequest{StartSlot: start, Count: count}
 	case columnsByRange:
-		return (&ssz.DataColumnSidecarsByRangeRequest{StartSlot: start, Count: count, Columns: twoColumns}).MarshalSSZ()
+		return &ssz.DataColumnSidecarsByRangeRequest{StartSlot: start, Count: count, Columns: twoColumns}
 	case envelopesByRange:
-		return (&ssz.ExecutionPayloadEnvelopesByRangeRequest{StartSlot: start, Count: count}).MarshalSSZ()
+		return &ssz.ExecutionPayloadEnvelopesByRangeRequest{StartSlot: start, Count: count}
 	case updatesByRange:
-		return (&ssz.LightClientUpdatesByRangeRequest{StartPeriod: uint64(start), Count: count}).MarshalSSZ()
+		return &ssz.LightClientUpdatesByRangeRequest{StartPeriod: uint64(start), Count: count}
 	}
-	return rangeRequest(uint64(start), count), nil
+	return &ssz.BeaconBlocksByRangeRequest{StartSlot: start, Count: count, Step: 1}
+}
+
+// encode returns the SSZ of a request of this package, which cannot fail.
+func encode(request marshaler) []byte {
+	message, err := request.MarshalSSZ()
+	if err != nil {
+		panic(err)
+	}
+	return message
 }

@@ -121,6 +121,28 @@ type demand struct {
 	try             trier
 }
 
+func must(id string, of rows, try trier, asked, expected string) demand {
+	return demand{id: id, severity: Must, of: of, try: try, asked: asked, expected: expected}
+}
+
+func should(id string, of rows, try trier, asked, expected string) demand {
+	return demand{id: id, severity: Should, of: of, try: try, asked: asked, expected: expected}
+}
+
+func may(id string, of rows, try trier, asked, expected string) demand {
+	return demand{id: id, severity: May, of: of, try: try, asked: asked, expected: expected}
+}
+
+func (d demand) withSample() demand { d.sampled = true; return d }
+
+func (d demand) withRough(of, hostile rows) demand { d.rough, d.hostile = of, hostile; return d }
+
+func (d demand) withHostile() demand { d.hostile = all; return d }
+
+func (d demand) withParting() demand { d.hostile, d.parts = all, true; return d }
+
+func (d demand) without(reason string) demand { d.leftOut = reason; return d }
+
 func (d *demand) rule(p *beacon.Protocol) Rule {
 	is := func(of rows) bool { return of != nil && of(p) }
 	return Rule{

@@ -8,7 +8,6 @@ import (
 	"math"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
-	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
@@ -16,39 +15,28 @@ import (
 func blocks() []demand {
 	byRange, byRoot, v2 := named(blocksByRange), named(blocksByRoot), second(blocksByRange)
 	return []demand{
-		{id: "S2-serve", of: byRange, try: tryNewest,
-			asked:    "the slots up to its head",
-			expected: "blocks up to the head, in order and linked, each with the digest of its epoch"},
-		{id: "S2-first", of: byRange, try: tryFirst,
-			asked: "the slots from a block on", expected: "that block first"},
-		{id: "S2-gap", of: byRange, try: tryGap,
-			asked: "the slots from an empty one on", expected: "the next block first"},
-		{id: "S2-count", of: byRange, try: tryOneSlot,
-			asked: "one slot", expected: "no more than one block"},
-		{id: "S2-finalized", of: v2, try: tryFinalized,
-			asked:    "the slots up to its finalized checkpoint",
-			expected: "the finalized block of its status as the last"},
-		{id: "S2-unavailable", severity: Should, of: v2, try: tryBeforeEarliest,
-			asked: "slots before the earliest available", expected: "code 3, or blocks"},
-		{id: "S10-boundary", of: v2, try: tryBoundary,
-			asked: "the slots around a change of digest", expected: "each block with its own fork's type and digest"},
-		{id: "S2-future", severity: Should, of: byRange, try: tryFuture,
-			asked: "a slot yet to come", expected: "no chunk and no error"},
-		{id: "S3-known", of: byRoot, try: tryRoot,
-			asked: "a block that it has", expected: "the block"},
-		{id: "S3-unknown", severity: Should, of: byRoot, try: tryUnknownRoot,
-			asked: "a root that is none", expected: "no chunk and no error, or code 3"},
-		{id: "S7-ancestry", of: named(blocksByHead), try: tryAncestry,
-			asked: "its newest block and two before", expected: "the block first, then its ancestors"},
-		{id: "S7-count", of: named(blocksByHead), try: tryOneAncestor,
-			asked: "one of its blocks alone", expected: "that block and no other"},
-		{id: "S7-unknown", severity: Should, of: named(blocksByHead), try: tryUnknownHead,
-			asked: "the ancestry of a root that is none", expected: "no chunk and no error, or code 3"},
-		{id: "M15-altair", of: except(named(blocksByRange, blocksByRoot), withContext), try: tryOldVersion,
-			asked:    "a block of altair or later by version 1",
-			expected: "code 1, or no chunk as of what is deprecated"},
-		{id: "S2-overflow", severity: Should, of: byRange, rough: all, hostile: all, try: tryOverflow,
-			asked: "a range beyond the last slot of all", expected: "an error, or no block"},
+		must("S2-serve", byRange, tryNewest, "the slots up to its head",
+			"blocks up to the head, in order and linked, each with the digest of its epoch"),
+		must("S2-first", byRange, tryFirst, "the slots from a block on", "that block first"),
+		must("S2-gap", byRange, tryGap, "the slots from an empty one on", "the next block first"),
+		must("S2-count", byRange, tryOneSlot, "one slot", "no more than one block"),
+		must("S2-finalized", v2, tryFinalized,
+			"the slots up to its finalized checkpoint", "the finalized block of its status as the last"),
+		should("S2-unavailable", v2, tryBeforeEarliest, "slots before the earliest available", "code 3, or blocks"),
+		must("S10-boundary", v2, tryBoundary,
+			"the slots around a change of digest", "each block with its own fork's type and digest"),
+		should("S2-future", byRange, tryFuture, "a slot yet to come", "no chunk and no error"),
+		must("S3-known", byRoot, tryRoot, "a block that it has", "the block"),
+		should("S3-unknown", byRoot, tryUnknownRoot, "a root that is none", "no chunk and no error, or code 3"),
+		must("S7-ancestry", named(blocksByHead), tryAncestry,
+			"its newest block and two before", "the block first, then its ancestors"),
+		must("S7-count", named(blocksByHead), tryOneAncestor, "one of its blocks alone", "that block and no other"),
+		should("S7-unknown", named(blocksByHead), tryUnknownHead,
+			"the ancestry of a root that is none", "no chunk and no error, or code 3"),
+		must("M15-altair", except(named(blocksByRange, blocksByRoot), withContext), tryOldVersion,
+			"a block of altair or later by version 1", "code 1, or no chunk as of what is deprecated"),
+		should("S2-overflow", byRange, tryOverflow,
+			"a range beyond the last slot of all", "an error, or no block").withRough(all, all),
 	}
 }
 
@@ -181,14 +169,7 @@ func tryBoundary(ctx context.Context, s *session, r *Rule) (string, error) {
 }
 
 func tryFuture(ctx context.Context, s *session, r *Rule) (string, error) {
-	a, err := s.paced(ctx, r, payload(rangeRequest(uint64(max(s.currentSlot(), s.theirs.HeadSlot)+8), 1)))
-	if err != nil {
-		return "", err
-	}
-	if len(a.wire) > 0 || a.end != nil {
-		return "", broken("%v", a)
-	}
-	return "no chunk", nil
+	return s.expect(ctx, r, payload(rangeRequest(uint64(max(s.currentSlot(), s.theirs.HeadSlot)+8), 1)), isEmpty)
 }
 
 func tryOldVersion(ctx context.Context, s *session, r *Rule) (string, error) {
@@ -203,18 +184,11 @@ func tryOldVersion(ctx context.Context, s *session, r *Rule) (string, error) {
 	if r.Method == blocksByRange {
 		message = rangeRequest(uint64(head.Slot), 1)
 	}
-	a, err := s.paced(ctx, r, payload(message))
-	if err != nil {
-		return "", err
-	}
-	if empty := len(a.wire) == 0 && a.end == nil; !empty && !code1(a) {
-		return "", broken("%v", a)
-	}
-	return a.String(), nil
+	return s.expect(ctx, r, payload(message), either(isEmpty, code1))
 }
 
 func tryOverflow(ctx context.Context, s *session, r *Rule) (string, error) {
-	return s.notServed(ctx, r, payload(rangeRequest(math.MaxUint64-1, 8)))
+	return s.expect(ctx, r, payload(rangeRequest(math.MaxUint64-1, 8)), unserved)
 }
 
 // rangeRequest is a BeaconBlocksByRangeRequest.
@@ -244,7 +218,7 @@ func tryRoot(ctx context.Context, s *session, r *Rule) (string, error) {
 var nowhere = ssz.Root{0xde, 0xad, 0xbe, 0xef}
 
 func tryUnknownRoot(ctx context.Context, s *session, r *Rule) (string, error) {
-	return s.noneOrUnavailable(ctx, r, payload(nowhere[:]))
+	return s.noneOrUnavailable(ctx, r, &ssz.BeaconBlocksByRootRequest{nowhere})
 }
 
 // servedHead returns the peer's head, whose ancestry it has to serve unless it is older than blocks are kept.
@@ -284,27 +258,12 @@ func tryOneAncestor(ctx context.Context, s *session, r *Rule) (string, error) {
 }
 
 func tryUnknownHead(ctx context.Context, s *session, r *Rule) (string, error) {
-	request := ssz.BeaconBlocksByHeadRequest{BeaconRoot: nowhere, Count: 3}
-	b, err := request.MarshalSSZ()
-	if err != nil {
-		return "", err
-	}
-	return s.noneOrUnavailable(ctx, r, payload(b))
+	return s.noneOrUnavailable(ctx, r, &ssz.BeaconBlocksByHeadRequest{BeaconRoot: nowhere, Count: 3})
 }
 
 // noneOrUnavailable asks for what there is not, which is answered with nothing or with code 3.
-func (s *session) noneOrUnavailable(ctx context.Context, r *Rule, wire []byte) (string, error) {
-	a, err := s.paced(ctx, r, wire)
-	if err != nil {
-		return "", err
-	}
-	if len(a.wire) == 0 && a.end == nil {
-		return "no chunk", nil
-	}
-	if code, _, ok := a.verdict(); !ok || code != byte(reqresp.CodeResourceUnavailable) {
-		return "", broken("%v", a)
-	}
-	return a.String(), nil
+func (s *session) noneOrUnavailable(ctx context.Context, r *Rule, request marshaler) (string, error) {
+	return s.expect(ctx, r, payload(encode(request)), either(isEmpty, code3))
 }
 
 // byRange asks for blocks by the version of a rule.

@@ -7,26 +7,23 @@ import (
 
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
-	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
 // lightClient is the demands on what light clients sync by.
 func lightClient() []demand {
 	return []demand{
-		{id: "S6-updates", of: named(updatesByRange), try: tryUpdates,
-			asked: "the two periods up to its head", expected: "updates of consecutive periods"},
-		{id: "S6-first", of: named(updatesByRange), try: tryFirstUpdate,
-			asked: "the periods from an update on that it has", expected: "that update first"},
-		{id: "S6-count", of: named(updatesByRange), try: tryOneUpdate,
-			asked: "one period", expected: "that update and no other"},
-		{id: "S6-bootstrap", severity: Should, of: named(bootstrap), try: tryBootstrap,
-			asked: "the bootstrap of its finalized block", expected: "the bootstrap, or code 3"},
-		{id: "S6-unavailable", severity: Should, of: named(bootstrap), try: tryNoBootstrap,
-			asked: "the bootstrap of a root that is none", expected: "code 3"},
-		{id: "S6-latest", severity: Should, of: named(finalityUpdate), try: tryFinality,
-			asked: "the latest finality update", expected: "one update, or code 3"},
-		{id: "S6-latest", severity: Should, of: named(optimisticUpdate), try: tryOptimistic,
-			asked: "the latest optimistic update", expected: "one update, or code 3"},
+		must("S6-updates", named(updatesByRange), tryUpdates,
+			"the two periods up to its head", "updates of consecutive periods"),
+		must("S6-first", named(updatesByRange), tryFirstUpdate,
+			"the periods from an update on that it has", "that update first"),
+		must("S6-count", named(updatesByRange), tryOneUpdate, "one period", "that update and no other"),
+		should("S6-bootstrap", named(bootstrap), tryBootstrap,
+			"the bootstrap of its finalized block", "the bootstrap, or code 3"),
+		should("S6-unavailable", named(bootstrap), tryNoBootstrap, "the bootstrap of a root that is none", "code 3"),
+		should("S6-latest", named(finalityUpdate), tryFinality,
+			"the latest finality update", "one update, or code 3"),
+		should("S6-latest", named(optimisticUpdate), tryOptimistic,
+			"the latest optimistic update", "one update, or code 3"),
 	}
 }
 
@@ -107,15 +104,7 @@ func tryBootstrap(ctx context.Context, s *session, r *Rule) (string, error) {
 }
 
 func tryNoBootstrap(ctx context.Context, s *session, r *Rule) (string, error) {
-	request := ssz.LightClientBootstrapRequest(nowhere)
-	a, err := s.paced(ctx, r, payload(request[:]))
-	if err != nil {
-		return "", err
-	}
-	if code, _, ok := a.verdict(); !ok || code != byte(reqresp.CodeResourceUnavailable) {
-		return "", broken("%v", a)
-	}
-	return a.String(), nil
+	return s.expect(ctx, r, payload(nowhere[:]), code3)
 }
 
 func tryFinality(ctx context.Context, s *session, r *Rule) (string, error) {

@@ -12,12 +12,11 @@ import (
 func lists() []demand {
 	of := named(listsByIndices)
 	return []demand{
-		{id: "S8-serve", of: of, try: tryLists,
-			asked: "all lists of its newest slot", expected: "lists of that slot and root, one of each validator"},
-		{id: "S8-known", of: of, try: tryKnownLists,
-			asked: "lists that it has", expected: "at least one"},
-		{id: "S8-unknown", severity: Should, of: of, try: tryUnknownLists,
-			asked: "the lists of a committee that is none", expected: "no chunk and no error, or code 3"},
+		must("S8-serve", of, tryLists,
+			"all lists of its newest slot", "lists of that slot and root, one of each validator"),
+		must("S8-known", of, tryKnownLists, "lists that it has", "at least one"),
+		should("S8-unknown", of, tryUnknownLists,
+			"the lists of a committee that is none", "no chunk and no error, or code 3"),
 	}
 }
 
@@ -93,9 +92,5 @@ func tryKnownLists(ctx context.Context, s *session, r *Rule) (string, error) {
 
 func tryUnknownLists(ctx context.Context, s *session, r *Rule) (string, error) {
 	request := ssz.InclusionListsByIndicesRequest{Slot: s.currentSlot(), DependentRoot: nowhere, Indices: [2]byte{1}}
-	b, err := request.MarshalSSZ()
-	if err != nil {
-		return "", err
-	}
-	return s.noneOrUnavailable(ctx, r, payload(b))
+	return s.noneOrUnavailable(ctx, r, &request)
 }

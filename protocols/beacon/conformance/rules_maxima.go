@@ -15,16 +15,12 @@ func maxima() []demand {
 	const asked, byRange = "more than MAX_REQUEST_*", "no more than the maximum, or an error"
 	const byRoot = "an error, or a reset of what is out of bounds"
 	return []demand{
-		{id: "S2-max", of: named(blocksByRange, envelopesByRange),
-			asked: asked, expected: byRange, hostile: all, try: tryMoreOfRange},
-		{id: "S3-max", of: named(blocksByRoot, envelopesByRoot),
-			asked: asked, expected: byRoot, hostile: all, try: tryMoreRoots},
-		{id: "S5-max", of: named(blobsByRange, columnsByRange),
-			asked: asked, expected: byRange, hostile: all, try: tryMoreOfRange},
-		{id: "S5-max", of: named(blobsByRoot, columnsByRoot),
-			asked: asked, expected: byRoot, hostile: all, try: tryMoreRoots},
-		{id: "S6-max", of: named(updatesByRange), asked: asked, expected: byRange, hostile: all, try: tryMoreOfRange},
-		{id: "S7-max", of: named(blocksByHead), asked: asked, expected: byRange, hostile: all, try: tryMoreAncestors},
+		must("S2-max", named(blocksByRange, envelopesByRange), tryMoreOfRange, asked, byRange).withHostile(),
+		must("S3-max", named(blocksByRoot, envelopesByRoot), tryMoreRoots, asked, byRoot).withHostile(),
+		must("S5-max", named(blobsByRange, columnsByRange), tryMoreOfRange, asked, byRange).withHostile(),
+		must("S5-max", named(blobsByRoot, columnsByRoot), tryMoreRoots, asked, byRoot).withHostile(),
+		must("S6-max", named(updatesByRange), tryMoreOfRange, asked, byRange).withHostile(),
+		must("S7-max", named(blocksByHead), tryMoreAncestors, asked, byRange).withHostile(),
 	}
 }
 
@@ -34,12 +30,12 @@ func (s *session) most(r *Rule) uint64 {
 }
 
 // noMore asks for too much, and counts what comes.
-func (s *session) noMore(ctx context.Context, r *Rule, message []byte) (string, error) {
+func (s *session) noMore(ctx context.Context, r *Rule, request marshaler) (string, error) {
 	p, most := s.row(r.Method, r.Version), s.most(r)
 	if err := s.pace.wait(ctx, r.Method, most); err != nil {
 		return "", err
 	}
-	a, err := s.send(ctx, r, payload(message), burstTimeout)
+	a, err := s.send(ctx, r, payload(encode(request)), burstTimeout)
 	if err != nil {
 		return "", err
 	}
@@ -60,20 +56,11 @@ func tryMoreOfRange(ctx context.Context, s *session, r *Rule) (string, error) {
 	} else {
 		first = max(first, s.theirs.EarliestAvailableSlot)
 	}
-	message, err := rangeOf(r.Method, first, s.most(r)+1)
-	if err != nil {
-		return "", err
-	}
-	return s.noMore(ctx, r, message)
+	return s.noMore(ctx, r, rangeOf(r.Method, first, s.most(r)+1))
 }
 
 func tryMoreAncestors(ctx context.Context, s *session, r *Rule) (string, error) {
-	request := ssz.BeaconBlocksByHeadRequest{BeaconRoot: s.theirs.HeadRoot, Count: s.most(r) + 1}
-	message, err := request.MarshalSSZ()
-	if err != nil {
-		return "", err
-	}
-	return s.noMore(ctx, r, message)
+	return s.noMore(ctx, r, &ssz.BeaconBlocksByHeadRequest{BeaconRoot: s.theirs.HeadRoot, Count: s.most(r) + 1})
 }
 
 func tryMoreRoots(ctx context.Context, s *session, r *Rule) (string, error) {

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
@@ -20,8 +19,8 @@ func offers() []demand {
 	light := named(bootstrap, updatesByRange, finalityUpdate, optimisticUpdate)
 	const asked, expected = "which protocols it offers", "the protocol among them, in its forks"
 	return []demand{
-		{id: advertised, of: except(all, light), asked: asked, expected: expected, try: tryOffered},
-		{id: advertised, severity: Should, of: light, asked: asked, expected: expected, try: tryOffered},
+		must(advertised, except(all, light), tryOffered, asked, expected),
+		should(advertised, light, tryOffered, asked, expected),
 	}
 }
 
@@ -48,18 +47,16 @@ func tryOffered(_ context.Context, s *session, r *Rule) (string, error) {
 func node() []demand {
 	status := named("status")
 	return []demand{
-		{id: "S1-status", of: status, try: tryStatus,
-			asked: "status", expected: "one status with the fork digest of now"},
-		{id: "S1-digest", severity: Should, of: status, hostile: all, parts: true, try: tryOtherDigest,
-			asked: "status, with a digest of another network", expected: "a disconnect"},
-		{id: "S1-finalized", severity: Should, of: status, hostile: all, parts: true, try: tryOtherFinalized,
-			asked: "status, with another finalized root", expected: "a disconnect"},
-		{id: "S9-earliest", of: second("status"), try: tryEarliest,
-			asked: "the earliest slot available", expected: "no slot after its head"},
-		{id: "S9-blocks", of: second(blocksByRange), try: tryFromEarliest,
-			asked: "the slots from the earliest available on", expected: "no error"},
-		{id: "S9-sidecars", of: named(blobsByRange, columnsByRange), try: tryFromEarliest,
-			asked: "the slots from the earliest available on", expected: "no error"},
+		must("S1-status", status, tryStatus, "status", "one status with the fork digest of now"),
+		should("S1-digest", status, tryOtherDigest,
+			"status, with a digest of another network", "a disconnect").withParting(),
+		should("S1-finalized", status, tryOtherFinalized,
+			"status, with another finalized root", "a disconnect").withParting(),
+		must("S9-earliest", second("status"), tryEarliest, "the earliest slot available", "no slot after its head"),
+		must("S9-blocks", second(blocksByRange), tryFromEarliest,
+			"the slots from the earliest available on", "no error"),
+		must("S9-sidecars", named(blobsByRange, columnsByRange), tryFromEarliest,
+			"the slots from the earliest available on", "no error"),
 	}
 }
 
@@ -102,19 +99,14 @@ func tryFromEarliest(ctx context.Context, s *session, r *Rule) (string, error) {
 		return "", skipped("its earliest slot of them is after its head")
 	}
 	count := min(earliestSlots, uint64(s.theirs.HeadSlot-start)+1)
-	message, err := rangeOf(r.Method, start, count)
-	if err == nil {
-		err = s.pace.wait(ctx, r.Method, count*mostBlobs)
-	}
-	if err != nil {
+	if err := s.pace.wait(ctx, r.Method, count*mostBlobs); err != nil {
 		return "", err
 	}
-	a, err := s.raw(ctx, r, payload(message))
-	if err != nil || a.end == nil && (len(a.wire) == 0 || a.wire[0] == 0) {
+	a, err := s.raw(ctx, r, payload(encode(rangeOf(r.Method, start, count))))
+	if err != nil || isEmpty(a) || a.end == nil && isServed(a) {
 		return a.String(), err
 	}
-	code, _, ok := a.verdict()
-	switch ok = ok && code == byte(reqresp.CodeResourceUnavailable); {
+	switch ok := code3(a); {
 	case ok && !s.offers(s.row("status", 2).ID()):
 		return "", skipped(fmt.Sprintf("%v, by its status no slot is said to be available", a))
 	case ok && s.pruned(ctx, start):
@@ -137,19 +129,13 @@ func tryBeforeEarliest(ctx context.Context, s *session, r *Rule) (string, error)
 	if start >= earliest || earliest > s.theirs.HeadSlot || s.network.ForkAt(s.network.EpochOf(start)) > row.Last {
 		return "", skipped(fmt.Sprintf("its earliest slot is %d: nothing before it has to be served", earliest))
 	}
-	message, err := rangeOf(r.Method, start, uint64(earliest-start))
-	if err != nil {
+	a, err := s.paced(ctx, r, payload(encode(rangeOf(r.Method, start, uint64(earliest-start)))))
+	switch {
+	case err != nil:
 		return "", err
-	}
-	a, err := s.paced(ctx, r, payload(message))
-	if err != nil {
-		return "", err
-	}
-	if r.Method != blocksByRange && len(a.wire) == 0 && a.end == nil {
+	case r.Method != blocksByRange && isEmpty(a):
 		return "", skipped("nothing, which may be all that there is in these slots")
-	}
-	code, _, ok := a.verdict()
-	if served := len(a.wire) > 0 && a.wire[0] == 0; !served && (!ok || code != byte(reqresp.CodeResourceUnavailable)) {
+	case !isServed(a) && !code3(a):
 		return "", broken("%v", a)
 	}
 	return a.String(), nil

@@ -13,20 +13,18 @@ import (
 func payloads() []demand {
 	byRange, byRoot := named(envelopesByRange), named(envelopesByRoot)
 	return []demand{
-		{id: "S2-serve", of: byRange, try: tryEnvelopes,
-			asked: "the slots up to its head", expected: "envelopes in order, each with the digest of its epoch"},
-		{id: "S2-canonical", of: byRange, try: tryCanonicalEnvelopes,
-			asked: "the slots up to its head", expected: "only envelopes of payloads that the next blocks build on"},
-		{id: "S2-first", of: byRange, try: tryFirstEnvelope,
-			asked: "the slots from an envelope on that it has", expected: "that envelope first"},
-		{id: "S2-count", of: byRange, try: tryOneEnvelope,
-			asked: "one slot", expected: "no more than one envelope"},
-		{id: "S2-unavailable", severity: Should, of: byRange, try: tryBeforeEarliest,
-			asked: "slots before the earliest available", expected: "code 3, or envelopes"},
-		{id: "S3-known", of: byRoot, try: tryKnownEnvelope,
-			asked: "an envelope that it has", expected: "the envelope"},
-		{id: "S3-unknown", severity: Should, of: byRoot, try: tryUnknownRoot,
-			asked: "the envelope of a root that is none", expected: "no chunk and no error, or code 3"},
+		must("S2-serve", byRange, tryEnvelopes,
+			"the slots up to its head", "envelopes in order, each with the digest of its epoch"),
+		must("S2-canonical", byRange, tryCanonicalEnvelopes,
+			"the slots up to its head", "only envelopes of payloads that the next blocks build on"),
+		must("S2-first", byRange, tryFirstEnvelope,
+			"the slots from an envelope on that it has", "that envelope first"),
+		must("S2-count", byRange, tryOneEnvelope, "one slot", "no more than one envelope"),
+		should("S2-unavailable", byRange, tryBeforeEarliest,
+			"slots before the earliest available", "code 3, or envelopes"),
+		must("S3-known", byRoot, tryKnownEnvelope, "an envelope that it has", "the envelope"),
+		should("S3-unknown", byRoot, tryUnknownRoot,
+			"the envelope of a root that is none", "no chunk and no error, or code 3"),
 	}
 }
 

@@ -14,31 +14,25 @@ func sidecars() []demand {
 	blobRange, blobRoot := named(blobsByRange), named(blobsByRoot)
 	columnRange, columnRoot := named(columnsByRange), named(columnsByRoot)
 	return []demand{
-		{id: "S5-serve", of: blobRange, try: tryBlobs,
-			asked:    "the last slots before fulu, or up to its head",
-			expected: "sidecars by slot and index, with the digests of their epochs and proofs of inclusion"},
-		{id: "S5-serve", of: columnRange, try: tryColumns,
-			asked:    "all columns of the slots up to its head",
-			expected: "sidecars by slot and index, with the digests of their epochs and proofs of inclusion"},
-		{id: "S5-first", of: blobRange, try: tryFirstBlobs,
-			asked: "the slots from a block with blobs on", expected: "all blobs of that block first"},
-		{id: "S5-first", of: columnRange, try: tryFirstColumns,
-			asked: "columns that it has, from their block on", expected: "all of them, that block's first"},
-		{id: "S5-known", of: blobRoot, try: tryKnownBlob,
-			asked: "a blob that it has", expected: "the blob"},
-		{id: "S5-known", of: columnRoot, try: tryKnownColumn,
-			asked: "a column that it has", expected: "the column"},
-		{id: "S9-custody", of: version("metadata", 3), try: tryCustody,
-			asked:    "metadata",
-			expected: "CUSTODY_REQUIREMENT custody groups or more, and as many columns of a block"},
-		{id: "S5-unknown", severity: Should, of: named(blobsByRoot, columnsByRoot), try: tryUnknownSidecar,
-			asked: "a sidecar of a root that is none", expected: "no chunk and no error, or code 3"},
-		{id: "S5-none", of: named(blobsByRange, columnsByRange), try: tryNoBlobs,
-			asked: "the slot of a block without blobs", expected: "no sidecar and no error"},
-		{id: "S5-fulu", of: blobRange, try: tryBlobsOfFulu,
-			asked: "slots of fulu or later", expected: "no sidecar, or code 3"},
-		{id: "S5-unavailable", severity: Should, of: named(blobsByRange, columnsByRange), try: tryBeforeEarliest,
-			asked: "slots before the earliest available", expected: "code 3, or sidecars"},
+		must("S5-serve", blobRange, tryBlobs, "the last slots before fulu, or up to its head",
+			"sidecars by slot and index, with the digests of their epochs and proofs of inclusion"),
+		must("S5-serve", columnRange, tryColumns, "all columns of the slots up to its head",
+			"sidecars by slot and index, with the digests of their epochs and proofs of inclusion"),
+		must("S5-first", blobRange, tryFirstBlobs,
+			"the slots from a block with blobs on", "all blobs of that block first"),
+		must("S5-first", columnRange, tryFirstColumns,
+			"columns that it has, from their block on", "all of them, that block's first"),
+		must("S5-known", blobRoot, tryKnownBlob, "a blob that it has", "the blob"),
+		must("S5-known", columnRoot, tryKnownColumn, "a column that it has", "the column"),
+		must("S9-custody", version("metadata", 3), tryCustody,
+			"metadata", "CUSTODY_REQUIREMENT custody groups or more, and as many columns of a block"),
+		should("S5-unknown", named(blobsByRoot, columnsByRoot), tryUnknownSidecar,
+			"a sidecar of a root that is none", "no chunk and no error, or code 3"),
+		must("S5-none", named(blobsByRange, columnsByRange), tryNoBlobs,
+			"the slot of a block without blobs", "no sidecar and no error"),
+		must("S5-fulu", blobRange, tryBlobsOfFulu, "slots of fulu or later", "no sidecar, or code 3"),
+		should("S5-unavailable", named(blobsByRange, columnsByRange), tryBeforeEarliest,
+			"slots before the earliest available", "code 3, or sidecars"),
 	}
 }
 
@@ -137,12 +131,8 @@ func tryNoBlobs(ctx context.Context, s *session, r *Rule) (string, error) {
 		if b.Fork < row.First || b.Fork > row.Last || b.Slot < first || s.blobsOf(b) > 0 {
 			continue
 		}
-		message, err := rangeOf(r.Method, b.Slot, 1)
-		if err != nil {
-			return "", err
-		}
-		a, err := s.paced(ctx, r, payload(message))
-		if err == nil && (len(a.wire) > 0 || a.end != nil) {
+		a, err := s.paced(ctx, r, payload(encode(rangeOf(r.Method, b.Slot, 1))))
+		if err == nil && !isEmpty(a) {
 			err = broken("%v, the block of slot %d has no blobs", a, b.Slot)
 		}
 		return fmt.Sprintf("no chunk for slot %d", b.Slot), err
@@ -155,11 +145,7 @@ func tryBlobsOfFulu(ctx context.Context, s *session, r *Rule) (string, error) {
 	if s.theirs.HeadSlot < fulu {
 		return "", skipped("its head is before fulu")
 	}
-	message, err := rangeOf(r.Method, max(fulu, s.theirs.HeadSlot-min(s.theirs.HeadSlot, 1)), 1)
-	if err != nil {
-		return "", err
-	}
-	return s.noneOrUnavailable(ctx, r, payload(message))
+	return s.noneOrUnavailable(ctx, r, rangeOf(r.Method, max(fulu, s.theirs.HeadSlot-min(s.theirs.HeadSlot, 1)), 1))
 }
 
 func tryUnknownSidecar(ctx context.Context, s *session, r *Rule) (string, error) {
@@ -167,11 +153,7 @@ func tryUnknownSidecar(ctx context.Context, s *session, r *Rule) (string, error)
 	if r.Method == columnsByRoot {
 		request = &ssz.DataColumnSidecarsByRootRequest{{BlockRoot: nowhere, Columns: twoColumns[:1]}}
 	}
-	b, err := request.MarshalSSZ()
-	if err != nil {
-		return "", err
-	}
-	return s.noneOrUnavailable(ctx, r, payload(b))
+	return s.noneOrUnavailable(ctx, r, request)
 }
 
 // fieldOf returns a field of a block by its path. It is not valid if the block has none of the name, or

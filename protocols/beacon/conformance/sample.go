@@ -49,11 +49,8 @@ func (s *session) sampleOf(ctx context.Context, r *Rule) (*sample, error) {
 }
 
 func (s *session) takeSample(ctx context.Context, r *Rule, p *beacon.Protocol) *sample {
-	message, items, err := s.ask(ctx, p)
-	if err == nil {
-		err = s.pace.wait(ctx, r.Method, items)
-	}
-	if err != nil {
+	message, items := s.ask(ctx, p)
+	if err := s.pace.wait(ctx, r.Method, items); err != nil {
 		return &sample{err: err}
 	}
 	a, err := s.raw(ctx, r, wireOf(p, message))
