@@ -90,8 +90,8 @@ type scoresFile struct {
 }
 
 // open restores the book, the first time, and begins to save it.
-func (s *scores) open(path string, log *slog.Logger) (*scoresFile, error) {
-	f := &scoresFile{book: s.Book, path: path, log: log}
+func (s *scores) open(path string, logger *slog.Logger) (*scoresFile, error) {
+	f := &scoresFile{book: s.Book, path: path, log: logger}
 	if !s.restored {
 		if err := f.restore(); err != nil {
 			// To go on without would let in whom an operator has banned: leave the choice to the user.
@@ -101,7 +101,7 @@ func (s *scores) open(path string, log *slog.Logger) (*scoresFile, error) {
 	}
 	f.stop = every(saveInterval, func() {
 		if err := f.save(); err != nil {
-			log.Warn("scores and bans were not kept", "err", err)
+			logger.Warn("scores and bans were not kept", "err", err)
 		}
 	})
 	return f, nil
@@ -193,7 +193,8 @@ func faultOf(method string, err error) (score.Class, string) {
 		return score.LowTolerance, "invalid answer"
 	case reqresp.ReasonTimeout:
 		// Neither a deadline of the caller's nor a dial, which may fail for many reasons.
-		if f, ok := errors.AsType[*reqresp.Failure](err); ok && f.Phase > reqresp.PhaseDial && errors.Is(err, reqresp.ErrTimeout) {
+		f, ok := errors.AsType[*reqresp.Failure](err)
+		if ok && f.Phase > reqresp.PhaseDial && errors.Is(err, reqresp.ErrTimeout) {
 			return score.HighTolerance, "no answer in time"
 		}
 	case reqresp.ReasonReset:

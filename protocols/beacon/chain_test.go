@@ -165,3 +165,63 @@ func TestBlocksWhoseCommitmentsAreKnownAreNotRead(t *testing.T) {
 		}
 	})
 }
+
+// A readAheadChain reads the blocks of a range four at a time, by a reader of the range that each ref carries.
+type readAheadChain struct {
+	*memoryChain
+	reads int
+}
+
+type rangeReader struct {
+	refs []beacon.Ref // to be read, ascending
+	read map[ssz.Root][]byte
+}
+
+func (c *readAheadChain) BlocksByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.Ref, error] {
+	return func(yield func(beacon.Ref, error) bool) {
+		r := &rangeReader{read: make(map[ssz.Root][]byte)}
+		for ref := range c.memoryChain.BlocksByRange(ctx, start, count) {
+			r.refs = append(r.refs, ref)
+		}
+		for _, ref := range slices.Clone(r.refs) {
+			ref.Handle = r
+			if !yield(ref, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (c *readAheadChain) AppendFrames(ctx context.Context, ref beacon.Ref, dst []byte) ([]byte, error) {
+	r := ref.Handle.(*rangeReader)
+	if r.read[ref.Root] == nil {
+		c.reads++
+		n := min(4, len(r.refs))
+		for _, next := range r.refs[:n] {
+			frames, err := c.memoryChain.AppendFrames(ctx, next, nil)
+			if err != nil {
+				return dst, err
+			}
+			r.read[next.Root] = frames
+		}
+		r.refs = r.refs[n:]
+	}
+	frames := r.read[ref.Root]
+	delete(r.read, ref.Root)
+	return append(dst, frames...), nil
+}
+
+func TestChainReadsARangeAhead(t *testing.T) {
+	simulate(t, func(t *testing.T, client, server host.Host) {
+		chain := &readAheadChain{memoryChain: devChain()}
+		serve(t, server, chain, beacon.ServerOptions{})
+		connect(t, client, server)
+		blocks, err := collect(newClient(client).BlocksByRange(t.Context(), server.ID(), 50, 10))
+		if err != nil || !slices.Equal(slotsOf(blocks), slotRange(50, 59)) {
+			t.Fatalf("slots %d, %v", slotsOf(blocks), err)
+		}
+		if chain.reads != 3 {
+			t.Errorf("%d reads of four blocks each, want 3", chain.reads)
+		}
+	})
+}
