@@ -75,7 +75,7 @@ func validate(budgets []Budget) error {
 	return nil
 }
 
-// A Pacer delays requests to what peers bear. It implements [reqresp.CallPacer], is safe for concurrent use, and needs
+// A Pacer delays requests to what peers bear. It implements [reqresp.CallLimiter], is safe for concurrent use, and needs
 // no closing.
 type Pacer struct {
 	opts Options
@@ -104,7 +104,7 @@ func New(opts *Options) (*Pacer, error) {
 	return p, nil
 }
 
-// Wait implements [reqresp.CallPacer]. It waits until a peer can be asked for some items. It fails with the context's
+// Wait implements [reqresp.CallLimiter]. It waits until a peer can be asked for some items. It fails with the context's
 // error, at once if its deadline is sure not to suffice. Requests that one budget delays go in order of arrival.
 //
 // A request for more than a burst waits for a full budget, and the rest delays the next one, up to as much again. A
@@ -199,7 +199,7 @@ func (p *Pacer) Delay(to peer.ID, method string, items int) time.Duration {
 	return s.delay(s.used, method, items)
 }
 
-// Done implements [reqresp.CallPacer]. A peer that was asked too much is left alone for a while, and its budget shrinks
+// Done implements [reqresp.CallLimiter]. A peer that was asked too much is left alone for a while, and its budget shrinks
 // to what it has granted. So does that of a peer whose answer came too late.
 func (p *Pacer) Done(to peer.ID, method string, r reqresp.Result) {
 	limited := r.Err != nil && p.opts.IsLimited != nil && p.opts.IsLimited(r.Err)

@@ -3,6 +3,7 @@ package reqresp_test
 import (
 	"context"
 	"math/rand/v2"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -10,7 +11,9 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/peerstore"
 
+	"github.com/seed-2dd5877b/reqresp/internal/simtest"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 	"github.com/seed-2dd5877b/reqresp/protocols/requestresponse"
 )
@@ -231,5 +234,166 @@ func (p *party) check() {
 	}
 	if p.host.ConnManager().IsProtected(p.to, "") {
 		t.Error("the connection is protected after all is over")
+	}
+}
+
+func TestScenario28EveryExchangeEndsOnce(t *testing.T) {
+	for seed := range uint64(4) {
+		t.Run("seed "+strconv.FormatUint(seed, 10), func(t *testing.T) {
+			simulate(t, func(t *testing.T, s *simulation) {
+				s.server.Peerstore().AddAddrs(s.client.ID(), s.client.Addrs(), peerstore.PermanentAddrTTL)
+				g := newRig(t, seed, time.Second, s.client, s.server)
+				g.down = s.down.Store
+				g.run(5, 40, 40)
+				g.wantVariety()
+				time.Sleep(time.Minute) // identify's own streams end
+				if n := streams(s.client) + streams(s.server); n != 0 {
+					t.Errorf("%d streams are left", n)
+				}
+			})
+		})
+	}
+}
+
+func TestScenario28EveryExchangeEndsOnceOnEveryTransport(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long")
+	}
+	eachTransport(t, func(t *testing.T, tr transport, client, server host.Host) {
+		server.Peerstore().AddAddrs(client.ID(), client.Addrs(), peerstore.PermanentAddrTTL)
+		g := newRig(t, rand.Uint64(), 25*time.Millisecond, client, server)
+		g.run(5, 30, 20)
+		for _, h := range []host.Host{client, server} {
+			for _, conn := range h.Network().Conns() {
+				_ = conn.Close()
+			}
+		}
+		for _, pair := range [][2]host.Host{{client, server}, {server, client}} {
+			simtest.WaitFor(t, "the resource manager to be at zero", func() bool { return held(pair[0], pair[1].ID()) == network.ScopeStat{} })
+			if pair[0].ConnManager().IsProtected(pair[1].ID(), "") {
+				t.Error("a connection is protected after all is over")
+			}
+		}
+	})
+}
+
+// wantVariety checks that enough went wrong, and well.
+func (g *rig) wantVariety() {
+	all := make(map[reqresp.Reason]int)
+	for _, p := range g.parties {
+		for _, own := range p.tallies {
+			for reason, n := range own.reasons {
+				all[reason] += n
+			}
+		}
+	}
+	for _, reason := range []reqresp.Reason{
+		reqresp.ReasonSuccess, reqresp.ReasonErrorResponse, reqresp.ReasonViolation, reqresp.ReasonTimeout, reqresp.ReasonCancelled, reqresp.ReasonReset,
+	} {
+		if all[reason] == 0 {
+			g.t.Errorf("no exchange ended for reason %v: %v", reason, all)
+		}
+	}
+	g.t.Logf("ends: %v", all)
+}
+
+// A tally counts what is told of the exchanges of one event face, by their IDs.
+type tally struct {
+	mu sync.Mutex
+
+	requests   map[requestresponse.OutboundRequestID]int // that SendRequest took
+	outEnds    map[requestresponse.OutboundRequestID]int // last events
+	outStarted map[requestresponse.OutboundRequestID]int // by the trace
+	outDone    map[requestresponse.OutboundRequestID]int
+
+	delivered map[requestresponse.InboundRequestID]int
+	inEnds    map[requestresponse.InboundRequestID]int
+	inStarted map[requestresponse.InboundRequestID]int
+	inDone    map[requestresponse.InboundRequestID]int
+
+	reasons map[reqresp.Reason]int
+}
+
+func newTally() *tally {
+	out := func() map[requestresponse.OutboundRequestID]int {
+		return make(map[requestresponse.OutboundRequestID]int)
+	}
+	in := func() map[requestresponse.InboundRequestID]int { return make(map[requestresponse.InboundRequestID]int) }
+	return &tally{
+		requests: out(), outEnds: out(), outStarted: out(), outDone: out(),
+		delivered: in(), inEnds: in(), inStarted: in(), inDone: in(),
+		reasons: make(map[reqresp.Reason]int),
+	}
+}
+
+func count[ID comparable](c *tally, m map[ID]int, id ID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	m[id]++
+}
+
+func (c *tally) sent(id requestresponse.OutboundRequestID) { count(c, c.requests, id) }
+
+func (c *tally) received(event requestresponse.Event) {
+	switch e := event.(type) {
+	case textMsg:
+		if e.Request != nil {
+			count(c, c.delivered, e.Request.ID)
+			return
+		}
+		count(c, c.outEnds, e.Response.ID)
+		count(c, c.reasons, reqresp.ReasonSuccess)
+	case requestresponse.OutboundFailure:
+		count(c, c.outEnds, e.ID)
+		count(c, c.reasons, e.Reason)
+	case requestresponse.ResponseSent:
+		count(c, c.inEnds, e.ID)
+	case requestresponse.InboundFailure:
+		count(c, c.inEnds, e.ID)
+	}
+}
+
+func (c *tally) trace() *reqresp.Trace {
+	return &reqresp.Trace{
+		Start: func(x *reqresp.Exchange) {
+			if x.Inbound {
+				count(c, c.inStarted, requestresponse.InboundRequestID(x.ID))
+			} else {
+				count(c, c.outStarted, requestresponse.OutboundRequestID(x.ID))
+			}
+		},
+		Done: func(x *reqresp.Exchange) {
+			if x.Inbound {
+				count(c, c.inDone, requestresponse.InboundRequestID(x.ID))
+			} else {
+				count(c, c.outDone, requestresponse.OutboundRequestID(x.ID))
+			}
+		},
+	}
+}
+
+// check wants exactly one last event for each request, and one Done for each Start.
+func (c *tally) check(t *testing.T) {
+	t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	onceEach(t, "last events of requests sent", c.requests, c.outEnds)
+	onceEach(t, "calls started", c.requests, c.outStarted)
+	onceEach(t, "calls done", c.outStarted, c.outDone)
+	onceEach(t, "last events of requests delivered", c.delivered, c.inEnds)
+	onceEach(t, "streams done", c.inStarted, c.inDone)
+}
+
+func onceEach[ID comparable](t *testing.T, what string, of, ends map[ID]int) {
+	t.Helper()
+	for id, n := range of {
+		if n != 1 || ends[id] != 1 {
+			t.Errorf("%s: %v begins %d times and ends %d times", what, id, n, ends[id])
+		}
+	}
+	for id, n := range ends {
+		if of[id] == 0 {
+			t.Errorf("%s: %v, which is unknown, %d times", what, id, n)
+		}
 	}
 }
