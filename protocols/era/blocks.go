@@ -22,6 +22,35 @@ type Block struct {
 	Frames []byte
 }
 
+// Decode decodes the frames with their checksums, appends the encoded SignedBeaconBlock to dst, and returns the extended
+// buffer, the block's header and its block root. The block is well-formed and of the record's slot. Whether it is the
+// chain's, the era's state says: see [Group.BlockRoots]. Roots do not cover signatures.
+//
+// The error is an [*Error] that wraps [ErrFrames] or [ErrBlock]. Upon an error it returns dst as it was.
+func (b Block) Decode(n *ssz.Network, dst []byte) ([]byte, ssz.BlockHeader, ssz.Root, error) {
+	size, err := snappy.DecodedLen(b.Frames)
+	out := dst
+	if err == nil {
+		out, err = snappy.AppendDecoded(dst, b.Frames, size)
+	}
+	if err != nil {
+		return dst, ssz.BlockHeader{}, ssz.Root{}, fault(b.Offset, b.Slot, ErrFrames, "%w", err)
+	}
+	encoded := out[len(dst):]
+	root, err := n.BlockRoot(n.ForkAt(n.EpochOf(b.Slot)), encoded)
+	var header ssz.BlockHeader
+	if err == nil {
+		header, err = ssz.PeekBlock(encoded)
+	}
+	if err != nil {
+		return dst, header, root, fault(b.Offset, b.Slot, ErrBlock, "%w", err)
+	}
+	if header.Slot != b.Slot {
+		return dst, header, root, fault(b.Offset, b.Slot, ErrBlock, "it is that of slot %d", header.Slot)
+	}
+	return out, header, root, nil
+}
+
 // AppendFrames appends the frames of the block of a slot to dst, as they are in the file, and returns the extended
 // buffer. It is one read. See [Block] for what they are.
 //

@@ -276,21 +276,13 @@ func (w *walk) block(ctx context.Context, slot ssz.Slot, off int64) error {
 }
 
 // content checks what is in a block's record, and returns the block root.
-func (w *walk) content(b Block) (ssz.Root, error) {
-	if err := w.decode(b); err != nil {
+func (w *walk) content(b Block) (root ssz.Root, err error) {
+	if _, err := snappy.CheckFrames(b.Frames); isOddFrames(err) {
+		w.report.warn(b.Offset, b.Slot, ErrNotCanonical, "%w", err)
+	}
+	var header ssz.BlockHeader
+	if w.buf, header, root, err = b.Decode(w.network, w.buf[:0]); err != nil {
 		return ssz.Root{}, err
-	}
-	fork := w.network.ForkAt(w.network.EpochOf(b.Slot))
-	root, err := w.network.BlockRoot(fork, w.buf)
-	if err != nil {
-		return ssz.Root{}, fault(b.Offset, b.Slot, ErrBlock, "%w", err)
-	}
-	header, err := ssz.PeekBlock(w.buf)
-	if err != nil {
-		return ssz.Root{}, fault(b.Offset, b.Slot, ErrBlock, "%w", err)
-	}
-	if header.Slot != b.Slot {
-		return ssz.Root{}, fault(b.Offset, b.Slot, ErrBlock, "it is that of slot %d", header.Slot)
 	}
 	if err := w.compare(b, root, header); err != nil {
 		return ssz.Root{}, err
@@ -298,20 +290,9 @@ func (w *walk) content(b Block) (ssz.Root, error) {
 	return root, nil
 }
 
-// decode decodes the frames of a block into the buffer.
-func (w *walk) decode(b Block) error {
-	size, err := snappy.CheckFrames(b.Frames)
-	if errors.Is(err, snappy.ErrNotCanonical) || errors.Is(err, snappy.ErrMaxCompressedLen) {
-		w.report.warn(b.Offset, b.Slot, ErrNotCanonical, "%w", err)
-		size, err = snappy.DecodedLen(b.Frames)
-	}
-	if err == nil {
-		w.buf, err = snappy.AppendDecoded(w.buf[:0], b.Frames, size)
-	}
-	if err != nil {
-		return fault(b.Offset, b.Slot, ErrFrames, "%w", err)
-	}
-	return nil
+// isOddFrames reports whether an error of snappy.CheckFrames is about frames that are valid all the same.
+func isOddFrames(err error) bool {
+	return errors.Is(err, snappy.ErrNotCanonical) || errors.Is(err, snappy.ErrMaxCompressedLen)
 }
 
 // compare compares a well-formed block with the state and with the block before it.

@@ -147,6 +147,9 @@ func (d *Dir) Slots() (first, end ssz.Slot) {
 	return ssz.Slot(max(d.run, 1)-1) * d.perEra, ssz.Slot(d.last) * d.perEra
 }
 
+// EraOf returns the era that a slot belongs to, whether it is held or not.
+func (d *Dir) EraOf(slot ssz.Slot) uint64 { return uint64(slot/d.perEra) + 1 }
+
 // Group returns the group of an era. It reads the slot index of the file, unless that is in memory. The error wraps
 // [ErrNotHeld] if no file has the era; else it is that of [NewFile].
 func (d *Dir) Group(ctx context.Context, era uint64) (*Group, error) {
@@ -189,7 +192,7 @@ func (d *Dir) file(ctx context.Context, src pooledFile) (*File, error) {
 // AppendFrames appends the frames of the block of a slot to dst and returns the extended buffer: see
 // [File.AppendFrames], also for the errors. Errors of a file begin with its name.
 func (d *Dir) AppendFrames(ctx context.Context, slot ssz.Slot, dst []byte) ([]byte, error) {
-	g, err := d.Group(ctx, uint64(slot/d.perEra)+1)
+	g, err := d.Group(ctx, d.EraOf(slot))
 	if err != nil {
 		return dst, err
 	}
@@ -218,7 +221,7 @@ func (d *Dir) Blocks(ctx context.Context, first, end ssz.Slot) iter.Seq2[Block, 
 // span returns the file that holds a slot, and the slot until which it holds those that follow, at most end. Of the
 // slots of a gap the file is the zero pooledFile.
 func (d *Dir) span(slot, end ssz.Slot) (src pooledFile, until ssz.Slot) {
-	era := uint64(slot/d.perEra) + 1
+	era := d.EraOf(slot)
 	src = d.eras[era]
 	for until = ssz.Slot(era) * d.perEra; until < end && d.eras[era+1] == src; until += d.perEra {
 		era++

@@ -17,13 +17,11 @@
 //
 // Blocks are handed out as they are in the file, which is in snappy frames of the encoded SignedBeaconBlock. These are
 // the bytes of a chunk on the wire: a server sends them behind a header, once [snappy.CheckFrames] accepts them, and
-// compresses nothing. To decode a block takes the network that it is of:
+// compresses nothing. To decode a [Block] takes the network that it is of:
 //
-//	size, err := snappy.DecodedLen(frames)
+//	encoded, header, root, err := block.Decode(network, nil)
 //	…
-//	encoded, err := snappy.AppendDecoded(nil, frames, size)
-//	…
-//	block, err := network.DecodeBlock(network.ForkAt(network.EpochOf(slot)), encoded)
+//	decoded, err := network.DecodeBlock(network.ForkAt(network.EpochOf(block.Slot)), encoded)
 //
 // A [Dir] is a directory of files as one history, with a bounded number of them open: [OpenDir] goes by their names.
 // [OpenURL] opens a file on a web server, and reads no more of it than it needs.
@@ -32,8 +30,8 @@
 //
 // A file has one group for each of its eras, mostly one. [File.Groups] are its [Group]s; the first of all, era 0, has
 // nothing but the genesis state. The state of a group is that of the slot after the era, with the block of that slot
-// applied, although that block is in the next era. [Group.OpenState] streams the encoded state, [Group.State] parses
-// it, and [State.Shape] finds any field in it.
+// applied, although that block is in the next era. [Group.BlockRoots] reads the roots of the era's blocks from it.
+// [Group.OpenState] streams the encoded state, [Group.State] parses it, and [State.Shape] finds any field in it.
 //
 // # Checking
 //

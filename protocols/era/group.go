@@ -27,6 +27,9 @@ type Group struct {
 // Era returns the number of the era. Era n ends before slot n × SLOTS_PER_HISTORICAL_ROOT; era 0 is the genesis state.
 func (g *Group) Era() uint64 { return g.number }
 
+// FileName returns the name of the file that the group is in, without a directory.
+func (g *Group) FileName() string { return g.file.name }
+
 // Slots returns the first slot of the era and the one after its last. They are equal in era 0, which has no blocks.
 func (g *Group) Slots() (first, end ssz.Slot) {
 	end = g.StateSlot()

@@ -94,6 +94,43 @@ func (g *Group) State(ctx context.Context, n *ssz.Network) (*State, error) {
 	return s, nil
 }
 
+// BlockRoots reads the block roots of the era's slots: that of the block in the slot, or of the latest one before if the
+// slot is empty. Era 0 has none. It reads and decodes no more than the beginning of the state, 262 KiB on mainnet, and
+// verifies the checksums of that part, the slot and the network; [File.Check] verifies all of the state.
+//
+// The error is an [*Error]; it wraps [ErrState] if the state is not that of this slot and network.
+func (g *Group) BlockRoots(ctx context.Context, n *ssz.Network) ([]ssz.Root, error) {
+	count, offset, slot := len(g.blocks.entries), g.states.entries[0], g.StateSlot()
+	if count == 0 {
+		return nil, nil
+	}
+	if want := stateSizesOf(n.Preset()).slotsPerHistoricalRoot; uint64(count) != want {
+		return nil, fault(offset, slot, ErrState, "an era of %d slots: want %d, as the network has", count, want)
+	}
+	r, err := g.OpenState(ctx)
+	if err != nil {
+		return nil, err
+	}
+	const rootsAt = stateHeader + 112 // after latest_block_header, in every fork
+	b := make([]byte, rootsAt+count*len(ssz.Root{}))
+	if _, err := io.ReadFull(r, b); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, fault(offset, slot, ErrState, "%w: it ends before its block roots do", ssz.ErrSize)
+	} else if err != nil {
+		return nil, err
+	}
+	if s := ssz.Slot(binary.LittleEndian.Uint64(b[40:])); s != slot {
+		return nil, fault(offset, slot, ErrState, "it is that of slot %d", s)
+	}
+	if err := checkNetwork(n, n.ForkAt(n.EpochOf(slot)), b); err != nil {
+		return nil, &Error{offset, slot, err}
+	}
+	blockRoots := make([]ssz.Root, count)
+	for i := range blockRoots {
+		blockRoots[i] = roots(b[rootsAt:]).at(uint64(i))
+	}
+	return blockRoots, nil
+}
+
 // A State is an encoded BeaconState of any fork, with access to the roots that link it to the blocks of its era. It is
 // immutable; its methods may be called concurrently.
 type State struct {
@@ -139,7 +176,7 @@ func ParseState(n *ssz.Network, encoded []byte) (*State, error) {
 	if s.fork >= ssz.Capella {
 		s.historicalSummaries = s.part("historical_summaries")
 	}
-	return s, s.checkNetwork(n)
+	return s, checkNetwork(n, s.fork, encoded)
 }
 
 // part returns the encoding of a part of the state, which has been checked.
@@ -151,16 +188,21 @@ func (s *State) part(path ...string) []byte {
 	return s.ssz[at : at+n]
 }
 
-// checkNetwork checks that the state is one of the network.
-func (s *State) checkNetwork(n *ssz.Network) error {
-	if v := s.part("fork", "current_version"); !bytes.Equal(v, versionOf(n, s.fork)) {
+// stateHeader is how many bytes of a state are before latest_block_header, in every fork: genesis_time,
+// genesis_validators_root, slot and fork.
+const stateHeader = 8 + 32 + 8 + 16
+
+// checkNetwork checks that a state which begins with these bytes is of a fork of the network.
+func checkNetwork(n *ssz.Network, fork ssz.Fork, header []byte) error {
+	const rootAt, slotAt, versionAt = 8, 40, 52
+	if v := header[versionAt : versionAt+4]; !bytes.Equal(v, versionOf(n, fork)) {
 		return fmt.Errorf("%w: fork version %#x: want %#x, that of %v, at slot %d", ErrState, v,
-			versionOf(n, s.fork), s.fork, s.slot)
+			versionOf(n, fork), fork, binary.LittleEndian.Uint64(header[slotAt:]))
 	}
-	if r := ssz.Root(s.part("genesis_validators_root")); r != n.GenesisValidatorsRoot() {
+	if r := ssz.Root(header[rootAt:]); r != n.GenesisValidatorsRoot() {
 		return fmt.Errorf("%w: genesis validators root %v: want %v", ErrState, r, n.GenesisValidatorsRoot())
 	}
-	if t := binary.LittleEndian.Uint64(s.ssz); t != uint64(n.GenesisTime().Unix()) {
+	if t := binary.LittleEndian.Uint64(header); t != uint64(n.GenesisTime().Unix()) {
 		return fmt.Errorf("%w: genesis time %d: want %d", ErrState, t, n.GenesisTime().Unix())
 	}
 	return nil
