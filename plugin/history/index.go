@@ -143,24 +143,44 @@ func (x *index) reach(slot, end ssz.Slot) ssz.Slot {
 	return end
 }
 
-// verify verifies those blocks of a range that have not been verified yet. It ends with the first that is damaged.
+// verify verifies those blocks of a range that have not been verified yet, and ends with the first that is damaged.
 func (c *Chain) verify(ctx context.Context, x *index, slot, end ssz.Slot) error {
-	known := func(slot ssz.Slot) bool { return !x.holds(slot) || x.blocks[slot-x.first].Load() != nil }
-	for slot < end && known(slot) {
+	for slot < end && x.known(slot) {
 		slot++
 	}
-	for slot < end && known(end-1) {
+	for slot < end && x.known(end-1) {
 		end--
 	}
 	if slot == end {
 		return nil
 	}
+	err := c.verifyAll(ctx, x, slot, end)
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	// A read that fails fails for all blocks that it is for. Alone, those that can be read are.
+	for ; slot < end; slot++ {
+		if x.known(slot) {
+			continue
+		}
+		if err := c.verifyAll(ctx, x, slot, slot+1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// known reports whether there is nothing to verify in a slot.
+func (x *index) known(slot ssz.Slot) bool { return !x.holds(slot) || x.blocks[slot-x.first].Load() != nil }
+
+// verifyAll verifies the blocks of a range, which are read together.
+func (c *Chain) verifyAll(ctx context.Context, x *index, slot, end ssz.Slot) error {
 	var buf []byte
 	for b, err := range c.dir.Blocks(ctx, slot, end) {
 		if err != nil {
 			return err
 		}
-		if known(b.Slot) {
+		if x.known(b.Slot) {
 			continue
 		}
 		if buf, err = c.verifyBlock(ctx, x, b, buf); err != nil {
