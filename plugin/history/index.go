@@ -171,7 +171,9 @@ func (c *Chain) verify(ctx context.Context, x *index, slot, end ssz.Slot) error 
 }
 
 // known reports whether there is nothing to verify in a slot.
-func (x *index) known(slot ssz.Slot) bool { return !x.holds(slot) || x.blocks[slot-x.first].Load() != nil }
+func (x *index) known(slot ssz.Slot) bool {
+	return !x.holds(slot) || x.blocks[slot-x.first].Load() != nil
+}
 
 // verifyAll verifies the blocks of a range, which are read together.
 func (c *Chain) verifyAll(ctx context.Context, x *index, slot, end ssz.Slot) error {
