@@ -53,6 +53,11 @@ type Config struct {
 	// nil with a chain.
 	Genesis *store.Network
 
+	// Era is a directory of era files, whose blocks are served as one chain with those of the embedded store, which may
+	// be empty: see package history. Start fails if the store does not link to the files. Empty serves the store
+	// alone. It must be empty with a chain.
+	Era string
+
 	// Name tells the services of one node apart: it is the namespace of its RPC API, and what
 	// the names of its files begin with. It consists of at most 32 lower-case letters and digits, of which
 	// the first is a letter. Empty means DefaultName.
@@ -215,6 +220,8 @@ func (c Config) validate(stack *node.Config, embedded bool) error {
 	switch {
 	case !embedded && (c.Network == nil || c.Genesis != nil):
 		return errors.New("plugin: with a chain of your own, Config.Network is required and Config.Genesis must be nil")
+	case !embedded && c.Era != "":
+		return errors.New("plugin: Config.Era is for the embedded store: leave it empty with a chain of your own")
 	case embedded && c.Network != nil:
 		return errors.New("plugin: Config.Network needs a chain; for the embedded store use Config.Genesis")
 	}

@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"context"
 	"errors"
 	"sync"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/seed-2dd5877b/reqresp/plugin/metrics"
 	"github.com/seed-2dd5877b/reqresp/plugin/resources"
 	"github.com/seed-2dd5877b/reqresp/plugin/store"
+	"github.com/seed-2dd5877b/reqresp/protocols/era"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
 
@@ -50,14 +52,19 @@ func (s *Service) quotas() map[string]limits.Quota {
 	return quotas
 }
 
-// chainOf returns what the embedded store holds, nil if that is nothing.
+// chainOf returns what the embedded store holds, with the era files before it; nil if that is nothing.
 func chainOf(r *running) *metrics.Chain {
 	head, _, ok := r.store.Head()
+	info := r.store.Info()
+	chain := &metrics.Chain{Earliest: uint64(info.Earliest), Head: uint64(head)}
+	if r.history != nil {
+		status, err := r.history.Status(context.Background())
+		ok = err == nil
+		chain.Earliest, chain.Head = uint64(status.EarliestAvailableSlot), uint64(status.HeadSlot)
+	}
 	if !ok {
 		return nil
 	}
-	info := r.store.Info()
-	chain := &metrics.Chain{Earliest: uint64(info.Earliest), Head: uint64(head)}
 	if info.Source != nil {
 		chain.Finalized = uint64(r.network.StartSlot(info.Source.FinalizedEpoch))
 	}
@@ -133,7 +140,7 @@ func (s *Service) damageTrace() *reqresp.Trace {
 	var mu sync.Mutex
 	var logged time.Time
 	return &reqresp.Trace{Done: func(x *reqresp.Exchange) {
-		if !errors.Is(x.Err, store.ErrCorrupt) {
+		if _, inFile := errors.AsType[*era.Error](x.Err); !inFile && !errors.Is(x.Err, store.ErrCorrupt) {
 			return
 		}
 		mu.Lock()

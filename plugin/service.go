@@ -19,6 +19,7 @@ import (
 	"github.com/seed-2dd5877b/reqresp/plugin/api"
 	"github.com/seed-2dd5877b/reqresp/plugin/discovery"
 	"github.com/seed-2dd5877b/reqresp/plugin/gossipsub"
+	"github.com/seed-2dd5877b/reqresp/plugin/history"
 	"github.com/seed-2dd5877b/reqresp/plugin/metrics"
 	"github.com/seed-2dd5877b/reqresp/plugin/peers"
 	"github.com/seed-2dd5877b/reqresp/plugin/resources"
@@ -56,7 +57,8 @@ var _ node.Lifecycle = (*Service)(nil)
 type running struct {
 	host    host.Host
 	network *ssz.Network
-	store   *store.Store // nil with a chain of the caller's
+	store   *store.Store   // nil with a chain of the caller's
+	history *history.Chain // nil without era files
 	peers   *peers.Manager
 	server  *beacon.Server
 	plan    *resources.Plan
@@ -167,6 +169,12 @@ func (s *Service) open(r *running) error {
 			return err
 		}
 		chain = r.store
+	}
+	if s.cfg.Era != "" {
+		if err := s.openHistory(r); err != nil {
+			return err
+		}
+		chain = r.history
 	}
 	s.checkSchedule(r.network)
 	if r.plan, err = s.plan(); err != nil {
@@ -316,6 +324,15 @@ func (s *Service) Server() *beacon.Server {
 func (s *Service) Store() *store.Store {
 	if r := s.running.Load(); r != nil {
 		return r.store
+	}
+	return nil
+}
+
+// History returns what serves the files of Config.Era along with the store, or nil while the service is not running or
+// without such files.
+func (s *Service) History() *history.Chain {
+	if r := s.running.Load(); r != nil {
+		return r.history
 	}
 	return nil
 }

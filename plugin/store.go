@@ -17,8 +17,10 @@ import (
 	"github.com/ethereum/go-ethereum/node"
 	"github.com/shirou/gopsutil/disk"
 
+	"github.com/seed-2dd5877b/reqresp/plugin/history"
 	"github.com/seed-2dd5877b/reqresp/plugin/internal/pebble"
 	"github.com/seed-2dd5877b/reqresp/plugin/store"
+	"github.com/seed-2dd5877b/reqresp/protocols/era"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
@@ -88,6 +90,20 @@ func (s *Service) openStore(r *running) error {
 	stored, _ := r.store.Network()
 	r.network, err = stored.Parse()
 	return err
+}
+
+// openHistory opens the era files that are served with the embedded store, which is open.
+func (s *Service) openHistory(r *running) error {
+	ctx := context.Background()
+	dir, err := era.OpenDir(ctx, s.cfg.Era, r.network, nil)
+	if err != nil {
+		return fmt.Errorf("plugin: Config.Era: %w", err)
+	}
+	r.onClose(dir.Close)
+	if r.history, err = history.Open(ctx, dir, r.network, r.store); err != nil {
+		return fmt.Errorf("plugin: Config.Era: %s: %w", s.cfg.Era, err)
+	}
+	return nil
 }
 
 // The cache and file handles of a service's database.

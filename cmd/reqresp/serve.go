@@ -16,6 +16,7 @@ import (
 	"github.com/seed-2dd5877b/reqresp/cmd/reqresp/internal/config"
 	"github.com/seed-2dd5877b/reqresp/internal/settings"
 	"github.com/seed-2dd5877b/reqresp/plugin"
+	"github.com/seed-2dd5877b/reqresp/plugin/history"
 	"github.com/seed-2dd5877b/reqresp/plugin/metrics"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
@@ -29,6 +30,13 @@ is served too, which says so.
 The store holds blocks alone. Peers are told so by an earliest_available_slot after the last block
 with blobs that have to be served: such a node is of no use to clients that sync Fulu history with
 blobs, which is logged. Requests for sidecars of blocks without blobs are answered.
+
+With --era it serves a directory of era files as they are, and the store for what comes after, as one
+chain. The store may be empty, or has to link to the files: its first block is the child of their last
+one, or both have the same blocks. Blocks of the files are verified by the roots in their states when
+they are first asked for, and named in the log if they are damaged. By root it finds those of the
+store, and of the files those of the last era and of eras that were asked for lately. Check files
+before by 'reqresp era check'.
 
 An interrupt, SIGTERM or SIGHUP ends it in good order, with exit code 0: peers are told goodbye, and
 what is being served gets five seconds. A second one ends it at once. SIGHUP does not reload
@@ -59,9 +67,10 @@ the Go profiler.
 Settings may be in a file; see 'reqresp config --help'.
 
 With --json it prints one object in place of the multiaddrs: peer_id, addrs, network,
-fork_digest, enr with --discovery.v5, where operators can look (ipc, http, metrics, pprof), what the
-store holds (earliest_slot, head_slot, head_root, finalized_epoch, finalized_root), whether the
-chain is verified (verified, trusted_root, trusted_slot), and signatures, which is "unchecked".`
+fork_digest, enr with --discovery.v5, where operators can look (ipc, http, metrics, pprof), era with
+--era (first_slot, last_slot), what is held (earliest_slot, head_slot, head_root, finalized_epoch,
+finalized_root), whether the chain is verified (verified, trusted_root, trusted_slot), and
+signatures, which is "unchecked".`
 
 func (a *app) serve() command {
 	asJSON := false
@@ -81,7 +90,19 @@ type serveResult struct {
 	ForkDigest ssz.ForkDigest `json:"fork_digest"`
 	ENR        string         `json:"enr,omitempty"` // the node record; empty without discovery
 	endpoints
+	Era *eraSlots `json:"era,omitempty"` // null without era files
 	holdings
+}
+
+// eraSlots are those of the era files.
+type eraSlots struct {
+	First ssz.Slot `json:"first_slot"`
+	Last  ssz.Slot `json:"last_slot"`
+}
+
+func eraSlotsOf(h *history.Chain) *eraSlots {
+	first, end := h.Slots()
+	return &eraSlots{first, end - 1}
 }
 
 func (a *app) runServe(ctx context.Context, in *invocation, asJSON bool) (err error) {
@@ -93,8 +114,10 @@ func (a *app) runServe(ctx context.Context, in *invocation, asJSON bool) (err er
 	if cfg.Genesis, err = in.network(); err != nil {
 		return err
 	}
-	if err := checkStoreExists(dir); err != nil {
-		return err
+	if cfg.Era == "" {
+		if err := checkStoreExists(dir); err != nil {
+			return err
+		}
 	}
 	if cfg.Discovery, err = discoveryOf(in.config, cfg.Genesis); err != nil {
 		return err
@@ -132,6 +155,15 @@ func (a *app) announce(ctx context.Context, i *instance, at endpoints, logger *s
 		ENR:        i.Record(),
 		endpoints:  at,
 		holdings:   holdingsOf(i.Store()),
+	}
+	if h := i.History(); h != nil {
+		served, err := h.Status(ctx)
+		if err != nil {
+			return err
+		}
+		result.Era = eraSlotsOf(h)
+		result.holdings.servedWith(served)
+		logger.Info("era files", "first", result.Era.First, "last", result.Era.Last)
 	}
 	level := slog.LevelInfo
 	if !result.Verified {

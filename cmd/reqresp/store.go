@@ -10,6 +10,7 @@ import (
 	"github.com/seed-2dd5877b/reqresp/internal/settings"
 	"github.com/seed-2dd5877b/reqresp/plugin"
 	"github.com/seed-2dd5877b/reqresp/plugin/store"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
@@ -203,6 +204,11 @@ func holdingsOf(s *store.Store) holdings {
 		h.Verified = info.Anchor.Origin == store.Given
 	}
 	return h
+}
+
+// servedWith takes the slots and the head of what is served from, which reaches back further than the store.
+func (h *holdings) servedWith(s beacon.Status) {
+	h.EarliestSlot, h.HeadSlot, h.HeadRoot, h.empty = s.EarliestAvailableSlot, s.HeadSlot, s.HeadRoot, false
 }
 
 // String tells it in a sentence.

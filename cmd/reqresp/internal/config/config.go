@@ -97,6 +97,8 @@ func (c *Config) table() settings.Table {
 			"`DIR` of the store and of this node's identity"),
 		settings.New("node.ipc_path", "ipcpath", settings.Text(&c.IPCPath, nil),
 			"`NAME` of the IPC socket in the datadir, or its path; empty opens none"),
+		settings.New("node.era_dir", "era", settings.Text(&s.Era, nil),
+			"`DIR` of era files, which are served as they are; the store has what comes after"),
 
 		settings.New("network.name", "network", settings.Text(&n.Name, checkNetwork),
 			"`NAME` of the network: "+networkNames()),
