@@ -43,9 +43,7 @@ func faces(t *testing.T, s *simulation) (client, server *textFace) {
 }
 
 // next receives the next event, which has to be of a type.
-func next[E requestresponse.Event](t testing.TB, r interface {
-	Events() <-chan requestresponse.Event
-}) (e E) {
+func next[E requestresponse.Event](t testing.TB, r interface{ Events() <-chan requestresponse.Event }) (e E) {
 	t.Helper()
 	select {
 	case event := <-r.Events():
@@ -61,9 +59,7 @@ func next[E requestresponse.Event](t testing.TB, r interface {
 }
 
 // wantQuiet checks that no event comes for longer than any timeout.
-func wantQuiet(t testing.TB, r interface {
-	Events() <-chan requestresponse.Event
-}) {
+func wantQuiet(t testing.TB, r interface{ Events() <-chan requestresponse.Event }) {
 	t.Helper()
 	select {
 	case event := <-r.Events():
