@@ -22,10 +22,8 @@
 // topics, see package gossipsub: clients like Lighthouse ban a peer that does not support gossipsub.
 //
 // Peers are managed by [Service.Peers], see package peers: it dials, looks after them and
-// leaves them, as [Config].Peers says, and remembers them in the data directory. Forks are
-// followed without anything to do for it.
-//
-// [Config].Discovery finds peers by discv5, see package discovery.
+// leaves them, as [Config].Peers says, and remembers them in the data directory. [Config].Discovery finds peers by
+// discv5, see package discovery. Forks are followed without anything to do for it.
 //
 // [Service.Scores] tells how peers behave and who is banned, see package score; it is kept in the data
 // directory. Whose score is bad is left, who is banned is kept out, and the limiter gives the better ones more.
@@ -33,16 +31,15 @@
 // # A host of one's own
 //
 // A service on [Config].Host shares it with whatever else runs there: it neither counts nor leaves peers that have
-// nothing to do with it, unless they are banned. A host asks its connection gater whom to keep out, which it takes as it is made, before the
-// service. The scores, of which the gater is one view, can be made first:
+// nothing to do with it, unless they are banned. A host asks its connection gater whom to keep out, which it takes as
+// it is made, before the service. The scores, of which the gater is one view, can be made first:
 //
 //	book, err := score.New(nil)
 //	h, err := libp2p.New(libp2p.ConnectionGater(book.Gater(nil)))
 //	service, err := plugin.New(stack, chain, plugin.Config{Network: network, Host: h, Book: book})
 //
-// On a host without it, peers that are banned are refused whatever they ask for, and left soon.
-//
-// The service runs no gossipsub on a host that is given.
+// On a host without it, peers that are banned are refused whatever they ask for, and left soon. The service runs no
+// gossipsub on a host that is given.
 //
 // # Files
 //

@@ -99,7 +99,8 @@ func listen(h host.Host, addrs []string) error {
 func hostKey(h host.Host) (*ecdsa.PrivateKey, error) {
 	key := h.Peerstore().PrivKey(h.ID())
 	if key == nil || key.Type() != crypto.Secp256k1 {
-		return nil, errors.New("plugin: Config.Discovery needs a host with a secp256k1 key, and that of Config.Host has another or keeps none")
+		return nil, errors.New("plugin: Config.Discovery needs a host with a secp256k1 key, and that of Config.Host " +
+			"has another or keeps none")
 	}
 	raw, err := key.Raw()
 	if err != nil {
@@ -196,7 +197,8 @@ func identity(env environment, cfg *Config) (*ecdsa.PrivateKey, error) {
 		return newIdentityKey(path)
 	case err != nil:
 		// A new key in its place would be another peer: leave the choice to the user.
-		return nil, fmt.Errorf("plugin: peer identity %s is not a key: restore it, or remove it for a new identity: %w", path, err)
+		return nil, fmt.Errorf("plugin: peer identity %s is not a key: restore it, or remove it for a new identity: %w",
+			path, err)
 	}
 	return key, nil
 }

@@ -131,9 +131,11 @@ func claim(stack *node.Node, name string, nodeKey bool) error {
 	taken := func(n string) bool { return n == name || n+api.AdminSuffix == name || n == name+api.AdminSuffix }
 	switch {
 	case slices.ContainsFunc(c.names, taken):
-		return fmt.Errorf("plugin: the node has a service named %q, or one whose RPC would have the same name, already: give this one another Config.Name", name)
+		return fmt.Errorf("plugin: the node has a service named %q, or one whose RPC would have the same name, "+
+			"already: give this one another Config.Name", name)
 	case c.key && nodeKey:
-		return errors.New("plugin: another service of the node shares its key already: leave Config.ShareNodeKey unset, or both would be the same peer")
+		return errors.New("plugin: another service of the node shares its key already: leave Config.ShareNodeKey " +
+			"unset, or both would be the same peer")
 	}
 	c.names, c.key = append(c.names, name), c.key || nodeKey
 	if claims.byNode == nil {

@@ -27,7 +27,9 @@ type syncing struct {
 // ErrSyncing if another sync is under way, with ErrNotRunning, or as rangesync.Run does; after
 // a *rangesync.LimitedError and most others it is worth a try with another peer.
 // Options may be nil.
-func (s *Service) Sync(ctx context.Context, from peer.ID, status beacon.Status, opts *rangesync.Options) (rangesync.Result, error) {
+func (s *Service) Sync(
+	ctx context.Context, from peer.ID, status beacon.Status, opts *rangesync.Options,
+) (rangesync.Result, error) {
 	r := s.running.Load()
 	if r == nil {
 		return rangesync.Result{}, ErrNotRunning
@@ -55,7 +57,8 @@ func (s *Service) Sync(ctx context.Context, from peer.ID, status beacon.Status, 
 			told(p)
 		}
 	}
-	result, err := rangesync.Run(ctx, rangesync.Source{Client: r.server.Client(), Pacer: s.pacer, Peer: from, Status: status}, r.store, &o)
+	source := rangesync.Source{Client: r.server.Client(), Pacer: s.pacer, Peer: from, Status: status}
+	result, err := rangesync.Run(ctx, source, r.store, &o)
 	s.scores.synced(from, err)
 	return result, err
 }

@@ -26,8 +26,8 @@ func (in *invocation) network() (*store.Network, error) {
 	case c.Name != "":
 		return nil, in.usagef("--network %s and --network.config exclude each other", c.Name)
 	case set < 3:
-		return nil, in.usagef("--network.config, --genesis-time and --genesis-validators-root go together: configuration files lack " +
-			"the genesis, which the beacon API tells at /eth/v1/beacon/genesis")
+		return nil, in.usagef("--network.config, --genesis-time and --genesis-validators-root go together: " +
+			"configuration files lack the genesis, which the beacon API tells at /eth/v1/beacon/genesis")
 	}
 	file, err := os.ReadFile(c.ConfigFile)
 	if err != nil {

@@ -82,7 +82,8 @@ func start(datadir string, chain beacon.Chain, cfg plugin.Config) (*instance, er
 // startAsker starts a node without a chain, which only asks.
 func (a *app) startAsker(network *ssz.Network, c *config.Config, watch *goodbyeWatch) (*instance, error) {
 	return start("", beacon.NoChain, plugin.Config{
-		Network: network, Listen: localListen(), NoGossipsub: c.Service.NoGossipsub, PeerTrace: watch.trace(), Logger: a.logger(c),
+		Network: network, Listen: localListen(), NoGossipsub: c.Service.NoGossipsub,
+		PeerTrace: watch.trace(), Logger: a.logger(c),
 	})
 }
 

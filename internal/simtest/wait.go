@@ -13,8 +13,8 @@ import (
 // patience is how long is waited for what should come soon.
 const patience = time.Minute
 
-// WaitFor fails the test if the condition does not become true within a minute. It polls: it is for what has no event to
-// wait on.
+// WaitFor fails the test if the condition does not become true within a minute. It polls: it is for what has no event
+// to wait on.
 func WaitFor(t testing.TB, what string, condition func() bool) {
 	t.Helper()
 	if !poll(condition) {
@@ -22,8 +22,8 @@ func WaitFor(t testing.TB, what string, condition func() bool) {
 	}
 }
 
-// Main runs the tests of a package, and fails if goroutines outlive them that run code of packages whose path has one of
-// these parts.
+// Main runs the tests of a package, and fails if goroutines outlive them that run code of packages whose path has one
+// of these parts.
 func Main(m *testing.M, parts ...string) {
 	code := m.Run()
 	if code == 0 {
@@ -36,8 +36,8 @@ func Main(m *testing.M, parts ...string) {
 	os.Exit(code)
 }
 
-// Goroutines returns the stacks of goroutines, but for the caller's and those of tests that wait for others, that run code
-// of packages whose path has one of these parts.
+// Goroutines returns the stacks of goroutines, but for the caller's and those of tests that wait for others, that run
+// code of packages whose path has one of these parts.
 func Goroutines(parts ...string) []string {
 	return slices.DeleteFunc(stacks()[1:], func(stack string) bool {
 		return strings.Contains(stack, "testing.(*T).Run") ||

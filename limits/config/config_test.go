@@ -268,7 +268,7 @@ func TestErrorsNameThePlace(t *testing.T) {
 		"[node]\nitems = \"1/s+99999999\"":            "config: node.items: Burst 99999999 is not between 1 and 86400",
 		"max_concurrent = 0":                          "config: line 1: max_concurrent: \"0\": want a whole number from 1 to 1024",
 		"[prefix]\nipv4_bits = 0":                     "config: line 2: prefix.ipv4_bits: \"0\": want",
-		"[score]\nlow_cap = 0.0":                      "config: line 2: score.low_cap: \"0\": want a number over 0, up to 100",
+		"[score]\nlow_cap = 0.0":                      "config: line 2: score.low_cap: \"0\": want a number from 0 to 100, but not 0",
 		"[score]\nhalf_life = \"0s\"":                 "config: line 2: score.half_life: \"0s\": want a time of at least 1s",
 		"[methods.ping]\nnode = { bytes = \"1/2h\" }": "config: methods.ping.node.bytes: Per 2h0m0s is not between 1ms and 1h0m0s",
 		"[methods.GetBlocks]\npeer.items = \"1/2h\"":  "config: methods.GetBlocks.peer.items: Per 2h0m0s is not",

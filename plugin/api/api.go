@@ -9,9 +9,9 @@
 // # What is kept
 //
 // Bans and scores are kept in the data directory, and so outlive the process. Limits and trust that
-// were changed, and that a peer was connected or disconnected, end with the process: the node begins again with what its
-// configuration says, as one of go-ethereum does. [Limit] and [Trusted] tell which of them are not
-// the configuration's.
+// were changed, and that a peer was connected or disconnected, end with the process: the node begins again with what
+// its configuration says, as one of go-ethereum does. [Limit] and [Trusted] tell which of them are not the
+// configuration's.
 package api
 
 import (

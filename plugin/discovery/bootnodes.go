@@ -71,7 +71,8 @@ func ParseBootNodes(file []byte) (records []string, err error) {
 			continue
 		}
 		if !strings.HasPrefix(record, "enr:") {
-			return nil, fmt.Errorf("discovery: boot nodes: line %d: %.60q: want a node record, which begins with enr:", n, record)
+			return nil, fmt.Errorf("discovery: boot nodes: line %d: %.60q: want a node record, which begins with enr:",
+				n, record)
 		}
 		node, err := enode.Parse(enode.ValidSchemes, record)
 		if err == nil {

@@ -56,7 +56,9 @@ type Discovery struct {
 
 // Start begins discovery under the key of a libp2p host that listens on the addresses given. Options may be nil. The
 // error tells what is wrong with them, or what cannot be opened; nothing is left open then.
-func Start(key *ecdsa.PrivateKey, listening []multiaddr.Multiaddr, local Local, sink Sink, opts *Options) (*Discovery, error) {
+func Start(
+	key *ecdsa.PrivateKey, listening []multiaddr.Multiaddr, local Local, sink Sink, opts *Options,
+) (*Discovery, error) {
 	var o Options
 	if opts != nil {
 		o = *opts

@@ -73,7 +73,8 @@ func (c *Config) validateExternal() error {
 			family = 1
 		}
 		if of[family].IsValid() {
-			return fmt.Errorf("discovery: ExternalIP has %v and %v, want at most one address of IPv4 and one of IPv6", of[family], ip)
+			return fmt.Errorf("discovery: ExternalIP has %v and %v, want at most one address of IPv4 and one of IPv6",
+				of[family], ip)
 		}
 		of[family] = ip
 	}
@@ -84,7 +85,8 @@ func (c *Config) listenAddr() (netip.AddrPort, error) {
 	text := cmp.Or(c.Listen, DefaultListen)
 	addr, err := netip.ParseAddrPort(text)
 	if err != nil {
-		return netip.AddrPort{}, fmt.Errorf("discovery: Listen is %q, want an IP address and a port like %s", text, DefaultListen)
+		return netip.AddrPort{}, fmt.Errorf("discovery: Listen is %q, want an IP address and a port like %s",
+			text, DefaultListen)
 	}
 	return addr, nil
 }

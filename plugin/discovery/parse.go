@@ -60,7 +60,8 @@ func ParsePeerID(text string) (peer.ID, error) {
 func parseRecord(text string) (*enode.Node, error) {
 	node, err := enode.Parse(enode.ValidSchemes, text)
 	if err != nil {
-		return nil, fmt.Errorf("node record %q: %w: want one of the identity scheme v4, with its secp256k1 key and signature", text, err)
+		return nil, fmt.Errorf("node record %q: %w: want one of the identity scheme v4, with its secp256k1 key and signature",
+			text, err)
 	}
 	return node, nil
 }

@@ -40,8 +40,8 @@ type Peer struct {
 	Score *float64
 }
 
-// Chain is the slots that are served: the first from which on there is every block, that of the head, and that at which the
-// finalized epoch starts, zero if none is known.
+// Chain is the slots that are served: the first from which on there is every block, that of the head, and that at
+// which the finalized epoch starts, zero if none is known.
 type Chain struct{ Earliest, Head, Finalized uint64 }
 
 // Sync is how far a sync has come: the slot that was dealt with last, and the one that it ends at.

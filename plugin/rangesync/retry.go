@@ -72,7 +72,9 @@ func (r *run) retry(ctx context.Context, err error) error {
 	}
 	switch {
 	case !again && beacon.IsRateLimited(err):
-		return &LimitedError{Peer: r.Peer, After: r.last, Refusals: r.retries.refusals, For: now.Sub(r.retries.refused), Err: err}
+		return &LimitedError{
+			Peer: r.Peer, After: r.last, Refusals: r.retries.refusals, For: now.Sub(r.retries.refused), Err: err,
+		}
 	case !again:
 		return fmt.Errorf("after slot %d: %w", r.last, err)
 	}
@@ -101,7 +103,8 @@ type SlowError struct {
 
 // Error implements error.
 func (e *SlowError) Error() string {
-	return fmt.Sprintf("rangesync: peer %s dealt with %d slots in %v, want at least %g a second", e.Peer, e.Slots, rateWindow, e.MinRate)
+	return fmt.Sprintf("rangesync: peer %s dealt with %d slots in %v, want at least %g a second",
+		e.Peer, e.Slots, rateWindow, e.MinRate)
 }
 
 // A rate counts what a peer gives.

@@ -122,8 +122,10 @@ func (p *Plan) AddressLimits() []rcmgr.Option {
 	var v4, v6 []rcmgr.NetworkPrefixLimit
 	rates := &rate.Limiter{SubnetRateLimiter: rate.SubnetLimiter{
 		IPv4SubnetLimits: []rate.SubnetLimit{{PrefixLength: 32, Limit: connRate(address)}},
-		IPv6SubnetLimits: []rate.SubnetLimit{{PrefixLength: 56, Limit: connRate(address)}, {PrefixLength: 48, Limit: connRate(prefix)}},
-		GracePeriod:      time.Minute,
+		IPv6SubnetLimits: []rate.SubnetLimit{
+			{PrefixLength: 56, Limit: connRate(address)}, {PrefixLength: 48, Limit: connRate(prefix)},
+		},
+		GracePeriod: time.Minute,
 	}}
 	for _, network := range limits.PrivateNetworks() {
 		limit := rcmgr.NetworkPrefixLimit{Network: network, ConnCount: math.MaxInt}

@@ -70,7 +70,8 @@ func DefaultMemory() int64 {
 // Validate returns an error that names what is outside its range.
 func (o Options) Validate() error {
 	if o.Memory != 0 && (o.Memory < MinMemory || o.Memory > MaxMemory) {
-		return fmt.Errorf("resources: Memory is %d bytes, want %d (64 MiB) to %d (1 TiB), or 0 for an eighth of the machine's", o.Memory, MinMemory, int64(MaxMemory))
+		return fmt.Errorf("resources: Memory is %d bytes, want %d (64 MiB) to %d (1 TiB), or 0 for an eighth of the "+
+			"machine's", o.Memory, MinMemory, int64(MaxMemory))
 	}
 	o = o.withDefaults()
 	most := servable(o.Memory)
@@ -88,7 +89,8 @@ func (o Options) Validate() error {
 		}
 	}
 	if o.MaxStreams < 0 || o.MaxStreams > most {
-		return fmt.Errorf("resources: MaxStreams is %d, want 1 to %d, which is what %d MiB of Memory are for, or 0 for the default", o.MaxStreams, most, o.Memory/mib)
+		return fmt.Errorf("resources: MaxStreams is %d, want 1 to %d, which is what %d MiB of Memory are for, or 0 "+
+			"for the default", o.MaxStreams, most, o.Memory/mib)
 	}
 	return nil
 }

@@ -39,7 +39,7 @@
 //
 // A file that is opened is not checked: blocks that are read have the right place and record type, but may hold
 // anything. [File.Check] verifies all of a file against itself and against a network, and lists what it finds. What a
-// correct file proves, and what vouches for its states, is said there.
+// correct file proves is said there.
 //
 // # Writing
 //

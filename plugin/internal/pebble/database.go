@@ -248,8 +248,9 @@ func (d *Database) unused() bool {
 }
 
 // Close waits for calls under way and for iterators that were not released, for ten seconds at most, and closes the
-// database. What was written is in tables then, the write-ahead log is empty, and what all hangs by is kept twice. After
-// a failed write it returns why that was, and the files stay locked until the process ends. Closing twice is no error.
+// database. What was written is in tables then, the write-ahead log is empty, and what all hangs by is kept twice.
+// After a failed write it returns why that was, and the files stay locked until the process ends. Closing twice is no
+// error.
 func (d *Database) Close() error {
 	d.mu.Lock()
 	closed := d.closed

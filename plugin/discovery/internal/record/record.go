@@ -1,5 +1,5 @@
-// Package record reads and writes what a node's record (ENR) tells of a beacon chain node: where libp2p can dial it, and
-// the entries of the consensus specs.
+// Package record reads and writes what a node's record (ENR) tells of a beacon chain node: where libp2p can dial it,
+// and the entries of the consensus specs.
 package record
 
 import (
