@@ -108,7 +108,7 @@ func TestAPeerThatAnswersGarbageIsBanned(t *testing.T) {
 		left := goodbyes(p.host)
 		for range 20 {
 			status, err := p.node.Peers().Connect(t.Context(), p.at)
-			if p.node.Scores().Verdict(p.at.ID) == score.Ban {
+			if p.node.Scores().Action(p.at.ID) == score.Ban {
 				break
 			}
 			if err != nil {
@@ -124,7 +124,7 @@ func TestAPeerThatAnswersGarbageIsBanned(t *testing.T) {
 			}
 			time.Sleep(30 * time.Second)
 		}
-		if got := p.node.Scores().Verdict(p.at.ID); got != score.Ban {
+		if got := p.node.Scores().Action(p.at.ID); got != score.Ban {
 			t.Fatalf("verdict %v with a score of %v", got, p.node.Scores().Score(p.at.ID))
 		}
 		time.Sleep(10 * time.Second)

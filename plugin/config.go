@@ -119,14 +119,14 @@ type Config struct {
 	// Trace is called as exchanges go on, those that are served and those that the service's client begins, after
 	// the metrics. Nil calls nothing.
 	Trace *reqresp.Trace
-	// PeerTrace is told what peers say of themselves, after the manager of the peers. Nil tells nobody.
+	// PeerTrace is called with what peers say of themselves, after the manager of the peers. Nil calls nothing.
 	PeerTrace *beacon.PeerTrace
 	// Middleware wraps every exchange that is served, the first outermost.
 	Middleware []reqresp.Middleware
 	// MetaData is what metadata and ping requests are answered from; see
 	// beacon.ServerOptions.
 	MetaData func() ssz.MetaDataV3
-	// Drain bounds how long Stop waits for exchanges under way. Zero means
+	// Drain bounds how long Stop waits for exchanges in flight. Zero means
 	// DefaultDrain.
 	Drain time.Duration
 	// Now is the clock from which the current fork follows. Nil means time.Now.
@@ -171,8 +171,8 @@ func validateName(name string) error {
 	return nil
 }
 
-// Validate returns an error that names a field whose value is not allowed, or fields that contradict each other, whatever
-// the node and the chain are.
+// Validate returns an error that names a field whose value is not allowed, or fields that contradict each other,
+// whatever the node and the chain are.
 func (c Config) Validate() error {
 	if err := validateName(c.withDefaults().Name); err != nil {
 		return err
@@ -199,7 +199,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("plugin: Config.Drain is %v, it must not be negative", c.Drain)
 	}
 	if c.Host != nil && (len(c.Listen) > 0 || c.ShareNodeKey || c.NoGossipsub) {
-		return errors.New("plugin: Config.Listen, Config.ShareNodeKey and Config.NoGossipsub are of no effect with Config.Host, leave them unset")
+		return errors.New("plugin: Config.Listen, Config.ShareNodeKey and Config.NoGossipsub are of no effect with " +
+			"Config.Host, leave them unset")
 	}
 	for _, addr := range c.Listen {
 		if err := ValidateListen(addr); err != nil {
@@ -248,7 +249,8 @@ func ValidateListen(text string) error {
 	case multiaddr.P_TCP, multiaddr.P_QUIC_V1:
 		return nil
 	}
-	return fmt.Errorf("%q is of no transport that there is: want TCP or QUIC, like /ip4/0.0.0.0/tcp/9000 or /ip4/0.0.0.0/udp/9000/quic-v1", text)
+	return fmt.Errorf("%q is of no transport that there is: want TCP or QUIC, "+
+		"like /ip4/0.0.0.0/tcp/9000 or /ip4/0.0.0.0/udp/9000/quic-v1", text)
 }
 
 func (c Config) validateDiscovery() error {
@@ -261,7 +263,8 @@ func (c Config) validateDiscovery() error {
 	}
 	for _, text := range c.Listen {
 		if port := quicPort(text); port != 0 && port == d.Port() {
-			return fmt.Errorf("plugin: Config.Discovery.Listen and %s of Config.Listen have the same UDP port %d: choose another", text, port)
+			return fmt.Errorf("plugin: Config.Discovery.Listen and %s of Config.Listen have the same UDP port %d: "+
+				"choose another", text, port)
 		}
 	}
 	return nil
@@ -271,7 +274,7 @@ func (c Config) validateDiscovery() error {
 func quicPort(text string) uint16 {
 	addr, err := multiaddr.NewMultiaddr(text)
 	if err != nil {
-		return 0 // which is told elsewhere
+		return 0 // It is refused elsewhere.
 	}
 	port, err := addr.ValueForProtocol(multiaddr.P_UDP)
 	if err != nil {
@@ -289,7 +292,8 @@ func validateSharedKey(stack *node.Config) error {
 	p := stack.P2P
 	switch {
 	case p.ListenAddr != "":
-		return fmt.Errorf("plugin: sharing the node's key (Config.ShareNodeKey) needs its devp2p listener off, but P2P.ListenAddr is %q: make it empty", p.ListenAddr)
+		return fmt.Errorf("plugin: sharing the node's key (Config.ShareNodeKey) needs its devp2p listener off, "+
+			"but P2P.ListenAddr is %q: make it empty", p.ListenAddr)
 	case !p.NoDiscovery && (p.DiscoveryV4 || p.DiscoveryV5):
 		return errors.New("plugin: sharing the node's key (Config.ShareNodeKey) needs its discovery off: set P2P.NoDiscovery")
 	}

@@ -93,7 +93,7 @@ func TestPeerThatNeverNegotiatesIsBanned(t *testing.T) {
 				_, _ = io.WriteString(stream, "\x13")
 			}
 		}
-		return service.Scores().Verdict(h.ID()) == score.Ban && len(service.Host().Network().ConnsToPeer(h.ID())) == 0
+		return service.Scores().Action(h.ID()) == score.Ban && len(service.Host().Network().ConnsToPeer(h.ID())) == 0
 	})
 	if n := testutil.CollectAndCount(service.Metrics(), "reqresp_streams_unnegotiated_total"); n != 2 {
 		t.Errorf("%d series of streams without a protocol, want refused and evicted", n)

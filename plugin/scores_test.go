@@ -152,7 +152,7 @@ func TestBansBeforeTheStartAreKept(t *testing.T) {
 	if err := again.Start(); err != nil {
 		t.Fatal(err)
 	}
-	if got := again.Scores().Verdict(somebody); got != score.Ban {
+	if got := again.Scores().Action(somebody); got != score.Ban {
 		t.Errorf("verdict %v, want the ban to stay", got)
 	}
 	if err := again.Stop(); err != nil {

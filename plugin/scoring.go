@@ -46,7 +46,7 @@ func newScores(cfg *Config) (*scores, error) {
 		Trusted: cfg.Peers.Trusted,
 		Observe: func(c score.Change) {
 			if c.First {
-				logger.Info("peer behaves badly", "peer", c.Peer, "score", c.After, "verdict", c.Verdict, "reason", c.Reason)
+				logger.Info("peer behaves badly", "peer", c.Peer, "score", c.After, "action", c.Action, "reason", c.Reason)
 			}
 		},
 	})
@@ -72,8 +72,8 @@ func (s *Service) addr(id peer.ID) netip.Addr {
 type scoreProvider struct{ book *score.Book }
 
 func (p scoreProvider) Score(id peer.ID) float64 { return p.book.Score(id) }
-func (p scoreProvider) Bad(id peer.ID) bool      { return p.book.Verdict(id) != score.Keep }
-func (p scoreProvider) Banned(id peer.ID) bool   { return p.book.Verdict(id) == score.Ban }
+func (p scoreProvider) Bad(id peer.ID) bool      { return p.book.Action(id) != score.Keep }
+func (p scoreProvider) Banned(id peer.ID) bool   { return p.book.Action(id) == score.Ban }
 func (p scoreProvider) Trusted(id peer.ID) bool  { return p.book.IsTrusted(id) }
 
 // saveInterval is how often scores are written to the file. Bans by hand are at once.
@@ -140,7 +140,7 @@ func (f *scoresFile) restore() error {
 			"file", f.path, "taken", s.Taken)
 	}
 	// A ban that there is already, of a caller's own or made before the start, is newer than the file.
-	s.Scores = slices.DeleteFunc(s.Scores, func(e score.Entry) bool { return f.book.Verdict(e.Peer) == score.Ban })
+	s.Scores = slices.DeleteFunc(s.Scores, func(e score.Entry) bool { return f.book.Action(e.Peer) == score.Ban })
 	return f.book.Restore(s)
 }
 

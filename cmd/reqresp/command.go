@@ -68,7 +68,8 @@ func (c command) cli() *cli.Command {
 	path := ""
 	if len(c.configured) > 0 {
 		in.flags = slices.Concat(settings.Table{{
-			Flag: "config", Env: true, Usage: "TOML `FILE` with settings; see 'reqresp config --help'", Value: settings.Text(&path, "", nil),
+			Flag: "config", Env: true, Value: settings.Text(&path, nil),
+			Usage: "TOML `FILE` with settings; see 'reqresp config --help'",
 		}}, c.flags, in.config.Settings.In(c.configured...))
 	}
 	given := make([]*flag, len(in.flags))
@@ -99,7 +100,8 @@ func (c command) cli() *cli.Command {
 
 // wants says what arguments may be.
 var wants = map[string]string{
-	"PEER":   "a multiaddr with the peer's id, like /ip4/203.0.113.7/udp/9000/quic-v1/p2p/16Uiu2HA…, or a node record (enr:…)",
+	"PEER": "a multiaddr with the peer's id, like /ip4/203.0.113.7/udp/9000/quic-v1/p2p/16Uiu2HA…, " +
+		"or a node record (enr:…)",
 	"FILE":   "a file, or - for standard input",
 	"ID":     "a peer id like 16Uiu2HA…, or a node record (enr:…)",
 	"METHOD": "the name of a method, like blocks-by-range",
@@ -197,8 +199,9 @@ func (f *flag) String() string {
 	if want := f.of.Want(); want != "" && strings.HasPrefix(want, "one of") {
 		usage += ": " + want
 	}
-	defaults := f.of.Default()
-	if f.of.IsSwitch() || len(defaults) == 0 || defaults[0] == "" || defaults[0] == "0" || strings.Contains(usage, "default") {
+	defaults := slices.Clone(f.of.Default())
+	none := len(defaults) == 0 || defaults[0] == "" || defaults[0] == "0"
+	if none || f.of.IsSwitch() || strings.Contains(usage, "default") {
 		return line + "\t" + usage
 	}
 	for i, text := range defaults {
@@ -235,5 +238,5 @@ func (a *app) config() command {
 var everything = []string{"node", "network", "p2p", "limits", "http", "metrics", "pprof", "log"}
 
 func jsonFlag(to *bool, usage string) *settings.Setting {
-	return &settings.Setting{Flag: "json", Usage: usage, Value: settings.Switch(to)}
+	return settings.New("", "json", settings.Switch(to), usage)
 }

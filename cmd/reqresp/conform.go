@@ -51,8 +51,8 @@ func (a *app) conform() command {
 		description: conformDescription, configured: []string{"network", "log"}, verbosity: quiet,
 		flags: settings.Table{
 			jsonFlag(&c.json, "print one line of JSON for each rule"),
-			{Flag: "junit", Usage: "write a JUnit report to `FILE`", Value: settings.Text(&c.junit, "", nil)},
-			{Flag: "hostile", Usage: "try the rules too whose requests get one banned", Value: settings.Switch(&c.hostile)},
+			settings.New("", "junit", settings.Text(&c.junit, nil), "write a JUnit report to `FILE`"),
+			settings.New("", "hostile", settings.Switch(&c.hostile), "try the rules too whose requests get one banned"),
 		},
 		run: func(ctx context.Context, in *invocation) error { return a.runConform(ctx, in, c) },
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"math"
 	"strings"
 	"time"
 
@@ -47,8 +46,8 @@ func (a *app) imports() command {
 		name: "import", usage: "add blocks from files to a store", args: "FILE...", least: 1, description: importDescription,
 		configured: []string{"node.data_dir", "network"},
 		flags: settings.Table{
-			{Flag: "finalized-root", Usage: "`ROOT` of the finalized checkpoint's block", Value: rootValue(&vouched.root)},
-			{Flag: "finalized-epoch", Usage: "`EPOCH` of the finalized checkpoint", Value: settings.Number(&vouched.epoch, 0, math.MaxUint64)},
+			settings.New("", "finalized-root", rootValue(&vouched.root), "`ROOT` of the finalized checkpoint's block"),
+			settings.New("", "finalized-epoch", settings.Uint(&vouched.epoch, 0), "`EPOCH` of the finalized checkpoint"),
 			jsonFlag(&asJSON, "print the outcome as one JSON object"),
 		},
 		run: func(ctx context.Context, in *invocation) error {
@@ -91,7 +90,8 @@ func (a *app) runImport(ctx context.Context, in *invocation, vouched *checkpoint
 		return in.explainStore(err)
 	}
 	if len(i.changes) > 0 {
-		_, _ = fmt.Fprintf(a.stderr, "import: the store's network has another schedule now: %s\n", strings.Join(i.changes, "; "))
+		_, _ = fmt.Fprintf(a.stderr, "import: the store's network has another schedule now: %s\n",
+			strings.Join(i.changes, "; "))
 	}
 	began := time.Now()
 	if err := a.importAll(ctx, in.args, i, vouched); err != nil {
@@ -141,15 +141,16 @@ func (i *importer) finalize(ctx context.Context, root ssz.Root, epoch ssz.Epoch)
 	}
 	headSlot, headRoot, _ := i.store.Head()
 	if start > max(headSlot, i.network.SlotAt(time.Now())) {
-		return fmt.Errorf("--finalized-epoch %d begins at slot %d, which is yet to come: the blocks stay, unverified", epoch, start)
+		return fmt.Errorf("--finalized-epoch %d begins at slot %d, which is yet to come: the blocks stay, unverified",
+			epoch, start)
 	}
 	// The block of a checkpoint is the last up to the begin of its epoch.
 	for later, err := range i.store.BlocksByRange(ctx, slot+1, uint64(min(start, headSlot)-slot)) {
 		if err != nil {
 			return err
 		}
-		return fmt.Errorf("--finalized-epoch %d begins at slot %d, but the block of --finalized-root is of slot %d, and that of slot %d is between",
-			epoch, start, slot, later.Slot)
+		return fmt.Errorf("--finalized-epoch %d begins at slot %d, but the block of --finalized-root is of slot %d, "+
+			"and that of slot %d is between", epoch, start, slot, later.Slot)
 	}
 	err = i.store.SetSource(ctx, beacon.Status{
 		ForkDigest:            i.network.DigestAt(i.network.EpochOf(headSlot)),

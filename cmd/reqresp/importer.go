@@ -52,7 +52,8 @@ func (i *importer) watch(m *meter, paths []string) {
 
 func (i *importer) progress(n int) {
 	i.read += uint64(n)
-	i.meter.show(i.read, i.total, "%d blocks stored, %s, %.0f blocks/s", i.blocks, size(i.bytes), perSecond(i.blocks, i.meter.elapsed()))
+	i.meter.show(i.read, i.total, "%d blocks stored, %s, %.0f blocks/s",
+		i.blocks, size(i.bytes), perSecond(i.blocks, i.meter.elapsed()))
 }
 
 // newImporter returns an importer into a store, which is of the network given, or of the one that

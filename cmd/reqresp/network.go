@@ -26,8 +26,8 @@ func (in *invocation) network() (*store.Network, error) {
 	case c.Name != "":
 		return nil, in.usagef("--network %s and --network.config exclude each other", c.Name)
 	case set < 3:
-		return nil, in.usagef("--network.config, --genesis-time and --genesis-validators-root go together: configuration files lack " +
-			"the genesis, which the beacon API tells at /eth/v1/beacon/genesis")
+		return nil, in.usagef("--network.config, --genesis-time and --genesis-validators-root go together: " +
+			"configuration files lack the genesis, which the beacon API tells at /eth/v1/beacon/genesis")
 	}
 	file, err := os.ReadFile(c.ConfigFile)
 	if err != nil {
@@ -71,7 +71,7 @@ func namedNetwork(name string) (*store.Network, error) {
 }
 
 // discoveryOf returns the options of discovery, nil if it is off. It begins with the boot nodes of the
-// settings, or if these have none, with those that are built in for the network: the one that is told,
+// settings, or if these have none, with those that are built in for the network: the one that is given,
 // or else the one that the store remembers.
 func discoveryOf(c *config.Config, told *store.Network) (o *discovery.Config, err error) {
 	if o = c.Service.Discovery; o == nil || len(o.BootNodes) > 0 {

@@ -66,7 +66,7 @@ func newInstance(nc *node.Config, chain beacon.Chain, cfg plugin.Config) (*insta
 	return &instance{service, stack}, nil
 }
 
-// start starts a node with the service on it, into which nobody can look. With an empty datadir
+// start starts a node with the service on it, without servers for operators. With an empty datadir
 // nothing of it is kept.
 func start(datadir string, chain beacon.Chain, cfg plugin.Config) (*instance, error) {
 	i, err := newInstance(nodeConfig(datadir), chain, cfg)
@@ -82,7 +82,8 @@ func start(datadir string, chain beacon.Chain, cfg plugin.Config) (*instance, er
 // startAsker starts a node without a chain, which only asks.
 func (a *app) startAsker(network *ssz.Network, c *config.Config, watch *goodbyeWatch) (*instance, error) {
 	return start("", beacon.NoChain, plugin.Config{
-		Network: network, Listen: localListen(), NoGossipsub: c.Service.NoGossipsub, PeerTrace: watch.trace(), Logger: a.logger(c),
+		Network: network, Listen: localListen(), NoGossipsub: c.Service.NoGossipsub,
+		PeerTrace: watch.trace(), Logger: a.logger(c),
 	})
 }
 

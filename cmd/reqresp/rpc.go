@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -29,10 +30,13 @@ socket, or the one at --attach, the path of an IPC socket or a URL like http://1
 // rpc returns a command that asks a running node.
 func (c command) rpc(ask func(context.Context, *invocation, *client.Client) error) command {
 	attach := ""
+	if c.description == "" {
+		c.description = strings.ToUpper(c.usage[:1]) + c.usage[1:] + "."
+	}
 	c.category, c.description = "of a running node", c.description+rpcDescription
 	c.configured = []string{"node.data_dir"}
 	c.flags = append(settings.Table{
-		{Flag: "attach", Env: true, Usage: "`ENDPOINT` of the node", Value: settings.Text(&attach, "", nil)},
+		{Flag: "attach", Env: true, Usage: "`ENDPOINT` of the node", Value: settings.Text(&attach, nil)},
 	}, c.flags...)
 	c.run = func(ctx context.Context, in *invocation) error {
 		if attach == "" {
@@ -64,8 +68,8 @@ func explainCall(endpoint string, err error) error {
 		return noNode(endpoint, err)
 	}
 	if e, ok := errors.AsType[rpc.Error](err); ok && e.ErrorCode() == codeNoMethod {
-		return fmt.Errorf("%w: the node does not expose it there; IPC has all, HTTP what the node's --http.api names, such as %s",
-			err, api.AdminNamespace)
+		return fmt.Errorf("%w: the node does not expose it there; IPC has all, "+
+			"HTTP what the node's --http.api names, such as %s", err, api.AdminNamespace)
 	}
 	return err
 }
@@ -89,7 +93,9 @@ func print[T any](
 }
 
 // all is what to get of a call that is about nothing in particular.
-func all[T any](call func(*client.Client, context.Context) (T, error)) func(context.Context, *invocation, *client.Client) (T, error) {
+func all[T any](
+	call func(*client.Client, context.Context) (T, error),
+) func(context.Context, *invocation, *client.Client) (T, error) {
 	return func(ctx context.Context, _ *invocation, c *client.Client) (T, error) { return call(c, ctx) }
 }
 
@@ -118,7 +124,9 @@ func (a *app) top() command {
 	every := time.Second
 	return command{
 		name: "top", usage: "show what a node does, live", description: topDescription,
-		flags: settings.Table{{Flag: "every", Usage: "`TIME` between two looks", Value: settings.Duration(&every, minEvery, maxEvery)}},
+		flags: settings.Table{
+			settings.New("", "every", settings.Duration(&every, minEvery, maxEvery), "`TIME` between two looks"),
+		},
 	}.rpc(func(ctx context.Context, _ *invocation, c *client.Client) error {
 		if !isTerminal(a.stdout.w) || !isTerminal(a.stdin) {
 			return errors.New("standard input and output have to be a terminal: see 'reqresp methods --json' for scripts")

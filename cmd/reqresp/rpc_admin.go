@@ -21,24 +21,32 @@ func (a *app) admins() []command {
 		a.limit(),
 		print(a, command{
 			name: "connect", usage: "have the node dial a peer", args: "PEER", least: 1,
-			description: "Has the node dial a PEER, a multiaddr with the peer's id or a node record (enr:…), and exchange statuses\n" +
-				"with it. From then on it is a peer as any other; for one that is always dialed again, see --staticnodes of\n" +
-				"'reqresp serve'.",
+			description: "Has the node dial a PEER, a multiaddr with the peer's id or a node record (enr:…), and exchange\n" +
+				"statuses with it. From then on it is a peer as any other; for one that is always dialed again, see\n" +
+				"--staticnodes of 'reqresp serve'.",
 		}, connectPeer, a.showStatus),
 		a.about("disconnect", "have the node leave a peer",
 			"Has the node say goodbye to a peer and hang up. The peer may come back.", "left", (*client.Client).Disconnect),
 		a.ban(),
-		a.about("unban", "end a ban", "Ends the ban of a peer, which need not be banned, and forgets its score.", "no longer banned",
-			func(c *client.Client, ctx context.Context, id peer.ID) error { _, err := c.Unban(ctx, id); return err }),
-		a.about("trust", "never ban a peer", "Has a peer never be penalised, banned or left for lack of room, until the node ends. For longer, name it in\n"+
-			"trusted_nodes below [p2p] in a configuration file.", "trusted, until the node ends unless its configuration says so", (*client.Client).Trust),
-		a.about("untrust", "treat a peer as any other", "Has a peer be treated as any other, until the node ends: one that the\n"+
-			"configuration names is trusted again then.", "not trusted", (*client.Client).Untrust),
+		a.about("unban", "end a ban", "Ends the ban of a peer, which need not be banned, and forgets its score.",
+			"no longer banned", func(c *client.Client, ctx context.Context, id peer.ID) error {
+				_, err := c.Unban(ctx, id)
+				return err
+			}),
+		a.about("trust", "never ban a peer",
+			"Has a peer never be penalised, banned or left for lack of room, until the node ends. For longer,\n"+
+				"name it in trusted_nodes below [p2p] in a configuration file.",
+			"trusted, until the node ends unless its configuration says so", (*client.Client).Trust),
+		a.about("untrust", "treat a peer as any other",
+			"Has a peer be treated as any other, until the node ends: one that the\n"+
+				"configuration names is trusted again then.", "not trusted", (*client.Client).Untrust),
 	}
 }
 
 // about is a command that does something about a peer, and says so.
-func (a *app) about(name, usage, description, done string, do func(*client.Client, context.Context, peer.ID) error) command {
+func (a *app) about(
+	name, usage, description, done string, do func(*client.Client, context.Context, peer.ID) error,
+) command {
 	return command{
 		name: name, usage: usage, args: "ID", least: 1, description: description,
 	}.rpc(func(ctx context.Context, in *invocation, c *client.Client) error {
@@ -60,8 +68,8 @@ func (a *app) ban() command {
 		name: "ban", usage: "keep a peer out", args: "ID", least: 1,
 		description: "Keeps a peer out for a time, also over restarts, and leaves it if it is connected.",
 		flags: settings.Table{
-			{Flag: "for", Usage: "`TIME`, like 30m or 24h", Value: settings.Duration(&d, time.Second, score.MaxBan)},
-			{Flag: "reason", Usage: "`WHY`, for people to read", Value: settings.Text(&reason, "", nil)},
+			settings.New("", "for", settings.Duration(&d, time.Second, score.MaxBan), "`TIME`, like 30m or 24h"),
+			settings.New("", "reason", settings.Text(&reason, nil), "`WHY`, for people to read"),
 		},
 	}.rpc(func(ctx context.Context, in *invocation, c *client.Client) error {
 		id, err := in.peerID()
@@ -76,10 +84,10 @@ func (a *app) ban() command {
 	})
 }
 
-const limitDescription = `Changes what each peer may use of a METHOD, at once and for exchanges under way too. What is not
-given stays as it is. It lasts until the node ends; for longer, set it in a configuration file, as in
+const limitDescription = `Changes what each peer may use of a METHOD, at once and for exchanges in flight too. What is
+not given stays as it is. It lasts until the node ends; for longer, set it in a configuration file, as in
 
-   [Limits.methods.beacon_blocks_by_range]
+   [limits.methods.beacon_blocks_by_range]
    peer = { items = "64/10s+128" }
 
 A RATE is N/TIME+BURST: 128/10s+256 is 128 every ten seconds, in bursts of 256, and 128/s is 128 every
@@ -91,11 +99,12 @@ two bursts are owed it is refused. A rate that does not refill as fast as that i
 func (a *app) limit() command {
 	var change api.LimitChange
 	return print(a, command{
-		name: "limit", usage: "change what each peer may use of a method", args: "METHOD", least: 1, description: limitDescription,
+		name: "limit", usage: "change what each peer may use of a method", args: "METHOD", least: 1,
+		description: limitDescription,
 		flags: settings.Table{
-			{Flag: "requests", Usage: "`RATE` of requests", Value: rate[limitsconfig.Rate](&change.Requests)},
-			{Flag: "items", Usage: "`RATE` of response chunks", Value: rate[limitsconfig.Rate](&change.Items)},
-			{Flag: "bytes", Usage: "`RATE` of bytes on the wire", Value: rate[limitsconfig.ByteRate](&change.Bytes)},
+			settings.New("", "requests", rate[limitsconfig.Rate](&change.Requests), "`RATE` of requests"),
+			settings.New("", "items", rate[limitsconfig.Rate](&change.Items), "`RATE` of response chunks"),
+			settings.New("", "bytes", rate[limitsconfig.ByteRate](&change.Bytes), "`RATE` of bytes on the wire"),
 		},
 	}, func(ctx context.Context, in *invocation, c *client.Client) (api.Limit, error) {
 		method, err := config.ParseMethod(in.arg(0))
@@ -121,7 +130,7 @@ func rate[R any, P interface {
 	*R
 	UnmarshalText(text []byte) error
 }](to **R) settings.Value {
-	return settings.Parsed(to, "", func(text string) (*R, error) {
+	return settings.Parsed(to, func(text string) (*R, error) {
 		r := new(R)
 		err := P(r).UnmarshalText([]byte(text))
 		return r, err

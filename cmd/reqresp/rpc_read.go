@@ -13,38 +13,35 @@ import (
 // reads are the commands that change nothing.
 func (a *app) reads() []command {
 	return []command{
-		print(a, command{name: "peers", usage: "list the peers that are connected", description: "Lists the peers that are connected."},
+		print(a, command{name: "peers", usage: "list the peers that are connected"},
 			all((*client.Client).Peers), a.showPeers),
-		print(a, command{
-			name: "peer", usage: "tell all about a peer that is connected", args: "ID", least: 1,
-			description: "Tells all that is known of a peer that is connected.",
-		}, getPeer, a.showPeer),
+		print(a, command{name: "peer", usage: "tell all about a peer that is connected", args: "ID", least: 1},
+			getPeer, a.showPeer),
 		print(a, command{
 			name: "methods", usage: "count what was served and asked, by method",
-			description: "Counts what was served (inbound) and asked (outbound) since the node was started, by method. Times to the\n" +
-				"first byte are means; the delay is for how long exchanges were made to wait, all together.",
+			description: "Counts what was served (inbound) and asked (outbound) since the node was started, by method. Times\n" +
+				"to the first byte are means; the delay is for how long exchanges were made to wait, all together.",
 		}, all((*client.Client).Methods), a.showMethods),
 		print(a, command{
 			name: "limits", usage: "list what each peer may use, by method",
-			description: "Lists what each peer may use of each method: 128/10s+256 is 128 every ten seconds, in bursts of 256.\n" +
-				"Items are response chunks, bytes are those on the wire. What 'reqresp limit' has changed is marked: that ends\n" +
-				"when the node does.",
+			description: "Lists what each peer may use of each method: 128/10s+256 is 128 every ten seconds, in bursts of\n" +
+				"256. Items are response chunks, bytes are those on the wire. What 'reqresp limit' has changed is marked:\n" +
+				"that ends when the node does.",
 		}, all((*client.Client).Limits), a.showLimits),
 		print(a, command{
 			name: "budgets", usage: "list what peers have left of their limits", args: "[ID]",
-			description: "Lists what a peer, or each that is connected, has left of its limits. What it owes is negative. Methods\n" +
-				"that it did not use are left out.",
+			description: "Lists what a peer, or each that is connected, has left of its limits. What it owes is\n" +
+				"negative. Methods that it did not use are left out.",
 		}, getBudgets, a.showBudgets),
-		print(a, command{name: "scores", usage: "list how peers have behaved", description: "Lists the scores of peers, from -100 to 100."},
+		print(a, command{name: "scores", usage: "list the scores of peers, from -100 to 100"},
 			all((*client.Client).Scores), a.showScores),
-		print(a, command{name: "bans", usage: "list the peers that are kept out", description: "Lists the peers that are kept out."},
-			all((*client.Client).Bans), a.showBans),
+		print(a, command{name: "bans", usage: "list the peers that are banned"}, all((*client.Client).Bans), a.showBans),
 		print(a, command{
 			name: "trusted", usage: "list the peers that are trusted",
-			description: "Lists the peers that are never penalised, banned or left for lack of room. Those that 'reqresp trust' has named\n" +
-				"are marked: their trust ends when the node does.",
+			description: "Lists the peers that are never penalised, banned or left for lack of room. Those that\n" +
+				"'reqresp trust' has named are marked: their trust ends when the node does.",
 		}, all((*client.Client).Trusted), a.showTrusted),
-		print(a, command{name: "syncing", usage: "tell how far a sync has come", description: "Tells how far the sync that is in flight has come."},
+		print(a, command{name: "syncing", usage: "tell how far a sync has come"},
 			all((*client.Client).Syncing), a.showSyncing),
 	}
 }
@@ -98,7 +95,8 @@ func (a *app) showPeer(p api.PeerDetails) *table {
 		statusRows(t, s)
 	}
 	if md := p.MetaData; md != nil {
-		t.row("metadata", fmt.Sprintf("sequence number %d", md.SeqNumber), fmt.Sprintf("%d custody groups", md.CustodyGroupCount))
+		t.row("metadata", fmt.Sprintf("sequence number %d", md.SeqNumber),
+			fmt.Sprintf("%d custody groups", md.CustodyGroupCount))
 	}
 	for _, addr := range p.Conns {
 		t.row("connection", addr)
@@ -120,7 +118,8 @@ func statusRows(t *table, s *beacon.Status) {
 }
 
 func (a *app) showMethods(methods []api.Method) *table {
-	t := newTable(a.stdout, "METHOD", "DIRECTION", "ENDED", "FAILED", "ACTIVE", "WAITING", "DELAY", "CHUNKS", "WIRE", "SSZ", "FIRST BYTE")
+	t := newTable(a.stdout, "METHOD", "DIRECTION", "ENDED", "FAILED", "ACTIVE", "WAITING",
+		"DELAY", "CHUNKS", "WIRE", "SSZ", "FIRST BYTE")
 	for _, m := range methods {
 		t.row(m.Method, m.Direction, m.Ended(), m.Ended()-m.Outcomes["success"], m.Active, m.Waiting,
 			fromSeconds(m.Delay), m.Chunks, size(m.WireBytes), size(m.SSZBytes), fromSeconds(m.FirstByte))

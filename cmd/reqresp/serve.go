@@ -23,7 +23,7 @@ import (
 const serveDescription = `Serves the blocks of a store to peers, and prints the multiaddrs at which they can dial, one a
 line, as soon as they can. What happens is logged to standard error.
 
-The network is told once, at the latest here, and remembered by the store. A store that is empty
+The network is set once, at the latest here, and remembered by the store. A store that is empty
 is served too, which says so.
 
 The store holds blocks alone. Peers are told so by an earliest_available_slot after the last block
@@ -139,7 +139,8 @@ func (a *app) announce(ctx context.Context, i *instance, at endpoints, logger *s
 	}
 	logger.Log(ctx, level, "serving", "network", result.Network, "chain", result.holdings.String())
 	if earliest := status.EarliestAvailableSlot; earliest > result.EarliestSlot {
-		logger.Warn("the store holds blocks without their blobs: this node is of no use to clients that sync Fulu history with blobs",
+		logger.Warn("the store holds blocks without their blobs: "+
+			"this node is of no use to clients that sync Fulu history with blobs",
 			"last block with blobs", earliest-1, "earliest_available_slot", earliest)
 	}
 	logger.Info("open to operators", "ipc", at.IPC, "http", at.HTTP, "metrics", at.Metrics, "pprof", at.Pprof)
@@ -210,8 +211,8 @@ func operatedConfig(c *config.Config, logger *slog.Logger) (*node.Config, error)
 	nc.Logger = gethlog.NewLogger(logger.With("module", "node").Handler())
 	nc.IPCPath = c.IPCPath
 	if path := nc.IPCEndpoint(); len(path) > maxSocketPath {
-		return nil, fmt.Errorf("the IPC socket's path %s is longer than the system allows, %d bytes: choose another by --ipcpath, or none by --ipcpath=",
-			path, maxSocketPath)
+		return nil, fmt.Errorf("the IPC socket's path %s is longer than the system allows, %d bytes: "+
+			"choose another by --ipcpath, or none by --ipcpath=", path, maxSocketPath)
 	}
 	if c.HTTP.Enabled {
 		nc.HTTPHost, nc.HTTPPort, nc.HTTPModules = c.HTTP.Addr, c.HTTP.Port, c.HTTP.API

@@ -47,10 +47,12 @@ func (a *app) sszCommand(name, usage string, do func(*ssz.Shape, []byte) error) 
 	return command{
 		name: name, usage: usage, args: "FILE", least: 1, description: sszDescription,
 		flags: settings.Table{
-			{Flag: "preset", Usage: "`PRESET` of the object: mainnet, minimal or gnosis", Value: settings.Parsed(&preset, "", ssz.ParsePreset, ssz.Preset.String)},
-			{Flag: "fork", Usage: "`FORK` of the object, from phase0 to heze", Value: settings.Parsed(&fork, "", ssz.ParseFork, func(ssz.Fork) string { return "" })},
-			{Flag: "type", Usage: "name of the object's `TYPE`", Value: settings.Text(&typeName, "", nil)},
-			{Flag: "hex", Usage: "FILE is hexadecimal, with or without 0x", Value: settings.Switch(&isHex)},
+			settings.New("", "preset", settings.Parsed(&preset, ssz.ParsePreset, ssz.Preset.String),
+				"`PRESET` of the object: mainnet, minimal or gnosis"),
+			settings.New("", "fork", settings.Parsed(&fork, ssz.ParseFork, func(ssz.Fork) string { return "" }),
+				"`FORK` of the object, from phase0 to heze"),
+			settings.New("", "type", settings.Text(&typeName, nil), "name of the object's `TYPE`"),
+			settings.New("", "hex", settings.Switch(&isHex), "FILE is hexadecimal, with or without 0x"),
 		},
 		run: func(ctx context.Context, in *invocation) error {
 			for _, flag := range []string{"fork", "type"} {

@@ -13,8 +13,8 @@ import (
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
-const verifyDescription = `Reads all of a store, whose node must not run, and verifies that nothing is missing or damaged:
-each block is decoded and hashed anew, and has to be what is recorded of it, and a child of the one
+const verifyDescription = `Reads all of a store, whose node must not run, and verifies that nothing is missing or
+damaged: each block is decoded and hashed anew, and has to be what is recorded of it, and a child of the one
 before. It tells what is damaged, a line each on standard error, and fails if anything is.
 
 Damaged blocks are not served; all others are. To repair a store, remove its database, which the
@@ -30,8 +30,9 @@ func (a *app) verify() command {
 	asJSON := false
 	return command{
 		name: "verify", usage: "find out what of a store is missing or damaged", description: verifyDescription,
-		configured: []string{"node.data_dir"}, flags: settings.Table{jsonFlag(&asJSON, "print the outcome as one JSON object")},
-		run: func(ctx context.Context, in *invocation) error { return a.runVerify(ctx, in, asJSON) },
+		configured: []string{"node.data_dir"},
+		flags:      settings.Table{jsonFlag(&asJSON, "print the outcome as one JSON object")},
+		run:        func(ctx context.Context, in *invocation) error { return a.runVerify(ctx, in, asJSON) },
 	}
 }
 
@@ -109,13 +110,14 @@ func (a *app) verifyStore(ctx context.Context, s *store.Store) (verifyResult, er
 // datadir returns the directory that a command needs.
 func (in *invocation) datadir() (string, error) {
 	if in.config.DataDir == "" {
-		return "", in.usagef("a datadir is missing: want --datadir DIR, REQRESP_DATADIR, or data_dir below [node] in a --config FILE")
+		return "", in.usagef("a datadir is missing: want --datadir DIR, REQRESP_DATADIR, " +
+			"or data_dir below [node] in a --config FILE")
 	}
 	return in.config.DataDir, nil
 }
 
-// openStore opens the store in a datadir without a service. The function closes it, and joins what that fails with to an
-// error.
+// openStore opens the store in a datadir without a service. The function closes it, and joins what that fails with to
+// an error.
 func openStore(datadir string) (s *store.Store, done func(*error), err error) {
 	stack, err := newNode(nodeConfig(datadir))
 	if err != nil {
@@ -154,7 +156,8 @@ func (in *invocation) explainStore(err error) error {
 
 // howToRepair tells what to do about a store that is damaged.
 func howToRepair(datadir string) string {
-	return fmt.Sprintf("to repair it, remove %s, or restore a copy, and fill it anew by 'reqresp sync' or 'reqresp import'",
+	return fmt.Sprintf("to repair it, remove %s, or restore a copy, "+
+		"and fill it anew by 'reqresp sync' or 'reqresp import'",
 		nodeConfig(datadir).ResolvePath(plugin.DatabaseName))
 }
 
@@ -213,9 +216,11 @@ func (h *holdings) String() string {
 		return fmt.Sprintf("%s: verified up to slot %d, by the trusted root %v and hashes, signatures unchecked",
 			held, h.TrustedSlot, *h.TrustedRoot)
 	case h.below:
-		return fmt.Sprintf("%s: NOT verified, it links to the root %v, that of the block before the first", held, *h.TrustedRoot)
+		return fmt.Sprintf("%s: NOT verified, it links to the root %v, that of the block before the first",
+			held, *h.TrustedRoot)
 	case h.TrustedRoot != nil:
-		return fmt.Sprintf("%s: NOT verified, a peer was taken at its word for %v at slot %d", held, *h.TrustedRoot, h.TrustedSlot)
+		return fmt.Sprintf("%s: NOT verified, a peer was taken at its word for %v at slot %d",
+			held, *h.TrustedRoot, h.TrustedSlot)
 	}
 	return held + ": NOT verified, no root is known to trust the chain for"
 }

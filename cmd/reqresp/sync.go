@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -64,14 +63,19 @@ func (a *app) sync() command {
 	s := new(syncing)
 	return command{
 		name: "sync", usage: "download blocks from a peer into a store", args: "PEER", least: 1, description: syncDescription,
-		configured: []string{"node", "network", "p2p.trusted_nodes", "p2p.no_gossipsub", "p2p.memory", "limits", "http", "metrics", "pprof", "log"},
-		verbosity:  quiet,
+		configured: []string{
+			"node", "network", "p2p.trusted_nodes", "p2p.no_gossipsub", "p2p.memory", "limits", "http", "metrics", "pprof", "log",
+		},
+		verbosity: quiet,
 		flags: settings.Table{
-			{Flag: "trusted-root", Usage: "`ROOT` of a block that the chain has to contain", Value: rootValue(&s.root)},
-			{Flag: "from", Usage: "`SLOT` to begin at in an empty store (default: the peer's earliest)", Value: settings.Number(&s.from, 0, math.MaxUint64)},
-			{Flag: "batch", Usage: "`SLOTS` to ask for at a time (default: 64)", Value: settings.Number(&s.batch, 0, math.MaxUint64)},
-			{Flag: "rate", Usage: "`BLOCKS` to ask for in a second (default: what the peer's client grants)", Value: settings.Number(&s.rate, 1, maxRate)},
-			{Flag: "min-rate", Usage: "`SLOTS` a second, over a minute, below which the peer is given up (default: none)", Value: settings.Float(&s.minRate, 0, maxRate)},
+			settings.New("", "trusted-root", rootValue(&s.root), "`ROOT` of a block that the chain has to contain"),
+			settings.New("", "from", settings.Uint(&s.from, 0),
+				"`SLOT` to begin at in an empty store (default: the peer's earliest)"),
+			settings.New("", "batch", settings.Uint(&s.batch, 0), "`SLOTS` to ask for at a time (default: 64)"),
+			settings.New("", "rate", settings.Number(&s.rate, 1, maxRate),
+				"`BLOCKS` to ask for in a second (default: what the peer's client grants)"),
+			settings.New("", "min-rate", settings.Float(&s.minRate, 0, maxRate),
+				"`SLOTS` a second, over a minute, below which the peer is given up (default: none)"),
 			jsonFlag(&s.json, "print the outcome as one JSON object"),
 		},
 		run: func(ctx context.Context, in *invocation) error { return a.runSync(ctx, in, s) },
@@ -80,7 +84,7 @@ func (a *app) sync() command {
 
 // rootValue is a root, which is not shown if it is zero.
 func rootValue(to *ssz.Root) settings.Value {
-	return settings.Parsed(to, "", func(text string) (root ssz.Root, err error) {
+	return settings.Parsed(to, func(text string) (root ssz.Root, err error) {
 		err = root.UnmarshalText([]byte(text))
 		return root, err
 	}, func(ssz.Root) string { return "" })
@@ -123,7 +127,8 @@ func (a *app) runSync(ctx context.Context, in *invocation, s *syncing) (err erro
 	defer i.close(&err)
 	defer i.settle(ctx, to.ID)
 	// A batch that no peer would serve is found before anything is dialed.
-	if most := maxRequestBlocks(i.Server().Family().Network()); in.flags.Given("batch") && (s.batch == 0 || s.batch > most) {
+	most := maxRequestBlocks(i.Server().Family().Network())
+	if in.flags.Given("batch") && (s.batch == 0 || s.batch > most) {
 		return in.usagef("--batch %d: the network allows 1 to %d slots", s.batch, most)
 	}
 	began := time.Now()

@@ -40,12 +40,14 @@ func Decode(data []byte) (File, error) {
 			table = d.add(nil, e)
 		case unstable.KeyValue:
 			d.pair(table, e)
+		default: // a comment
 		}
 	}
 	return d.file, nil
 }
 
-// A decoder finds where the keys of a file are. The parser checks less than the library's decoder, which has the values.
+// A decoder finds where the keys of a file are. The parser checks less than the library's decoder, which has the
+// values.
 type decoder struct {
 	unstable.Parser
 	tree map[string]any
@@ -108,7 +110,7 @@ func (t Table) find(e Entry) (*Setting, error) {
 	var path []string
 	for _, part := range e.Path {
 		children := t.children(path)
-		i := slices.IndexFunc(children, func(child string) bool { return same(child) == same(part) })
+		i := slices.IndexFunc(children, func(child string) bool { return fold(child) == fold(part) })
 		if i < 0 {
 			at := "the top level"
 			if len(path) > 0 {
@@ -130,7 +132,7 @@ func (t Table) find(e Entry) (*Setting, error) {
 	return nil, nil
 }
 
-func same(key string) string { return strings.ToLower(strings.ReplaceAll(key, "_", "")) }
+func fold(key string) string { return strings.ToLower(strings.ReplaceAll(key, "_", "")) }
 
 // children returns the keys that may be in a table, sorted.
 func (t Table) children(table []string) []string {

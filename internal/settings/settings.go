@@ -2,7 +2,7 @@
 // file, the flag, the environment variable, the help, the type and what is allowed:
 //
 //	table := settings.Table{
-//		{Key: "http.port", Flag: "http.port", Usage: "TCP `PORT`", Value: settings.Number(&c.Port, 0, 65535)},
+//		settings.New("http.port", "http.port", settings.Number(&c.Port, 0, 65535), "TCP `PORT`"),
 //	}
 //	file, err := settings.Decode(data)
 //	…
@@ -34,6 +34,11 @@ type Setting struct {
 	given    bool
 	marked   bool
 	defaults []string // once marked
+}
+
+// New returns a setting. The key or the flag may be empty.
+func New(key, flag string, v Value, usage string) *Setting {
+	return &Setting{Key: key, Flag: flag, Usage: usage, Value: v}
 }
 
 // A Table is the settings of a program or a command. Keys and flags are unique in it.
@@ -71,7 +76,8 @@ func (s *Setting) assign(place string, texts []string) error {
 	return nil
 }
 
-// Mark takes the present values for the defaults, as if nothing had been set. Setting a value marks it if nothing else did.
+// Mark takes the present values for the defaults, as if nothing had been set. Setting a value marks it if nothing else
+// did.
 func (t Table) Mark() {
 	for _, s := range t {
 		s.given, s.marked, s.defaults = false, true, s.get()

@@ -1,6 +1,7 @@
 package settings_test
 
 import (
+	"errors"
 	"math"
 	"slices"
 	"strings"
@@ -17,7 +18,6 @@ type all struct {
 	count  int
 	large  uint64
 	maybe  *uint64
-	scaled int64
 	ratio  float64
 	on     bool
 	every  time.Duration
@@ -28,18 +28,17 @@ type all struct {
 
 func table(a *all) settings.Table {
 	return settings.Table{
-		{Key: "text", Flag: "text", Usage: "a `WORD` to say", Value: settings.Text(&a.text, "", nil)},
+		{Key: "text", Flag: "text", Usage: "a `WORD` to say", Value: settings.Text(&a.text, nil)},
 		{Key: "in.choice", Flag: "choice", Usage: "`ONE` of two", Value: settings.OneOf(&a.choice, "a", "b")},
 		{Key: "in.max_count", Flag: "count.max", Usage: "`N` things", Value: settings.Number(&a.count, -1, 10)},
-		{Key: "in.large", Value: settings.Number(&a.large, 1, math.MaxUint64)},
-		{Key: "in.maybe", Usage: "perhaps", Value: settings.Optional(&a.maybe, 0, math.MaxUint64)},
-		{Key: "in.scaled", Value: settings.Scaled(&a.scaled, 1<<10, "0 or 8", func(n int64) bool { return n == 0 || n == 8 })},
+		{Key: "in.large", Value: settings.Uint(&a.large, 1)},
+		{Key: "in.maybe", Usage: "perhaps", Value: settings.Optional(&a.maybe)},
 		{Key: "in.ratio", Value: settings.Float(&a.ratio, 0, 1)},
 		{Key: "in.on", Usage: "whether", Value: settings.Switch(&a.on)},
 		{Key: "in.every", Value: settings.Duration(&a.every, time.Second, time.Hour)},
 		{Key: "words", Value: settings.List(&a.words, nil)},
 		{Flag: "nums", Value: settings.Numbers(&a.nums)},
-		{Key: `in."a.b".upper`, Value: settings.Parsed(&a.upper, "a word", func(s string) (string, error) { return strings.ToUpper(s), nil }, strings.ToLower)},
+		{Key: `in."a.b".upper`, Value: settings.Parsed(&a.upper, func(s string) (string, error) { return strings.ToUpper(s), nil }, strings.ToLower)},
 		{Key: "in.old", Value: settings.Gone("want in.maybe in its place")},
 	}
 }
@@ -65,7 +64,6 @@ choice = "b"
 max_count = -1
 large = 9_223_372_036_854_775_807
 maybe = 0
-scaled = 8
 ratio = 1
 on = true
 every = "1h"
@@ -77,7 +75,7 @@ func TestFilesSetAndAreWritten(t *testing.T) {
 	if err := apply(rows, full); err != nil {
 		t.Fatal(err)
 	}
-	if a.text != `a "b" 'c'` || a.choice != "b" || a.count != -1 || a.large != math.MaxInt64 || *a.maybe != 0 || a.scaled != 8<<10 ||
+	if a.text != `a "b" 'c'` || a.choice != "b" || a.count != -1 || a.large != math.MaxInt64 || *a.maybe != 0 ||
 		a.ratio != 1 || !a.on || a.every != time.Hour || !slices.Equal(a.words, []string{"p", "q"}) || a.upper != "UP" {
 		t.Errorf("set is %+v", a)
 	}
@@ -115,7 +113,6 @@ func TestWhatIsNotSetIsInComments(t *testing.T) {
 # large = 1
 # perhaps: a whole number from 0 to 18446744073709551615
 # maybe =
-# scaled = 0
 ratio = 0.25
 # whether
 # on = false
@@ -129,14 +126,13 @@ ratio = 0.25
 func TestErrorsOfFiles(t *testing.T) {
 	for text, want := range map[string]string{
 		"other = 1":                     "1: unknown key other: the top level has in, text, words",
-		"[in.other]":                    "1: unknown key in.other: [in] has a.b, choice, every, large, max_count, maybe, old, on, ratio, scaled",
+		"[in.other]":                    "1: unknown key in.other: [in] has a.b, choice, every, large, max_count, maybe, old, on, ratio",
 		"\n[in]\n\nmax_count = 11":      `4: in.max_count: "11": want a whole number from -1 to 10`,
 		"in = { MaxCount = -2 }":        `1: in.max_count: "-2": want a whole number from -1 to 10`,
 		"in.large = 0":                  `1: in.large: "0": want a whole number from 1 to 18446744073709551615`,
 		"in.large = -1":                 `1: in.large: "-1": want`,
 		"in.large = 1.5":                `1: in.large: "1.5": want`,
-		"in.scaled = 9":                 `1: in.scaled: "9": want 0 or 8`,
-		"in.ratio = 0.0":                `1: in.ratio: "0": want a number over 0, up to 1`,
+		"in.ratio = 0.0":                `1: in.ratio: "0": want a number from 0 to 1, but not 0`,
 		"in.ratio = nan":                `1: in.ratio: "NaN": want`,
 		"in.on = 'x'":                   "1: in.on: x: want true or false",
 		"in.every = '2h'":               `1: in.every: "2h": want a time from 1s to 1h, like 30m`,
@@ -195,10 +191,15 @@ func TestFlags(t *testing.T) {
 	}
 }
 
-func TestNotZero(t *testing.T) {
+func TestMoreChecks(t *testing.T) {
 	n := 5
-	rows := settings.Table{{Key: "n", Value: settings.Number(&n, -1, 9).NotZero()}}
-	if err := apply(rows, "n = 0"); err == nil || err.Error() != "1: n: 0 is not allowed, leave it out for the default" {
+	rows := settings.Table{{Key: "n", Value: settings.Number(&n, -1, 9).Checked(func() error {
+		if n == 0 {
+			return errors.New("want more")
+		}
+		return nil
+	})}}
+	if err := apply(rows, "n = 0"); err == nil || err.Error() != "1: n: want more" {
 		t.Errorf("error %v", err)
 	}
 	if err := apply(rows, "n = -1"); err != nil || n != -1 {

@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -29,7 +30,7 @@ type Value struct {
 	get  func() []string // empty if there is nothing to print
 }
 
-// Want returns what is allowed, such as "a whole number from 1 to 10".
+// Want returns what is allowed, such as "a whole number from 1 to 10". It is empty if only an error says so.
 func (v *Value) Want() string { return v.want }
 
 // IsSwitch reports whether the value is true or false.
@@ -38,117 +39,100 @@ func (v *Value) IsSwitch() bool { return v.kind == boolean }
 // TakesEmpty reports whether an empty text is a value.
 func (v *Value) TakesEmpty() bool { return v.kind == text && !v.list }
 
-// IsList reports whether several texts may be given.
-func (v *Value) IsList() bool { return v.list }
+var errNotAllowed = errors.New("not allowed")
 
-// reject returns the error of a value that is not allowed.
-func (v *Value) reject(text string) error { return fmt.Errorf("%q: want %s", text, v.want) }
-
-// scalar makes a value of one text from how it is read and printed. A nil error of parse that is not ok asks for
-// the error that names what is wanted.
-func scalar(k kind, want string, parse func(string) (ok bool, err error), print func() string) Value {
-	v := Value{kind: k, want: want}
-	v.set = func(texts []string) error {
+// scalar is what parse makes of a text. Its error is replaced by one that names the text and want, unless want is
+// empty.
+func scalar[T any](k kind, to *T, want string, parse func(string) (T, error), format func(T) string) Value {
+	set := func(texts []string) error {
 		last := texts[len(texts)-1]
-		if ok, err := parse(last); err != nil || ok {
+		v, err := parse(last)
+		switch {
+		case err != nil && want != "":
+			return fmt.Errorf("%q: want %s", last, want)
+		case err != nil:
 			return err
 		}
-		return v.reject(last)
+		*to = v
+		return nil
 	}
-	v.get = func() []string { return []string{print()} }
-	return v
+	return Value{kind: k, want: want, set: set, get: func() []string { return []string{format(*to)} }}
 }
 
-// Text is a text that check, if it is not nil, finds no fault with. The error of check names the value.
-func Text(to *string, want string, check func(string) error) Value {
-	return scalar(text, want, func(s string) (bool, error) {
-		if check != nil {
-			if err := check(s); err != nil {
-				return false, err
-			}
-		}
-		*to = s
-		return true, nil
-	}, func() string { return *to })
-}
-
-// OneOf is one of some texts.
-func OneOf(to *string, allowed ...string) Value {
-	return scalar(text, oneOf(allowed), func(s string) (bool, error) {
-		if !slices.Contains(allowed, s) {
-			return false, nil
-		}
-		*to = s
-		return true, nil
-	}, func() string { return *to })
-}
-
-func oneOf(allowed []string) string {
-	if len(allowed) == 2 {
-		return strings.Join(allowed, " or ")
-	}
-	return "one of " + strings.Join(allowed, ", ")
-}
-
-// Parsed is what parse makes of a text. The error of parse names the value and what is allowed. An empty text is
-// not printed.
-func Parsed[T any](to *T, want string, parse func(string) (T, error), format func(T) string) Value {
-	v := scalar(text, want, func(s string) (bool, error) {
-		parsed, err := parse(s)
-		if err == nil {
-			*to = parsed
-		}
-		return err == nil, err
-	}, func() string { return format(*to) })
-	get := v.get
+// Parsed is what parse makes of a text. The error of parse names the text and what is allowed.
+func Parsed[T any](to *T, parse func(string) (T, error), format func(T) string) Value {
+	v := scalar(text, to, "", parse, format)
 	v.get = func() []string {
-		if texts := get(); texts[0] != "" {
-			return texts
+		if s := format(*to); s != "" {
+			return []string{s}
 		}
 		return nil
 	}
 	return v
 }
 
-// Integer is the type of a whole number.
-type Integer interface{ ~int | ~int64 | ~uint64 }
+func same(s string) string { return s }
 
-// Number is a whole number in a range.
-func Number[T Integer](to *T, least, most T) Value {
-	return scalar(number, fmt.Sprintf("a whole number from %d to %d", least, most), func(s string) (bool, error) {
-		n, ok := parseInteger[T](s)
-		if !ok || n < least || n > most {
-			return false, nil
+// checked returns what parses a text as itself. A nil check finds no fault.
+func checked(check func(string) error) func(string) (string, error) {
+	return func(s string) (string, error) {
+		if check == nil {
+			return s, nil
 		}
-		*to = n
-		return true, nil
-	}, func() string { return fmt.Sprint(*to) })
+		return s, check(s)
+	}
 }
 
-// Scaled is a whole number of units, for which ok reports true.
-func Scaled(to *int64, unit int64, want string, ok func(n int64) bool) Value {
-	return scalar(number, want, func(s string) (bool, error) {
-		n, isNumber := parseInteger[int64](s)
-		if !isNumber || !ok(n) {
-			return false, nil
+// Text is a text. The error of check, which may be nil, names it and what is allowed.
+func Text(to *string, check func(string) error) Value {
+	return scalar(text, to, "", checked(check), same)
+}
+
+// OneOf is one of some texts.
+func OneOf(to *string, allowed ...string) Value {
+	want := "one of " + strings.Join(allowed, ", ")
+	if len(allowed) == 2 {
+		want = strings.Join(allowed, " or ")
+	}
+	return scalar(text, to, want, checked(func(s string) error {
+		if !slices.Contains(allowed, s) {
+			return errNotAllowed
 		}
-		*to = n * unit
-		return true, nil
-	}, func() string { return fmt.Sprint(*to / unit) })
+		return nil
+	}), same)
+}
+
+// between has a value that was parsed be in a range.
+func between[T cmp.Ordered](v T, err error, least, most T) (T, error) {
+	if err == nil && v >= least && v <= most { // which NaN is not
+		return v, nil
+	}
+	return v, errNotAllowed
+}
+
+// Number is a whole number in a range.
+func Number(to *int, least, most int) Value {
+	want := fmt.Sprintf("a whole number from %d to %d", least, most)
+	return scalar(number, to, want, func(s string) (int, error) {
+		n, err := strconv.Atoi(s)
+		return between(n, err, least, most)
+	}, strconv.Itoa)
+}
+
+// Uint is a whole number from a least one on.
+func Uint(to *uint64, least uint64) Value {
+	want := fmt.Sprintf("a whole number from %d to %d", least, uint64(math.MaxUint64))
+	return scalar(number, to, want, func(s string) (uint64, error) {
+		n, err := strconv.ParseUint(s, 10, 64)
+		return between(n, err, least, math.MaxUint64)
+	}, func(n uint64) string { return strconv.FormatUint(n, 10) })
 }
 
 // Optional is a whole number that need not be set, which is when *to is nil.
-func Optional[T Integer](to **T, least, most T) Value {
-	var n T
-	v := Number(&n, least, most)
-	set, get := v.set, v.get
-	v.set = func(texts []string) error {
-		err := set(texts)
-		if err == nil {
-			*to = &n
-		}
-		return err
-	}
+func Optional(to **uint64) Value {
+	n := new(uint64)
+	v := Uint(n, 0).Checked(func() error { *to = n; return nil })
+	get := v.get
 	v.get = func() []string {
 		if *to == nil {
 			return nil
@@ -158,51 +142,23 @@ func Optional[T Integer](to **T, least, most T) Value {
 	return v
 }
 
-// parseInteger reports false for what is not a number of the type.
-func parseInteger[T Integer](s string) (T, bool) {
-	if u, err := strconv.ParseUint(s, 10, 64); err == nil {
-		n := T(u)
-		return n, n >= 0 && uint64(n) == u
-	}
-	i, err := strconv.ParseInt(s, 10, 64)
-	n := T(i)
-	return n, err == nil && n < 0 && int64(n) == i
-}
-
-// Float is a number in a range. A range that begins or ends at zero does not have zero itself.
+// Float is a number in a range, but not zero, which stands for a default.
 func Float(to *float64, least, most float64) Value {
-	return scalar(number, floatRange(least, most), func(s string) (bool, error) {
+	want := fmt.Sprintf("a number from %s to %s, but not 0", formatFloat(least), formatFloat(most))
+	return scalar(number, to, want, func(s string) (float64, error) {
 		n, err := strconv.ParseFloat(s, 64)
-		if err != nil || !(n >= least && n <= most) || n == 0 && (least == 0 || most == 0) {
-			return false, nil
+		if n == 0 {
+			err = errNotAllowed
 		}
-		*to = n
-		return true, nil
-	}, func() string { return formatFloat(*to) })
-}
-
-func floatRange(least, most float64) string {
-	from, to := formatFloat(least), formatFloat(most)
-	switch {
-	case least == 0:
-		return "a number over 0, up to " + to
-	case most == 0:
-		return "a number from " + from + " to below 0"
-	}
-	return "a number from " + from + " to " + to
+		return between(n, err, least, most)
+	}, formatFloat)
 }
 
 func formatFloat(n float64) string { return strconv.FormatFloat(n, 'f', -1, 64) }
 
 // Switch is true or false.
 func Switch(to *bool) Value {
-	return scalar(boolean, "true or false", func(s string) (bool, error) {
-		on, err := strconv.ParseBool(s)
-		if err == nil {
-			*to = on
-		}
-		return err == nil, nil
-	}, func() string { return strconv.FormatBool(*to) })
+	return scalar(boolean, to, "true or false", strconv.ParseBool, strconv.FormatBool)
 }
 
 // Forever is the most of a Duration that has no upper bound.
@@ -214,37 +170,28 @@ func Duration(to *time.Duration, least, most time.Duration) Value {
 	if most == Forever {
 		want = fmt.Sprintf("a time of at least %s, like 30m", short(least))
 	}
-	return scalar(text, want, func(s string) (bool, error) {
+	return scalar(text, to, want, func(s string) (time.Duration, error) {
 		d, err := time.ParseDuration(s)
-		if err != nil || d < least || d > most {
-			return false, nil
-		}
-		*to = d
-		return true, nil
-	}, func() string { return short(*to) })
+		return between(d, err, least, most)
+	}, short)
 }
 
 // short is a duration without units that are zero: 1h for 1h0m0s.
 func short(d time.Duration) string {
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
+	s := strings.Replace(d.String(), "m0s", "m", 1)
+	return strings.Replace(s, "h0m", "h", 1)
 }
 
-// List is a list of texts. The error of check, if that is not nil, names the element and what is allowed.
-func List(to *[]string, check func(string) error) Value {
-	same := func(s string) string { return s }
-	return ListOf(to, func(s string) (string, error) {
-		if check == nil {
-			return s, nil
-		}
-		return s, check(s)
-	}, same)
+// List is a list of texts. The error of check, which may be nil, names the text and what is allowed.
+func List(to *[]string, check func(string) error) Value { return ListOf(to, checked(check), same) }
+
+// Numbers is a list of whole numbers.
+func Numbers(to *[]uint64) Value {
+	return ListOf(to, func(s string) (n uint64, err error) {
+		v := Uint(&n, 0)
+		err = v.set([]string{s})
+		return n, err
+	}, func(n uint64) string { return strconv.FormatUint(n, 10) })
 }
 
 // ListOf is a list of what parse makes of each text. The error of parse names the text and what is allowed.
@@ -255,7 +202,7 @@ func ListOf[T any](to *[]T, parse func(string) (T, error), format func(T) string
 		}
 		return texts
 	}
-	return ParsedList("", get, func(texts []string) error {
+	return Whole(get, func(texts []string) error {
 		parsed := make([]T, len(texts))
 		for i, s := range texts {
 			var err error
@@ -268,20 +215,9 @@ func ListOf[T any](to *[]T, parse func(string) (T, error), format func(T) string
 	})
 }
 
-// Numbers is a list of whole numbers.
-func Numbers(to *[]uint64) Value {
-	return ListOf(to, func(s string) (uint64, error) {
-		n, err := strconv.ParseUint(s, 10, 64)
-		if err != nil {
-			return 0, fmt.Errorf("%q: want a whole number from 0 to %d", s, uint64(math.MaxUint64))
-		}
-		return n, nil
-	}, func(n uint64) string { return strconv.FormatUint(n, 10) })
-}
-
-// ParsedList is a list of texts that get returns. The error of set names the element and what is allowed.
-func ParsedList(want string, get func() []string, set func(texts []string) error) Value {
-	return Value{list: true, want: want, get: get, set: func(given []string) error {
+// Whole is a list of texts that are set together. The error of set names what is not allowed and what is.
+func Whole(get func() []string, set func(texts []string) error) Value {
+	return Value{list: true, get: get, set: func(given []string) error {
 		return set(slices.DeleteFunc(slices.Clone(given), func(s string) bool { return s == "" }))
 	}}
 }
@@ -296,17 +232,6 @@ func (v Value) Checked(check func() error) Value {
 		return check()
 	}
 	return v
-}
-
-// NotZero returns the value for a variable whose zero stands for its default. It refuses a zero: a user who writes it
-// means it.
-func (v Value) NotZero() Value {
-	return v.Checked(func() error {
-		if v.get()[0] == "0" {
-			return errors.New("0 is not allowed, leave it out for the default")
-		}
-		return nil
-	})
 }
 
 // Gone is a value that can no longer be set. The error says what to write in its place.

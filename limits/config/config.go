@@ -44,7 +44,7 @@ func (c Config) Effective() (Config, error) {
 
 // fill sets what is zero in a struct. A rate is set as a whole.
 func fill(to, from reflect.Value) {
-	if _, isRate := to.Interface().(limits.Rate); to.Kind() == reflect.Struct && !isRate {
+	if to.Kind() == reflect.Struct && to.Type() != reflect.TypeFor[limits.Rate]() {
 		for i := range to.NumField() {
 			fill(to.Field(i), from.Field(i))
 		}
@@ -142,7 +142,7 @@ func parse(data []byte) (*File, error) {
 }
 
 func presetSetting(name *string) *settings.Setting {
-	return &settings.Setting{Key: "preset", Usage: "preset that everything in comments is taken from", Value: settings.OneOf(name, Presets()...)}
+	return settings.New("preset", "", settings.OneOf(name, Presets()...), "preset that everything in comments is taken from")
 }
 
 func notPreset(e settings.Entry) bool {

@@ -27,11 +27,11 @@ peer.requests = "5/s+10"
 	_, methods, _ := strings.Cut(string(text), "[default.peer]\n")
 	fmt.Fprint(os.Stdout, methods)
 	// Output:
-	// # rate of requests of a peer, where a method does not say: N/TIME+BURST
+	// # rate of requests, as N/TIME+BURST, of a peer, where a method does not say
 	// # requests = '10/s+20'
-	// # rate of response chunks of a peer, where a method does not say: N/TIME+BURST
+	// # rate of response chunks of a peer, where a method does not say
 	// # items = '128/10s+256'
-	// # rate of bytes on the wire of a peer, where a method does not say: N/TIME+BURST
+	// # rate of bytes on the wire of a peer, where a method does not say
 	// # bytes = '2MiB/s+24MiB'
 	//
 	// [methods.echo.peer]

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -20,7 +21,8 @@ type File struct {
 	methods map[string]*limits.Method
 }
 
-// NewFile returns a file that changes nothing of a preset. It can change the preset's methods and others that are named.
+// NewFile returns a file that changes nothing of a preset. It can change the preset's methods, and others that
+// are named.
 func NewFile(preset string, methods ...string) (*File, error) {
 	f, err := presetFile(preset)
 	if err != nil {
@@ -70,35 +72,50 @@ func (f *File) Config() (Config, error) {
 	return c, nil
 }
 
-// Settings returns what the file can change, with the preset's values for defaults. Their keys are those of a file after
-// prefix, which may name a table, such as "limits.".
+// Settings returns what the file can change, with the preset's values for defaults. Their keys are those of a file
+// after prefix, which may name a table, such as "limits.".
 func (f *File) Settings(prefix string) settings.Table {
 	l, s := &f.config.Limits, &f.config.Score
 	all := settings.Table{
-		{Key: "max_concurrent", Usage: "exchanges of one peer with one method that run at a time", Value: settings.Number(&l.MaxConcurrent, 1, 1<<10)},
-		{Key: "max_queue", Usage: "requests that may wait for that; more are refused and lower the peer's score", Value: settings.Number(&l.MaxQueue, 1, 1<<16)},
-		{Key: "max_peers", Usage: "peers that are remembered", Value: settings.Number(&l.MaxPeers, 1, 1<<20)},
-		{Key: "trusted", Usage: "peers that are never penalized", Value: settings.ListOf(&f.config.Trusted, parsePeer, peer.ID.String)},
-		{Key: "prefix.peers", Usage: "peers whose share the peers of an address prefix have together; -1 turns prefixes off", Value: settings.Number(&l.Prefix.Peers, -1, 1<<10).NotZero()},
-		{Key: "prefix.ipv4_bits", Usage: "length of an IPv4 prefix", Value: settings.Number(&l.Prefix.IPv4Bits, 1, 32)},
-		{Key: "prefix.ipv6_bits", Usage: "length of an IPv6 prefix", Value: settings.Number(&l.Prefix.IPv6Bits, 1, 128)},
-		{Key: "score.half_life", Usage: "time in which a score halves", Value: settings.Duration(&s.HalfLife, time.Second, settings.Forever)},
-		{Key: "score.window", Usage: "time for which the penalties of a class are capped", Value: settings.Duration(&s.Window, time.Second, settings.Forever)},
-		{Key: "score.low_cap", Usage: "most that penalties of low tolerance cost within a window", Value: settings.Float(&s.LowCap, 0, score.Max)},
-		{Key: "score.mid_cap", Usage: "most that penalties of middle tolerance cost within a window", Value: settings.Float(&s.MidCap, 0, score.Max)},
-		{Key: "score.high_cap", Usage: "most that penalties of high tolerance cost within a window", Value: settings.Float(&s.HighCap, 0, score.Max)},
-		{Key: "score.reward_cap", Usage: "most that rewards add within a window", Value: settings.Float(&s.RewardCap, 0, score.Max)},
-		{Key: "score.disconnect", Usage: "score from which on a peer is disconnected", Value: settings.Float(&s.Disconnect, -score.Max, 0)},
-		{Key: "score.ban", Usage: "score from which on a peer is banned, less than disconnect", Value: settings.Float(&s.Ban, -score.Max, 0)},
-		{Key: "score.ban_for", Usage: "time for which a peer is banned", Value: settings.Duration(&s.BanFor, time.Second, settings.Forever)},
-		{Key: "score.max_peers", Usage: "scores that are remembered", Value: settings.Number(&s.MaxPeers, 1, 1<<20)},
+		settings.New("max_concurrent", "", settings.Number(&l.MaxConcurrent, 1, 1<<10),
+			"exchanges of one peer with one method that run at a time"),
+		settings.New("max_queue", "", settings.Number(&l.MaxQueue, 1, 1<<16),
+			"requests that may wait for that; more are refused and lower the peer's score"),
+		settings.New("max_peers", "", settings.Number(&l.MaxPeers, 1, 1<<20), "peers that are remembered"),
+		settings.New("trusted", "", settings.ListOf(&f.config.Trusted, parsePeer, peer.ID.String),
+			"peers that are never penalized"),
+		settings.New("prefix.peers", "", prefixPeers(&l.Prefix.Peers),
+			"peers whose share the peers of an address prefix have together; -1 turns prefixes off"),
+		settings.New("prefix.ipv4_bits", "", settings.Number(&l.Prefix.IPv4Bits, 1, 32), "length of an IPv4 prefix"),
+		settings.New("prefix.ipv6_bits", "", settings.Number(&l.Prefix.IPv6Bits, 1, 128), "length of an IPv6 prefix"),
+		settings.New("score.half_life", "", settings.Duration(&s.HalfLife, time.Second, settings.Forever),
+			"time in which a score halves"),
+		settings.New("score.window", "", settings.Duration(&s.Window, time.Second, settings.Forever),
+			"time for which the penalties of a class are capped"),
+		settings.New("score.low_cap", "", settings.Float(&s.LowCap, 0, score.Max),
+			"most that penalties of low tolerance cost within a window"),
+		settings.New("score.mid_cap", "", settings.Float(&s.MidCap, 0, score.Max),
+			"most that penalties of middle tolerance cost within a window"),
+		settings.New("score.high_cap", "", settings.Float(&s.HighCap, 0, score.Max),
+			"most that penalties of high tolerance cost within a window"),
+		settings.New("score.reward_cap", "", settings.Float(&s.RewardCap, 0, score.Max),
+			"most that rewards add within a window"),
+		settings.New("score.disconnect", "", settings.Float(&s.Disconnect, -score.Max, 0),
+			"score from which on a peer is disconnected"),
+		settings.New("score.ban", "", settings.Float(&s.Ban, -score.Max, 0),
+			"score from which on a peer is banned, less than disconnect"),
+		settings.New("score.ban_for", "", settings.Duration(&s.BanFor, time.Second, settings.Forever),
+			"time for which a peer is banned"),
+		settings.New("score.max_peers", "", settings.Number(&s.MaxPeers, 1, 1<<20), "scores that are remembered"),
 	}
 	all = append(all, quotaOf("node", "of all peers and methods together", &l.Node)...)
 	all = append(all, quotaOf("default.peer", "of a peer, where a method does not say", &l.Default.Peer)...)
 	all = append(all, quotaOf("default.node", "", &l.Default.Node)...)
 	for _, name := range slices.Sorted(maps.Keys(f.methods)) {
 		key := settings.Key("methods", name)
-		all = append(all, &settings.Setting{Key: key + ".refuse", Value: settings.Gone("is no longer a setting: delete it, as answers are always withheld")})
+		all = append(all, &settings.Setting{
+			Key: key + ".refuse", Value: settings.Gone("is no longer a setting: delete it, as answers are always withheld"),
+		})
 		all = append(all, quotaOf(key+".peer", "", &f.methods[name].Peer)...)
 		all = append(all, quotaOf(key+".node", "", &f.methods[name].Node)...)
 	}
@@ -127,6 +144,16 @@ func (f *File) assume(c Config) {
 	}
 }
 
+// prefixPeers refuses a zero, which stands for the default: who writes it means to turn prefixes off.
+func prefixPeers(to *int) settings.Value {
+	return settings.Number(to, -1, 1<<10).Checked(func() error {
+		if *to == 0 {
+			return errors.New("0 is not allowed, leave it out for the default")
+		}
+		return nil
+	})
+}
+
 func parsePeer(text string) (peer.ID, error) {
 	id, err := peer.Decode(text)
 	if err != nil {
@@ -138,7 +165,7 @@ func parsePeer(text string) (peer.ID, error) {
 // quotaOf returns the settings of a quota. Whose it is goes into their help, if that is not empty.
 func quotaOf(key, whose string, q *limits.Quota) settings.Table {
 	rows := settings.Table{
-		{Key: key + ".requests", Usage: "rate of requests ", Value: rateValue((*Rate)(&q.Requests))},
+		{Key: key + ".requests", Usage: "rate of requests, as N/TIME+BURST, ", Value: rateValue((*Rate)(&q.Requests))},
 		{Key: key + ".items", Usage: "rate of response chunks ", Value: rateValue((*Rate)(&q.Items))},
 		{Key: key + ".bytes", Usage: "rate of bytes on the wire ", Value: rateValue((*ByteRate)(&q.Bytes))},
 	}
@@ -158,7 +185,7 @@ func rateValue[R interface {
 	*R
 	UnmarshalText(text []byte) error
 }](to P) settings.Value {
-	return settings.Parsed((*R)(to), "N/TIME+BURST", func(text string) (r R, err error) {
+	return settings.Parsed((*R)(to), func(text string) (r R, err error) {
 		err = P(&r).UnmarshalText([]byte(text))
 		return r, err
 	}, func(r R) string {

@@ -42,7 +42,7 @@ func (s *peerState) refused(now time.Time, method string, chunks int) {
 	q := s.queue(method)
 	q.refused = now
 	if now.Before(q.until) {
-		return // The request was under way when the peer was found to be at its limit.
+		return // The request was in flight when the peer was found to be at its limit.
 	}
 	q.backOff(now)
 	if i := s.adopt(method); i >= 0 {
@@ -138,7 +138,7 @@ func (s *peerState) batch(method string, items int) int {
 }
 
 // rest returns for how long a method is not used, so that the peer does not refuse too often. A peer that has ever
-// refused has no more requests under way than it may refuse. Methods with small answers go on unless they were refused
+// refused has no more requests in flight than it may refuse. Methods with small answers go on unless they were refused
 // themselves: their budgets are kept to, and nobody is to be taken for gone.
 func (s *peerState) rest(now time.Time, method string) time.Duration {
 	recent := s.recent(now)
@@ -149,7 +149,7 @@ func (s *peerState) rest(now time.Time, method string) time.Duration {
 	case len(recent) >= maxRefusals:
 		return recent[0].Add(refusalsPer).Sub(now)
 	case len(recent)+s.pending >= maxRefusals:
-		return lookAgain // All that are under way may be refused.
+		return lookAgain // All that are in flight may be refused.
 	}
 	return 0
 }

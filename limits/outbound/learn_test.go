@@ -232,7 +232,7 @@ func TestPeerIsNotDrivenToItsFifthRefusal(t *testing.T) {
 		granted(t, p, 64, 0)
 		server := &prysmLimit{refusals: []time.Time{time.Now()}}
 		var askers sync.WaitGroup
-		// Each has a budget of its own, so that all could be under way at once.
+		// Each has a budget of its own, so that all could be in flight at once.
 		for _, method := range []string{blocks[0], blobs[0], columns[0], envelopes[1], light[0]} {
 			askers.Go(func() {
 				for p.Wait(ctx, alice, method, p.Batch(alice, method, 64)) == nil {

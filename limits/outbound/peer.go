@@ -16,7 +16,7 @@ type peerState struct {
 	limiters []*rate.Limiter // of the budgets
 	queues   map[string]*queue
 	used     time.Time
-	pending  int         // requests under way
+	pending  int         // requests in flight
 	refusals []time.Time // the last maxRefusals
 }
 

@@ -50,7 +50,7 @@ func (b *Book) Ban(id peer.ID, d time.Duration, reason string) error {
 		return fmt.Errorf("%w: %v", ErrTrusted, id)
 	}
 	r.update(now, &b.config)
-	r.banned, r.reason, r.byHand, r.verdict = now.Add(d), shorten(reason), true, Ban
+	r.banned, r.reason, r.byHand, r.last = now.Add(d), shorten(reason), true, Ban
 	return nil
 }
 
@@ -69,7 +69,7 @@ func (b *Book) Bans() []Banned {
 	now := time.Now()
 	var bans []Banned
 	for id, r := range b.records {
-		if r.judge(now, &b.config) == Ban {
+		if r.action(now, &b.config) == Ban {
 			bans = append(bans, Banned{Peer: id, Until: r.until(now), Reason: r.reason})
 		}
 	}

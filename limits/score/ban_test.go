@@ -31,13 +31,13 @@ func TestBansByHandEndByThemselves(t *testing.T) {
 		if err := b.Ban(alice, 3*time.Hour, "spam"); err != nil {
 			t.Fatal(err)
 		}
-		wantVerdict(t, b, alice, score.Ban)
+		wantAction(t, b, alice, score.Ban)
 		wantBans(t, b, score.Banned{Peer: alice, Until: time.Now().Add(3 * time.Hour), Reason: "spam"})
 		b.Penalize(alice, score.Fatal, "malformed") // which does not shorten it
 		time.Sleep(3*time.Hour - time.Second)
-		wantVerdict(t, b, alice, score.Ban)
+		wantAction(t, b, alice, score.Ban)
 		time.Sleep(time.Second)
-		wantVerdict(t, b, alice, score.Keep)
+		wantAction(t, b, alice, score.Keep)
 		wantBans(t, b)
 	})
 }
@@ -65,7 +65,7 @@ func TestForgiveLiftsABan(t *testing.T) {
 		if got := b.Forgive(alice); got != want {
 			t.Errorf("there was a ban: %v, want %v", got, want)
 		}
-		wantVerdict(t, b, alice, score.Keep)
+		wantAction(t, b, alice, score.Keep)
 	}
 }
 
@@ -137,6 +137,6 @@ func TestBansByHandSurviveARestart(t *testing.T) {
 		}
 		wantBans(t, after, want...)
 		time.Sleep(24 * time.Hour)
-		wantVerdict(t, after, bad, score.Keep)
+		wantAction(t, after, bad, score.Keep)
 	})
 }

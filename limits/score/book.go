@@ -31,9 +31,9 @@ type Change struct {
 	Class Class
 	// Reason is what was given as such.
 	Reason string
-	// Verdict is what is now to be done about the peer.
-	Verdict Verdict
-	// First is whether the verdict is graver than that of the change before: the time to say goodbye.
+	// Action is what is now to be done about the peer.
+	Action Action
+	// First is whether the action is graver than that of the change before: the time to say goodbye.
 	First bool
 }
 
@@ -88,7 +88,7 @@ func (b *Book) Config() Config {
 
 // Penalize lowers a peer's score, unless it is trusted, and returns what is to be done about it. The reason is for
 // people. It panics if there is no such class.
-func (b *Book) Penalize(id peer.ID, class Class, reason string) Verdict {
+func (b *Book) Penalize(id peer.ID, class Class, reason string) Action {
 	if class < Fatal || class >= reward {
 		panic("score: no " + class.String())
 	}
@@ -96,11 +96,11 @@ func (b *Book) Penalize(id peer.ID, class Class, reason string) Verdict {
 }
 
 // Reward raises a peer's score by half a point, for a useful answer.
-func (b *Book) Reward(id peer.ID, reason string) Verdict {
+func (b *Book) Reward(id peer.ID, reason string) Action {
 	return b.change(id, reward, reason)
 }
 
-func (b *Book) change(id peer.ID, class Class, reason string) Verdict {
+func (b *Book) change(id peer.ID, class Class, reason string) Action {
 	c := b.changeLocked(id, class, reason)
 	if b.observe != nil {
 		c.Peer, c.Reason = id, reason
@@ -109,7 +109,7 @@ func (b *Book) change(id peer.ID, class Class, reason string) Verdict {
 		}
 		b.observe(c)
 	}
-	return c.Verdict
+	return c.Action
 }
 
 func (b *Book) changeLocked(id peer.ID, class Class, reason string) Change {
@@ -121,9 +121,9 @@ func (b *Book) changeLocked(id peer.ID, class Class, reason string) Change {
 	if class == reward || !r.trusted {
 		r.add(now, class, reason, &b.config)
 	}
-	c.After, c.Verdict = r.at(now, &b.config), r.judge(now, &b.config)
-	c.First = c.Verdict > r.verdict
-	r.verdict = c.Verdict
+	c.After, c.Action = r.at(now, &b.config), r.action(now, &b.config)
+	c.First = c.Action > r.last
+	r.last = c.Action
 	return c
 }
 
@@ -148,12 +148,12 @@ func (b *Book) Score(id peer.ID) float64 {
 	return 0
 }
 
-// Verdict returns what is to be done about a peer.
-func (b *Book) Verdict(id peer.ID) Verdict {
+// Action returns what is to be done about a peer.
+func (b *Book) Action(id peer.ID) Action {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if r := b.records[id]; r != nil {
-		return r.judge(time.Now(), &b.config)
+		return r.action(time.Now(), &b.config)
 	}
 	return Keep
 }
@@ -187,8 +187,53 @@ func (b *Book) AppScore(id peer.ID) float64 {
 	switch {
 	case r == nil:
 		return 0
-	case r.judge(now, &b.config) == Ban:
+	case r.action(now, &b.config) == Ban:
 		return -Max
 	}
 	return r.at(now, &b.config)
+}
+
+const (
+	// lookPerPeer is how many records are looked at for each that is added, others each time as Go ranges over maps at
+	// random.
+	lookPerPeer = 32
+	// sweepInterval is how often all may be looked at.
+	sweepInterval = time.Second
+)
+
+// makeRoom forgets what is negligible, and if need be the least of what is not: the score next to zero of some, or else
+// the ban that ends first. The book is locked.
+func (b *Book) makeRoom(now time.Time) {
+	n := lookPerPeer
+	if len(b.records) >= b.config.MaxPeers && now.Sub(b.swept) >= sweepInterval {
+		b.swept, n = now, len(b.records)
+	}
+	least, found := b.forget(now, n)
+	if len(b.records) >= b.config.MaxPeers && found {
+		delete(b.records, least)
+	}
+}
+
+// forget looks at n records, forgets the negligible ones, and returns the least of the others.
+func (b *Book) forget(now time.Time, n int) (least peer.ID, found bool) {
+	lowest := math.Inf(1)
+	for id, r := range b.records {
+		if n--; n < 0 {
+			break
+		}
+		if r.trusted {
+			continue
+		}
+		worth := math.Abs(r.at(now, &b.config))
+		if r.isBanned(now) {
+			worth = Max + float64(r.banned.Sub(now))
+		} else if worth < negligible {
+			delete(b.records, id)
+			continue
+		}
+		if worth < lowest {
+			least, lowest, found = id, worth, true
+		}
+	}
+	return least, found
 }

@@ -34,20 +34,20 @@ func wantScore(t *testing.T, b *score.Book, id peer.ID, want float64) {
 	}
 }
 
-func wantVerdict(t *testing.T, b *score.Book, id peer.ID, want score.Verdict) {
+func wantAction(t *testing.T, b *score.Book, id peer.ID, want score.Action) {
 	t.Helper()
-	if got := b.Verdict(id); got != want {
-		t.Errorf("verdict on %s is %v, want %v", string(id), got, want)
+	if got := b.Action(id); got != want {
+		t.Errorf("action on %s is %v, want %v", string(id), got, want)
 	}
 }
 
 func TestPenaltiesAreCappedPerClassAndWindow(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
-		class   score.Class
-		one     float64
-		burst   float64 // of any number
-		verdict score.Verdict
+		class  score.Class
+		one    float64
+		burst  float64 // of any number
+		action score.Action
 	}{
 		{score.HighTolerance, -1, -5, score.Keep},
 		{score.MidTolerance, -5, -10, score.Keep},
@@ -65,7 +65,7 @@ func TestPenaltiesAreCappedPerClassAndWindow(t *testing.T) {
 					b.Penalize(alice, tc.class, "")
 				}
 				wantScore(t, b, alice, tc.burst)
-				wantVerdict(t, b, alice, tc.verdict)
+				wantAction(t, b, alice, tc.action)
 				wantScore(t, b, bob, 0)
 			})
 		})
@@ -83,7 +83,7 @@ func TestBurstOfTimeoutsBansNobody(t *testing.T) {
 			time.Sleep(time.Minute / 1620)
 		}
 		for i := range 64 {
-			wantVerdict(t, b, peer.ID(fmt.Sprint(i)), score.Keep)
+			wantAction(t, b, peer.ID(fmt.Sprint(i)), score.Keep)
 		}
 	})
 }
@@ -93,7 +93,7 @@ func TestOffenceThatGoesOnIsBanned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBook(t, nil)
 		minutes := 0
-		for ; b.Verdict(alice) != score.Ban; minutes++ {
+		for ; b.Action(alice) != score.Ban; minutes++ {
 			if minutes > 15 {
 				t.Fatal("a peer was not banned within 15 minutes")
 			}
@@ -129,14 +129,14 @@ func TestBanEndsAndTheScoreWithIt(t *testing.T) {
 		b.Penalize(alice, score.Fatal, "again") // prolongs nothing
 		time.Sleep(30*time.Minute - 1)
 		wantScore(t, b, alice, -100)
-		wantVerdict(t, b, alice, score.Ban)
+		wantAction(t, b, alice, score.Ban)
 		time.Sleep(time.Nanosecond)
 		wantScore(t, b, alice, -10)
-		wantVerdict(t, b, alice, score.Keep)
+		wantAction(t, b, alice, score.Keep)
 		time.Sleep(score.DefaultHalfLife)
 		wantScore(t, b, alice, -5)
 		b.Penalize(alice, score.Fatal, "")
-		wantVerdict(t, b, alice, score.Ban)
+		wantAction(t, b, alice, score.Ban)
 	})
 }
 
@@ -164,7 +164,7 @@ func TestRewards(t *testing.T) {
 		}
 		// No reward outweighs what is fatal.
 		b.Penalize(alice, score.Fatal, "")
-		wantVerdict(t, b, alice, score.Ban)
+		wantAction(t, b, alice, score.Ban)
 	})
 }
 
@@ -204,19 +204,19 @@ func TestTrustedPeersAreExempt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBook(t, &score.Options{Trusted: []peer.ID{alice}})
-		wantVerdict := func(id peer.ID, want score.Verdict) {
+		wantAction := func(id peer.ID, want score.Action) {
 			t.Helper()
 			if got := b.Penalize(id, score.Fatal, ""); got != want {
-				t.Errorf("verdict is %v, want %v", got, want)
+				t.Errorf("action is %v, want %v", got, want)
 			}
 		}
-		wantVerdict(alice, score.Keep)
+		wantAction(alice, score.Keep)
 		wantScore(t, b, alice, 0)
-		wantVerdict(bob, score.Ban)
+		wantAction(bob, score.Ban)
 		b.Trust(bob, true)
-		wantVerdict(bob, score.Keep)
+		wantAction(bob, score.Keep)
 		b.Trust(alice, false)
-		wantVerdict(alice, score.Ban)
+		wantAction(alice, score.Ban)
 		b.Forgive(alice)
 		wantScore(t, b, alice, 0)
 	})
@@ -314,7 +314,7 @@ func TestApplyKeepsScores(t *testing.T) {
 		if err := b.Apply(score.Config{Disconnect: -5, HalfLife: time.Hour}); err != nil {
 			t.Fatal(err)
 		}
-		wantVerdict(t, b, alice, score.Disconnect)
+		wantAction(t, b, alice, score.Disconnect)
 		time.Sleep(time.Hour)
 		wantScore(t, b, alice, -5)
 		if err := b.Apply(score.Config{Ban: 3}); err == nil {
@@ -437,7 +437,7 @@ func TestAppScoreTellsOfBans(t *testing.T) {
 			b.Penalize(bob, score.LowTolerance, "")
 			time.Sleep(time.Minute)
 		}
-		wantVerdict(t, b, bob, score.Ban)
+		wantAction(t, b, bob, score.Ban)
 		want(bob, -100)
 		b.Penalize("trusted", score.Fatal, "")
 		want("trusted", 0)

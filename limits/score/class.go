@@ -56,3 +56,29 @@ var change = [classes]float64{
 	Malformed:     -2,
 	reward:        0.5,
 }
+
+// An Action is what is to be done about a peer.
+type Action uint8
+
+// Actions.
+const (
+	// Keep leaves the peer connected.
+	Keep Action = iota
+	// Disconnect says goodbye to the peer. It may come back.
+	Disconnect
+	// Ban says goodbye to the peer, which may not come back for some time.
+	Ban
+)
+
+// String returns the action's name, such as "keep".
+func (a Action) String() string {
+	switch a {
+	case Keep:
+		return "keep"
+	case Disconnect:
+		return "disconnect"
+	case Ban:
+		return "ban"
+	}
+	return fmt.Sprintf("action(%d)", uint8(a))
+}

@@ -41,7 +41,7 @@ func attempt(t *testing.T, request string, end func(network.Stream)) (banned tim
 	servePairs(t, server, book)
 	start := time.Now()
 	for range attempts {
-		if book.Verdict(client.ID()) == score.Ban {
+		if book.Action(client.ID()) == score.Ban {
 			return time.Since(start), book.Score(client.ID())
 		}
 		// A connection that was cut is made anew.

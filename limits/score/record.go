@@ -12,7 +12,7 @@ type record struct {
 	banned  time.Time // until when
 	reason  string    // why
 	byHand  bool      // the ban is one of Book.Ban
-	verdict Verdict   // that was last told of
+	last    Action    // that was last reported
 	trusted bool
 	windows [classes]window
 }
@@ -93,7 +93,7 @@ func (r *record) add(now time.Time, class Class, reason string, c *Config) {
 }
 
 // judge returns what is to be done about the peer.
-func (r *record) judge(now time.Time, c *Config) Verdict {
+func (r *record) action(now time.Time, c *Config) Action {
 	switch {
 	case r.trusted:
 		return Keep

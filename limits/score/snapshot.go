@@ -93,7 +93,7 @@ func (e Entry) record(taken, now time.Time, c *Config) *record {
 	if r.isBanned(now) {
 		r.reason, r.byHand = shorten(e.Reason), e.ByHand
 	}
-	r.verdict = r.judge(now, c)
+	r.last = r.action(now, c)
 	return r
 }
 

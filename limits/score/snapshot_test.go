@@ -46,10 +46,10 @@ func TestScoresAndBansSurviveARestart(t *testing.T) {
 			t.Fatal(err)
 		}
 		wantScore(t, after, bad, -5)
-		wantVerdict(t, after, worst, score.Ban)
+		wantAction(t, after, worst, score.Ban)
 		wantScore(t, after, alice, 0)
 		time.Sleep(40 * time.Minute)
-		wantVerdict(t, after, worst, score.Keep)
+		wantAction(t, after, worst, score.Keep)
 		wantScore(t, after, worst, -10)
 	})
 }
@@ -73,9 +73,9 @@ func TestRestoreRefusesWhatCannotBe(t *testing.T) {
 		}}); err != nil {
 			t.Fatal(err)
 		}
-		wantVerdict(t, b, bob, score.Ban)
+		wantAction(t, b, bob, score.Ban)
 		time.Sleep(score.DefaultBanFor)
-		wantVerdict(t, b, bob, score.Keep)
+		wantAction(t, b, bob, score.Keep)
 	})
 }
 
@@ -101,27 +101,27 @@ func TestSnapshotOfTheFutureIsOneOfNow(t *testing.T) {
 				t.Fatalf("%v ahead: %v", ahead, err)
 			}
 			wantScore(t, b, alice, -16)
-			wantVerdict(t, b, bob, score.Ban)
-			wantVerdict(t, b, carol, score.Ban)
-			wantVerdict(t, b, dave, score.Disconnect)
+			wantAction(t, b, bob, score.Ban)
+			wantAction(t, b, carol, score.Ban)
+			wantAction(t, b, dave, score.Disconnect)
 			if bans := b.Bans(); len(bans) != 2 || bans[0].Until.After(time.Now().Add(48*time.Hour)) {
 				t.Errorf("%v ahead: bans %v", ahead, bans)
 			}
 			time.Sleep(score.DefaultHalfLife)
 			wantScore(t, b, alice, -8)
 			time.Sleep(20*time.Minute - time.Second)
-			wantVerdict(t, b, bob, score.Ban)
+			wantAction(t, b, bob, score.Ban)
 			time.Sleep(time.Second)
-			wantVerdict(t, b, bob, score.Keep)
+			wantAction(t, b, bob, score.Keep)
 			// What is kept of it is of the present.
 			again := b.Snapshot()
 			if again.IsFuture() {
 				t.Errorf("%v ahead: taken again at %v, it is %v", ahead, again.Taken, time.Now())
 			}
 			time.Sleep(47*time.Hour + 29*time.Minute)
-			wantVerdict(t, b, carol, score.Ban)
+			wantAction(t, b, carol, score.Ban)
 			time.Sleep(time.Minute)
-			wantVerdict(t, b, carol, score.Keep)
+			wantAction(t, b, carol, score.Keep)
 		})
 	}
 }

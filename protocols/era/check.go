@@ -20,12 +20,14 @@ import (
 //   - the root of a state is the one that the next group says, if there is one;
 //   - the name of the file is that of its content.
 //
-// So all blocks of an intact file are those that the root in its name stands for. The last state is what it should be
-// if the network, or the file of the next era, confirms the [GroupReport.StateRoot]. Signatures are not verified.
+// This proves that the file is intact and consistent, not that it is of the canonical chain: its name has only 4
+// bytes of a root. [GroupReport.EraRoot] of the last group, if it equals that of a trusted later state, proves all
+// blocks and all states but the last one; [GroupReport.StateRoot] proves the last state, if a trusted block or the
+// file of the next era has the same. No root covers the signatures of blocks, and Check does not verify them.
 //
-// The report has everything that was found; one damaged record does not hide another. The error is the first of its
-// problems, or nil, or else what prevented the check: that of the source, or of ctx. It is an [*Error], and the report
-// is never nil. Check has one state in memory at a time, see [Group.State].
+// The report lists everything that was found: one damaged record does not hide another. It is never nil. The error is
+// the first of its problems, or nil; or the error of the source or of ctx that ended the check early. Check holds one
+// state in memory at a time, see [Group.State].
 func (f *File) Check(ctx context.Context, n *ssz.Network) (*Report, error) {
 	c := &checker{file: f, network: n}
 	for _, g := range f.groups {
@@ -40,7 +42,7 @@ func (f *File) Check(ctx context.Context, n *ssz.Network) (*Report, error) {
 	return &c.report, nil
 }
 
-// A checker is a check under way. The roots that it remembers are zero while they are not known.
+// A checker is a check in progress. Its roots are zero while they are unknown.
 type checker struct {
 	file    *File
 	network *ssz.Network

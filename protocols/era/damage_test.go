@@ -53,6 +53,7 @@ func TestOpenRefusesDamagedIndices(t *testing.T) {
 	increment := func(at int) func([]byte) []byte {
 		return func(b []byte) []byte { b[at]++; return b }
 	}
+	firstEntry := entryAt(first, 0)
 	word := func(at int, v int64) func([]byte) []byte {
 		return func(b []byte) []byte {
 			binary.LittleEndian.PutUint64(b[at:], uint64(v))
@@ -90,8 +91,8 @@ func TestOpenRefusesDamagedIndices(t *testing.T) {
 		{"state before the file", word(stateIndex+16, -1<<62), era.ErrIndex, int64(stateIndex + 16), 64},
 		{"state at an offset that overflows", word(stateIndex+16, 1<<63-1), era.ErrIndex, int64(stateIndex + 16), 64},
 		{"block before the file", word(entryAt(first, 5), -int64(len(first))), era.ErrIndex, int64(entryAt(first, 5)), 5},
-		{"first block before the file", word(entryAt(first, 0), -int64(len(first))), era.ErrIndex, int64(entryAt(first, 0)), 0},
-		{"first block in the version", word(entryAt(first, 0), 4-int64(blockIndex)), era.ErrIndex, int64(entryAt(first, 0)), 0},
+		{"first block before the file", word(firstEntry, -int64(len(first))), era.ErrIndex, int64(firstEntry), 0},
+		{"first block in the version", word(firstEntry, 4-int64(blockIndex)), era.ErrIndex, int64(firstEntry), 0},
 		{"block in the state", word(entryAt(first, 63), -8), era.ErrIndex, int64(entryAt(first, 63)), 63},
 		{"block at the place of another", func(b []byte) []byte {
 			copy(b[entryAt(b, 5):], b[entryAt(b, 4):entryAt(b, 5)])

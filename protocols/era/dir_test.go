@@ -289,7 +289,10 @@ func TestDirFindsAFileAgain(t *testing.T) {
 }
 
 func TestDirServesAnEraFromTheFirstName(t *testing.T) {
-	for name, want := range map[string]error{"vecdev-00001-00000000.era": era.ErrEmptySlot, "vecdev-00001-ffffffff.era": nil} {
+	for name, want := range map[string]error{
+		"vecdev-00001-00000000.era": era.ErrEmptySlot,
+		"vecdev-00001-ffffffff.era": nil,
+	} {
 		d := openDir(t, dirOf(t, map[string][]byte{firstName: join(firstFile), name: join(noGenesisFile)}), nil)
 		if _, err := d.AppendFrames(t.Context(), 0, nil); !errors.Is(err, want) {
 			t.Errorf("beside %s: error is %v: want %v", name, err, want)

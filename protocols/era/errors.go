@@ -8,7 +8,7 @@ import (
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
-// What is wrong with an era file. An [*Error] has one of these and the place.
+// The faults of an era file. An [*Error] wraps one of them.
 var (
 	// ErrIndex is returned when a slot index is malformed or contradicts itself: it is not where it has to be, its
 	// size or its slots are wrong, or its entries lead out of its group or are not in order.
@@ -37,34 +37,34 @@ var (
 	ErrName = errors.New("era: bad file name")
 )
 
-// What is not as the specification says, but harmless: the reader copes with it, and [File.Check] warns of it.
+// The deviations from the format that the reader accepts. [Report.Warnings] wrap one of them, or ErrName.
 var (
-	// ErrOffsetSign warns of offsets in a slot index that are not sign-extended from 48 to 64 bits.
+	// ErrOffsetSign reports offsets in a slot index that are not sign-extended from 48 to 64 bits.
 	ErrOffsetSign = errors.New("era: offsets are not sign-extended")
-	// ErrEmptyOffset warns of empty slots whose offset is that of the group's Version record instead of 0.
+	// ErrEmptyOffset reports empty slots whose offset is that of the group's Version record instead of 0.
 	ErrEmptyOffset = errors.New("era: offsets of empty slots are not 0")
-	// ErrNotCanonical warns of frames that are valid, but that some peers do not accept.
+	// ErrNotCanonical reports frames that are valid, but that some peers reject: see [snappy.CheckFrames].
 	ErrNotCanonical = errors.New("era: frames are not canonical")
-	// ErrUnknownRecord warns of a record of a type that is not known.
+	// ErrUnknownRecord reports a record of an unknown type.
 	ErrUnknownRecord = errors.New("era: record of unknown type")
 )
 
-// What a caller asked for and a file has not.
+// The errors of a lookup.
 var (
 	// ErrEmptySlot is returned when there is no block in a slot.
 	ErrEmptySlot = errors.New("era: no block in this slot")
-	// ErrNotHeld is returned when a slot or an era is not one of the file's, or of the directory's.
+	// ErrNotHeld is returned when a file or a directory does not contain a slot or an era.
 	ErrNotHeld = errors.New("era: not in this file")
 )
 
 // NoSlot stands for no slot.
 const NoSlot ssz.Slot = math.MaxUint64
 
-// An Error is what is wrong with a file, and where.
+// An Error describes a fault of a file and its place.
 type Error struct {
 	Offset int64    // Offset is where in the file the record is, or the entry of an index.
 	Slot   ssz.Slot // Slot is that of the block or state, or NoSlot if the error is not about a single one.
-	Err    error    // Err wraps one of this package's errors, or is that of the source.
+	Err    error    // Err wraps one of this package's errors, or an error of the source.
 }
 
 // Error returns the place and the reason in one line.

@@ -29,33 +29,29 @@ type File struct {
 }
 
 // Open opens a file by its path. The caller closes it.
-func Open(ctx context.Context, path string) (_ *File, err error) {
+func Open(ctx context.Context, path string) (*File, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			_ = file.Close()
-		}
-	}()
 	info, err := file.Stat()
 	if err != nil {
+		_ = file.Close()
 		return nil, err
 	}
 	f, err := NewFile(ctx, e2store.NewSource(file, info.Size()), filepath.Base(path))
 	if err != nil {
+		_ = file.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return f, nil
 }
 
-// NewFile opens a file in any source. The name is the one that [File.Check] compares with the content, without a
-// directory; an empty one is not compared. If it succeeds the File owns the source, and closes it if it is an
-// [io.Closer].
+// NewFile opens a file in any source. [File.Check] compares the name, which has no directory, with the content,
+// unless it is empty. If NewFile succeeds the File owns the source: [File.Close] closes it if it is an [io.Closer].
 //
 // NewFile reads the slot indices, with one read for each group, from the last to the first, and keeps them in memory.
-// It needs no network: the indices say what they are about. What is wrong with them is an [*Error].
+// It needs no network: the indices hold their slots. The error is an [*Error].
 func NewFile(ctx context.Context, src e2store.Source, name string) (*File, error) {
 	f := &File{src: src, name: name}
 	guess := uint64(slotsPerHistoricalRoot)

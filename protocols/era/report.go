@@ -10,14 +10,14 @@ import (
 type Report struct {
 	// Groups has one element for each group of the file, in order, as far as the check came.
 	Groups []GroupReport
-	// Problems are what is wrong with the file, group by group.
+	// Problems are the faults of the file, group by group.
 	Problems []*Error
-	// Warnings are what is not as the format says, but does no harm.
+	// Warnings are deviations from the format that do no harm.
 	Warnings []*Error
 }
 
-// A GroupReport is what was found in a group. Its roots tie the files of a chain together: they are zero where the
-// file does not say, or what says it is damaged.
+// A GroupReport describes a group. Its roots link the files of a chain. A root is zero if the file does not have it, or
+// if the record that has it is damaged.
 type GroupReport struct {
 	Era    uint64
 	Blocks int      // how many slots are not empty
@@ -28,10 +28,10 @@ type GroupReport struct {
 	ParentRoot ssz.Root
 	// BlockRoot is the block root of the last block.
 	BlockRoot ssz.Root
-	// StateRoot is the hash tree root of the state. A block or state of the chain that says so vouches for the file.
+	// StateRoot is the hash tree root of the state, which is in the block of the state's slot and in later states.
 	StateRoot ssz.Root
-	// FirstStateRoot is the root of the state after the first slot of the era, which is that in the file of the era
-	// before. It is zero in era 0.
+	// FirstStateRoot is the root of the state after the first slot of the era: the StateRoot of the era before. It
+	// is zero in era 0.
 	FirstStateRoot ssz.Root
 }
 

@@ -42,8 +42,8 @@ func (g *Group) StateFrames(ctx context.Context, dst []byte) ([]byte, error) {
 }
 
 // OpenState returns a reader of the encoded state, which decodes its frames and verifies their checksums on the way. It
-// takes no memory but a buffer, and reads the file under ctx. Errors are an [*Error], also those of the reader; that
-// of frames that are not valid wraps [ErrFrames].
+// needs a buffer of 1 MiB, and reads the file under ctx. All errors, also those of the reader, are an [*Error]; invalid
+// frames wrap [ErrFrames].
 func (g *Group) OpenState(ctx context.Context) (io.Reader, error) {
 	r, err := g.StateRecord(ctx)
 	if err != nil {
@@ -94,7 +94,7 @@ func (g *Group) State(ctx context.Context, n *ssz.Network) (*State, error) {
 	return s, nil
 }
 
-// A State is an encoded BeaconState of any fork, of which it knows what ties it to the blocks of its era. It is
+// A State is an encoded BeaconState of any fork, with access to the roots that link it to the blocks of its era. It is
 // immutable; its methods may be called concurrently.
 type State struct {
 	ssz   []byte

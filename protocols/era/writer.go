@@ -17,8 +17,8 @@ import (
 // [Writer.State], and so on for the next eras, if the file is to have more than one. The genesis state alone is era 0.
 // The same input makes the same bytes.
 //
-// What is refused is not written, and the Writer is as it was. After an error of the file it writes nothing more. It is
-// not safe for concurrent use. Begin with [NewWriter].
+// A call that refuses its argument writes nothing and leaves the Writer unchanged. After an error of the file the
+// Writer writes nothing more. It is not safe for concurrent use. Begin with [NewWriter].
 type Writer struct {
 	network *ssz.Network
 	out     *e2store.Writer
@@ -31,8 +31,8 @@ type Writer struct {
 	groups  int
 }
 
-// NewWriter returns a Writer of a file of a network. It writes to w from the beginning of the file on; making the file
-// durable, and giving it its name, is up to the caller.
+// NewWriter returns a Writer of a file of a network. It writes to w from the beginning of the file on. The caller makes
+// the file durable and names it.
 func NewWriter(w io.Writer, n *ssz.Network) *Writer {
 	return &Writer{
 		network: n,
@@ -44,9 +44,9 @@ func NewWriter(w io.Writer, n *ssz.Network) *Writer {
 
 // Block appends a block, given as snappy frames of its encoding. The frames are written as they are.
 //
-// The error wraps [ErrFrames] if they are not frames that every peer accepts, see [snappy.CheckFrames], [ErrBlock] if
-// the slot of the block cannot be read, and [ErrGroup] if it is not one of the era's or not behind the block before;
-// else it is that of the file. No more of the block is looked at: see [File.Check].
+// The error wraps [ErrFrames] if [snappy.CheckFrames] rejects the frames, [ErrBlock] if the slot of the block cannot be
+// read, and [ErrGroup] if the slot is not in the era or not after that of the block before; else it is an error of the
+// file. Block does not check the rest of the block: see [File.Check].
 func (w *Writer) Block(frames []byte) error {
 	slot, err := slotOf(frames)
 	if err != nil {
@@ -99,8 +99,8 @@ func slotOf(frames []byte) (ssz.Slot, error) {
 // see [Group.State].
 //
 // The error wraps [ErrFrames] if the frames are not valid, [ErrState] if what they hold is not a state of the network,
-// [ErrGroup] if it is not the one at the end of the era, and [ErrBlockRoot] if the state has no block in a slot that
-// has been written, or one in a slot that has not; else it is that of the file.
+// [ErrGroup] if it is not the one at the end of the era, and [ErrBlockRoot] if the blocks written are not of the slots
+// in which the state has blocks; else it is an error of the file.
 func (w *Writer) State(frames []byte) error {
 	encoded, err := io.ReadAll(io.LimitReader(gsnappy.NewReader(bytes.NewReader(frames)), maxState+1))
 	if err != nil {

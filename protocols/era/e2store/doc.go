@@ -27,15 +27,15 @@
 //		}
 //	}
 //
-// Who knows the place of a record reads it by [ReadRecord] and [AppendData].
+// [ReadRecord] and [AppendData] read a record at a known offset.
 //
-// A length that a header claims is never believed: a record has to lie within its source, and memory is taken for
-// bytes as they arrive.
+// Every record has to lie within its source, and memory grows with the bytes received, never with the length that a
+// header claims.
 //
 // # Writing
 //
-// A [Writer] appends records and knows the offset of each. [AppendRecord] appends one to a buffer, for those who
-// write many records at once.
+// A [Writer] appends records to a file and returns the offset of each. [AppendRecord] appends one to a buffer, to write
+// many records at once.
 //
 // A file that a crash has cut ends within a record. A Reader reports that as an [*Error] of [ErrTruncated], whose
 // offset is that of the incomplete record: all records before it are whole, and a file cut to that size is an

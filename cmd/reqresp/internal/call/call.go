@@ -30,8 +30,8 @@ type Peer struct {
 
 func (p *Peer) client() *beacon.Client { return p.Server.Client() }
 
-// Call asks the peer for what a request, which is checked, is for. It prints the objects to w as they arrive. What there
-// is to say beside them goes to note.
+// Call asks the peer for what a request, which is checked, is for. It prints the objects to w as they arrive. It calls
+// note with what there is to say beside them.
 func (p *Peer) Call(ctx context.Context, r *Request, w io.Writer, note func(format string, args ...any)) error {
 	p.request, p.row = r, r.row(p.Server.Family())
 	n := 0

@@ -113,10 +113,10 @@ var methods = map[string]method{
 		},
 	},
 	"light_client_finality_update": {ask: func(ctx context.Context, p *Peer, _ *Request) iter.Seq2[object, error] {
-		return p.latest(func() (*beacon.LightClientUpdate, error) { return p.client().LightClientFinalityUpdate(ctx, p.ID) })
+		return p.latest(ctx, (*beacon.Client).LightClientFinalityUpdate)
 	}},
 	"light_client_optimistic_update": {ask: func(ctx context.Context, p *Peer, _ *Request) iter.Seq2[object, error] {
-		return p.latest(func() (*beacon.LightClientUpdate, error) { return p.client().LightClientOptimisticUpdate(ctx, p.ID) })
+		return p.latest(ctx, (*beacon.Client).LightClientOptimisticUpdate)
 	}},
 	"execution_payload_envelopes_by_range": {
 		flags: byRange,

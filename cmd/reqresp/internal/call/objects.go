@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"iter"
 
+	"github.com/libp2p/go-libp2p/core/peer"
+
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 	"github.com/seed-2dd5877b/reqresp/ssz"
@@ -38,9 +40,11 @@ func one(get func() (object, error)) iter.Seq2[object, error] {
 	return func(yield func(object, error) bool) { yield(get()) }
 }
 
-func (p *Peer) latest(get func() (*beacon.LightClientUpdate, error)) iter.Seq2[object, error] {
+func (p *Peer) latest(
+	ctx context.Context, get func(*beacon.Client, context.Context, peer.ID) (*beacon.LightClientUpdate, error),
+) iter.Seq2[object, error] {
 	return one(func() (object, error) {
-		u, err := get()
+		u, err := get(p.client(), ctx, p.ID)
 		if err != nil {
 			return object{}, err
 		}
@@ -155,7 +159,8 @@ var errNoAnswer = errors.New("the peer hung up without an answer, as many do")
 // goodbye is the peer's reason in return, if it has one.
 func goodbye(ctx context.Context, p *Peer, _ *Request) iter.Seq2[object, error] {
 	answer, err := p.sayGoodbye(ctx, beacon.GoodbyeClientShutdown)
-	if failed, ok := errors.AsType[*reqresp.Failure](err); ok && failed.Phase >= reqresp.PhaseFirstByte && ctx.Err() == nil {
+	failed, ok := errors.AsType[*reqresp.Failure](err)
+	if ok && failed.Phase >= reqresp.PhaseFirstByte && ctx.Err() == nil {
 		err = errNoAnswer
 	}
 	return message(answer, err, struct {

@@ -35,13 +35,13 @@ type Request struct {
 func (r *Request) Settings() settings.Table {
 	r.Count = 1
 	r.flags = settings.Table{
-		{Flag: "start-slot", Usage: "first `SLOT`", Value: settings.Number(&r.StartSlot, 0, math.MaxUint64)},
-		{Flag: "start-period", Usage: "first sync committee `PERIOD`", Value: settings.Number(&r.StartPeriod, 0, math.MaxUint64)},
-		{Flag: "count", Usage: "`NUMBER` of slots, periods or blocks", Value: settings.Number(&r.Count, 1, math.MaxUint64)},
-		{Flag: "root", Usage: "block `ROOT`; may be repeated", Value: settings.ListOf(&r.Roots, parseRoot, ssz.Root.String)},
-		{Flag: "index", Usage: "`INDEX` of a blob, a column or a member; may be repeated", Value: settings.Numbers(&r.Indices)},
-		{Flag: "ssz", Usage: "write raw SSZ in place of JSON", Value: settings.Switch(&r.SSZ)},
-		{Flag: "out", Usage: "`DIR` to write objects to, with --ssz; made if need be", Value: settings.Text(&r.Out, "", nil)},
+		settings.New("", "start-slot", settings.Uint(&r.StartSlot, 0), "first `SLOT`"),
+		settings.New("", "start-period", settings.Uint(&r.StartPeriod, 0), "first sync committee `PERIOD`"),
+		settings.New("", "count", settings.Uint(&r.Count, 1), "`NUMBER` of slots, periods or blocks"),
+		settings.New("", "root", settings.ListOf(&r.Roots, parseRoot, ssz.Root.String), "block `ROOT`; may be repeated"),
+		settings.New("", "index", settings.Numbers(&r.Indices), "`INDEX` of a blob, a column or a member; may be repeated"),
+		settings.New("", "ssz", settings.Switch(&r.SSZ), "write raw SSZ in place of JSON"),
+		settings.New("", "out", settings.Text(&r.Out, nil), "`DIR` to write objects to, with --ssz; made if need be"),
 	}
 	return r.flags
 }
@@ -91,19 +91,21 @@ func (r *Request) checkFlags(m method, row *beacon.Protocol) error {
 		switch takes := slices.Contains(m.flags, s.Flag) || s.Flag == "ssz" || s.Flag == "out" && !single; {
 		case s.Given() && !takes:
 			return fmt.Errorf("--%s is of no effect with %s", s.Flag, r.Method)
-		case takes && !s.Given() && s.IsList():
+		case takes && !s.Given() && (s.Flag == "root" || s.Flag == "index"):
 			return fmt.Errorf("%s needs at least one --%s", r.Method, s.Flag)
 		case takes && !s.Given() && strings.HasPrefix(s.Flag, "start"):
 			return fmt.Errorf("%s needs --%s", r.Method, s.Flag)
 		}
 	}
 	ofBlocks := strings.Contains(r.Method, "blocks") || strings.Contains(r.Method, "envelopes") // at most one for each
-	switch roots := len(r.Roots); {
+	roots := len(r.Roots)
+	atMostOne := single || ofBlocks && roots <= 1 && r.Count == 1
+	switch {
 	case roots > 1 && !strings.HasSuffix(r.Method, "_by_root"):
 		return fmt.Errorf("%s takes one --root, not %d", r.Method, roots)
 	case r.Out != "" && !r.SSZ:
 		return fmt.Errorf("--out needs --ssz: JSON goes to standard output")
-	case r.SSZ && r.Out == "" && !single && !(ofBlocks && roots <= 1 && r.Count == 1):
+	case r.SSZ && r.Out == "" && !atMostOne:
 		return fmt.Errorf("--ssz of more than one object needs --out DIR")
 	}
 	return nil

@@ -1,13 +1,12 @@
-// Package config declares the settings of the command line: in [Config.Settings] each one is a row, which makes its flag,
-// its environment variable, its key in a TOML file, its help and its check.
+// Package config declares the settings of the command line. Each is one row of [Config.Settings], which makes its
+// flag, its environment variable, its key in a TOML file, its help and its check.
 //
-// A file need not be complete. What it does not set keeps its default. A key that does not exist, or a value that is not
-// allowed, is an error that names the key, the value and what is allowed. Keys may be written with capitals and without
-// underscores, as files had them before.
+// A file need not be complete. What it does not set keeps its default. A key that does not exist, or a value that is
+// not allowed, is an error that names the key, the value and what is allowed. Keys may be written with
+// capitals and without underscores, as files had them before.
 package config
 
 import (
-	"fmt"
 	"log/slog"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -50,6 +49,7 @@ type Config struct {
 	discoveryV5   bool
 	bootNodesFile string
 	preset        string
+	memory        int           // in MiB
 	path          string        // of the file
 	limits        settings.File // what the file says of them
 }
@@ -93,52 +93,73 @@ func New(level slog.Level) *Config {
 func (c *Config) table() settings.Table {
 	n, s := &c.Network, &c.Service
 	return settings.Table{
-		{Key: "node.data_dir", Flag: "datadir", Usage: "`DIR` of the store and of this node's identity", Value: settings.Text(&c.DataDir, "", nil)},
-		{Key: "node.ipc_path", Flag: "ipcpath", Usage: "`NAME` of the IPC socket in the datadir, or its path; empty opens none", Value: settings.Text(&c.IPCPath, "", nil)},
+		settings.New("node.data_dir", "datadir", settings.Text(&c.DataDir, nil),
+			"`DIR` of the store and of this node's identity"),
+		settings.New("node.ipc_path", "ipcpath", settings.Text(&c.IPCPath, nil),
+			"`NAME` of the IPC socket in the datadir, or its path; empty opens none"),
 
-		{Key: "network.name", Flag: "network", Usage: "`NAME` of the network: " + networkNames(), Value: settings.Text(&n.Name, "", checkNetwork)},
-		{Key: "network.config_file", Flag: "network.config", Usage: "`FILE` with another network's configuration: config.yaml, or the answer to /eth/v1/config/spec", Value: settings.Text(&n.ConfigFile, "", nil)},
-		{Key: "network.genesis_time", Flag: "genesis-time", Usage: "time of slot 0 in Unix `SECONDS`, which goes with --network.config", Value: settings.Optional(&n.GenesisTime, 0, 1<<64-1)},
-		{Key: "network.genesis_validators_root", Flag: "genesis-validators-root", Usage: "`ROOT` of the validators at genesis, which goes with --network.config", Value: settings.Text(&n.GenesisValidatorsRoot, "", checkRoot)},
+		settings.New("network.name", "network", settings.Text(&n.Name, checkNetwork),
+			"`NAME` of the network: "+networkNames()),
+		settings.New("network.config_file", "network.config", settings.Text(&n.ConfigFile, nil),
+			"`FILE` with another network's configuration: config.yaml, or the answer to /eth/v1/config/spec"),
+		settings.New("network.genesis_time", "genesis-time", settings.Optional(&n.GenesisTime),
+			"time of slot 0 in Unix `SECONDS`, which goes with --network.config"),
+		settings.New("network.genesis_validators_root", "genesis-validators-root",
+			settings.Text(&n.GenesisValidatorsRoot, checkRoot), "`ROOT` of the validators at genesis, which goes with --network.config"),
 
-		{Key: "p2p.listen", Flag: "listen", Usage: "multiaddrs `ADDR` to listen on", Value: listen(&s.Listen)},
-		{Key: "p2p.max_peers", Flag: "maxpeers", Usage: "`NUMBER` of peers to have", Value: settings.Number(&s.Peers.Target, 1, peers.MaxTarget)},
-		{Key: "p2p.min_outbound", Flag: "minoutbound", Usage: "`NUMBER` of peers to have dialed; 0 is a quarter of --maxpeers", Value: settings.Number(&s.Peers.MinOutbound, 0, peers.MaxTarget)},
-		{Key: "p2p.no_dial", Flag: "nodial", Usage: "dial no peers but the static ones", Value: settings.Switch(&s.Peers.NoDial)},
-		{Key: "p2p.static_nodes", Flag: "staticnodes", Usage: "`PEER` that is always dialed again", Value: staticNodes(&s.Peers.Static)},
-		{Key: "p2p.trusted_nodes", Flag: "trustednodes", Usage: "`ID` (or enr:…) of a peer that is never banned, or left for lack of room", Value: settings.ListOf(&s.Peers.Trusted, discovery.ParsePeerID, peer.ID.String)},
-		{Key: "p2p.discovery_v5", Flag: "discovery.v5", Usage: "find peers by discv5, and be found", Value: settings.Switch(&c.discoveryV5)},
-		{Key: "p2p.disc_addr", Flag: "discovery.addr", Usage: "UDP `ADDRESS:PORT` of discovery; port 0 takes one that is free", Value: discoveryAddr(&c.discovery)},
-		{Key: "p2p.bootstrap_nodes_v5", Flag: "bootnodes", Usage: "`RECORD` (enr:…) of a node that discovery begins with; none takes those built in", Value: bootNodes(&c.discovery)},
-		{Key: "p2p.bootstrap_nodes_file", Flag: "bootnodes.file", Usage: "`FILE` with more such records, as networks publish them (bootstrap_nodes.yaml, boot_enr.yaml)", Value: settings.Text(&c.bootNodesFile, "", nil)},
-		{Key: "p2p.external_ip", Flag: "discovery.externalip", Usage: "address `IP` of this node, as others reach it; none has it learned", Value: externalIP(&c.discovery)},
-		{Key: "p2p.no_gossipsub", Flag: "nogossipsub", Usage: "do without gossipsub, for which clients like Lighthouse ban a node", Value: settings.Switch(&s.NoGossipsub)},
-		{Key: "p2p.memory", Flag: "memory", Usage: "`MIB` for streams and messages of peers; 0 takes an eighth of the machine's memory", Value: memory(&s.Memory)},
+		settings.New("p2p.listen", "listen", listen(&s.Listen), "multiaddrs `ADDR` to listen on"),
+		settings.New("p2p.max_peers", "maxpeers", settings.Number(&s.Peers.Target, 1, peers.MaxTarget),
+			"`NUMBER` of peers to have"),
+		settings.New("p2p.min_outbound", "minoutbound", settings.Number(&s.Peers.MinOutbound, 0, peers.MaxTarget),
+			"`NUMBER` of peers to have dialed; 0 is a quarter of --maxpeers"),
+		settings.New("p2p.no_dial", "nodial", settings.Switch(&s.Peers.NoDial), "dial no peers but the static ones"),
+		settings.New("p2p.static_nodes", "staticnodes", staticNodes(&s.Peers.Static), "`PEER` that is always dialed again"),
+		settings.New("p2p.trusted_nodes", "trustednodes",
+			settings.ListOf(&s.Peers.Trusted, discovery.ParsePeerID, peer.ID.String),
+			"`ID` (or enr:…) of a peer that is never banned, or left for lack of room"),
+		settings.New("p2p.discovery_v5", "discovery.v5", settings.Switch(&c.discoveryV5),
+			"find peers by discv5, and be found"),
+		settings.New("p2p.disc_addr", "discovery.addr", discoveryAddr(&c.discovery),
+			"UDP `ADDRESS:PORT` of discovery; port 0 takes one that is free"),
+		settings.New("p2p.bootstrap_nodes_v5", "bootnodes", bootNodes(&c.discovery),
+			"`RECORD` (enr:…) of a node that discovery begins with; none takes those built in"),
+		settings.New("p2p.bootstrap_nodes_file", "bootnodes.file", settings.Text(&c.bootNodesFile, nil),
+			"`FILE` with more such records, as networks publish them (bootstrap_nodes.yaml, boot_enr.yaml)"),
+		settings.New("p2p.external_ip", "discovery.externalip", externalIP(&c.discovery),
+			"address `IP` of this node, as others reach it; none has it learned"),
+		settings.New("p2p.no_gossipsub", "nogossipsub", settings.Switch(&s.NoGossipsub),
+			"do without gossipsub, for which clients like Lighthouse ban a node"),
+		settings.New("p2p.memory", "memory", settings.Number(&c.memory, 0, resources.MaxMemory>>20),
+			"`MIB` for streams and messages of peers; 0 takes an eighth of the machine's memory"),
 
-		{Key: "http.enabled", Flag: "http", Usage: "serve RPC over HTTP, without a password", Value: settings.Switch(&c.HTTP.Enabled)},
-		{Key: "http.addr", Flag: "http.addr", Usage: "`ADDRESS` of RPC over HTTP; 0.0.0.0 is all", Value: address(&c.HTTP.Addr)},
-		{Key: "http.port", Flag: "http.port", Usage: "TCP `PORT` of RPC over HTTP; 0 takes one that is free", Value: settings.Number(&c.HTTP.Port, 0, 65535)},
-		{Key: "http.api", Flag: "http.api", Usage: "namespaces `NAME` to expose: reqresp to look, reqrespadmin to change", Value: settings.List(&c.HTTP.API, checkNamespace)},
-		{Key: "http.virtual_hosts", Flag: "http.vhosts", Usage: "hosts `NAME` that requests may be for, * for all", Value: settings.List(&c.HTTP.VirtualHosts, nil)},
-		{Key: "http.cors_domain", Flag: "http.corsdomain", Usage: "`ORIGIN` from which browsers may call", Value: settings.List(&c.HTTP.CORSDomain, nil)},
-		{Key: "metrics.enabled", Flag: "metrics", Usage: "serve metrics for Prometheus at /metrics", Value: settings.Switch(&c.Metrics.Enabled)},
-		{Key: "metrics.addr", Flag: "metrics.addr", Usage: "`ADDRESS` of the metrics", Value: address(&c.Metrics.Addr)},
-		{Key: "metrics.port", Flag: "metrics.port", Usage: "TCP `PORT` of the metrics; 0 takes one that is free", Value: settings.Number(&c.Metrics.Port, 0, 65535)},
-		{Key: "pprof.enabled", Flag: "pprof", Usage: "serve profiles at /debug/pprof/", Value: settings.Switch(&c.Pprof.Enabled)},
-		{Key: "pprof.addr", Flag: "pprof.addr", Usage: "`ADDRESS` of the profiles", Value: address(&c.Pprof.Addr)},
-		{Key: "pprof.port", Flag: "pprof.port", Usage: "TCP `PORT` of the profiles; 0 takes one that is free", Value: settings.Number(&c.Pprof.Port, 0, 65535)},
+		settings.New("http.enabled", "http", settings.Switch(&c.HTTP.Enabled), "serve RPC over HTTP, without a password"),
+		settings.New("http.addr", "http.addr", address(&c.HTTP.Addr), "`ADDRESS` of RPC over HTTP; 0.0.0.0 is all"),
+		settings.New("http.port", "http.port", settings.Number(&c.HTTP.Port, 0, 65535),
+			"TCP `PORT` of RPC over HTTP; 0 takes one that is free"),
+		settings.New("http.api", "http.api", settings.List(&c.HTTP.API, checkNamespace),
+			"namespaces `NAME` to expose: reqresp to look, reqrespadmin to change"),
+		settings.New("http.virtual_hosts", "http.vhosts", settings.List(&c.HTTP.VirtualHosts, nil),
+			"hosts `NAME` that requests may be for, * for all"),
+		settings.New("http.cors_domain", "http.corsdomain", settings.List(&c.HTTP.CORSDomain, nil),
+			"`ORIGIN` from which browsers may call"),
+		settings.New("metrics.enabled", "metrics", settings.Switch(&c.Metrics.Enabled),
+			"serve metrics for Prometheus at /metrics"),
+		settings.New("metrics.addr", "metrics.addr", address(&c.Metrics.Addr), "`ADDRESS` of the metrics"),
+		settings.New("metrics.port", "metrics.port", settings.Number(&c.Metrics.Port, 0, 65535),
+			"TCP `PORT` of the metrics; 0 takes one that is free"),
+		settings.New("pprof.enabled", "pprof", settings.Switch(&c.Pprof.Enabled), "serve profiles at /debug/pprof/"),
+		settings.New("pprof.addr", "pprof.addr", address(&c.Pprof.Addr), "`ADDRESS` of the profiles"),
+		settings.New("pprof.port", "pprof.port", settings.Number(&c.Pprof.Port, 0, 65535),
+			"TCP `PORT` of the profiles; 0 takes one that is free"),
 
-		{Key: "log.verbosity", Flag: "verbosity", Usage: "log from `LEVEL` on: debug, info, warn or error; or, say, info,sync=debug", Value: settings.Text(&c.Log.Verbosity, "", checkVerbosity)},
-		{Key: "log.format", Flag: "log.format", Usage: "`FORMAT` of the log's lines", Value: settings.OneOf(&c.Log.Format, logging.Formats()...)},
+		settings.New("log.verbosity", "verbosity", settings.Text(&c.Log.Verbosity, checkVerbosity),
+			"log from `LEVEL` on: debug, info, warn or error; or, say, info,sync=debug"),
+		settings.New("log.format", "log.format", settings.OneOf(&c.Log.Format, logging.Formats()...),
+			"`FORMAT` of the log's lines"),
 
-		{Key: "limits.preset", Flag: "limits.preset", Usage: "`PRESET` of limits; none has the same for all methods", Value: settings.OneOf(&c.preset, limitsconfig.Presets()...)},
+		settings.New("limits.preset", "limits.preset", settings.OneOf(&c.preset, limitsconfig.Presets()...),
+			"`PRESET` of limits; none has the same for all methods"),
 	}
-}
-
-func memory(to *int64) settings.Value {
-	const least, most = resources.MinMemory >> 20, resources.MaxMemory >> 20
-	want := fmt.Sprintf("0, or a whole number from %d to %d", least, most)
-	return settings.Scaled(to, 1<<20, want, func(n int64) bool { return n == 0 || n >= least && n <= most })
 }
 
 // networkNames lists the networks that are built in, for help.

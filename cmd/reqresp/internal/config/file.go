@@ -11,6 +11,7 @@ import (
 	"github.com/seed-2dd5877b/reqresp/internal/settings"
 	limitsconfig "github.com/seed-2dd5877b/reqresp/limits/config"
 	"github.com/seed-2dd5877b/reqresp/plugin/discovery"
+	"github.com/seed-2dd5877b/reqresp/plugin/resources"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon/quota"
 	"github.com/seed-2dd5877b/reqresp/ssz"
@@ -47,7 +48,8 @@ func (c *Config) Load(path string) error {
 	return nil
 }
 
-// LoadLimits adds the settings of limits, for whose defaults the preset is set now, and sets what the file says of them.
+// LoadLimits adds the settings of limits, for whose defaults the preset is set now, and sets what the file says of
+// them.
 func (c *Config) LoadLimits() error {
 	file, err := limitsconfig.NewFile(c.preset, Methods()...)
 	if err != nil {
@@ -79,6 +81,10 @@ func (c *Config) Resolve() error {
 	if err := c.resolveDiscovery(); err != nil {
 		return err
 	}
+	c.Service.Memory = int64(c.memory) << 20
+	if err := (resources.Options{Memory: c.Service.Memory}).Validate(); err != nil {
+		return fmt.Errorf("p2p.memory: %w", err)
+	}
 	if err := c.Service.Validate(); err != nil {
 		return fmt.Errorf("p2p.disc_addr, p2p.listen: %w", err)
 	}
@@ -89,9 +95,11 @@ func (c *Config) resolveDiscovery() error {
 	o := c.discovery
 	switch {
 	case !c.discoveryV5 && len(o.BootNodes) > 0:
-		return errors.New("p2p.bootstrap_nodes_v5 has nodes, but discovery is off: want p2p.discovery_v5 on, or no such nodes")
+		return errors.New("p2p.bootstrap_nodes_v5 has nodes, but discovery is off: " +
+			"want p2p.discovery_v5 on, or no such nodes")
 	case !c.discoveryV5 && c.bootNodesFile != "":
-		return errors.New("p2p.bootstrap_nodes_file has nodes, but discovery is off: want p2p.discovery_v5 on, or no such file")
+		return errors.New("p2p.bootstrap_nodes_file has nodes, but discovery is off: " +
+			"want p2p.discovery_v5 on, or no such file")
 	case !c.discoveryV5:
 		return nil
 	case c.bootNodesFile != "":

@@ -21,7 +21,8 @@ func checkNetwork(name string) error {
 	if name == "" || slices.Contains(ssz.NetworkNames(), name) {
 		return nil
 	}
-	return fmt.Errorf("%q: want one of %s, or network.config_file for others", name, strings.Join(ssz.NetworkNames(), ", "))
+	return fmt.Errorf("%q: want one of %s, or network.config_file for others",
+		name, strings.Join(ssz.NetworkNames(), ", "))
 }
 
 func checkRoot(text string) error {
@@ -45,7 +46,7 @@ func checkVerbosity(text string) error {
 
 // address is an address to listen at.
 func address(to *string) settings.Value {
-	return settings.Text(to, "", func(text string) error {
+	return settings.Text(to, func(text string) error {
 		if text == "" {
 			return fmt.Errorf("%q: want an address to listen at, like 127.0.0.1, or 0.0.0.0 for all", text)
 		}
@@ -54,7 +55,7 @@ func address(to *string) settings.Value {
 }
 
 func listen(to *[]string) settings.Value {
-	return settings.ParsedList("", func() []string { return *to }, func(texts []string) error {
+	return settings.Whole(func() []string { return *to }, func(texts []string) error {
 		if len(texts) == 0 {
 			return fmt.Errorf("[]: want one multiaddr or more, like /ip4/0.0.0.0/udp/9000/quic-v1")
 		}
@@ -71,7 +72,7 @@ func listen(to *[]string) settings.Value {
 // staticNodes are printed as they were given: a node record has all addresses of its node.
 func staticNodes(to *[]peer.AddrInfo) settings.Value {
 	var given []string
-	return settings.ParsedList("", func() []string { return given }, func(texts []string) error {
+	return settings.Whole(func() []string { return given }, func(texts []string) error {
 		var addrs []multiaddr.Multiaddr
 		for _, text := range texts {
 			info, err := discovery.ParsePeer(text)
@@ -92,13 +93,13 @@ func staticNodes(to *[]peer.AddrInfo) settings.Value {
 }
 
 func discoveryAddr(o *discovery.Config) settings.Value {
-	return settings.Text(&o.Listen, "", func(text string) error {
+	return settings.Text(&o.Listen, func(text string) error {
 		return (&discovery.Config{Listen: text}).Validate()
 	})
 }
 
 func bootNodes(o *discovery.Config) settings.Value {
-	return settings.ParsedList("", func() []string { return o.BootNodes }, func(texts []string) error {
+	return settings.Whole(func() []string { return o.BootNodes }, func(texts []string) error {
 		o.BootNodes = texts
 		return (&discovery.Config{BootNodes: texts}).Validate()
 	})

@@ -46,7 +46,8 @@ func Parse(text string) (Levels, error) {
 	for _, part := range parts[1:] {
 		module, name, _ := strings.Cut(part, "=")
 		if !slices.Contains(Modules(), module) {
-			return Levels{}, fmt.Errorf("module %q: want LEVEL,MODULE=LEVEL,… where MODULE is one of %s", module, strings.Join(Modules(), ", "))
+			return Levels{}, fmt.Errorf("module %q: want LEVEL,MODULE=LEVEL,… where MODULE is one of %s",
+				module, strings.Join(Modules(), ", "))
 		}
 		if l.byModule[module], err = parseLevel(name); err != nil {
 			return Levels{}, err

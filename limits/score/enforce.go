@@ -7,6 +7,12 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/libp2p/go-libp2p/core/connmgr"
+	"github.com/libp2p/go-libp2p/core/control"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/multiformats/go-multiaddr"
+
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
 
@@ -20,7 +26,7 @@ import (
 func (b *Book) Middleware() reqresp.Middleware {
 	return func(next reqresp.HandlerFunc) reqresp.HandlerFunc {
 		return func(ctx context.Context, in *reqresp.Inbound) error {
-			if b.Verdict(in.Peer()) == Ban {
+			if b.Action(in.Peer()) == Ban {
 				return fmt.Errorf("%w: %w", ErrBanned, reqresp.ErrRefused)
 			}
 			err := next(ctx, in)
@@ -62,3 +68,42 @@ func inboundFault(ctx context.Context, in *reqresp.Inbound, err error) (class Cl
 // isCut reports whether a request is only the beginning of one. A transport may end the stream of a caller who is gone
 // as if it was complete.
 func isCut(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }
+
+// Gater returns a libp2p connection gater that keeps banned peers out, and asks next about all else. Next may be nil. A
+// host takes it as it is made:
+//
+//	h, err := libp2p.New(libp2p.ConnectionGater(book.Gater(nil)), …)
+//
+// Connections that there are when a peer is banned stay: whoever owns them ends them.
+func (b *Book) Gater(next connmgr.ConnectionGater) connmgr.ConnectionGater {
+	return &gater{book: b, next: next}
+}
+
+type gater struct {
+	book *Book
+	next connmgr.ConnectionGater
+}
+
+func (g *gater) InterceptPeerDial(id peer.ID) bool {
+	return g.book.Action(id) != Ban && (g.next == nil || g.next.InterceptPeerDial(id))
+}
+
+func (g *gater) InterceptAddrDial(id peer.ID, addr multiaddr.Multiaddr) bool {
+	return g.next == nil || g.next.InterceptAddrDial(id, addr)
+}
+
+// InterceptAccept does not know yet who comes.
+func (g *gater) InterceptAccept(addrs network.ConnMultiaddrs) bool {
+	return g.next == nil || g.next.InterceptAccept(addrs)
+}
+
+func (g *gater) InterceptSecured(dir network.Direction, id peer.ID, addrs network.ConnMultiaddrs) bool {
+	return g.book.Action(id) != Ban && (g.next == nil || g.next.InterceptSecured(dir, id, addrs))
+}
+
+func (g *gater) InterceptUpgraded(conn network.Conn) (bool, control.DisconnectReason) {
+	if g.next == nil {
+		return true, 0
+	}
+	return g.next.InterceptUpgraded(conn)
+}
