@@ -199,7 +199,7 @@ func (f *flag) String() string {
 	if want := f.of.Want(); want != "" && strings.HasPrefix(want, "one of") {
 		usage += ": " + want
 	}
-	defaults := f.of.Default()
+	defaults := slices.Clone(f.of.Default())
 	none := len(defaults) == 0 || defaults[0] == "" || defaults[0] == "0"
 	if none || f.of.IsSwitch() || strings.Contains(usage, "default") {
 		return line + "\t" + usage

@@ -276,6 +276,7 @@ func TestErrorsNameThePlace(t *testing.T) {
 		"[methods.\"/a.B\"]\npeer.items = \"x\"":      `config: line 2: methods."/a.B".peer.items: "x" is not`,
 		"[methods.Methods]\npeer.items = \"1/2h\"":    "config: methods.Methods.peer.items: Per 2h0m0s is not",
 		"[methods]\nping = 3":                         "config: line 2: methods.ping: want a table with node, peer, refuse",
+		"[methods.ping]\nrefuse = true":               "config: line 2: methods.ping.refuse: is no longer a setting: delete it",
 		"[[methods]]":                                 "config: line 1: methods: want a table with beacon_blocks_by_head",
 		"node = 3":                                    "config: line 1: node: want a table with bytes, items, requests",
 		"[node.items]":                                "config: line 1: node.items is a table: want a text in quotes",

@@ -82,8 +82,7 @@ func (c *codec) Trailer(_ protocol.ID, req any) []byte {
 	return nil
 }
 
-// AppendResponse implements reqresp.Codec. A server that has a source appends its objects itself,
-// see chunkWriter.
+// AppendResponse implements reqresp.Codec. A server encodes the objects of a chain itself, see query.send.
 func (c *codec) AppendResponse(dst []byte, _ protocol.ID, resp any) ([]byte, error) {
 	switch resp := resp.(type) {
 	case object:

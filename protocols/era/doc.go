@@ -61,13 +61,13 @@
 // # What is not as it should be
 //
 // Everything that is wrong with a file is an [*Error] with the offset and, where there is one, the slot; it wraps one
-// of the package's errors, such as [ErrIndex] or [ErrRecord]. Errors of a source are wrapped as they are. No file
-// takes more memory than it has bytes, whatever lengths and counts it claims, but for states: these are decompressed,
-// to at most 4 GiB.
+// of the package's errors, such as [ErrIndex] or [ErrRecord]. Errors of a source are wrapped as they are. Memory
+// is proportional to the bytes that a file has, whatever lengths and counts it claims; a state is decompressed to at
+// most 4 GiB, and a block to 10 MiB.
 //
 // Two faults of deployed writers are harmless and accepted, with a warning in the report of [File.Check]: offsets
 // that are not sign-extended from 48 to 64 bits, and empty slots that point at the Version record instead of nothing.
-// Both are those of Lodestar. Frames that some peers do not accept, and records of unknown types, are warned of too.
+// Both are those of Lodestar. Check also warns of frames that some peers reject and of records of unknown types.
 //
 // The package follows eth-clients/e2store-format-specs and the consensus specs of August 2026, phase0 to Heze.
 package era

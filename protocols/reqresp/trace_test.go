@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -361,5 +362,40 @@ func (j *journal) trace() *reqresp.Trace {
 		Done: func(x *reqresp.Exchange) {
 			j.note("%d done: %v, %d/%d/%d", x.ID, reqresp.ReasonOf(x.Err), x.Chunks, x.RequestBytes, x.ResponseBytes)
 		},
+	}
+}
+
+// Who reads a refusal knows which setting it is about.
+func TestRefusalsNameTheBound(t *testing.T) {
+	for want, opts := range map[string]reqresp.ServerOptions{
+		"MaxStreams of":        {MaxStreams: 1},
+		"MaxStreamsPerPeer of": {MaxStreamsPerPeer: 1},
+		"MaxStreamsPerConn of": {MaxStreamsPerConn: 1},
+		"share of":             {MaxStreams: 16},
+		"MaxMemory of":         {MaxMemory: 1},
+	} {
+		t.Run(want, func(t *testing.T) {
+			simulate(t, func(t *testing.T, s *simulation) {
+				refusals := make(chan error, 2)
+				opts.Trace = &reqresp.Trace{Done: func(x *reqresp.Exchange) {
+					if errors.Is(x.Err, reqresp.ErrRefused) {
+						refusals <- x.Err
+					}
+				}}
+				serve(t, s.server, &opts, echo.Serve(func(ctx context.Context, _ peer.ID, _ *Text) (*Text, error) {
+					<-ctx.Done()
+					return nil, ctx.Err()
+				}))
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				c := reqresp.NewClient(s.client, nil)
+				go echo.Call(ctx, c, s.server.ID(), new(Text("")))
+				time.Sleep(100 * time.Millisecond)
+				_, _ = echo.Call(ctx, c, s.server.ID(), new(Text("")))
+				if err := <-refusals; !strings.Contains(err.Error(), want) {
+					t.Errorf("got %v, want one that names %s", err, want)
+				}
+			})
+		})
 	}
 }
