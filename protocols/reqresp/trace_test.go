@@ -232,10 +232,10 @@ func TestWaitsForALimiterArePhases(t *testing.T) {
 			reserve: func(context.Context) error { time.Sleep(3 * time.Second); return nil },
 		}
 		served := new(journal)
-		var spent [2]time.Duration
+		waited := make(chan [2]time.Duration, 1)
 		serve(t, s.server, &reqresp.ServerOptions{Limiter: l, Trace: reqresp.JoinTraces(nil, served.trace(), &reqresp.Trace{
 			Done: func(x *reqresp.Exchange) {
-				spent = [2]time.Duration{x.Spent(reqresp.PhaseAdmit), x.Spent(reqresp.PhaseReserve)}
+				waited <- [2]time.Duration{x.Spent(reqresp.PhaseAdmit), x.Spent(reqresp.PhaseReserve)}
 			},
 		})}, counter.Serve(counted))
 		if _, err := collect(counter.Call(t.Context(), reqresp.NewClient(s.client, nil), s.server.ID(), new(Count(2)))); err != nil {
@@ -244,8 +244,8 @@ func TestWaitsForALimiterArePhases(t *testing.T) {
 		time.Sleep(time.Second)
 		served.want(t, "1 start", "1 admit", "1 handle", "1 reserve", "1 handle", "1 response", "1 chunk 7",
 			"1 reserve", "1 response", "1 chunk 7", "1 done: success, 2/2/14")
-		if want := [2]time.Duration{2 * time.Second, 6 * time.Second}; spent != want {
-			t.Errorf("waited %v, want %v", spent, want)
+		if got, want := <-waited, [2]time.Duration{2 * time.Second, 6 * time.Second}; got != want {
+			t.Errorf("waited %v, want %v", got, want)
 		}
 	})
 }
@@ -294,14 +294,18 @@ func TestTracesOfCallsAreCalledAfterTheClients(t *testing.T) {
 func TestSizesAreTraced(t *testing.T) {
 	sized := reqresp.NewStream[Count, Text](reqresp.Family{Prefix: "/sized", Codec: sizedCodec{}}, "count", 1)
 	simulate(t, func(t *testing.T, s *simulation) {
-		var in, out reqresp.Result
-		serve(t, s.server, &reqresp.ServerOptions{Trace: &reqresp.Trace{Done: func(x *reqresp.Exchange) { in = x.Result }}}, sized.Serve(counted))
-		c := reqresp.NewClient(s.client, &reqresp.ClientOptions{Trace: &reqresp.Trace{Done: func(x *reqresp.Exchange) { out = x.Result }}})
+		served := make(chan reqresp.Result, 1)
+		serve(t, s.server, &reqresp.ServerOptions{Trace: &reqresp.Trace{
+			Done: func(x *reqresp.Exchange) { served <- x.Result },
+		}}, sized.Serve(counted))
+		var out reqresp.Result
+		c := reqresp.NewClient(s.client, &reqresp.ClientOptions{Trace: &reqresp.Trace{
+			Done: func(x *reqresp.Exchange) { out = x.Result },
+		}})
 		if _, err := collect(sized.Call(t.Context(), c, s.server.ID(), new(Count(3)))); err != nil {
 			t.Error(err)
 		}
-		time.Sleep(time.Second)
-		if out.RequestSize != 100 || out.ResponseSize != 300 || in != out {
+		if in := <-served; out.RequestSize != 100 || out.ResponseSize != 300 || in != out {
 			t.Errorf("client %+v, server %+v, want sizes 100 and 300", out, in)
 		}
 	})
