@@ -181,6 +181,16 @@ var abuses = []abuse{
 			time.AfterFunc(1900*time.Millisecond, s.end)
 		}
 	}},
+	{"reset before it counts", func(_ context.Context, n *town, id peer.ID, _ int) {
+		if s, err := n.open(id); err == nil {
+			time.AfterFunc(900*time.Millisecond, s.end)
+		}
+	}},
+	{"reset at once", func(_ context.Context, n *town, id peer.ID, _ int) {
+		if s, err := n.open(id); err == nil {
+			s.end()
+		}
+	}},
 	{"negotiate some", func(ctx context.Context, n *town, id peer.ID, i int) {
 		if i%4 == 0 {
 			_ = n.negotiate(ctx, id)
