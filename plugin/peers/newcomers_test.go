@@ -126,6 +126,21 @@ func TestNewcomerTakesTheSeatOfAnIdlePeer(t *testing.T) {
 	}
 }
 
+// A peer that syncs from a node lags behind it, and any peer can claim a head: who reads has the seat of who does not.
+func TestUseCountsMoreThanTheHead(t *testing.T) {
+	simulate(t, afterFork, 4, func(t *testing.T, hosts []host.Host) {
+		n := newBlockNode(t, hosts[0], peers.Options{Target: 2})
+		syncing := newNode(t, hosts[1], peers.Options{NoDial: true})
+		connect(t, syncing, n)
+		joiners(t, hosts[2:3], n)
+		mustFetch(t, hosts[1], n, 1)
+		time.Sleep(trial)
+		join(t, hosts[3], n)
+		settle()
+		wantPeers(t, n, "with a newcomer", hosts[1], hosts[3])
+	})
+}
+
 // A share of the room is for newcomers, not all of it: of those beyond it, those that came first make room.
 func TestNewcomersShareTheirPartOfTheRoom(t *testing.T) {
 	simulate(t, afterFork, 8, func(t *testing.T, hosts []host.Host) {
