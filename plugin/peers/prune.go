@@ -189,7 +189,9 @@ func (m *Manager) rankLocked(seen sight, now time.Time) []ranked {
 }
 
 // silent reports whether a peer has told no status, though it had the time.
-func (c *connected) silent(now time.Time) bool { return c.status == nil && now.Sub(c.since) >= askAfter }
+func (c *connected) silent(now time.Time) bool {
+	return c.status == nil && now.Sub(c.since) >= askAfter
+}
 
 // lagLocked is by how many slots a peer's head is behind ours, as far as it is known. An epoch is as good as nothing.
 func (m *Manager) lagLocked(c *connected) uint64 {
