@@ -266,6 +266,44 @@ func TestPrefixesCountByDefault(t *testing.T) {
 	})
 }
 
+// The peers of a prefix have together what as many as it counts for have, however many they are.
+func TestPrefixHasAShareOfTheCapacity(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := onlyBlocks(limits.Quota{}, nodeBytes(limits.Rate{N: 1 << 20, Burst: 64 * kib}))
+		c.Prefix.Peers = 2
+		l, err := limits.New(&limits.Options{Config: c, Addr: func(id peer.ID) netip.Addr {
+			if id == alice {
+				return netip.MustParseAddr("198.51.100.1")
+			}
+			return netip.MustParseAddr("203.0.113.7")
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids := []peer.ID{alice}
+		for i := range 10 {
+			ids = append(ids, peerID(i))
+		}
+		stay(t, l, ids...)
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		var wg sync.WaitGroup
+		got := make([]uint64, len(ids))
+		for i, id := range ids {
+			wg.Go(func() { got[i] = download(t, ctx, l, id, 16*kib, 1000) })
+		}
+		wg.Wait()
+		var all uint64
+		for _, n := range got {
+			all += n
+		}
+		if part := float64(got[0]) / float64(all); part < .30 || part > .36 {
+			t.Errorf("a peer beside ten of one prefix got %.3f, want a third", part)
+		}
+	})
+}
+
 func TestPrefixOfAnAddress(t *testing.T) {
 	t.Parallel()
 	for addr, want := range map[string]string{
