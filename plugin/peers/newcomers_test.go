@@ -184,6 +184,27 @@ func reader(stream network.Stream, perSecond int) (got int, err error) {
 	}
 }
 
+// A peer that tells no status goes first, whatever it does.
+func TestPeerWithoutAStatusHasNoSeat(t *testing.T) {
+	simulate(t, afterFork, 4, func(t *testing.T, hosts []host.Host) {
+		n := newBlockNode(t, hosts[0], peers.Options{Target: 2})
+		joiners(t, hosts[1:2], n)
+		if err := hosts[2].Connect(t.Context(), infoOf(n)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(8 * time.Second)
+		mustFetch(t, hosts[2], n, 1)
+		time.Sleep(4 * time.Second)
+		if !connected(n, hosts[2]) {
+			t.Fatal("the peer without a status was left already")
+		}
+		join(t, hosts[3], n)
+		time.Sleep(11 * time.Second)
+		settle()
+		wantPeers(t, n, "with a newcomer", hosts[1], hosts[3])
+	})
+}
+
 // No room is kept for a newcomer that behaves badly.
 func TestNewcomerWithABadScoreHasNoSeat(t *testing.T) {
 	simulate(t, afterFork, 6, func(t *testing.T, hosts []host.Host) {
