@@ -58,14 +58,18 @@ var attackKinds = map[string]func(a *attacker, ctx context.Context){
 	"half-negotiated: header": func(a *attacker, ctx context.Context) {
 		a.halfNegotiate(ctx, "\x13/multistream/1.0.0\n", 12*time.Second)
 	},
-	"half-negotiated: reset early":   func(a *attacker, ctx context.Context) { a.halfNegotiate(ctx, "\x13", 1800*time.Millisecond) },
-	"half-negotiated: reset at once": func(a *attacker, ctx context.Context) { a.halfNegotiate(ctx, "\x13", 900*time.Millisecond) },
-	"idle":                           (*attacker).idle,
-	"greedy":                         (*attacker).demand,
-	"new keys":                       (*attacker).renew,
-	"malformed requests":             (*attacker).malform,
-	"callers that are gone":          (*attacker).vanish,
-	"answers not read":               (*attacker).stall,
+	"half-negotiated: reset early": func(a *attacker, ctx context.Context) {
+		a.halfNegotiate(ctx, "\x13", 1800*time.Millisecond)
+	},
+	"half-negotiated: reset at once": func(a *attacker, ctx context.Context) {
+		a.halfNegotiate(ctx, "\x13", 900*time.Millisecond)
+	},
+	"idle":                  (*attacker).idle,
+	"greedy":                (*attacker).demand,
+	"new keys":              (*attacker).renew,
+	"malformed requests":    (*attacker).malform,
+	"callers that are gone": (*attacker).vanish,
+	"answers not read":      (*attacker).stall,
 }
 
 // An attacker is one peer, or with new keys a series of them.
@@ -162,9 +166,11 @@ func newPeer(transport string, attacks bool) (host.Host, *beacon.Server, error) 
 	case "quic":
 		options = append(options, libp2p.Transport(quic.NewTransport))
 	case "yamux":
-		options = append(options, libp2p.Transport(tcp.NewTCPTransport), libp2p.Security(noise.ID, noise.New), libp2p.Muxer(yamux.ID, yamux.DefaultTransport))
+		options = append(options, libp2p.Transport(tcp.NewTCPTransport), libp2p.Security(noise.ID, noise.New),
+			libp2p.Muxer(yamux.ID, yamux.DefaultTransport))
 	case "mplex":
-		options = append(options, libp2p.Transport(tcp.NewTCPTransport), libp2p.Security(noise.ID, noise.New), libp2p.Muxer(mplex.ID, mplex.DefaultTransport))
+		options = append(options, libp2p.Transport(tcp.NewTCPTransport), libp2p.Security(noise.ID, noise.New),
+			libp2p.Muxer(mplex.ID, mplex.DefaultTransport))
 	default:
 		return nil, nil, fmt.Errorf("no transport %q", transport)
 	}

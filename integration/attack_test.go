@@ -54,24 +54,28 @@ const (
 // attackCases are the lines of the table. The half-negotiated streams are of every transport, number of
 // peers and memory in the long form.
 func attackCases() []attackCase {
+	const s = time.Second
+	left, unread := "callers that are gone", "answers not read"
 	cases := []attackCase{
-		{attack: "malformed requests", transport: "yamux", peers: 1, rate: 1.9, lasts: 10 * time.Second, short: true},
-		{attack: "callers that are gone", transport: "yamux", peers: 1, rate: 1.9, lasts: 10 * time.Second, fate: forgiven, short: true},
-		{attack: "callers that are gone", transport: "quic", peers: 1, rate: 1.9, lasts: 100 * time.Second, fate: forgiven},
-		{attack: "answers not read", transport: "yamux", peers: 8, rate: 10, lasts: 10 * time.Second, fate: penalized, short: true},
-		{attack: "answers not read", transport: "mplex", peers: 8, rate: 10, lasts: 10 * time.Second, fate: penalized, short: true},
-		{attack: "answers not read", transport: "quic", peers: 8, rate: 10, lasts: 3 * time.Minute, fate: gone},
-		{attack: "new keys", transport: "yamux", peers: 64, rate: 4, prefixes: 64, lasts: 10 * time.Second, fate: bounded, short: true},
+		{attack: "malformed requests", transport: "yamux", peers: 1, rate: 1.9, lasts: 10 * s, short: true},
+		{attack: left, transport: "yamux", peers: 1, rate: 1.9, lasts: 10 * s, fate: forgiven, short: true},
+		{attack: left, transport: "quic", peers: 1, rate: 1.9, lasts: 100 * s, fate: forgiven},
+		{attack: unread, transport: "yamux", peers: 8, rate: 10, lasts: 10 * s, fate: penalized, short: true},
+		{attack: unread, transport: "mplex", peers: 8, rate: 10, lasts: 10 * s, fate: penalized, short: true},
+		{attack: unread, transport: "quic", peers: 8, rate: 10, lasts: 180 * s, fate: gone},
+		{attack: "new keys", transport: "yamux", peers: 64, rate: 4, prefixes: 64, lasts: 10 * s, fate: bounded, short: true},
 	}
 	for _, prefixes := range []int{1, 64} {
 		for _, attack := range []string{"idle", "greedy"} {
 			cases = append(cases, attackCase{
-				attack: attack, transport: "yamux", peers: 10 * (honestPeers + 1), rate: 1, prefixes: prefixes, lasts: time.Minute, fate: bounded,
+				attack: attack, transport: "yamux", peers: 10 * (honestPeers + 1), rate: 1, prefixes: prefixes,
+				lasts: 60 * s, fate: bounded,
 			})
 		}
 		for _, transport := range []string{"yamux", "quic"} {
 			cases = append(cases, attackCase{
-				attack: "new keys", transport: transport, peers: 64, rate: 4, prefixes: prefixes, lasts: 50 * time.Second, fate: bounded,
+				attack: "new keys", transport: transport, peers: 64, rate: 4, prefixes: prefixes,
+				lasts: 50 * s, fate: bounded,
 			})
 		}
 	}
@@ -88,7 +92,7 @@ func attackCases() []attackCase {
 					}
 					cases = append(cases, attackCase{
 						attack: "half-negotiated: " + variant, transport: transport, peers: peers, rate: 50, memory: memory,
-						lasts: 10 * time.Second, short: whole && peers == 30 && memory == 256*mib,
+						lasts: 10 * s, short: whole && peers == 30 && memory == 256*mib,
 					})
 				}
 			}
@@ -280,17 +284,19 @@ func (r *attackResult) slowest() time.Duration {
 func attackTable(results []attackResult) string {
 	var text strings.Builder
 	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "attack\tover\tpeers\tprefixes\tMiB\tstreams\tMiB read\thonest ok\tp50\tidle\tp90\tidle\tnewcomers ok\tp90\tidle\tRSS MiB: idle\tpeak\tafter\tpenalized\tbanned\tgone\tafter\t")
+	row := func(cells ...any) { fmt.Fprintf(w, strings.Repeat("%v\t", len(cells))+"\n", cells...) }
+	row("attack", "over", "peers", "prefixes", "MiB", "streams", "MiB read", "honest ok", "p50", "idle", "p90", "idle",
+		"newcomers ok", "p90", "idle", "RSS MiB: idle", "peak", "after", "penalized", "banned", "gone", "after")
 	ms := func(d time.Duration) string { return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond)) }
+	of := func(o outcome) string { return fmt.Sprintf("%d of %d", o.ok, o.all) }
 	for _, r := range results {
 		took := "-"
 		if r.took > 0 {
 			took = fmt.Sprintf("%.1f s", r.took.Seconds())
 		}
-		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d of %d\t%s\t%s\t%s\t%s\t%d of %d\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%s\t\n",
-			r.attack, r.transport, r.peers, r.prefixes, r.memory/mib, r.totals.Opened, r.totals.Read/mib, r.members.ok, r.members.all,
-			ms(r.members.p50), ms(r.idle.p50), ms(r.members.p90), ms(r.idle.p90),
-			r.newcomers.ok, r.newcomers.all, ms(r.newcomers.p90), ms(r.idleNewcomers.p90),
+		row(r.attack, r.transport, r.peers, r.prefixes, r.memory/mib, r.totals.Opened, r.totals.Read/mib,
+			of(r.members), ms(r.members.p50), ms(r.idle.p50), ms(r.members.p90), ms(r.idle.p90),
+			of(r.newcomers), ms(r.newcomers.p90), ms(r.idleNewcomers.p90),
 			r.rested/mib, r.peak/mib, r.after/mib, r.penalized, r.banned, r.gone, took)
 	}
 	_ = w.Flush()
