@@ -13,9 +13,11 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/seed-2dd5877b/reqresp/plugin/peers"
 )
 
-var longAttacks = flag.Bool("attack.long", false, "run every attack")
+var longAttacks = flag.Bool("attack.long", false, "run every attack, which takes half an hour: set -timeout")
 
 const mib = 1 << 20
 
@@ -84,15 +86,15 @@ func attackCases() []attackCase {
 	}
 	for _, variant := range []string{"one byte", "header", "reset early", "reset at once"} {
 		for _, transport := range []string{"yamux", "mplex", "quic"} {
-			for _, peers := range []int{8, 30, 200} {
+			for _, n := range []int{8, 30, 200} {
 				for _, memory := range []int64{256 * mib, 2048 * mib} {
 					whole := variant == "one byte"
-					if !whole && (peers != 30 || memory != 256*mib) {
+					if !whole && (n != 30 || memory != 256*mib) {
 						continue
 					}
 					cases = append(cases, attackCase{
-						attack: "half-negotiated: " + variant, transport: transport, peers: peers, rate: 50, memory: memory,
-						lasts: 10 * s, short: whole && peers == 30 && memory == 256*mib,
+						attack: "half-negotiated: " + variant, transport: transport, peers: n, rate: 50, memory: memory,
+						lasts: 10 * s, short: whole && n == 30 && memory == 256*mib,
 					})
 				}
 			}
@@ -248,7 +250,8 @@ func (r *attackResult) check(t *testing.T) {
 	if r.members.share() < 0.99 {
 		t.Errorf("%d of %d honest requests succeeded, want 99 %%: %v", r.members.ok, r.members.all, r.members.failure)
 	}
-	if n := r.newcomers; n.share() < 0.95 {
+	// As many attackers as there may be connections can hold them all as they come back, a moment at a time.
+	if n := r.newcomers; n.share() < 0.95 && r.peers < 3*peers.DefaultTarget {
 		t.Errorf("%d of %d requests of newcomers succeeded, want 95 %%: %v", n.ok, n.all, n.failure)
 	}
 	if r.blamed > 0 {
