@@ -18,6 +18,7 @@ import (
 const (
 	honestPeers   = 6
 	honestEvery   = 250 * time.Millisecond // of each peer
+	honestAtOnce  = 2                      // of each peer: MAX_CONCURRENT_REQUESTS of the consensus specs
 	newcomerEvery = time.Second            // comes one
 	newcomerAsks  = 4
 	honestTimeout = 5 * time.Second
@@ -104,7 +105,12 @@ func gather(t *testing.T, target peer.AddrInfo, transport string) (*crowd, func(
 		if _, err := p.conn(ctx); err != nil {
 			t.Fatal(err)
 		}
-		wg.Go(func() { every(ctx, honestEvery, func() { c.members.time(ctx, p.ask) }) })
+		turns := make(chan struct{}, honestAtOnce)
+		wg.Go(func() {
+			every(ctx, honestEvery, func() {
+				c.members.time(ctx, func(ctx context.Context) error { return p.askInTurn(ctx, turns) })
+			})
+		})
 	}
 	wg.Go(func() { every(ctx, newcomerEvery, func() { c.join(ctx) }) })
 	return c, leave
@@ -123,6 +129,17 @@ func every(ctx context.Context, d time.Duration, do func()) {
 		case <-tick.C:
 			wg.Go(do)
 		}
+	}
+}
+
+// askInTurn asks as soon as it has a turn. The wait for it counts.
+func (a *attacker) askInTurn(ctx context.Context, turns chan struct{}) error {
+	select {
+	case turns <- struct{}{}:
+		defer func() { <-turns }()
+		return a.ask(ctx)
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

@@ -60,10 +60,10 @@ func attackCases() []attackCase {
 	left, unread := "callers that are gone", "answers not read"
 	cases := []attackCase{
 		{attack: "malformed requests", transport: "yamux", peers: 1, rate: 1.9, lasts: 10 * s, short: true},
-		{attack: left, transport: "yamux", peers: 1, rate: 1.9, lasts: 10 * s, fate: forgiven, short: true},
+		{attack: left, transport: "yamux", peers: 1, rate: 1.9, lasts: 8 * s, fate: forgiven, short: true},
 		{attack: left, transport: "quic", peers: 1, rate: 1.9, lasts: 100 * s, fate: forgiven},
-		{attack: unread, transport: "yamux", peers: 8, rate: 10, lasts: 10 * s, fate: penalized, short: true},
-		{attack: unread, transport: "mplex", peers: 8, rate: 10, lasts: 10 * s, fate: penalized, short: true},
+		{attack: unread, transport: "yamux", peers: 8, rate: 10, lasts: 8 * s, fate: penalized, short: true},
+		{attack: unread, transport: "mplex", peers: 8, rate: 10, lasts: 8 * s, fate: penalized, short: true},
 		{attack: unread, transport: "quic", peers: 8, rate: 10, lasts: 180 * s, fate: gone},
 		{attack: "new keys", transport: "yamux", peers: 64, rate: 4, prefixes: 64, lasts: 10 * s, fate: bounded, short: true},
 	}
@@ -148,6 +148,9 @@ func underAttack(t *testing.T, c attackCase) attackResult {
 	crowd, leave := gather(t, target, c.transport)
 	defer leave()
 	time.Sleep(2 * time.Second) // until connected and identified
+	if c.prefixes > 0 {
+		time.Sleep(15 * time.Second) // until members are no newcomers
+	}
 	crowd.members.reset()
 	crowd.newcomer.reset()
 	time.Sleep(4 * time.Second)
