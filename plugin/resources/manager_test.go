@@ -519,6 +519,23 @@ func TestFloodOfHalfNegotiatedStreamsIsNoticed(t *testing.T) {
 	}
 }
 
+// Many peers may connect at the same moment.
+func TestConnectionsInTheirHandshakes(t *testing.T) {
+	const wanted = 64
+	plan := newPlan(t, specs(), resources.Options{Memory: 256 * mib, Peers: wanted})
+	manager, err := resources.NewManager(plan, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer manager.Close()
+	for i := range 2 * wanted {
+		addr := multiaddr.StringCast(fmt.Sprint("/ip4/127.0.0.1/tcp/", 1000+i))
+		if _, err := manager.OpenConnection(network.DirInbound, true, addr); err != nil {
+			t.Fatalf("connection %d: %v", i, err)
+		}
+	}
+}
+
 func TestConnectionsOfOneAddress(t *testing.T) {
 	for _, test := range []struct {
 		addr  string
