@@ -344,7 +344,7 @@ func (s *standing) read(now time.Duration, waited bool) {
 	if waited {
 		useful = min(now-s.since, waitingStep) / waitingPart
 	}
-	s.useful, s.since = min(s.useful+useful, stays), now
+	s.useful, s.since = s.useful+useful, now
 }
 
 // isNew reports whether the peer has less than its full weight.
