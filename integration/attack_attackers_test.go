@@ -5,24 +5,27 @@ package integration_test
 import (
 	"bufio"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"runtime"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/libp2p/go-libp2p"
 	mplex "github.com/libp2p/go-libp2p-mplex"
+	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
@@ -47,7 +50,7 @@ type attackOrder struct {
 }
 
 // attackTotals are what a process of attackers has done.
-type attackTotals struct{ Opened, Failed int64 }
+type attackTotals struct{ Opened, Failed, Read int64 }
 
 // attackKinds are what one attacker does until its context ends.
 var attackKinds = map[string]func(a *attacker, ctx context.Context){
@@ -55,24 +58,45 @@ var attackKinds = map[string]func(a *attacker, ctx context.Context){
 	"half-negotiated: header": func(a *attacker, ctx context.Context) {
 		a.halfNegotiate(ctx, "\x13/multistream/1.0.0\n", 12*time.Second)
 	},
-	"half-negotiated: reset early": func(a *attacker, ctx context.Context) { a.halfNegotiate(ctx, "\x13", 1800*time.Millisecond) },
-	"idle":                         (*attacker).idle,
-	"new keys":                     (*attacker).renew,
-	"malformed requests":           (*attacker).malform,
-	"callers that are gone":        (*attacker).vanish,
-	"answers not read":             (*attacker).stall,
+	"half-negotiated: reset early": func(a *attacker, ctx context.Context) {
+		a.halfNegotiate(ctx, "\x13", 1800*time.Millisecond)
+	},
+	"half-negotiated: reset at once": func(a *attacker, ctx context.Context) {
+		a.halfNegotiate(ctx, "\x13", 900*time.Millisecond)
+	},
+	"idle":                  (*attacker).idle,
+	"greedy":                (*attacker).demand,
+	"new keys":              (*attacker).renew,
+	"malformed requests":    (*attacker).malform,
+	"callers that are gone": (*attacker).vanish,
+	"answers not read":      (*attacker).stall,
 }
 
 // An attacker is one peer, or with new keys a series of them.
 type attacker struct {
-	order          attackOrder
-	host           host.Host
-	server         *beacon.Server
-	opened, failed *atomic.Int64
+	order  attackOrder
+	host   host.Host
+	server *beacon.Server
+	dialed time.Time
+
+	opened, failed, read *atomic.Int64
+}
+
+// reconnect has an attacker that was left connect again, once in a second whatever libp2p's back-off says.
+func (a *attacker) reconnect(ctx context.Context) (network.Conn, error) {
+	id := a.order.Target.ID
+	if a.host.Network().Connectedness(id) != network.Connected {
+		if time.Since(a.dialed) < time.Second {
+			return nil, network.ErrNoConn
+		}
+		a.dialed = time.Now()
+		a.host.Network().(*swarm.Swarm).Backoff().Clear(id)
+	}
+	return a.conn(ctx)
 }
 
 // runAttackers is the process of the attackers. It connects them, tells their IDs, waits for a line to begin, and
-// tells what it has done for each line that follows. The end of the process takes its connections along.
+// tells what it has done for each line that follows. The end of the process takes attackers and connections along.
 func runAttackers(text string) error {
 	runtime.GOMAXPROCS(1) // which leaves the service a core
 	var order attackOrder
@@ -81,17 +105,17 @@ func runAttackers(text string) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), attackFor)
 	defer cancel()
-	var opened, failed atomic.Int64
+	var opened, failed, read atomic.Int64
 	all := make([]*attacker, order.Peers)
 	ids := make([]peer.ID, order.Peers)
 	for i := range all {
-		a := &attacker{order: order, opened: &opened, failed: &failed}
+		a := &attacker{order: order, opened: &opened, failed: &failed, read: &read}
 		var err error
-		if a.host, a.server, err = newPeer(order.Transport); err != nil {
+		if a.host, a.server, err = newPeer(order.Transport, true); err != nil {
 			return err
 		}
 		if order.Attack != "new keys" {
-			a.conn(ctx)
+			_, _ = a.conn(ctx)
 		}
 		all[i], ids[i] = a, a.host.ID()
 	}
@@ -99,27 +123,42 @@ func runAttackers(text string) error {
 	if err := answer.Encode(ids); err != nil || !questions.Scan() {
 		return err
 	}
-	var wg sync.WaitGroup
 	for i, a := range all {
-		wg.Go(func() {
+		go func() {
 			// Attackers that open their streams at the same moment are fewer at any other.
 			sleep(ctx, time.Duration(float64(time.Second)/order.Rate)*time.Duration(i)/time.Duration(len(all)))
 			attackKinds[order.Attack](a, ctx)
-		})
+		}()
 	}
 	for questions.Scan() {
-		if err := answer.Encode(attackTotals{opened.Load(), failed.Load()}); err != nil {
+		if err := answer.Encode(attackTotals{opened.Load(), failed.Load(), read.Load()}); err != nil {
 			return err
 		}
 	}
-	cancel()
-	wg.Wait()
 	return nil
 }
 
+// newKey returns a key whose peer is one that isAttacker tells to be an attacker, or not.
+func newKey(attacks bool) (crypto.PrivKey, error) {
+	for {
+		key, _, err := crypto.GenerateEd25519Key(rand.Reader)
+		if err != nil {
+			return nil, err
+		}
+		if id, err := peer.IDFromPrivateKey(key); err != nil || isAttacker(id) == attacks {
+			return key, err
+		}
+	}
+}
+
 // newPeer makes a host of one transport that answers to status and ping.
-func newPeer(transport string) (host.Host, *beacon.Server, error) {
+func newPeer(transport string, attacks bool) (host.Host, *beacon.Server, error) {
+	key, err := newKey(attacks)
+	if err != nil {
+		return nil, nil, err
+	}
 	options := []libp2p.Option{
+		libp2p.Identity(key),
 		libp2p.NoListenAddrs, libp2p.ResourceManager(&network.NullResourceManager{}),
 		libp2p.DisableRelay(), libp2p.DisableMetrics(), libp2p.DisableIdentifyAddressDiscovery(),
 	}
@@ -127,9 +166,11 @@ func newPeer(transport string) (host.Host, *beacon.Server, error) {
 	case "quic":
 		options = append(options, libp2p.Transport(quic.NewTransport))
 	case "yamux":
-		options = append(options, libp2p.Transport(tcp.NewTCPTransport), libp2p.Security(noise.ID, noise.New), libp2p.Muxer(yamux.ID, yamux.DefaultTransport))
+		options = append(options, libp2p.Transport(tcp.NewTCPTransport), libp2p.Security(noise.ID, noise.New),
+			libp2p.Muxer(yamux.ID, yamux.DefaultTransport))
 	case "mplex":
-		options = append(options, libp2p.Transport(tcp.NewTCPTransport), libp2p.Security(noise.ID, noise.New), libp2p.Muxer(mplex.ID, mplex.DefaultTransport))
+		options = append(options, libp2p.Transport(tcp.NewTCPTransport), libp2p.Security(noise.ID, noise.New),
+			libp2p.Muxer(mplex.ID, mplex.DefaultTransport))
 	default:
 		return nil, nil, fmt.Errorf("no transport %q", transport)
 	}
@@ -177,17 +218,18 @@ func (a *attacker) each(ctx context.Context, do func(n int) error) {
 	}
 }
 
-// conn returns a connection to the target, which is made anew if need be. It is nil if the target refuses.
-func (a *attacker) conn(ctx context.Context) network.Conn {
+// conn returns a connection to the target, which is made anew if need be.
+func (a *attacker) conn(ctx context.Context) (network.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	if err := a.host.Connect(ctx, transportOf(a.order.Target, a.order.Transport)); err != nil {
-		return nil
+		return nil, err
 	}
-	if conns := a.host.Network().ConnsToPeer(a.order.Target.ID); len(conns) > 0 {
-		return conns[0]
+	conns := a.host.Network().ConnsToPeer(a.order.Target.ID)
+	if len(conns) == 0 {
+		return nil, network.ErrNoConn
 	}
-	return nil
+	return conns[0], nil
 }
 
 // transportOf leaves the addresses of one transport.
@@ -203,9 +245,9 @@ func transportOf(info peer.AddrInfo, transport string) peer.AddrInfo {
 
 // open opens a stream that has nothing negotiated.
 func (a *attacker) open(ctx context.Context) (network.Stream, error) {
-	conn := a.conn(ctx)
-	if conn == nil {
-		return nil, network.ErrNoConn
+	conn, err := a.reconnect(ctx)
+	if err != nil {
+		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
@@ -243,14 +285,11 @@ func (a *attacker) halfNegotiate(ctx context.Context, begin string, hold time.Du
 func (a *attacker) idle(ctx context.Context) {
 	known := network.Conn(nil)
 	a.each(ctx, func(int) error {
-		conn := a.conn(ctx)
-		if conn == nil {
-			return network.ErrNoConn
+		conn, err := a.reconnect(ctx)
+		if err != nil || conn == known {
+			return err
 		}
-		if conn == known {
-			return nil
-		}
-		_, err := a.server.Handshake(ctx, a.order.Target.ID)
+		_, err = a.server.Handshake(ctx, a.order.Target.ID)
 		if err == nil {
 			known = conn
 		}
@@ -258,22 +297,49 @@ func (a *attacker) idle(ctx context.Context) {
 	})
 }
 
-// renew asks for the most there is with a new key each time.
-func (a *attacker) renew(ctx context.Context) {
+// demand asks for the most there is, again and again, and comes back when it is left.
+func (a *attacker) demand(ctx context.Context) {
 	a.each(ctx, func(int) error {
-		fresh := &attacker{order: a.order}
-		var err error
-		if fresh.host, fresh.server, err = newPeer(a.order.Transport); err != nil {
+		if _, err := a.reconnect(ctx); err != nil {
 			return err
-		}
-		defer fresh.leave()
-		if fresh.conn(ctx) == nil {
-			return network.ErrNoConn
 		}
 		ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 		defer cancel()
-		_, err = request(ctx, fresh.host, a.order.Target.ID, storeProtocol, rangeRequest())
+		return a.fetch(ctx, a.host, math.MaxInt64)
+	})
+}
+
+// fetch asks for the most there is, and reads as much of it as it is told to.
+func (a *attacker) fetch(ctx context.Context, h host.Host, most int64) error {
+	answer, err := ask(ctx, h, a.order.Target.ID, storeProtocol, rangeRequest())
+	if err != nil {
 		return err
+	}
+	defer answer.Reset()
+	n, err := io.Copy(io.Discard, io.LimitReader(answer, most))
+	a.read.Add(n)
+	return err
+}
+
+// renew asks for the most there is with a new key each time. It reads all of it, and the first chunk, in turns.
+func (a *attacker) renew(ctx context.Context) {
+	a.each(ctx, func(n int) error {
+		fresh := &attacker{order: a.order}
+		var err error
+		if fresh.host, fresh.server, err = newPeer(a.order.Transport, true); err != nil {
+			return err
+		}
+		defer fresh.leave()
+		if _, err := fresh.conn(ctx); err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+		defer cancel()
+		most := int64(math.MaxInt64)
+		if n%2 == 1 {
+			most = benchSize / 2
+		}
+		return a.fetch(ctx, fresh.host, most)
 	})
 }
 
@@ -296,8 +362,8 @@ func framed(b []byte) []byte { return snappy.AppendFrames(snappy.AppendHeader(ni
 
 func (a *attacker) malform(ctx context.Context) {
 	a.each(ctx, func(n int) error {
-		if a.conn(ctx) == nil {
-			return network.ErrNoConn
+		if _, err := a.reconnect(ctx); err != nil {
+			return err
 		}
 		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 		defer cancel()
@@ -310,8 +376,8 @@ func (a *attacker) malform(ctx context.Context) {
 // vanish does what an honest caller does who is gone, or whose connection is cut.
 func (a *attacker) vanish(ctx context.Context) {
 	a.each(ctx, func(n int) error {
-		if a.conn(ctx) == nil {
-			return network.ErrNoConn
+		if _, err := a.reconnect(ctx); err != nil {
+			return err
 		}
 		stream, err := a.host.NewStream(ctx, a.order.Target.ID, storeProtocol)
 		if err != nil {
@@ -337,8 +403,8 @@ func (a *attacker) vanish(ctx context.Context) {
 // stall asks for the most there is and reads nothing of it.
 func (a *attacker) stall(ctx context.Context) {
 	a.each(ctx, func(int) error {
-		if a.conn(ctx) == nil {
-			return network.ErrNoConn
+		if _, err := a.reconnect(ctx); err != nil {
+			return err
 		}
 		opening, cancel := context.WithTimeout(ctx, time.Second)
 		defer cancel()
@@ -354,18 +420,27 @@ func (a *attacker) stall(ctx context.Context) {
 
 // request makes one request and returns the whole answer.
 func request(ctx context.Context, h host.Host, to peer.ID, id protocol.ID, wire []byte) ([]byte, error) {
-	stream, err := h.NewStream(ctx, to, id)
+	stream, err := ask(ctx, h, to, id, wire)
 	if err != nil {
 		return nil, err
 	}
 	defer stream.Reset()
+	return io.ReadAll(stream)
+}
+
+// ask makes one request, whose answer is to be read from the stream.
+func ask(ctx context.Context, h host.Host, to peer.ID, id protocol.ID, wire []byte) (network.Stream, error) {
+	stream, err := h.NewStream(ctx, to, id)
+	if err != nil {
+		return nil, err
+	}
 	deadline, _ := ctx.Deadline()
 	_ = stream.SetDeadline(deadline)
 	if _, err := stream.Write(wire); err != nil {
-		return nil, err
+		return nil, errors.Join(err, stream.Reset())
 	}
 	if err := stream.CloseWrite(); err != nil {
-		return nil, err
+		return nil, errors.Join(err, stream.Reset())
 	}
-	return io.ReadAll(stream)
+	return stream, nil
 }

@@ -18,7 +18,9 @@ import (
 const (
 	honestPeers   = 6
 	honestEvery   = 250 * time.Millisecond // of each peer
-	newcomerEvery = time.Second            // of all together
+	honestAtOnce  = 2                      // of each peer: MAX_CONCURRENT_REQUESTS of the consensus specs
+	newcomerEvery = time.Second            // comes one
+	newcomerAsks  = 4
 	honestTimeout = 5 * time.Second
 )
 
@@ -39,6 +41,17 @@ func (t *tally) add(took time.Duration, err error) {
 		return
 	}
 	t.took = append(t.took, took)
+}
+
+// time tallies how long a request takes, unless the crowd leaves meanwhile.
+func (t *tally) time(ctx context.Context, ask func(context.Context) error) {
+	asking, cancel := context.WithTimeout(ctx, honestTimeout)
+	defer cancel()
+	start := time.Now()
+	err := ask(asking)
+	if ctx.Err() == nil {
+		t.add(time.Since(start), err)
+	}
 }
 
 // reset returns what was tallied, and begins anew.
@@ -83,23 +96,28 @@ func gather(t *testing.T, target peer.AddrInfo, transport string) (*crowd, func(
 	})
 	t.Cleanup(leave)
 	for range honestPeers {
-		h, server, err := newPeer(transport)
+		h, server, err := newPeer(transport, false)
 		if err != nil {
 			t.Fatal(err)
 		}
 		p := &attacker{host: h, server: server, order: attackOrder{Transport: transport, Target: target}}
 		t.Cleanup(p.leave)
-		if p.conn(ctx) == nil {
-			t.Fatal("an honest peer cannot connect")
+		if _, err := p.conn(ctx); err != nil {
+			t.Fatal(err)
 		}
-		wg.Go(func() { c.every(ctx, honestEvery, &c.members, p.ask) })
+		turns := make(chan struct{}, honestAtOnce)
+		wg.Go(func() {
+			every(ctx, honestEvery, func() {
+				c.members.time(ctx, func(ctx context.Context) error { return p.askInTurn(ctx, turns) })
+			})
+		})
 	}
-	wg.Go(func() { c.every(ctx, newcomerEvery, &c.newcomer, c.join) })
+	wg.Go(func() { every(ctx, newcomerEvery, func() { c.join(ctx) }) })
 	return c, leave
 }
 
-// every calls do at fixed times, whether or not those before have ended, and tallies how long each took.
-func (c *crowd) every(ctx context.Context, d time.Duration, into *tally, do func(context.Context) error) {
+// every calls do at fixed times, whether or not those before have ended.
+func every(ctx context.Context, d time.Duration, do func()) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	tick := time.NewTicker(d)
@@ -109,23 +127,26 @@ func (c *crowd) every(ctx context.Context, d time.Duration, into *tally, do func
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+			wg.Go(do)
 		}
-		wg.Go(func() {
-			asking, cancel := context.WithTimeout(ctx, honestTimeout)
-			defer cancel()
-			start := time.Now()
-			err := do(asking)
-			if ctx.Err() == nil { // else the crowd has left
-				into.add(time.Since(start), err)
-			}
-		})
+	}
+}
+
+// askInTurn asks as soon as it has a turn. The wait for it counts.
+func (a *attacker) askInTurn(ctx context.Context, turns chan struct{}) error {
+	select {
+	case turns <- struct{}{}:
+		defer func() { <-turns }()
+		return a.ask(ctx)
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
 // ask asks for one block.
 func (a *attacker) ask(ctx context.Context) error {
-	if a.conn(ctx) == nil {
-		return errors.New("no connection")
+	if _, err := a.conn(ctx); err != nil {
+		return err
 	}
 	answer, err := request(ctx, a.host, a.order.Target.ID, storeProtocol, oneBlock())
 	if err == nil && (len(answer) < benchSize/2 || answer[0] != 0) {
@@ -134,14 +155,19 @@ func (a *attacker) ask(ctx context.Context) error {
 	return err
 }
 
-func (c *crowd) join(ctx context.Context) error {
-	h, server, err := newPeer(c.transport)
+// join has a newcomer come, ask some times, and leave. The first time includes that it connects.
+func (c *crowd) join(ctx context.Context) {
+	h, server, err := newPeer(c.transport, false)
 	if err != nil {
-		return err
+		c.newcomer.add(0, err)
+		return
 	}
 	p := &attacker{host: h, server: server, order: attackOrder{Transport: c.transport, Target: c.target}}
 	defer p.leave()
-	return p.ask(ctx)
+	for n := 0; n < newcomerAsks && ctx.Err() == nil; n++ {
+		c.newcomer.time(ctx, p.ask)
+		sleep(ctx, honestEvery)
+	}
 }
 
 // oneBlock is the wire form of a request for a block.

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"runtime/debug"
@@ -25,8 +26,8 @@ import (
 	"github.com/seed-2dd5877b/reqresp/plugin/store"
 )
 
-// attackedServer and attackingPeers are set in the environments of the processes of an attack: to the memory of
-// the service, and to an attackOrder.
+// attackedServer and attackingPeers are set in the environments of the processes of an attack: to an attackedSetup and
+// to an attackOrder.
 const (
 	attackedServer = "REQRESP_ATTACKED_SERVER"
 	attackingPeers = "REQRESP_ATTACKING_PEERS"
@@ -37,17 +38,40 @@ func init() {
 	servers[attackingPeers] = runAttackers
 }
 
+// An attackedSetup says how the service under attack is set up.
+type attackedSetup struct {
+	Memory   int64
+	Prefixes int // that attackers' addresses are of, see addrOf; zero leaves addresses as they are
+}
+
 // An attackedState is what the service under attack says of its peers.
 type attackedState struct {
-	Connected, Banned []peer.ID
+	Connected, Banned, Penalized []peer.ID
+}
+
+// isAttacker tells attackers from honest peers by their IDs, which newPeer chooses.
+func isAttacker(id peer.ID) bool { return id[len(id)-1]%4 == 0 }
+
+// addrOf returns an address for a peer of a test, all of whose peers are at loopback addresses: honest peers have a
+// prefix each, attackers share some.
+func addrOf(id peer.ID, prefixes int) netip.Addr {
+	a, b := id[len(id)-2], id[len(id)-3]
+	if isAttacker(id) {
+		return netip.AddrFrom4([4]byte{198, 51, byte(int(a) % prefixes), 7})
+	}
+	return netip.AddrFrom4([4]byte{203, a, b, 7})
 }
 
 // serveAttacked is the process that is attacked. It runs the service with every setting at its default but
-// the memory, tells its addresses, and then for each line its state.
-func serveAttacked(memory string) error {
-	bytes, err := strconv.ParseInt(memory, 10, 64)
-	if err != nil {
+// those of its setup, tells its addresses, and then for each line its state.
+func serveAttacked(text string) error {
+	var setup attackedSetup
+	if err := json.Unmarshal([]byte(text), &setup); err != nil {
 		return err
+	}
+	var addr func(peer.ID) netip.Addr
+	if setup.Prefixes > 0 {
+		addr = func(id peer.ID) netip.Addr { return addrOf(id, setup.Prefixes) }
 	}
 	dir, err := os.MkdirTemp("", "reqresp-attacked")
 	if err != nil {
@@ -66,7 +90,8 @@ func serveAttacked(memory string) error {
 			GenesisValidatorsRoot: devchain.GenesisValidatorsRoot(),
 		},
 		Listen: []string{"/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/udp/0/quic-v1"},
-		Memory: bytes,
+		Memory: setup.Memory,
+		Addr:   addr,
 		Now:    benchNow,
 	})
 	if err != nil {
@@ -89,6 +114,11 @@ func tellState(service *plugin.Service) error {
 	}
 	for questions := bufio.NewScanner(os.Stdin); questions.Scan(); {
 		state := attackedState{Connected: h.Network().Peers()}
+		for _, s := range service.Scores().Snapshot().Scores {
+			if s.Score < 0 {
+				state.Penalized = append(state.Penalized, s.Peer)
+			}
+		}
 		for _, ban := range service.Scores().Bans() {
 			state.Banned = append(state.Banned, ban.Peer)
 		}

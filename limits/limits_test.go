@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -272,6 +273,24 @@ func TestReservationsOfOnePeerTakeTurns(t *testing.T) {
 		send(t, second, reqresp.Cost{Items: 1})
 		wantAt(t, "the one that came second", start, 4*time.Second)
 		second.Release()
+	})
+}
+
+func TestWhatIsGivenBackIsThereForOthersAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(t, limits.Quota{Items: limits.Rate{N: 4, Per: time.Hour, Burst: 4}}, limits.Config{})
+		first, second := admit(t, l, alice, blocks), admit(t, l, alice, blocks)
+		defer first.Release()
+		defer second.Release()
+		reserve(t, first, reqresp.Cost{Items: 4})
+		start := time.Now()
+		var wg sync.WaitGroup
+		wg.Go(func() { send(t, second, reqresp.Cost{Items: 2}) })
+		time.Sleep(time.Second)
+		first.Settle(reqresp.Cost{Items: 1})
+		wg.Wait()
+		wantAt(t, "the chunk of another exchange", start, time.Second)
 	})
 }
 

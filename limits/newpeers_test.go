@@ -140,7 +140,12 @@ func TestNewPeerIsNotSlowedWhileNobodyWaits(t *testing.T) {
 // stay has peers read a chunk a second for as long as makes them count in full.
 func stay(t *testing.T, l *limits.Limiter, ids ...peer.ID) {
 	t.Helper()
-	for range 17 {
+	stayFor(t, l, 16, ids...)
+}
+
+func stayFor(t *testing.T, l *limits.Limiter, seconds int, ids ...peer.ID) {
+	t.Helper()
+	for range seconds + 1 {
 		for _, id := range ids {
 			spend(t, l, id, reqresp.Cost{Items: 1, Bytes: 1})
 		}
@@ -169,9 +174,30 @@ func TestWeightGrowsWithUsefulTime(t *testing.T) {
 		before   func(t *testing.T, l *limits.Limiter)
 		min, max float64 // alice's part beside bob, who is new
 	}{
-		"of two that are new":               {func(*testing.T, *limits.Limiter) {}, .48, .52},
-		"of one that has stayed":            {func(t *testing.T, l *limits.Limiter) { stay(t, l, alice) }, .78, .82},
-		"of one that has stayed and paused": {func(t *testing.T, l *limits.Limiter) { stay(t, l, alice); time.Sleep(9 * time.Minute) }, .78, .82},
+		"of two that are new":                {func(*testing.T, *limits.Limiter) {}, .48, .52},
+		"of one that has stayed":             {func(t *testing.T, l *limits.Limiter) { stay(t, l, alice) }, .78, .82},
+		"of one that has stayed and paused":  {func(t *testing.T, l *limits.Limiter) { stay(t, l, alice); time.Sleep(9 * time.Minute) }, .78, .82},
+		"of one that was away for too long":  {func(t *testing.T, l *limits.Limiter) { stay(t, l, alice); time.Sleep(11 * time.Minute) }, .48, .52},
+		"of one that has stayed for a while": {func(t *testing.T, l *limits.Limiter) { stayFor(t, l, 13, alice) }, .83, .88},
+		"of one that has stayed for a while, but little": {func(t *testing.T, l *limits.Limiter) {
+			time.Sleep(10 * second)
+			stayFor(t, l, 6, alice)
+		}, .48, .52},
+		"of one that comes now and then": {func(t *testing.T, l *limits.Limiter) {
+			for range 3 {
+				spend(t, l, alice, reqresp.Cost{Items: 1, Bytes: 1})
+				time.Sleep(30 * second)
+			}
+		}, .48, .52},
+		"of one that comes now and then, and waits": {func(t *testing.T, l *limits.Limiter) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			go download(t, ctx, l, peerID(5000), 16*kib, 1000)
+			for range 3 {
+				spend(t, l, alice, reqresp.Cost{Items: 1, Bytes: 16 * kib})
+				time.Sleep(8 * time.Minute)
+			}
+		}, .48, .52},
 		"of one that asked at once for much": {func(t *testing.T, l *limits.Limiter) {
 			for range 100 {
 				spend(t, l, alice, reqresp.Cost{Items: 1, Bytes: 1})
@@ -250,6 +276,44 @@ func TestPrefixesCountByDefault(t *testing.T) {
 				}
 			}
 			wantAt(t, fmt.Sprintf("admission with Prefix.Peers %d", tc.peers), start, tc.want)
+		}
+	})
+}
+
+// The peers of a prefix have together what as many as it counts for have, however many they are.
+func TestPrefixHasAShareOfTheCapacity(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := onlyBlocks(limits.Quota{}, nodeBytes(limits.Rate{N: 1 << 20, Burst: 64 * kib}))
+		c.Prefix.Peers = 2
+		l, err := limits.New(&limits.Options{Config: c, Addr: func(id peer.ID) netip.Addr {
+			if id == alice {
+				return netip.MustParseAddr("198.51.100.1")
+			}
+			return netip.MustParseAddr("203.0.113.7")
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids := []peer.ID{alice}
+		for i := range 10 {
+			ids = append(ids, peerID(i))
+		}
+		stay(t, l, ids...)
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		var wg sync.WaitGroup
+		got := make([]uint64, len(ids))
+		for i, id := range ids {
+			wg.Go(func() { got[i] = download(t, ctx, l, id, 16*kib, 1000) })
+		}
+		wg.Wait()
+		var all uint64
+		for _, n := range got {
+			all += n
+		}
+		if part := float64(got[0]) / float64(all); part < .30 || part > .36 {
+			t.Errorf("a peer beside ten of one prefix got %.3f, want a third", part)
 		}
 	})
 }

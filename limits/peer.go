@@ -98,10 +98,10 @@ type usage struct {
 	budget budget
 	peer   *peerState
 	method *method
-	prefix *pool // nil if there is none
-	queues [stages]queue
+	prefix *pool  // nil if there is none
 	slots  uint16 // exchanges that run, or wait for what is shared to be admitted
 	active uint16 // exchanges admitted
+	queues [stages]queue
 }
 
 // waiting returns how many exchanges wait for admission.
@@ -120,13 +120,16 @@ func (u *usage) wake() {
 
 // A peerState is what a limiter knows of a peer. It is guarded by its shard's lock.
 type peerState struct {
-	id        peer.ID
-	usages    []*usage // by method.index, nil where the peer did not use it
-	prefix    *prefix  // nil if there is none
-	weight    float64  // by its score
-	standing  standing
-	finish    float64 // virtual time up to which the peer was served
+	// What every decision looks at is first.
+	last      *usage  // that was used last: it is found without a look at usages
+	weight    float64 // by its score
 	refreshed time.Duration
+	standing  standing
+
+	usages []*usage // by method.index, nil where the peer did not use it
+	prefix *prefix  // nil if there is none
+	id     peer.ID
+	finish float64 // virtual time up to which the peer was served
 }
 
 // charge lets the peer, and its prefix, pay for bytes of the shared capacity, of which its part is share in relation to
@@ -169,6 +172,9 @@ func (ps *peerState) idle(now time.Duration, virtual float64) bool {
 
 // usage returns what a peer uses of a method. The shard is locked.
 func (l *Limiter) usage(ps *peerState, m *method) *usage {
+	if ps.last != nil && ps.last.method == m {
+		return ps.last
+	}
 	for m.index >= len(ps.usages) {
 		ps.usages = append(ps.usages, nil)
 	}
@@ -181,7 +187,8 @@ func (l *Limiter) usage(ps *peerState, m *method) *usage {
 		}
 		ps.usages[m.index] = u
 	}
-	return ps.usages[m.index]
+	ps.last = ps.usages[m.index]
+	return ps.last
 }
 
 // peer returns the state of a peer, up to date, which it makes if need be. The shard is locked, but while others are
@@ -337,7 +344,7 @@ func (s *standing) read(now time.Duration, waited bool) {
 	if waited {
 		useful = min(now-s.since, waitingStep) / waitingPart
 	}
-	s.useful, s.since = min(s.useful+useful, stays), now
+	s.useful, s.since = s.useful+useful, now
 }
 
 // isNew reports whether the peer has less than its full weight.

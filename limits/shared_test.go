@@ -748,6 +748,7 @@ func TestPeerThatIsAheadIsNotForgotten(t *testing.T) {
 		time.Sleep(time.Second)
 		spend(t, l, alice, reqresp.Cost{Items: 1, Bytes: 64 * kib})
 		defer admit(t, l, peerID(0), status).Release()
+		time.Sleep(1300 * time.Millisecond) // for its own budget to be full again
 		if _, err := l.Admit(t.Context(), peerID(1), status); !errors.Is(err, limits.ErrTooManyPeers) {
 			t.Errorf("Admit of one more peer returned %v, want %v", err, limits.ErrTooManyPeers)
 		}
@@ -860,4 +861,96 @@ func TestWaitersSeeWhatChanges(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestThoseThatWaitGoOneAfterTheOther has exchanges wait for a budget while nothing else happens.
+func TestThoseThatWaitGoOneAfterTheOther(t *testing.T) {
+	t.Parallel()
+	each := limits.Rate{N: 100, Burst: 100}
+	for name, tc := range map[string]struct {
+		own, node limits.Quota
+		peers     []peer.ID
+	}{
+		"the node's":     {limits.Quota{}, limits.Quota{Requests: ample, Items: ample, Bytes: each}, []peer.ID{"a", "b", "c", "d"}},
+		"the peer's own": {limits.Quota{Bytes: each}, limits.Quota{}, []peer.ID{"a", "a", "a", "a"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				l := newLimiter(t, tc.own, limits.Config{Node: tc.node, MaxConcurrent: 4})
+				pace := admit(t, l, "teacher", blocks)
+				send(t, pace, reqresp.Cost{Items: 1, Bytes: 1}) // what is promised is small then
+				pace.Release()
+				time.Sleep(s)
+				var paces []reqresp.Admission
+				for _, id := range tc.peers {
+					paces = append(paces, admit(t, l, id, blocks))
+				}
+				start := time.Now()
+				var wg sync.WaitGroup
+				for i, p := range paces {
+					wg.Go(func() {
+						reserve(t, p, reqresp.Cost{Items: 1, Bytes: 100})
+						wantAt(t, "chunk", start, time.Duration(i)*s)
+					})
+					synctest.Wait()
+				}
+				wg.Wait()
+				for _, p := range paces {
+					p.Release()
+				}
+			})
+		})
+	}
+}
+
+// TestLargeChunksAreNotOvertaken has a chunk wait for more of what a method has than the next one.
+func TestLargeChunksAreNotOvertaken(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := onlyBlocks(limits.Quota{}, limits.Config{})
+		c.Methods[blocks.Name()] = limits.Method{Node: limits.Quota{Items: limits.Rate{N: 10, Burst: 20}}}
+		l, err := limits.New(&limits.Options{Config: c})
+		if err != nil {
+			t.Fatal(err)
+		}
+		first, second := admit(t, l, alice, blocks), admit(t, l, bob, blocks)
+		defer first.Release()
+		defer second.Release()
+		spend(t, l, "carol", reqresp.Cost{Items: 20})
+		start := time.Now()
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			send(t, first, reqresp.Cost{Items: 20})
+			wantAt(t, "the large chunk", start, 2*s)
+		})
+		wg.Go(func() { // something is given back meanwhile
+			time.Sleep(1500 * time.Millisecond)
+			pace := admit(t, l, "dave", status)
+			send(t, pace, reqresp.Cost{Items: 1})
+			pace.Release()
+		})
+		synctest.Wait()
+		send(t, second, reqresp.Cost{Items: 10})
+		wantAt(t, "the small chunk after it", start, 3*s)
+		wg.Wait()
+	})
+}
+
+// TestWhoWaitsForTheNodeTakesNothingOfItsMethod has a chunk wait for bytes of the node while its method has just the
+// item that it needs.
+func TestWhoWaitsForTheNodeTakesNothingOfItsMethod(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := onlyBlocks(limits.Quota{}, nodeBytes(limits.Rate{N: 100, Burst: 100}))
+		c.Methods[blocks.Name()] = limits.Method{Node: limits.Quota{Items: limits.Rate{N: 2, Per: time.Hour}}}
+		l, err := limits.New(&limits.Options{Config: c})
+		if err != nil {
+			t.Fatal(err)
+		}
+		spend(t, l, alice, reqresp.Cost{Items: 1, Bytes: 100})
+		start := time.Now()
+		spend(t, l, bob, reqresp.Cost{Items: 1, Bytes: 100})
+		wantAt(t, "the chunk", start, s)
+	})
 }

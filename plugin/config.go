@@ -124,14 +124,14 @@ type Config struct {
 	// Trace is called as exchanges go on, those that are served and those that the service's client begins, after
 	// the metrics. Nil calls nothing.
 	Trace *reqresp.Trace
-	// PeerTrace is told what peers say of themselves, after the manager of the peers. Nil tells nobody.
+	// PeerTrace is called with what peers say of themselves, after the manager of the peers. Nil calls nothing.
 	PeerTrace *beacon.PeerTrace
 	// Middleware wraps every exchange that is served, the first outermost.
 	Middleware []reqresp.Middleware
 	// MetaData is what metadata and ping requests are answered from; see
 	// beacon.ServerOptions.
 	MetaData func() ssz.MetaDataV3
-	// Drain bounds how long Stop waits for exchanges under way. Zero means
+	// Drain bounds how long Stop waits for exchanges in flight. Zero means
 	// DefaultDrain.
 	Drain time.Duration
 	// Now is the clock from which the current fork follows. Nil means time.Now.
@@ -281,7 +281,7 @@ func (c Config) validateDiscovery() error {
 func quicPort(text string) uint16 {
 	addr, err := multiaddr.NewMultiaddr(text)
 	if err != nil {
-		return 0 // which is told elsewhere
+		return 0 // It is refused elsewhere.
 	}
 	port, err := addr.ValueForProtocol(multiaddr.P_UDP)
 	if err != nil {

@@ -100,8 +100,8 @@ func openInput(ctx context.Context, path string, stdin io.Reader) (io.ReadCloser
 func interruptible(ctx context.Context, open func() (io.ReadCloser, error)) io.ReadCloser {
 	r, w := io.Pipe()
 	stop := context.AfterFunc(ctx, func() { _ = w.CloseWithError(context.Cause(ctx)) })
-	// Nothing wakes a read of a terminal or a pipe, so nobody waits for the one that is under way in
-	// the end: it goes with the process.
+	// Nothing wakes a read of a terminal or a pipe, so the one that is in flight in the end is not
+	// waited for: it goes with the process.
 	go func() {
 		defer stop()
 		file, err := open()

@@ -71,7 +71,7 @@ func namedNetwork(name string) (*store.Network, error) {
 }
 
 // discoveryOf returns the options of discovery, nil if it is off. It begins with the boot nodes of the
-// settings, or if these have none, with those that are built in for the network: the one that is told,
+// settings, or if these have none, with those that are built in for the network: the one that is given,
 // or else the one that the store remembers.
 func discoveryOf(c *config.Config, told *store.Network) (o *discovery.Config, err error) {
 	if o = c.Service.Discovery; o == nil || len(o.BootNodes) > 0 {

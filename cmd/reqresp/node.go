@@ -66,7 +66,7 @@ func newInstance(nc *node.Config, chain beacon.Chain, cfg plugin.Config) (*insta
 	return &instance{service, stack}, nil
 }
 
-// start starts a node with the service on it, into which nobody can look. With an empty datadir
+// start starts a node with the service on it, without servers for operators. With an empty datadir
 // nothing of it is kept.
 func start(datadir string, chain beacon.Chain, cfg plugin.Config) (*instance, error) {
 	i, err := newInstance(nodeConfig(datadir), chain, cfg)

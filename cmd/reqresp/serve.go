@@ -24,7 +24,7 @@ import (
 const serveDescription = `Serves the blocks of a store to peers, and prints the multiaddrs at which they can dial, one a
 line, as soon as they can. What happens is logged to standard error.
 
-The network is told once, at the latest here, and remembered by the store. A store that is empty
+The network is set once, at the latest here, and remembered by the store. A store that is empty
 is served too, which says so.
 
 The store holds blocks alone. Peers are told so by an earliest_available_slot after the last block

@@ -58,7 +58,7 @@ func printable(text string) string {
 	}, text)
 }
 
-// round drops the digits of a duration that nobody looks at.
+// round drops the digits of a duration that do not matter.
 func round(d time.Duration) time.Duration {
 	switch {
 	case d >= time.Minute:

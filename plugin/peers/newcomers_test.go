@@ -126,6 +126,21 @@ func TestNewcomerTakesTheSeatOfAnIdlePeer(t *testing.T) {
 	}
 }
 
+// A peer that syncs from a node lags behind it, and any peer can claim a head: who reads has the seat of who does not.
+func TestUseCountsMoreThanTheHead(t *testing.T) {
+	simulate(t, afterFork, 4, func(t *testing.T, hosts []host.Host) {
+		n := newBlockNode(t, hosts[0], peers.Options{Config: peers.Config{Target: 2}})
+		syncing := newNode(t, hosts[1], peers.Options{Config: peers.Config{NoDial: true}})
+		connect(t, syncing, n)
+		joiners(t, hosts[2:3], n)
+		mustFetch(t, hosts[1], n, 1)
+		time.Sleep(trial)
+		join(t, hosts[3], n)
+		settle()
+		wantPeers(t, n, "with a newcomer", hosts[1], hosts[3])
+	})
+}
+
 // A share of the room is for newcomers, not all of it: of those beyond it, those that came first make room.
 func TestNewcomersShareTheirPartOfTheRoom(t *testing.T) {
 	simulate(t, afterFork, 8, func(t *testing.T, hosts []host.Host) {
@@ -167,6 +182,62 @@ func reader(stream network.Stream, perSecond int) (got int, err error) {
 		}
 		time.Sleep(time.Second)
 	}
+}
+
+// A peer that tells no status goes first, whatever it does.
+func TestPeerWithoutAStatusHasNoSeat(t *testing.T) {
+	simulate(t, afterFork, 4, func(t *testing.T, hosts []host.Host) {
+		n := newBlockNode(t, hosts[0], peers.Options{Config: peers.Config{Target: 2}})
+		joiners(t, hosts[1:2], n)
+		if err := hosts[2].Connect(t.Context(), infoOf(n)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(8 * time.Second)
+		mustFetch(t, hosts[2], n, 1)
+		time.Sleep(4 * time.Second)
+		if !connected(n, hosts[2]) {
+			t.Fatal("the peer without a status was left already")
+		}
+		join(t, hosts[3], n)
+		time.Sleep(11 * time.Second)
+		settle()
+		wantPeers(t, n, "with a newcomer", hosts[1], hosts[3])
+	})
+}
+
+// No room is kept for a newcomer that behaves badly.
+func TestNewcomerWithABadScoreHasNoSeat(t *testing.T) {
+	simulate(t, afterFork, 6, func(t *testing.T, hosts []host.Host) {
+		scores := new(scoreboard)
+		scores.set(hosts[5].ID(), -1)
+		n := newBlockNode(t, hosts[0], peers.Options{Config: peers.Config{Target: 4}, Scores: scores})
+		joiners(t, hosts[1:5], n)
+		time.Sleep(trial)
+		join(t, hosts[5], n)
+		settle()
+		wantPeers(t, n, "with a newcomer", hosts[1:5]...)
+	})
+}
+
+// Of peers that are of no use yet, the one that reads an answer stays.
+func TestReaderStays(t *testing.T) {
+	simulate(t, afterFork, 4, func(t *testing.T, hosts []host.Host) {
+		n := newBlockNode(t, hosts[0], peers.Options{Config: peers.Config{Target: 2}})
+		n.chain.size.Store(64 << 10)
+		joiners(t, hosts[1:3], n)
+		time.Sleep(trial)
+		stream, err := ask(t.Context(), hosts[2], n, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		wg.Go(func() { _, _ = reader(stream, 64<<10) })
+		time.Sleep(time.Second)
+		join(t, hosts[3], n)
+		wg.Wait()
+		settle()
+		wantPeers(t, n, "after the answer", hosts[2], hosts[3])
+	})
 }
 
 // Whoever has to go, the answer that it reads is not cut off.
@@ -230,6 +301,7 @@ func TestPrefixHasAPartOfTheRoom(t *testing.T) {
 		{"by default two of fifteen", peers.Options{Config: peers.Config{Target: 15}}, 2},
 		{"by default an eighth", peers.Options{Config: peers.Config{Target: 24}}, 3},
 		{"as many as are allowed", peers.Options{Config: peers.Config{MaxPerPrefix: 5}}, 5},
+		{"as many as the target has room for", peers.Options{Config: peers.Config{Target: 3, MaxPerPrefix: 2}}, 2},
 		{"no bound", peers.Options{Config: peers.Config{MaxPerPrefix: -1}}, 7},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -248,6 +320,22 @@ func TestPrefixHasAPartOfTheRoom(t *testing.T) {
 					t.Errorf("%d peers, want %d of one prefix and the other, whose connection is %v", got, tt.want, connected(n, hosts[8]))
 				}
 			})
+		})
+	}
+}
+
+func TestTheBestOfAPrefixStay(t *testing.T) {
+	for _, worst := range []int{1, 2, 3} {
+		simulate(t, afterFork, 4, func(t *testing.T, hosts []host.Host) {
+			scores := new(scoreboard)
+			scores.set(hosts[worst].ID(), -1)
+			n := newBlockNode(t, hosts[0], peers.Options{
+				Config: peers.Config{MaxPerPrefix: 2}, Scores: scores,
+				Addr: func(peer.ID) netip.Addr { return netip.MustParseAddr("203.0.113.7") },
+			})
+			joiners(t, hosts[1:4], n)
+			settle()
+			wantPeers(t, n, "of three of a prefix", slices.Delete(slices.Clone(hosts[1:4]), worst-1, worst)...)
 		})
 	}
 }

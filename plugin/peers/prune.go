@@ -3,7 +3,6 @@ package peers
 import (
 	"cmp"
 	"context"
-	"math"
 	"net/netip"
 	"slices"
 	"time"
@@ -159,6 +158,7 @@ func (m *Manager) unprotected(all []ranked, now time.Time) []ranked {
 type ranked struct {
 	*connected
 	score     float64
+	silent    bool
 	lag       uint64
 	answering bool
 	used      bool
@@ -166,10 +166,11 @@ type ranked struct {
 	seniority time.Duration
 }
 
-// rankLocked returns the peers that may be left, the worst first: by score, and by how far its head lags
-// behind. Of the others, those go first that nothing is being sent to, then those that are of no use, and then newcomers,
-// who have had their time the sooner they came. Of those that are no newcomers the youngest goes first, as
-// those that have stayed longest are most likely to stay on.
+// rankLocked returns the peers that may be left, the worst first: by score, and those that have told no status. Of the
+// others, those go first that nothing is being sent to, then those that are of no use, then those whose heads lag
+// behind most, and then newcomers, who have had their time the sooner they came. Use comes before the head, which any
+// peer can claim and a peer that syncs from this node does not have. Of those that are no newcomers the youngest goes
+// first, as those that have stayed longest are most likely to stay on.
 func (m *Manager) rankLocked(seen snapshot, now time.Time) []ranked {
 	var all []ranked
 	for id, c := range m.conns {
@@ -180,24 +181,29 @@ func (m *Manager) rankLocked(seen snapshot, now time.Time) []ranked {
 		if c.newcomer(now) {
 			seniority = -seniority
 		}
-		all = append(all, ranked{c, seen.scores[id], m.lagLocked(c, now), len(seen.answers[id]) > 0, c.inUse(now), seniority})
+		all = append(all, ranked{
+			connected: c, score: seen.scores[id], silent: m.silentLocked(c, now), lag: m.lagLocked(c),
+			answering: len(seen.answers[id]) > 0, used: c.inUse(now), seniority: seniority,
+		})
 	}
 	slices.SortFunc(all, func(a, b ranked) int {
-		return cmp.Or(cmp.Compare(a.score, b.score), cmp.Compare(b.lag, a.lag), compareBool(a.answering, b.answering),
-			compareBool(a.used, b.used), cmp.Compare(a.seniority, b.seniority))
+		return cmp.Or(cmp.Compare(a.score, b.score), compareBool(b.silent, a.silent), compareBool(a.answering, b.answering),
+			compareBool(a.used, b.used), cmp.Compare(b.lag, a.lag), cmp.Compare(a.seniority, b.seniority))
 	})
 	return all
 }
 
-// lagLocked is by how many slots a peer's head is behind ours. An epoch is as good as nothing, and no status is worse
-// than any, but for a peer that has just connected.
-func (m *Manager) lagLocked(c *connected, now time.Time) uint64 {
+// silentLocked reports whether a peer has told no status, though it had the time.
+func (m *Manager) silentLocked(c *connected, now time.Time) bool {
+	_, ok := m.statusLocked(c.id)
+	return !ok && now.Sub(c.since) >= askAfter
+}
+
+// lagLocked is by how many slots a peer's head is behind ours, as far as it is known. An epoch is as good as nothing.
+func (m *Manager) lagLocked(c *connected) uint64 {
 	status, ok := m.statusLocked(c.id)
 	if !ok {
-		if now.Sub(c.since) < askAfter {
-			return 0
-		}
-		return math.MaxUint64
+		return 0
 	}
 	lag := uint64(m.ours.status.HeadSlot - min(status.HeadSlot, m.ours.status.HeadSlot))
 	if lag <= m.network().Preset().SlotsPerEpoch() {

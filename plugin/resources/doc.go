@@ -37,7 +37,8 @@
 //
 // libp2p gives a stream ten seconds to negotiate its protocol. A [Manager] shares the slots for such streams
 // among peers: a peer holds at most a fourth of the free ones and no more than 16, keeps each for two to five
-// seconds, and is reported when it has left six streams without a protocol.
+// seconds, and is reported when it has left six streams without a protocol, or has opened 128 more than it has
+// negotiated, of late.
 //
 // What a connection costs without streams is bounded by the number of connections. go-libp2p v0.51 goes on
 // counting one over TCP that ends after its handshake, but before it was accepted: a peer that has

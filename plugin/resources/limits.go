@@ -84,6 +84,7 @@ func (p *Plan) HostLimits() rcmgr.ConcreteLimitConfig {
 
 	limits := p.Limits()
 	known := defaults.ToPartialLimitConfig().System
+	shaking := defaults.ToPartialLimitConfig().Transient
 	limits.System = rcmgr.ResourceLimits{
 		StreamsInbound:  rcmgr.LimitVal(p.inbound + p.gossip),
 		StreamsOutbound: rcmgr.LimitVal(p.outbound + p.gossip),
@@ -97,6 +98,9 @@ func (p *Plan) HostLimits() rcmgr.ConcreteLimitConfig {
 		StreamsInbound:  rcmgr.LimitVal(p.transient()),
 		StreamsOutbound: rcmgr.LimitVal(p.outbound),
 		Streams:         rcmgr.LimitVal(p.transient() + p.outbound),
+		// Two of three connections may be in their handshakes: libp2p's few dozen are taken by any that come at once.
+		ConnsInbound: max(shaking.ConnsInbound, rcmgr.LimitVal(2*p.peers)),
+		Conns:        max(shaking.Conns, rcmgr.LimitVal(2*p.peers)+shaking.ConnsOutbound),
 	}
 	limits.PeerDefault = rcmgr.ResourceLimits{
 		StreamsInbound:  rcmgr.LimitVal(p.PeerStreams),

@@ -181,6 +181,16 @@ var abuses = []abuse{
 			time.AfterFunc(1900*time.Millisecond, s.end)
 		}
 	}},
+	{"reset before it counts", func(_ context.Context, n *town, id peer.ID, _ int) {
+		if s, err := n.open(id); err == nil {
+			time.AfterFunc(900*time.Millisecond, s.end)
+		}
+	}},
+	{"reset at once", func(_ context.Context, n *town, id peer.ID, _ int) {
+		if s, err := n.open(id); err == nil {
+			s.end()
+		}
+	}},
 	{"negotiate some", func(ctx context.Context, n *town, id peer.ID, i int) {
 		if i%4 == 0 {
 			_ = n.negotiate(ctx, id)
@@ -328,6 +338,83 @@ func TestUnsupportedProtocolsAreNoOffense(t *testing.T) {
 	})
 }
 
+// However many streams a peer opens, those that it negotiates are not held against it.
+func TestBusyPeersAreNoOffenders(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newTown(t, 256*mib)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		var wg sync.WaitGroup
+		every(ctx, &wg, 20*time.Millisecond, func() {
+			wg.Go(func() { _ = n.negotiate(ctx, "peer") })
+		})
+		wg.Wait()
+		if n.hasLeft("peer") {
+			t.Error("peer was reported")
+		}
+		if got := n.manager.Negotiations(); got.Negotiated < 2900 {
+			t.Errorf("stats %+v", got)
+		}
+	})
+}
+
+// A few streams that hold their slots to the end are an offense too.
+func TestStreamASecondThatIsNeverNegotiatedIsAnOffense(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newTown(t, 256*mib)
+		for range 20 {
+			_, _ = n.open("peer")
+			time.Sleep(time.Second)
+		}
+		if !n.hasLeft("peer") {
+			t.Error("peer was not reported")
+		}
+	})
+}
+
+func TestOffenderIsReportedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newTown(t, 256*mib)
+		open := func(times int) {
+			for range times {
+				s, err := n.open("peer")
+				if err != nil {
+					t.Fatal(err)
+				}
+				s.end()
+			}
+		}
+		open(130)
+		time.Sleep(2 * time.Second) // some are forgotten
+		open(20)
+		time.Sleep(time.Second)
+		if got := n.left["peer"]; got != 1 {
+			t.Errorf("peer was reported %d times", got)
+		}
+	})
+}
+
+// A peer that finds all slots taken is not to blame, however often it tries.
+func TestPeersWithoutASlotAreNoOffenders(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newTown(t, 256*mib)
+		for i := 0; ; i++ {
+			if _, err := n.open(peer.ID(fmt.Sprint("holder ", i))); err != nil {
+				break
+			}
+		}
+		for range 500 {
+			if _, err := n.open("peer"); !errors.Is(err, resources.ErrNegotiating) {
+				t.Fatalf("a stream beyond all slots: %v", err)
+			}
+		}
+		time.Sleep(time.Second)
+		if n.hasLeft("peer") {
+			t.Error("peer was reported")
+		}
+	})
+}
+
 func TestOutboundStreamsHaveNoNegotiationSlots(t *testing.T) {
 	n := newTown(t, 64*mib)
 	s, err := n.manager.OpenStream("peer", network.DirOutbound)
@@ -432,6 +519,23 @@ func TestFloodOfHalfNegotiatedStreamsIsNoticed(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Many peers may connect at the same moment.
+func TestConnectionsInTheirHandshakes(t *testing.T) {
+	const wanted = 64
+	plan := newPlan(t, specs(), resources.Options{Memory: 256 * mib, Peers: wanted})
+	manager, err := resources.NewManager(plan, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer manager.Close()
+	for i := range 2 * wanted {
+		addr := multiaddr.StringCast(fmt.Sprint("/ip4/127.0.0.1/tcp/", 1000+i))
+		if _, err := manager.OpenConnection(network.DirInbound, true, addr); err != nil {
+			t.Fatalf("connection %d: %v", i, err)
+		}
 	}
 }
 

@@ -23,12 +23,14 @@ const (
 )
 
 const (
-
 	// maxUnnegotiated is how many streams that held a slot to the end a peer may leave without a protocol
 	// before it is an offender. They are forgotten with failureHalfLife.
 	maxUnnegotiated = 6
 	failureHalfLife = time.Minute
-	debtHalfLife    = 30 * time.Second
+	// maxDebt is how many streams more than it has negotiated a peer may open before it is an offender, however soon
+	// it ends them. They are forgotten with debtHalfLife: five a second exceed it in 40 seconds, two never do.
+	maxDebt      = 128
+	debtHalfLife = 30 * time.Second
 
 	// evictionMargin is how many streams more than a newcomer the peer that loses one must owe, so that peers
 	// who are alike do not evict each other. Two streams that were opened a moment ago count for a bit less.
@@ -46,7 +48,7 @@ type negotiator struct {
 	// failures is how many of them held their slot to the end, of late.
 	failures float64
 	at       time.Time // of debt and failures
-	offender bool      // failures exceed the bound and were reported
+	offender bool      // failures or debt exceed their bound, which was reported
 }
 
 func (p *negotiator) decay(now time.Time) {
@@ -92,8 +94,10 @@ func newSlots(n int) slots {
 func (s *slots) take(stream *negotiation, now time.Time) (lost *negotiation, ok bool) {
 	p := s.peer(stream.peer, now)
 	owed, holds, share := p.debt, len(p.streams), s.share(p)
-	if holds > 0 {
-		p.debt++
+	// A stream that finds no slot at all is not held against a peer that negotiates its streams.
+	owes := holds > 0 || p.debt > negotiating
+	if owes {
+		s.owe(stream.peer, p)
 	}
 	if holds > 0 && holds >= share {
 		return nil, false
@@ -104,8 +108,8 @@ func (s *slots) take(stream *negotiation, now time.Time) (lost *negotiation, ok 
 		}
 		s.evict(lost, now)
 	}
-	if holds == 0 {
-		p.debt++
+	if !owes {
+		s.owe(stream.peer, p)
 	}
 	stream.opened = s.ticks
 	p.streams = append(p.streams, stream)
@@ -210,11 +214,23 @@ func (s *slots) failed(id peer.ID, p *negotiator, held int) {
 		return
 	}
 	p.failures += min(1, float64(held-quickNegotiation)/float64(minNegotiation-quickNegotiation))
-	switch {
-	case p.failures < maxUnnegotiated:
-		p.offender = false
-	case !p.offender:
-		p.offender = true
+	s.judge(id, p)
+}
+
+// owe counts a stream that a peer opens.
+func (s *slots) owe(id peer.ID, p *negotiator) {
+	p.debt++
+	s.judge(id, p)
+}
+
+// judge notes a peer that has become an offender. It is one until half of what made it one is forgotten.
+func (s *slots) judge(id peer.ID, p *negotiator) {
+	was, part := p.offender, 1.0
+	if was {
+		part = 0.5
+	}
+	p.offender = p.failures >= part*maxUnnegotiated || p.debt >= part*maxDebt
+	if p.offender && !was {
 		s.offenders = append(s.offenders, id)
 	}
 }

@@ -42,10 +42,12 @@ func faces(t *testing.T, s *simulation) (client, server *textFace) {
 		eventStyle(t, s.server, nil, requestresponse.Unary(echo, requestresponse.SupportFull))
 }
 
-// next receives the next event, which has to be of a type.
-func next[E requestresponse.Event](t testing.TB, r interface {
+type eventSource interface {
 	Events() <-chan requestresponse.Event
-}) (e E) {
+}
+
+// next receives the next event, which has to be of a type.
+func next[E requestresponse.Event](t testing.TB, r eventSource) (e E) {
 	t.Helper()
 	select {
 	case event := <-r.Events():
@@ -61,9 +63,7 @@ func next[E requestresponse.Event](t testing.TB, r interface {
 }
 
 // wantQuiet checks that no event comes for longer than any timeout.
-func wantQuiet(t testing.TB, r interface {
-	Events() <-chan requestresponse.Event
-}) {
+func wantQuiet(t testing.TB, r eventSource) {
 	t.Helper()
 	select {
 	case event := <-r.Events():

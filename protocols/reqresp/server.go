@@ -328,10 +328,11 @@ func (s *Server) enter(conn network.Conn, to *slot) error {
 	}
 	id := to.exchange.Peer()
 	err := s.slots.check(id)
+	connFull := s.onConnLocked(conn) >= s.opts.MaxStreamsPerConn
 	switch {
-	case s.onConnLocked(conn) >= s.opts.MaxStreamsPerConn:
+	case err == nil && connFull:
 		err = errStreamsPerConn
-	case err != nil && s.evictLocked(id):
+	case err != nil && !connFull && s.evictLocked(id):
 		err = nil
 	}
 	if err != nil {

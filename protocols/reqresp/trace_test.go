@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -231,10 +232,10 @@ func TestWaitsForALimiterArePhases(t *testing.T) {
 			reserve: func(context.Context) error { time.Sleep(3 * time.Second); return nil },
 		}
 		served := new(journal)
-		var spent [2]time.Duration
+		waited := make(chan [2]time.Duration, 1)
 		serve(t, s.server, &reqresp.ServerOptions{Limiter: l, Trace: reqresp.JoinTraces(nil, served.trace(), &reqresp.Trace{
 			Done: func(x *reqresp.Exchange) {
-				spent = [2]time.Duration{x.Spent(reqresp.PhaseAdmit), x.Spent(reqresp.PhaseReserve)}
+				waited <- [2]time.Duration{x.Spent(reqresp.PhaseAdmit), x.Spent(reqresp.PhaseReserve)}
 			},
 		})}, counter.Serve(counted))
 		if _, err := collect(counter.Call(t.Context(), reqresp.NewClient(s.client, nil), s.server.ID(), new(Count(2)))); err != nil {
@@ -243,8 +244,8 @@ func TestWaitsForALimiterArePhases(t *testing.T) {
 		time.Sleep(time.Second)
 		served.want(t, "1 start", "1 admit", "1 handle", "1 reserve", "1 handle", "1 response", "1 chunk 7",
 			"1 reserve", "1 response", "1 chunk 7", "1 done: success, 2/2/14")
-		if want := [2]time.Duration{2 * time.Second, 6 * time.Second}; spent != want {
-			t.Errorf("waited %v, want %v", spent, want)
+		if got, want := <-waited, [2]time.Duration{2 * time.Second, 6 * time.Second}; got != want {
+			t.Errorf("waited %v, want %v", got, want)
 		}
 	})
 }
@@ -293,14 +294,18 @@ func TestTracesOfCallsAreCalledAfterTheClients(t *testing.T) {
 func TestSizesAreTraced(t *testing.T) {
 	sized := reqresp.NewStream[Count, Text](reqresp.Family{Prefix: "/sized", Codec: sizedCodec{}}, "count", 1)
 	simulate(t, func(t *testing.T, s *simulation) {
-		var in, out reqresp.Result
-		serve(t, s.server, &reqresp.ServerOptions{Trace: &reqresp.Trace{Done: func(x *reqresp.Exchange) { in = x.Result }}}, sized.Serve(counted))
-		c := reqresp.NewClient(s.client, &reqresp.ClientOptions{Trace: &reqresp.Trace{Done: func(x *reqresp.Exchange) { out = x.Result }}})
+		served := make(chan reqresp.Result, 1)
+		serve(t, s.server, &reqresp.ServerOptions{Trace: &reqresp.Trace{
+			Done: func(x *reqresp.Exchange) { served <- x.Result },
+		}}, sized.Serve(counted))
+		var out reqresp.Result
+		c := reqresp.NewClient(s.client, &reqresp.ClientOptions{Trace: &reqresp.Trace{
+			Done: func(x *reqresp.Exchange) { out = x.Result },
+		}})
 		if _, err := collect(sized.Call(t.Context(), c, s.server.ID(), new(Count(3)))); err != nil {
 			t.Error(err)
 		}
-		time.Sleep(time.Second)
-		if out.RequestSize != 100 || out.ResponseSize != 300 || in != out {
+		if in := <-served; out.RequestSize != 100 || out.ResponseSize != 300 || in != out {
 			t.Errorf("client %+v, server %+v, want sizes 100 and 300", out, in)
 		}
 	})
@@ -361,5 +366,40 @@ func (j *journal) trace() *reqresp.Trace {
 		Done: func(x *reqresp.Exchange) {
 			j.note("%d done: %v, %d/%d/%d", x.ID, reqresp.ReasonOf(x.Err), x.Chunks, x.RequestBytes, x.ResponseBytes)
 		},
+	}
+}
+
+// Who reads a refusal knows which setting it is about.
+func TestRefusalsNameTheBound(t *testing.T) {
+	for want, opts := range map[string]reqresp.ServerOptions{
+		"MaxStreams of":        {MaxStreams: 1},
+		"MaxStreamsPerPeer of": {MaxStreamsPerPeer: 1},
+		"MaxStreamsPerConn of": {MaxStreamsPerConn: 1},
+		"share of":             {MaxStreams: 16},
+		"MaxMemory of":         {MaxMemory: 1},
+	} {
+		t.Run(want, func(t *testing.T) {
+			simulate(t, func(t *testing.T, s *simulation) {
+				refusals := make(chan error, 2)
+				opts.Trace = &reqresp.Trace{Done: func(x *reqresp.Exchange) {
+					if errors.Is(x.Err, reqresp.ErrRefused) {
+						refusals <- x.Err
+					}
+				}}
+				serve(t, s.server, &opts, echo.Serve(func(ctx context.Context, _ peer.ID, _ *Text) (*Text, error) {
+					<-ctx.Done()
+					return nil, ctx.Err()
+				}))
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				c := reqresp.NewClient(s.client, nil)
+				go echo.Call(ctx, c, s.server.ID(), new(Text("")))
+				time.Sleep(100 * time.Millisecond)
+				_, _ = echo.Call(ctx, c, s.server.ID(), new(Text("")))
+				if err := <-refusals; !strings.Contains(err.Error(), want) {
+					t.Errorf("got %v, want one that names %s", err, want)
+				}
+			})
+		})
 	}
 }

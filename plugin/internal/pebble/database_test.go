@@ -140,3 +140,28 @@ func TestTwoProcessesDoNotShareADatabase(t *testing.T) {
 	must(t, db.Put([]byte("a"), []byte("b")))
 	must(t, db.Close())
 }
+
+// A range without bounds has all keys, one with a prefix those that have it, also of an iterator that Pebble uses again.
+func TestIteratorsHaveTheKeysOfTheirRange(t *testing.T) {
+	t.Parallel()
+	db := open(t, t.TempDir())
+	defer db.Close()
+	for _, key := range []string{"\x00", "a", "ab", "a\xff", "a\xff\xff", "b", "\xff", "\xff\xff"} {
+		must(t, db.Put([]byte(key), nil))
+	}
+	for _, tt := range []struct {
+		prefix, start string
+		want          int
+	}{{"", "", 8}, {"a", "", 4}, {"a", "b", 3}, {"a\xff", "", 2}, {"\xff", "", 2}, {"", "b", 3}, {"c", "", 0}, {"", "", 8}} {
+		for range 32 {
+			it, n := db.NewIterator([]byte(tt.prefix), []byte(tt.start)), 0
+			for it.Next() {
+				n++
+			}
+			if it.Error() != nil || n != tt.want {
+				t.Fatalf("prefix %q from %q: %d keys, error %v, want %d", tt.prefix, tt.start, n, it.Error(), tt.want)
+			}
+			it.Release()
+		}
+	}
+}

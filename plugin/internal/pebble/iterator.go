@@ -1,8 +1,6 @@
 package pebble
 
 import (
-	"slices"
-
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/ethereum/go-ethereum/ethdb"
 )
@@ -25,6 +23,9 @@ func (d *Database) NewIterator(prefix, start []byte) ethdb.Iterator {
 	defer it.recover()
 	lower := append(append(it.bounds[:0], prefix...), start...)
 	upper := appendUpperBound(lower[len(lower):], prefix)
+	if len(lower) == 0 {
+		lower = nil // From the first key on: Pebble, built with the race detector, panics at an empty bound.
+	}
 	it.it, it.err = d.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
 	if it.err != nil {
 		it.it = nil
@@ -35,14 +36,15 @@ func (d *Database) NewIterator(prefix, start []byte) ethdb.Iterator {
 
 // appendUpperBound appends the first key after all that have a prefix. It returns nil if there is none.
 func appendUpperBound(dst, prefix []byte) []byte {
-	for i, b := range slices.Backward(prefix) {
-		if b != 0xff {
-			dst = append(dst, prefix[:i+1]...)
-			dst[len(dst)-1]++
-			return dst
-		}
+	for len(prefix) > 0 && prefix[len(prefix)-1] == 0xff {
+		prefix = prefix[:len(prefix)-1]
 	}
-	return nil
+	if len(prefix) == 0 {
+		return nil
+	}
+	dst = append(dst, prefix...)
+	dst[len(dst)-1]++
+	return dst
 }
 
 // recover turns a panic of Pebble's into an error.
