@@ -102,9 +102,10 @@ func (c command) cli() *cli.Command {
 var wants = map[string]string{
 	"PEER": "a multiaddr with the peer's id, like /ip4/203.0.113.7/udp/9000/quic-v1/p2p/16Uiu2HA…, " +
 		"or a node record (enr:…)",
-	"FILE":   "a file, or - for standard input",
-	"ID":     "a peer id like 16Uiu2HA…, or a node record (enr:…)",
-	"METHOD": "the name of a method, like blocks-by-range",
+	"FILE":     "a file, or - for standard input",
+	"FILE|DIR": "a file, or a directory of era files",
+	"ID":       "a peer id like 16Uiu2HA…, or a node record (enr:…)",
+	"METHOD":   "the name of a method, like blocks-by-range",
 }
 
 func (c command) checkArgs(in *invocation) error {

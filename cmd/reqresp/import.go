@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -19,8 +20,11 @@ const importDescription = `Adds blocks from files to a store. A FILE is one of
     hexadecimal is with or without 0x. Other fields are ignored.
   - raw SSZ: one SignedBeaconBlock, as the beacon API has it and 'reqresp call --ssz' writes it.
     If all files are of this kind their order does not matter.
+  - an era file, whose name ends with .era. DIR stands for all those of the network in a directory.
+    Each block has to have the root that the era's state has. It is stored in the frames that it has
+    in the file. Blocks that are stored already are not even read.
 
-Either may be compressed with gzip; - is standard input. Blocks come in the order of their slots.
+The first two may be compressed with gzip; - is standard input. Blocks come in the order of their slots.
 Each has to be well-formed, what it is meant to be, and a child of the one before. Blocks that are
 stored already are passed over, so that an import can be repeated.
 
@@ -43,8 +47,9 @@ type checkpoint struct {
 func (a *app) imports() command {
 	vouched, asJSON := new(checkpoint), false
 	return command{
-		name: "import", usage: "add blocks from files to a store", args: "FILE...", least: 1, description: importDescription,
-		configured: []string{"node.data_dir", "network"},
+		name: "import", usage: "add blocks from files to a store", args: "FILE|DIR...", least: 1,
+		description: importDescription,
+		configured:  []string{"node.data_dir", "network"},
 		flags: settings.Table{
 			settings.New("", "finalized-root", rootValue(&vouched.root), "`ROOT` of the finalized checkpoint's block"),
 			settings.New("", "finalized-epoch", settings.Uint(&vouched.epoch, 0), "`EPOCH` of the finalized checkpoint"),
@@ -103,7 +108,19 @@ func (a *app) runImport(ctx context.Context, in *invocation, vouched *checkpoint
 	return a.reportImport(asJSON, i, time.Since(began))
 }
 
-func (a *app) importAll(ctx context.Context, files []string, i *importer, vouched *checkpoint) error {
+func (a *app) importAll(ctx context.Context, args []string, i *importer, vouched *checkpoint) error {
+	var files []string
+	for _, arg := range args {
+		if info, err := os.Stat(arg); err == nil && info.IsDir() {
+			inDir, err := eraFiles(arg, i.network.Config().Name)
+			if err != nil {
+				return err
+			}
+			files = append(files, inDir...)
+			continue
+		}
+		files = append(files, arg)
+	}
 	paths, err := sortPaths(files)
 	if err != nil {
 		return err

@@ -157,7 +157,7 @@ func TestImportNamesTheFile(t *testing.T) {
 		{file("cut.ssz", chain[2].SSZ[:400]), "slot 3 is no block of electra"},
 		{file("cut.gz", []byte("\x1f\x8b\x08")), "unexpected EOF"},
 		{filepath.Join(dir, "missing"), "no such file"},
-		{dir, "is a directory"},
+		{dir, "has no era files of mainnet"},
 	} {
 		o := runCLI(t, append([]string{"import", "--datadir", t.TempDir(), two, test.bad, one}, network...)...)
 		if o.code != exitFailed || !strings.Contains(o.stderr, test.bad) || !strings.Contains(o.stderr, test.want) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -16,7 +17,7 @@ import (
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
-// maxPending bounds the SSZ bytes of blocks that wait to be stored. Storing syncs the disk, so it
+// maxPending bounds the bytes of blocks that wait to be stored. Storing syncs the disk, so it
 // is done for many at once.
 const maxPending = 16 << 20
 
@@ -28,7 +29,7 @@ type importer struct {
 
 	pending []*beacon.Block
 	places  []string // where each of the pending comes from
-	size    int      // their SSZ
+	size    int      // their bytes
 
 	blocks, bytes uint64 // stored
 	known         uint64 // stored before
@@ -73,6 +74,9 @@ func newImporter(ctx context.Context, s *store.Store, genesis *store.Network) (*
 
 // file imports the blocks of a file, the last of which may still be pending afterwards.
 func (i *importer) file(ctx context.Context, path string, stdin io.Reader) error {
+	if filepath.Ext(path) == eraExtension {
+		return i.eraFile(ctx, path)
+	}
 	file, err := openInput(ctx, path, stdin)
 	if err != nil {
 		return err
@@ -139,7 +143,7 @@ func (i *importer) check(r *blockfile.Record) (*beacon.Block, error) {
 
 func (i *importer) add(ctx context.Context, b *beacon.Block, place string) error {
 	i.pending, i.places = append(i.pending, b), append(i.places, place)
-	if i.size += len(b.SSZ); i.size < maxPending {
+	if i.size += len(b.SSZ) + len(b.Frames); i.size < maxPending {
 		return nil
 	}
 	return i.flush(ctx)

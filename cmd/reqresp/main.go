@@ -99,6 +99,11 @@ Whether a store is intact can be verified:
 
    reqresp verify --datadir DIR
 
+History comes in era files too, which are checked, imported, or served as they are:
+
+   reqresp era check --network mainnet DIR-OF-ERA-FILES
+   reqresp serve --datadir DIR --network mainnet --era DIR-OF-ERA-FILES
+
 A node that serves or syncs can be looked into, and changed, while it runs:
 
    reqresp peers --datadir DIR
@@ -123,7 +128,7 @@ func (a *app) root() *cli.Command {
 	for _, c := range []command{a.demo(), a.imports(), a.serve(), a.sync(), a.call(), a.conform(), a.verify()} {
 		root.Commands = append(root.Commands, c.cli())
 	}
-	root.Commands = append(root.Commands, a.ssz(), a.config().cli())
+	root.Commands = append(root.Commands, a.era(), a.ssz(), a.config().cli())
 	for _, c := range slices.Concat(a.reads(), []command{a.top()}, a.admins()) {
 		root.Commands = append(root.Commands, c.cli())
 	}

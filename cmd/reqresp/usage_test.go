@@ -44,7 +44,10 @@ func TestMistakesInTheArguments(t *testing.T) {
 		{"serve --datadir DIR --genesis-time now", `--genesis-time: "now": want a whole number from 0 to`, "reqresp serve"},
 		{"serve --datadir DIR --genesis-validators-root 12", "64 hexadecimal digits", "reqresp serve"},
 		{"serve --datadir DIR --network mainnet --network.config x", "exclude each other", "reqresp serve"},
-		{"import --datadir DIR", "FILE is missing", "reqresp import"},
+		{"import --datadir DIR", "FILE|DIR is missing: want a file, or a directory of era files", "reqresp import"},
+		{"era export", `no command "export": want one of list, check`, "reqresp era"},
+		{"era list", "FILE|DIR is missing", "reqresp era list"},
+		{"era check x --network other", `--network: "other": want one of mainnet`, "reqresp era check"},
 		{"import --datadir DIR -", "is new: tell its network", "reqresp import"},
 		{"import --datadir DIR - --finalized-epoch 1", "go together", "reqresp import"},
 		{"sync --datadir DIR", "PEER is missing", "reqresp sync"},
@@ -144,15 +147,18 @@ func TestFailures(t *testing.T) {
 func TestHelpTeaches(t *testing.T) {
 	t.Parallel()
 	for command, wants := range map[string][]string{
-		"":        {"reqresp demo", "exit code", "PEER"},
-		"demo":    {`{"blocks":142,"bytes":342653,"mismatches":0,"seconds":0.25}`},
-		"import":  {"ssz_hex", "context_hex", "--finalized-root"},
-		"serve":   {"SIGTERM", "--listen", "--genesis-time", "--metrics.port", "--pprof", "--http.api", "--bootnodes", "built in\n   for mainnet, sepolia", "--staticnodes"},
-		"config":  {"REQRESP_HTTP_PORT", "--ipcpath"},
-		"sync":    {"--trusted-root", "--batch", "--rate", "(Prysm about 2 blocks/s", "taken at its word", "--from"},
-		"ssz":     {"root", "json", "check", "StatusV2", "unverified"},
-		"conform": {"MUST", "--json", "paces itself", "--junit", "peer id of its own"},
-		"call":    {"blocks-by-range", "metadata", "--ssz", "SLOT.ssz"},
+		"":          {"reqresp demo", "exit code", "PEER"},
+		"demo":      {`{"blocks":142,"bytes":342653,"mismatches":0,"seconds":0.25}`},
+		"import":    {"ssz_hex", "context_hex", "--finalized-root", "era file"},
+		"serve":     {"SIGTERM", "--era", "--listen", "--genesis-time", "--metrics.port", "--pprof", "--http.api", "--bootnodes", "built in\n   for mainnet, sepolia", "--staticnodes"},
+		"era":       {"list", "check", "serve --era"},
+		"era check": {"What a pass proves", "Signatures are not checked", "--network.config"},
+		"era list":  {"--json", "empty_slots"},
+		"config":    {"REQRESP_HTTP_PORT", "--ipcpath"},
+		"sync":      {"--trusted-root", "--batch", "--rate", "(Prysm about 2 blocks/s", "taken at its word", "--from"},
+		"ssz":       {"root", "json", "check", "StatusV2", "unverified"},
+		"conform":   {"MUST", "--json", "paces itself", "--junit", "peer id of its own"},
+		"call":      {"blocks-by-range", "metadata", "--ssz", "SLOT.ssz"},
 	} {
 		stdout := succeed(t, append(strings.Fields(command), "--help")...)
 		for _, want := range wants {
