@@ -134,8 +134,16 @@ func TestRangesOfFilesAndStore(t *testing.T) {
 				count uint64
 				last  ssz.Slot
 			}{
-				{0, math.MaxUint64, chainHead}, {0, 1, 0}, {29, 1, 29}, {60, 10, 69}, {127, 1, 127}, {127, 2, 128},
-				{128, 1, 128}, {200, 1000, chainHead}, {500, math.MaxUint64 - 499, 500}, {64, 64, 127},
+				{0, math.MaxUint64, chainHead},
+				{0, 1, 0},
+				{29, 1, 29},
+				{60, 10, 69},
+				{127, 1, 127},
+				{127, 2, 128},
+				{128, 1, 128},
+				{200, 1000, chainHead},
+				{500, math.MaxUint64 - 499, 500},
+				{64, 64, 127},
 			} {
 				got, err := read(t, c, tt.start, tt.count)
 				if err != nil {
