@@ -3,6 +3,7 @@ package history
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"slices"
@@ -220,10 +221,18 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // verifyEmpty verifies that the state knows no block of a slot that is empty.
 func (c *Chain) verifyEmpty(ctx context.Context, x *index, slot ssz.Slot) error {
 	before, known, err := c.rootBefore(ctx, x, slot)
-	if err == nil && known && before != x.root(slot) {
-		err = x.fault(slot, era.ErrBlockRoot, "the slot is empty, the state has the block %v", x.root(slot))
+	if err != nil || !known || before == x.root(slot) {
+		return err
 	}
-	return err
+	fault := &era.Error{
+		Slot: slot,
+		Err:  fmt.Errorf("%w: the slot is empty, the state has the block %v", era.ErrBlockRoot, x.root(slot)),
+	}
+	_, err = c.dir.AppendFrames(ctx, slot, nil)
+	if entry, ok := errors.AsType[*era.Error](err); ok { // it tells where the index says so
+		fault.Offset = entry.Offset
+	}
+	return x.inFile(fault)
 }
 
 // rootBefore returns the root of the latest block before a slot. It is not known of the first slot of the files.
