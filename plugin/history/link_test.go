@@ -1,6 +1,7 @@
 package history_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -123,9 +124,37 @@ func TestAStoreThatCeasesToLink(t *testing.T) {
 		t.Fatal(err)
 	}
 	check(c, 140)
+	for ref, err := range c.BlocksByRoot(t.Context(), []ssz.Root{blockAt(t, 100).Root}) {
+		t.Errorf("slot %d by root, %v", ref.Slot, err)
+	}
 
 	s = newStore(t)
 	c = open(t, allFiles(t), s)
 	appendTo(t, s, blocks(130, 150)...)
 	check(c, 130)
+}
+
+// Whether a store links is not what a request that was given up tells.
+func TestALinkThatWasNotLookedFor(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	c := open(t, allFiles(t), s)
+	appendTo(t, s, blocks(128, 150)...)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, _ = c.Status(ctx)
+	if status, err := c.Status(t.Context()); err != nil || status.EarliestAvailableSlot != 0 || status.HeadSlot != 150 {
+		t.Errorf("status %+v, %v", status, err)
+	}
+}
+
+// A store that ends before the files begin does not link.
+func TestAStoreBeforeTheFiles(t *testing.T) {
+	t.Parallel()
+	dir := openDir(t, files(t, secondFile))
+	_, err := history.Open(t.Context(), dir, beacontest.FuluNetwork(), newStore(t, blocks(1, 40)...))
+	e, ok := errors.AsType[*history.LinkError](err)
+	if !ok || e.FileSlot != 127 || e.StoreSlot != 40 {
+		t.Errorf("error %v", err)
+	}
 }

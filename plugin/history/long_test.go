@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 
@@ -62,7 +63,9 @@ func madeUpBlock(t testing.TB, slot ssz.Slot, parent ssz.Root) *beacon.Block {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return &beacon.Block{Slot: slot, Root: root, SSZ: encoded, Frames: snappy.AppendFrames(nil, encoded)}
+		return &beacon.Block{
+			Slot: slot, Root: root, ParentRoot: parent, SSZ: encoded, Frames: snappy.AppendFrames(nil, encoded),
+		}
 	}
 	t.Fatalf("no block of %v", fork)
 	return nil
@@ -187,6 +190,19 @@ func TestRefsOutliveTheIndex(t *testing.T) {
 	for _, err := range c.BlocksByRoot(t.Context(), []ssz.Root{all[0].Root}) {
 		t.Errorf("the first era is in memory: %v", err)
 	}
+	if _, err := read(t, c, 0, 50*slotsPerEra); err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for ref, err := range c.BlocksByRoot(t.Context(), []ssz.Root{all[len(all)-1].Root}) {
+		if err != nil || ref.Slot != all[len(all)-1].Slot {
+			t.Errorf("slot %d by the root of the last block, %v", ref.Slot, err)
+		}
+		found++
+	}
+	if found != 1 {
+		t.Error("the last era is not in memory any more")
+	}
 	frames, err := c.AppendFrames(t.Context(), first, nil)
 	if err != nil || !bytes.Equal(frames, all[0].Frames) {
 		t.Errorf("%d bytes of frames, %v", len(frames), err)
@@ -211,4 +227,51 @@ func TestMemoryOfALongHistory(t *testing.T) {
 		t.Errorf("%d bytes after 100 eras, %d after 300", some, all)
 	}
 	runtime.KeepAlive(c)
+}
+
+// A store that begins after empty slots links to files that end before them.
+func TestEmptySlotsBetweenFilesAndStore(t *testing.T) {
+	t.Parallel()
+	dir, all := longHistory(t, 3)
+	if err := os.Remove(filepath.Join(dir, era.Name{Config: "vecdev", Era: 3}.String())); err != nil {
+		t.Fatal(err)
+	}
+	stored := slices.DeleteFunc(slices.Clone(all), func(b *beacon.Block) bool { return b.Slot < filesEnd })
+	if stored[0].Slot == filesEnd {
+		t.Fatal("slot 128 is not empty")
+	}
+	c := open(t, dir, newStore(t, stored...))
+	got, err := read(t, c, 0, 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkBlocks(t, got, all)
+}
+
+// Of a range no more is read ahead than a little: not what a peer does not take.
+func TestReadAheadIsBounded(t *testing.T) {
+	t.Parallel()
+	dir, all := longHistory(t, 1)
+	const padding = 100 << 10
+	for _, b := range all {
+		b.Frames = append(b.Frames, 0xfe, padding&0xff, padding>>8&0xff, padding>>16)
+		b.Frames = append(b.Frames, make([]byte, padding)...)
+	}
+	path := filepath.Join(dir, era.Name{Config: "vecdev", Era: 1}.String())
+	writeFile(t, path, madeUpEra(t, 1, ssz.Root{}, all))
+	c := open(t, dir, newStore(t))
+	for _, err := range c.BlocksByRange(t.Context(), 0, 64) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		break
+	}
+	// What has not been read is found damaged as it is looked up.
+	const slot = 36 // behind 24 blocks
+	flip(t, path, slot, 30)
+	for ref, err := range c.BlocksByRange(t.Context(), slot, 1) {
+		if err == nil {
+			t.Errorf("slot %d was read ahead", ref.Slot)
+		}
+	}
 }
