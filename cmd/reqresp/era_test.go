@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
@@ -364,4 +365,45 @@ func TestServeOfEraFilesThatDoNotFit(t *testing.T) {
 		}, network)...)
 	}
 	fail(t, exitUsage, "is new: tell its network", "serve", "--datadir", t.TempDir(), "--era", eraTestdata)
+}
+
+// A countdown is a context that ends after so many looks at it.
+type countdown struct {
+	context.Context
+
+	left atomic.Int64
+}
+
+func (c *countdown) Err() error {
+	if c.left.Add(-1) < 0 {
+		return context.Canceled
+	}
+	return c.Context.Err()
+}
+
+// An import that is interrupted, wherever it is, leaves what it has stored, and the same command goes on from there.
+func TestImportOfEraFilesInterrupted(t *testing.T) {
+	t.Parallel()
+	args := slices.Concat([]string{"reqresp", "import", "--json", "--datadir", t.TempDir(), eraTestdata}, eraNetwork(t))
+	interruptions := 0
+	for looks := int64(1); ; looks++ {
+		ctx := &countdown{Context: t.Context()}
+		ctx.left.Store(looks)
+		var stdout, stderr strings.Builder
+		if code := run(ctx, args, nil, &stdout, &stderr); code != exitOK {
+			if !strings.Contains(stderr.String(), "interrupted") && !strings.Contains(stderr.String(), "canceled") {
+				t.Fatalf("after %d looks: %s", looks, &stderr)
+			}
+			interruptions++
+			continue
+		}
+		got := decode[importResult](t, stdout.String())
+		if got.Blocks+got.Known != 122 || got.Known == 0 || got.HeadSlot != 127 || got.EarliestSlot != 0 {
+			t.Errorf("after %d interruptions: %+v", interruptions, got)
+		}
+		break
+	}
+	if interruptions < 3 {
+		t.Errorf("%d interruptions", interruptions)
+	}
 }

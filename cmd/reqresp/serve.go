@@ -32,11 +32,11 @@ with blobs that have to be served: such a node is of no use to clients that sync
 blobs, which is logged. Requests for sidecars of blocks without blobs are answered.
 
 With --era it serves a directory of era files as they are, and the store for what comes after, as one
-chain. The store may be empty, or has to link to the files: its first block is the child of their last
-one, or both have the same blocks. Blocks of the files are verified by the roots in their states when
-they are first asked for, and named in the log if they are damaged. By root it finds those of the
-store, and of the files those of the last era and of eras that were asked for lately. Check files
-before by 'reqresp era check'.
+chain. The store may be empty, or has to link to the files: its first block is the child of their
+last one, or both have the same blocks. 'reqresp sync --from SLOT' fills it from a slot on. Blocks of
+the files are verified by the roots in their states when they are first asked for, and named in the
+log if they are damaged; 'reqresp era check' verifies all before. By root it finds the blocks of the
+store, and of the files those of the last era and of eras that were asked for lately.
 
 An interrupt, SIGTERM or SIGHUP ends it in good order, with exit code 0: peers are told goodbye, and
 what is being served gets five seconds. A second one ends it at once. SIGHUP does not reload

@@ -173,6 +173,33 @@ func entryOf(t *testing.T, path string, slot ssz.Slot) int64 {
 	return info.Size() - stateIndex - blockIndex + 16 + 8*int64(slot%slotsPerEra)
 }
 
+// A state that is damaged is one file's matter: all others are served, and the file's own blocks are not, as nothing
+// tells whether they are those of the chain.
+func TestADamagedState(t *testing.T) {
+	t.Parallel()
+	dir := allFiles(t)
+	path := filepath.Join(dir, firstFile)
+	f, err := era.Open(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	record, err := f.Groups()[0].StateRecord(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	change(t, path, func(b []byte) []byte { b[record.DataOffset()+100] ^= 1; return b })
+	c := open(t, dir, newStore(t, blocks(filesEnd, chainHead)...))
+	got, err := read(t, c, 10, 10)
+	if e := asError(t, err); len(got) > 0 || e.Offset != record.Offset || e.Slot != 64 || !strings.Contains(err.Error(), firstFile) {
+		t.Errorf("%d blocks, %v", len(got), err)
+	}
+	if got, err = read(t, c, 64, 1000); err != nil {
+		t.Error(err)
+	}
+	checkBlocks(t, got, blocks(64, chainHead))
+}
+
 // What changes on the disk after a block was verified is not sent.
 func TestDamageAfterwards(t *testing.T) {
 	t.Parallel()

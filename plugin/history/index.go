@@ -202,9 +202,9 @@ func (c *Chain) verifyBlock(ctx context.Context, x *index, b era.Block, buf []by
 	if want := x.root(b.Slot); root != want {
 		return buf, x.fault(b.Slot, era.ErrBlockRoot, "it is %v, in the state %v", root, want)
 	}
-	before, known, err := c.rootBefore(ctx, x, b.Slot)
-	if err != nil {
-		return buf, err
+	before, known := c.rootBefore(ctx, x, b.Slot)
+	if ctx.Err() != nil {
+		return buf, context.Cause(ctx)
 	}
 	if known && header.ParentRoot != before {
 		return buf, x.fault(b.Slot, era.ErrParent, "it is %v, the block before is %v", header.ParentRoot, before)
@@ -220,33 +220,35 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // verifyEmpty verifies that the state knows no block of a slot that is empty.
 func (c *Chain) verifyEmpty(ctx context.Context, x *index, slot ssz.Slot) error {
-	before, known, err := c.rootBefore(ctx, x, slot)
-	if err != nil || !known || before == x.root(slot) {
-		return err
+	before, known := c.rootBefore(ctx, x, slot)
+	if !known || before == x.root(slot) {
+		return nil
 	}
 	fault := &era.Error{
 		Slot: slot,
 		Err:  fmt.Errorf("%w: the slot is empty, the state has the block %v", era.ErrBlockRoot, x.root(slot)),
 	}
-	_, err = c.dir.AppendFrames(ctx, slot, nil)
+	_, err := c.dir.AppendFrames(ctx, slot, nil)
 	if entry, ok := errors.AsType[*era.Error](err); ok { // it tells where the index says so
 		fault.Offset = entry.Offset
 	}
 	return x.inFile(fault)
 }
 
-// rootBefore returns the root of the latest block before a slot. It is not known of the first slot of the files.
-func (c *Chain) rootBefore(ctx context.Context, x *index, slot ssz.Slot) (root ssz.Root, known bool, err error) {
+// rootBefore returns the root of the latest block before a slot. It is not known of the first slot of the files, nor of
+// that of an era if the state of the era before cannot be read: one damaged file is not to spoil another.
+func (c *Chain) rootBefore(ctx context.Context, x *index, slot ssz.Slot) (root ssz.Root, known bool) {
 	if slot > x.first {
-		return x.root(slot - 1), true, nil
+		return x.root(slot - 1), true
 	}
 	if slot == c.first {
-		return ssz.Root{}, false, nil
+		return ssz.Root{}, false
 	}
-	if x, err = c.index(ctx, x.group.Era()-1); err != nil {
-		return ssz.Root{}, false, err
+	before, err := c.index(ctx, x.group.Era()-1)
+	if err != nil {
+		return ssz.Root{}, false
 	}
-	return x.root(slot - 1), true, nil
+	return before.root(slot - 1), true
 }
 
 // appendFrames appends the frames of a block in a file.

@@ -132,6 +132,16 @@ func TestAStoreThatCeasesToLink(t *testing.T) {
 	c = open(t, allFiles(t), s)
 	appendTo(t, s, blocks(130, 150)...)
 	check(c, 130)
+
+	s = newStore(t)
+	c = open(t, allFiles(t), s)
+	other := otherChain(t, 1, 142)
+	appendTo(t, s, other...)
+	got, err := read(t, c, 0, 1000)
+	if err != nil {
+		t.Error(err)
+	}
+	checkBlocks(t, got, other)
 }
 
 // Whether a store links is not what a request that was given up tells.
