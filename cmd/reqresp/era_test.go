@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon/beacontest"
 	"github.com/seed-2dd5877b/reqresp/protocols/era"
+	"github.com/seed-2dd5877b/reqresp/snappy"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
@@ -296,6 +298,12 @@ func TestImportOfEraFilesThatAreWrong(t *testing.T) {
 		t.Errorf("%s: %+v", o.stderr, got)
 	}
 
+	forged := filepath.Join(t.TempDir(), eraFirst)
+	writeFile(t, forged, forgeEra(t))
+	if o, _ := importEra(t, t.TempDir(), forged); o.code != exitFailed || !strings.Contains(o.stderr, "slot 63: era: block root is not that of the state") {
+		t.Errorf("a forged block: exit code %d: %s", o.code, o.stderr)
+	}
+
 	gap := eraDir(t, eraGenesis, eraSecond)
 	dir = t.TempDir()
 	writeFile(t, filepath.Join(gap, "some.jsonl"), []byte(linesOf(eraBlocks(1, 40))))
@@ -309,6 +317,43 @@ func TestImportOfEraFilesThatAreWrong(t *testing.T) {
 		t.Errorf("an empty directory: exit code %d: %s", o.code, o.stderr)
 	}
 	fail(t, exitFailed, "bad state: ", "import", "--datadir", t.TempDir(), "--network", "mainnet", filepath.Join(eraTestdata, eraFirst))
+}
+
+// forgeEra returns the first file with another block in its last slot, which is well-formed and has the same parent.
+func forgeEra(t *testing.T) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	w := era.NewWriter(&out, beacontest.FuluNetwork())
+	f, err := era.Open(t.Context(), filepath.Join(eraTestdata, eraFirst))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for b, err := range f.Blocks(t.Context(), 0, 64) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		frames := b.Frames
+		if b.Slot == 63 {
+			encoded, _, _, err := b.Decode(beacontest.FuluNetwork(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			encoded[300] ^= 1
+			frames = snappy.AppendFrames(nil, encoded)
+		}
+		if err := w.Block(frames); err != nil {
+			t.Fatal(err)
+		}
+	}
+	state, err := f.Groups()[0].StateFrames(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.State(state); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
 }
 
 // Era files and a store are served as one chain, without an import; a peer syncs it.
