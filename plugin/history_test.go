@@ -87,7 +87,8 @@ func TestServiceWithEraFiles(t *testing.T) {
 func TestEraFilesThatDoNotFit(t *testing.T) {
 	cfg := eraConfig()
 	cfg.Era = t.TempDir()
-	if err := standalone(t, "", cfg).Start(); err == nil || !strings.Contains(err.Error(), "Config.Era: era: not in this file: "+cfg.Era) {
+	want := "Config.Era: era: not in this file: " + cfg.Era
+	if err := standalone(t, "", cfg).Start(); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("an empty directory: %v", err)
 	}
 	cfg.Era += "/missing"

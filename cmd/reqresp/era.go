@@ -16,8 +16,8 @@ import (
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
-const eraDescription = `Era files archive the history of a chain: each has the blocks of 8192 slots, an era, and the state
-at its end. Of a directory (DIR) those files count that have the name of an era file, like
+const eraDescription = `Era files archive the history of a chain: each has the blocks of 8192 slots, an era,
+and the state at its end. Of a directory (DIR) those files count that have the name of an era file, like
 mainnet-00001-40cf2f3c.era.
 
    list    what files have, by their indices
@@ -60,8 +60,8 @@ func eraFiles(path, network string) ([]string, error) {
 	return files, nil
 }
 
-const eraListDescription = `Prints what era files have, as their indices say: eras, slots, blocks, empty slots and bytes. It
-reads nothing else of them, and needs no network.
+const eraListDescription = `Prints what era files have, as their indices say: eras, slots, blocks, empty slots
+and bytes. It reads nothing else of them, and needs no network.
 
 With --json it prints one object: files, a list of file, first_era, last_era, first_slot, end_slot
 (the one after the last), blocks, empty_slots and bytes, with error for a file that cannot be read.`

@@ -12,9 +12,9 @@ import (
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
-const eraCheckDescription = `Reads all of era files and verifies them against themselves and the network, which is mainnet unless
-told otherwise: checksums, the form of blocks and states, that blocks link and have the roots that
-the state of their era has, and the name of the file. Of a directory it verifies too that no era is
+const eraCheckDescription = `Reads era files as a whole and verifies them against themselves and the network,
+which is mainnet unless told otherwise: checksums, the form of blocks and states, that blocks link and
+have the roots that the state of their era has, and the name of the file. Of a directory it verifies too that no era is
 missing between the first and the last, and that each links to the one before. It prints a line for
 each era, with problems and warnings below, and fails if there is a problem. A warning is a deviation
 from the format that does no harm.
@@ -26,9 +26,9 @@ covers all blocks and states but the last state. Signatures are not checked: no 
 A state is in memory as a whole while its era is checked, hundreds of MiB on mainnet.
 
 With --json it prints one object: files, a list of file, eras (era, blocks, fork of the state,
-era_root, state_root; empty and zero if it is damaged), problems and warnings (each with offset, slot or null, and error); links,
-what is wrong between the files of a directory; the numbers problems and warnings; and signatures,
-which is "unchecked".`
+era_root, state_root; empty and zero if it is damaged), problems and warnings (each with offset,
+slot or null, and error); links, what is wrong between the files of a directory; the numbers problems
+and warnings; and signatures, which is "unchecked".`
 
 // eraCheckResult is the JSON of era check.
 type eraCheckResult struct {

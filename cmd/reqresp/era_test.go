@@ -152,7 +152,8 @@ func TestEraCheckFindsDamage(t *testing.T) {
 	o, got := check(dir)
 	problems := got.Files[1].Problems
 	if o.code != exitFailed || got.Problems != 1 || len(problems) != 1 || *problems[0].Slot != 33 ||
-		!strings.Contains(problems[0].Error, "slot 33: era: bad snappy frames") || !strings.Contains(o.stderr, "1 problems found") {
+		!strings.Contains(problems[0].Error, "slot 33: era: bad snappy frames") ||
+		!strings.Contains(o.stderr, "1 problems found") {
 		t.Errorf("exit code %d, %s: %+v", o.code, o.stderr, got)
 	}
 	text := runCLI(t, append([]string{"era", "check", dir}, network...)...)
@@ -206,7 +207,10 @@ func TestEraInterrupted(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	for _, args := range [][]string{{"era", "list", eraTestdata}, append([]string{"era", "check", eraTestdata}, eraNetwork(t)...)} {
+	for _, args := range [][]string{
+		{"era", "list", eraTestdata},
+		append([]string{"era", "check", eraTestdata}, eraNetwork(t)...),
+	} {
 		var stderr strings.Builder
 		code := run(ctx, append([]string{"reqresp"}, args...), nil, new(strings.Builder), &stderr)
 		if code != exitFailed || !strings.Contains(stderr.String(), "interrupted") {
@@ -290,7 +294,8 @@ func TestImportOfEraFilesThatAreWrong(t *testing.T) {
 	damageEra(t, filepath.Join(damaged, eraSecond), 95)
 	dir := t.TempDir()
 	o, _ := importEra(t, dir, damaged)
-	if want := eraSecond + ": offset "; o.code != exitFailed || !strings.Contains(o.stderr, want) || !strings.Contains(o.stderr, "slot 95") {
+	if want := eraSecond + ": offset "; o.code != exitFailed || !strings.Contains(o.stderr, want) ||
+		!strings.Contains(o.stderr, "slot 95") {
 		t.Errorf("exit code %d: %s, want %q", o.code, o.stderr, want)
 	}
 	// The blocks before are stored, and the import goes on once the file is repaired.
@@ -300,7 +305,8 @@ func TestImportOfEraFilesThatAreWrong(t *testing.T) {
 
 	forged := filepath.Join(t.TempDir(), eraFirst)
 	writeFile(t, forged, forgeEra(t))
-	if o, _ := importEra(t, t.TempDir(), forged); o.code != exitFailed || !strings.Contains(o.stderr, "slot 63: era: block root is not that of the state") {
+	if o, _ := importEra(t, t.TempDir(), forged); o.code != exitFailed ||
+		!strings.Contains(o.stderr, "slot 63: era: block root is not that of the state") {
 		t.Errorf("a forged block: exit code %d: %s", o.code, o.stderr)
 	}
 
@@ -310,13 +316,16 @@ func TestImportOfEraFilesThatAreWrong(t *testing.T) {
 	if o, got := importEra(t, dir, filepath.Join(gap, "some.jsonl")); got.Blocks != 39 {
 		t.Fatal(o.stderr)
 	}
-	if o, _ := importEra(t, dir, gap); o.code != exitFailed || !strings.Contains(o.stderr, eraSecond+": slot 64: store: the parent of slot 64 is") {
+	if o, _ := importEra(t, dir, gap); o.code != exitFailed ||
+		!strings.Contains(o.stderr, eraSecond+": slot 64: store: the parent of slot 64 is") {
 		t.Errorf("a gap: exit code %d: %s", o.code, o.stderr)
 	}
-	if o, _ := importEra(t, t.TempDir(), t.TempDir()); o.code != exitFailed || !strings.Contains(o.stderr, "has no era files of vecdev") {
+	if o, _ := importEra(t, t.TempDir(), t.TempDir()); o.code != exitFailed ||
+		!strings.Contains(o.stderr, "has no era files of vecdev") {
 		t.Errorf("an empty directory: exit code %d: %s", o.code, o.stderr)
 	}
-	fail(t, exitFailed, "bad state: ", "import", "--datadir", t.TempDir(), "--network", "mainnet", filepath.Join(eraTestdata, eraFirst))
+	fail(t, exitFailed, "bad state: ", "import", "--datadir", t.TempDir(), "--network", "mainnet",
+		filepath.Join(eraTestdata, eraFirst))
 }
 
 // forgeEra returns the first file with another block in its last slot, which is well-formed and has the same parent.

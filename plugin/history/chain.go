@@ -18,6 +18,9 @@ import (
 // maxIndexed is how many eras have their index in memory, beside the last.
 const maxIndexed = 32
 
+// maxBusy is how many look-ups read and verify at a time, which take a MiB and more of memory each.
+const maxBusy = 8
+
 // A Chain is a directory of era files and a store as one chain. Begin with [Open]. Its methods may be called
 // concurrently.
 type Chain struct {
@@ -30,6 +33,7 @@ type Chain struct {
 	head       position // the last block of the files
 
 	indices *lru.Cache[uint64, *index]
+	busy    chan struct{}        // has one element for each look-up that reads and verifies
 	link    atomic.Pointer[link] // what is known of the store
 }
 
@@ -48,7 +52,10 @@ type position struct {
 // of the files, wraps [era.ErrNotHeld] if the files have no blocks, and [era.ErrState] if they are of another network;
 // else it is that of a file or the store.
 func Open(ctx context.Context, dir *era.Dir, n *ssz.Network, s *store.Store) (*Chain, error) {
-	c := &Chain{dir: dir, network: n, store: s, indices: lru.NewCache[uint64, *index](maxIndexed)}
+	c := &Chain{
+		dir: dir, network: n, store: s,
+		indices: lru.NewCache[uint64, *index](maxIndexed), busy: make(chan struct{}, maxBusy),
+	}
 	c.first, c.end = dir.Slots()
 	if c.first == c.end {
 		return nil, fmt.Errorf("history: %w: the files have a genesis state and no blocks", era.ErrNotHeld)

@@ -94,7 +94,8 @@ func asError(t *testing.T, err error) *era.Error {
 // checkFault checks that an error names the second file and a slot.
 func checkFault(t *testing.T, err, want error, slot ssz.Slot) {
 	t.Helper()
-	if e := asError(t, err); !errors.Is(err, want) || e.Slot != slot || !strings.HasPrefix(err.Error(), secondFile+": offset ") {
+	if e := asError(t, err); !errors.Is(err, want) || e.Slot != slot ||
+		!strings.HasPrefix(err.Error(), secondFile+": offset ") {
 		t.Errorf("error %v, want %v of slot %d", err, want, slot)
 	}
 }
@@ -191,7 +192,8 @@ func TestADamagedState(t *testing.T) {
 	change(t, path, func(b []byte) []byte { b[record.DataOffset()+100] ^= 1; return b })
 	c := open(t, dir, newStore(t, blocks(filesEnd, chainHead)...))
 	got, err := read(t, c, 10, 10)
-	if e := asError(t, err); len(got) > 0 || e.Offset != record.Offset || e.Slot != 64 || !strings.Contains(err.Error(), firstFile) {
+	if e := asError(t, err); len(got) > 0 || e.Offset != record.Offset || e.Slot != 64 ||
+		!strings.Contains(err.Error(), firstFile) {
 		t.Errorf("%d blocks, %v", len(got), err)
 	}
 	if got, err = read(t, c, 64, 1000); err != nil {

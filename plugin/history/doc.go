@@ -24,9 +24,10 @@
 //
 // # What is verified
 //
-// A block of the files is verified as it is first looked up: the checksums of its frames, that it is a well-formed block
-// of its slot, that its root is the one in the state of its era, and that its parent is the block before it. Then its
-// size and the CRC-32C of its frames are remembered, and each time it is served the frames are compared with that: what
+// A block of the files is verified as it is first looked up: the checksums of its frames, that it is a well-formed
+// block of its slot, that its root is the one in the state of its era, and that its parent is the block before it. Of
+// the first block of an era the state of the era before says which that is, if it can be read. Then the size and the
+// CRC-32C of the frames are remembered, and each time the block is served its frames are compared with that: what
 // changes on the disk is not sent. A slot that is empty by the file and not by the state is an error as well.
 //
 // The states are taken at their word, but for their network: a file that contradicts itself is found, and one that is
@@ -38,7 +39,8 @@
 //
 // # What it costs
 //
-// A block is served with one read, straight behind the header of its chunk. Blocks that are looked up for the first time
-// are read up to 1 MiB at a time, and decoded and hashed. An index is about 0.6 MiB of memory for each of the
-// last 32 eras that were asked for, and made from the file's index and the beginning of its state.
+// A block is served with one read, straight behind the header of its chunk. Blocks that are looked up for the first
+// time are read up to 1 MiB at a time, decoded and hashed; at most eight look-ups do so at a time, and others wait. An
+// index is about 0.6 MiB of memory for each of the last 32 eras that were asked for. It is made from the file's index
+// and the beginning of its state.
 package history

@@ -61,14 +61,14 @@ func files(t *testing.T, names ...string) string {
 
 func allFiles(t *testing.T) string { return files(t, genesisFile, firstFile, secondFile) }
 
-func writeFile(t *testing.T, path string, content []byte) {
+func writeFile(t testing.TB, path string, content []byte) {
 	t.Helper()
 	if err := os.WriteFile(path, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func newStore(t *testing.T, stored ...*beacon.Block) *store.Store {
+func newStore(t testing.TB, stored ...*beacon.Block) *store.Store {
 	t.Helper()
 	s, err := store.Open(memorydb.New())
 	if err != nil {
@@ -78,7 +78,7 @@ func newStore(t *testing.T, stored ...*beacon.Block) *store.Store {
 	return s
 }
 
-func appendTo(t *testing.T, s *store.Store, stored ...*beacon.Block) {
+func appendTo(t testing.TB, s *store.Store, stored ...*beacon.Block) {
 	t.Helper()
 	if err := s.Append(t.Context(), stored...); err != nil {
 		t.Fatal(err)

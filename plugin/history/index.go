@@ -39,12 +39,17 @@ type block struct {
 	odd          bool   // they are valid, but some peers reject them
 }
 
+// inMemory returns the index of an era if it is in memory.
+func (c *Chain) inMemory(n uint64) (*index, bool) {
+	if c.last != nil && c.last.group.Era() == n {
+		return c.last, true
+	}
+	return c.indices.Get(n)
+}
+
 // index returns the index of an era.
 func (c *Chain) index(ctx context.Context, n uint64) (*index, error) {
-	if c.last != nil && c.last.group.Era() == n {
-		return c.last, nil
-	}
-	if x, ok := c.indices.Get(n); ok {
+	if x, ok := c.inMemory(n); ok {
 		return x, nil
 	}
 	g, err := c.dir.Group(ctx, n)
@@ -105,12 +110,10 @@ func (x *index) inFile(err error) error { return fmt.Errorf("%s: %w", x.group.Fi
 // lookUp returns the blocks of some slots from a slot on, before end and in the same era, and the slot that comes next.
 // It reads and verifies about as many blocks as one read gives. Upon an error it returns those before it.
 func (c *Chain) lookUp(ctx context.Context, slot, end ssz.Slot) (refs []beacon.Ref, next ssz.Slot, err error) {
-	x, err := c.index(ctx, c.dir.EraOf(slot))
-	if err != nil {
-		return nil, slot, err
+	x, next, failed := c.verified(ctx, slot, end)
+	if x == nil {
+		return nil, slot, failed
 	}
-	next = x.reach(slot, min(end, x.end()))
-	failed := c.verify(ctx, x, slot, next)
 	for ; slot < next; slot++ {
 		if !x.holds(slot) {
 			if err := c.verifyEmpty(ctx, x, slot); err != nil {
@@ -127,6 +130,28 @@ func (c *Chain) lookUp(ctx context.Context, slot, end ssz.Slot) (refs []beacon.R
 		})
 	}
 	return refs, next, nil
+}
+
+// verified returns the index of a slot's era, and the slot up to which blocks have been verified, but for an error.
+// It waits while others read and verify. The index is nil if it cannot be made.
+func (c *Chain) verified(ctx context.Context, slot, end ssz.Slot) (x *index, next ssz.Slot, err error) {
+	n := c.dir.EraOf(slot)
+	if x, ok := c.inMemory(n); ok {
+		if next = x.reach(slot, min(end, x.end())); x.allKnown(slot, next) {
+			return x, next, nil
+		}
+	}
+	select {
+	case c.busy <- struct{}{}:
+		defer func() { <-c.busy }()
+	case <-ctx.Done():
+		return nil, slot, context.Cause(ctx)
+	}
+	if x, err = c.index(ctx, n); err != nil {
+		return nil, slot, err
+	}
+	next = x.reach(slot, min(end, x.end()))
+	return x, next, c.verify(ctx, x, slot, next)
 }
 
 // reach returns how far one read goes: the slot before whose block it ends, at most end.
@@ -174,6 +199,15 @@ func (c *Chain) verify(ctx context.Context, x *index, slot, end ssz.Slot) error 
 // known reports whether there is nothing to verify in a slot.
 func (x *index) known(slot ssz.Slot) bool {
 	return !x.holds(slot) || x.blocks[slot-x.first].Load() != nil
+}
+
+func (x *index) allKnown(slot, end ssz.Slot) bool {
+	for ; slot < end; slot++ {
+		if !x.known(slot) {
+			return false
+		}
+	}
+	return true
 }
 
 // verifyAll verifies the blocks of a range, which are read together.
@@ -253,11 +287,8 @@ func (c *Chain) rootBefore(ctx context.Context, x *index, slot ssz.Slot) (root s
 
 // appendFrames appends the frames of a block in a file.
 func (c *Chain) appendFrames(ctx context.Context, slot ssz.Slot, dst []byte) ([]byte, error) {
-	x, err := c.index(ctx, c.dir.EraOf(slot))
+	x, _, err := c.verified(ctx, slot, slot+1) // unless its index was dropped the block is
 	if err != nil {
-		return dst, err
-	}
-	if err := c.verify(ctx, x, slot, slot+1); err != nil { // unless the index was dropped it has been
 		return dst, err
 	}
 	out, err := c.dir.AppendFrames(ctx, slot, dst)

@@ -71,7 +71,8 @@ func TestOpenChecksThatTheStoreLinks(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if status, err := c.Status(t.Context()); err != nil || status.HeadSlot != tt.head || status.EarliestAvailableSlot != 0 {
+				status, err := c.Status(t.Context())
+				if err != nil || status.HeadSlot != tt.head || status.EarliestAvailableSlot != 0 {
 					t.Errorf("status %+v, %v", status, err)
 				}
 				got, err := read(t, c, 0, 1000)

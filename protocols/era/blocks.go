@@ -22,9 +22,9 @@ type Block struct {
 	Frames []byte
 }
 
-// Decode decodes the frames with their checksums, appends the encoded SignedBeaconBlock to dst, and returns the extended
-// buffer, the block's header and its block root. The block is well-formed and of the record's slot. Whether it is the
-// chain's, the era's state says: see [Group.BlockRoots]. Roots do not cover signatures.
+// Decode decodes the frames with their checksums, appends the encoded SignedBeaconBlock to dst, and returns the
+// extended buffer, the block's header and its block root. The block is well-formed and of the record's slot. Whether
+// it is the chain's, the era's state says: see [Group.BlockRoots]. Roots do not cover signatures.
 //
 // The error is an [*Error] that wraps [ErrFrames] or [ErrBlock]. Upon an error it returns dst as it was.
 func (b Block) Decode(n *ssz.Network, dst []byte) ([]byte, ssz.BlockHeader, ssz.Root, error) {

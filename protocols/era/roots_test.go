@@ -53,7 +53,8 @@ func TestBlockRootsReadsTheBeginningOfTheState(t *testing.T) {
 		_, err := openBytes(t, b, "").Groups()[0].BlockRoots(t.Context(), n)
 		return err
 	}
-	later, err := ssz.NewNetwork(network().Config(), network().GenesisTime().Add(time.Second), network().GenesisValidatorsRoot())
+	n := network()
+	later, err := ssz.NewNetwork(n.Config(), n.GenesisTime().Add(time.Second), n.GenesisValidatorsRoot())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -94,9 +94,9 @@ func (g *Group) State(ctx context.Context, n *ssz.Network) (*State, error) {
 	return s, nil
 }
 
-// BlockRoots reads the block roots of the era's slots: that of the block in the slot, or of the latest one before if the
-// slot is empty. Era 0 has none. It reads and decodes no more than the beginning of the state, 262 KiB on mainnet, and
-// verifies the checksums of that part, the slot and the network; [File.Check] verifies all of the state.
+// BlockRoots reads the block roots of the era's slots: that of the block in the slot, or of the latest one before if
+// the slot is empty. Era 0 has none. It reads and decodes no more than the beginning of the state, 262 KiB on mainnet,
+// and verifies the checksums of that part, the slot and the network; [File.Check] verifies all of the state.
 //
 // The error is an [*Error]; it wraps [ErrState] if the state is not that of this slot and network.
 func (g *Group) BlockRoots(ctx context.Context, n *ssz.Network) ([]ssz.Root, error) {
