@@ -461,3 +461,26 @@ func TestImportOfEraFilesInterrupted(t *testing.T) {
 		t.Errorf("%d interruptions", interruptions)
 	}
 }
+
+// A store that is synced with era files begins after them, and is served with them then.
+func TestSyncAfterEraFiles(t *testing.T) {
+	t.Parallel()
+	network, dir := eraNetwork(t), t.TempDir()
+	all := filepath.Join(dir, "all.jsonl")
+	writeFile(t, all, []byte(linesOf(eraBlocks(1, 140))))
+	succeed(t, slices.Concat([]string{"import", "--datadir", dir, all}, network)...)
+	peer := startServe(t, dir, network...)
+	into := t.TempDir()
+	sync := slices.Concat([]string{"sync", "--json", "--era", eraTestdata, "--datadir", into, peer.line(t)}, network)
+	for _, want := range []uint64{uint64(len(eraBlocks(128, 140))), 0} {
+		got := decode[importResult](t, succeed(t, sync...))
+		if got.Blocks != want || got.EarliestSlot != 128 || got.HeadSlot != 140 {
+			t.Errorf("synced %+v, want %d blocks", got, want)
+		}
+	}
+	peer.stop()
+	s := startServe(t, into, "--era", eraTestdata, "--json")
+	if got := decode[serveResult](t, s.line(t)); got.EarliestSlot != 0 || got.HeadSlot != 140 {
+		t.Errorf("serves %+v", got)
+	}
+}

@@ -33,8 +33,8 @@ blobs, which is logged. Requests for sidecars of blocks without blobs are answer
 
 With --era it serves a directory of era files as they are, and the store for what comes after, as one
 chain. The store may be empty, or has to link to the files: its first block is the child of their
-last one, or both have the same blocks. 'reqresp sync --from SLOT' fills it from a slot on. Blocks of
-the files are verified by the roots in their states when they are first asked for, and named in the
+last one, or both have the same blocks. 'reqresp sync --era DIR' fills an empty one. Blocks of the
+files are verified by the roots in their states when they are first asked for, and named in the
 log if they are damaged; 'reqresp era check' verifies all before. By root it finds the blocks of the
 store, and of the files those of the last era and of eras that were asked for lately.
 

@@ -31,7 +31,8 @@ merely link to it. Without a root, the peer's own finalized one is taken at its 
 outcome says so.
 
 What the store has begins with its first block: whether there is one before, nobody can know.
-Blocks below it cannot be downloaded into the same store.
+Blocks below it cannot be downloaded into the same store. With --era, which is as for serve, an empty
+store begins after the era files of a directory.
 
 While too little is free on the disk, it waits for room. A peer that gives nothing for minutes is
 given up; --min-rate gives up one that is too slow for you.
@@ -70,7 +71,7 @@ func (a *app) sync() command {
 		flags: settings.Table{
 			settings.New("", "trusted-root", rootValue(&s.root), "`ROOT` of a block that the chain has to contain"),
 			settings.New("", "from", settings.Uint(&s.from, 0),
-				"`SLOT` to begin at in an empty store (default: the peer's earliest)"),
+				"`SLOT` to begin at in an empty store (default: the peer's earliest, or that after --era)"),
 			settings.New("", "batch", settings.Uint(&s.batch, 0), "`SLOTS` to ask for at a time (default: 64)"),
 			settings.New("", "rate", settings.Number(&s.rate, 1, maxRate),
 				"`BLOCKS` to ask for in a second (default: what the peer's client grants)"),
@@ -164,9 +165,13 @@ func (a *app) syncFrom(
 	}
 	m := a.meter()
 	defer m.end()
+	from := ssz.Slot(s.from)
+	if _, _, some := i.Store().Head(); !some && from == 0 && i.History() != nil {
+		_, from = i.History().Slots()
+	}
 	return i.Sync(ctx, to.ID, status, &rangesync.Options{
 		TrustedRoot: s.root,
-		From:        ssz.Slot(s.from),
+		From:        from,
 		Batch:       s.batch,
 		MinRate:     s.minRate,
 		Progress:    m.synced,

@@ -41,6 +41,6 @@
 //
 // A block is served with one read, straight behind the header of its chunk. Blocks that are looked up for the first
 // time are read up to 1 MiB at a time, decoded and hashed; at most eight look-ups do so at a time, and others wait. An
-// index is about 0.6 MiB of memory for each of the last 32 eras that were asked for. It is made from the file's index
+// index is about 0.7 MiB of memory for each of the last 32 eras that were asked for. It is made from the file's index
 // and the beginning of its state.
 package history
