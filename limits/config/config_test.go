@@ -421,6 +421,24 @@ func TestLoad(t *testing.T) {
 	}
 }
 
+// Names of methods are no keys of ours: those that differ in an underscore alone are others.
+func TestMethodsAreNamedExactly(t *testing.T) {
+	c := parse(t, "[methods.foo_bar]\npeer.items = '7/10s'\n[methods.foobar]\npeer.items = '8/10s'\n"+
+		"[methods.beaconblocksbyrange]\npeer.items = '9/10s'\n")
+	for name, want := range map[string]uint64{"foo_bar": 7, "foobar": 8, "beaconblocksbyrange": 9} {
+		if got := c.Limits.Method(name).Peer.Items.N; got != want {
+			t.Errorf("%s has %d items, want %d", name, got, want)
+		}
+	}
+	preset, err := config.Preset(config.Default)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if name := "beacon_blocks_by_range"; c.Limits.Method(name) != preset.Limits.Method(name) {
+		t.Errorf("%s is %+v", name, c.Limits.Method(name))
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	for _, name := range config.Presets() {
 		c, err := config.Preset(name)
