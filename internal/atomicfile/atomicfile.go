@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"syscall"
 )
 
 // Write replaces a file, which only its owner may read, in one piece: whatever happens, there is the old content or the
@@ -68,5 +69,9 @@ func syncDir(path string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(d.Sync(), d.Close())
+	err = d.Sync()
+	if errors.Is(err, syscall.EINVAL) {
+		err = nil // Some file systems sync files alone.
+	}
+	return errors.Join(err, d.Close())
 }

@@ -110,7 +110,10 @@ func (t Table) find(e Entry) (*Setting, error) {
 	var path []string
 	for _, part := range e.Path {
 		children := t.children(path)
-		i := slices.IndexFunc(children, func(child string) bool { return fold(child) == fold(part) })
+		i := slices.Index(children, part)
+		if i < 0 {
+			i = slices.IndexFunc(children, func(child string) bool { return fold(child) == fold(part) })
+		}
 		if i < 0 {
 			at := "the top level"
 			if len(path) > 0 {

@@ -158,9 +158,11 @@ func TestPeersHaveTwoStreamsAtMost(t *testing.T) {
 		}
 		most = max(most, count())
 	}
-	if most < 1 || most > 2 {
-		t.Errorf("at most %d streams of the %d that were opened, want 1 or 2", most, len(streams))
+	if most < 1 {
+		t.Errorf("none of the %d streams was served", len(streams))
 	}
+	// The resource manager counts a stream before it refuses it.
+	until(t, "all streams but two to be refused", func() bool { return count() <= 2 })
 	until(t, "the streams that were refused to be gone", func() bool { return runtime.NumGoroutine() < before+100 })
 	connect(t, honest, server)
 	s := pipe(t, honest, server)

@@ -29,6 +29,9 @@ func (m *Manager) gotStatus(id peer.ID, ours, _ beacon.Status) {
 	if m.host.Network().Connectedness(id) != network.Connected {
 		return
 	}
+	if _, ok := m.statusLocked(id); m.server != nil && !ok {
+		return // It was disconnected meanwhile, for a reason that its next status does not undo.
+	}
 	// The host may tell of a new connection only after it has carried something.
 	c := m.joinLocked(id, network.DirInbound)
 	now := time.Now()

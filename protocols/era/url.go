@@ -39,8 +39,8 @@ func OpenURL(ctx context.Context, url string, client *http.Client) (*File, error
 	if err := src.begin(ctx); err != nil {
 		return nil, fmt.Errorf("%s: %w", url, err)
 	}
-	name, _, _ := strings.Cut(path.Base(url), "?")
-	f, err := NewFile(ctx, src, name)
+	where, _, _ := strings.Cut(url, "?")
+	f, err := NewFile(ctx, src, path.Base(where))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", url, err)
 	}

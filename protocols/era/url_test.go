@@ -30,7 +30,7 @@ func TestFilesOfAWebServer(t *testing.T) {
 	})
 	for _, client := range []*http.Client{nil, http.DefaultClient} {
 		requests.Store(0)
-		f, err := era.OpenURL(t.Context(), url+"/"+firstName+"?mirror=1", client)
+		f, err := era.OpenURL(t.Context(), url+"/"+firstName+"?mirror=a/b", client)
 		if err != nil {
 			t.Fatal(err)
 		}
