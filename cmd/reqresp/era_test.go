@@ -399,6 +399,25 @@ func TestServeOfEraFiles(t *testing.T) {
 	}
 }
 
+// A damaged block is named in the log as it is asked for.
+func TestServeOfADamagedEraFile(t *testing.T) {
+	t.Parallel()
+	network, files := eraNetwork(t), eraDir(t, eraGenesis, eraFirst, eraSecond)
+	damageEra(t, filepath.Join(files, eraFirst), 33)
+	s := startServe(t, t.TempDir(), append(network, "--era", files)...)
+	addr := s.line(t)
+	call := slices.Concat([]string{"call", addr, "blocks-by-range", "--start-slot", "30", "--count", "10"}, network)
+	if o := runCLI(t, call...); o.code != exitFailed || strings.Count(o.stdout, "\n") != 3 {
+		t.Errorf("exit code %d: %s%s", o.code, o.stdout, o.stderr)
+	}
+	logged := s.stop().stderr
+	for _, want := range []string{"what is damaged on the disk is not served", eraFirst + ": offset ", "slot 33"} {
+		if !strings.Contains(logged, want) {
+			t.Errorf("no %q in %s", want, logged)
+		}
+	}
+}
+
 func TestServeOfEraFilesThatDoNotFit(t *testing.T) {
 	t.Parallel()
 	network, dir := eraNetwork(t), t.TempDir()

@@ -230,6 +230,39 @@ func TestDamageAfterwards(t *testing.T) {
 	checkBlocks(t, got, blocks(90, 99))
 }
 
+// A file that is replaced by one without a block that was there is an error in its place.
+func TestAFileThatIsReplaced(t *testing.T) {
+	t.Parallel()
+	n, path := network(t, 0), allFiles(t)
+	// With one index in memory, that of a file is read again after another was used.
+	dir, err := era.OpenDir(t.Context(), path, n, &era.DirOptions{MaxOpen: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	c, err := history.Open(t.Context(), dir, n, newStore(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := read(t, c, 90, 4); err != nil {
+		t.Fatal(err)
+	}
+	omit(t, filepath.Join(path, secondFile), 95)
+	if _, err := read(t, c, 10, 1); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		got, err := read(t, c, 90, 10)
+		checkFault(t, err, era.ErrIndex, 95)
+		checkBlocks(t, got, blocks(90, 94))
+	}
+	got, err := read(t, c, 96, 100)
+	if err != nil {
+		t.Error(err)
+	}
+	checkBlocks(t, got, blocks(96, 127))
+}
+
 // Of a file that becomes shorter the blocks that are left are served.
 func TestAFileThatIsCut(t *testing.T) {
 	t.Parallel()

@@ -224,6 +224,11 @@ func (c *Chain) verifyAll(ctx context.Context, x *index, slot, end ssz.Slot) err
 			return err
 		}
 	}
+	for ; slot < end; slot++ {
+		if !x.known(slot) {
+			return x.fault(slot, era.ErrIndex, "the file has changed: it has no block there any more")
+		}
+	}
 	return nil
 }
 
