@@ -2,12 +2,14 @@ package plugin_test
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/libp2p/go-libp2p"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/seed-2dd5877b/reqresp/plugin"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
@@ -54,6 +56,19 @@ func TestServiceWithEraFiles(t *testing.T) {
 	if got := head(); got != 127 {
 		t.Errorf("head %d with an empty store", got)
 	}
+	checkSlots := func(head ssz.Slot) {
+		t.Helper()
+		if err := testutil.CollectAndCompare(service.Metrics(), strings.NewReader(fmt.Sprintf(`
+# HELP reqresp_chain_slot Slots of the chain that is served.
+# TYPE reqresp_chain_slot gauge
+reqresp_chain_slot{at="earliest"} 0
+reqresp_chain_slot{at="finalized"} 0
+reqresp_chain_slot{at="head"} %d
+`, head)), "reqresp_chain_slot"); err != nil {
+			t.Error(err)
+		}
+	}
+	checkSlots(127)
 	var later []*beacon.Block
 	for _, b := range fuluBlocks(140) {
 		if b.Slot >= 128 {
@@ -66,6 +81,7 @@ func TestServiceWithEraFiles(t *testing.T) {
 	if got := head(); got != 140 {
 		t.Errorf("head %d", got)
 	}
+	checkSlots(140)
 	want := fuluBlocks(140)
 	for b, err := range c.BlocksByRange(t.Context(), at.ID, 20, 121) {
 		if err != nil {
