@@ -104,8 +104,8 @@ func (s *Service) report(r *running, n served) {
 		"requests", n.requests, "failed", n.failed, "chunks", n.chunks, "bytes", n.bytes,
 	}
 	if r.store != nil {
-		if head, _, ok := r.store.Head(); ok {
-			attrs = append(attrs, "head", head)
+		if chain := chainOf(r); chain != nil {
+			attrs = append(attrs, "head", chain.Head)
 		}
 	}
 	s.log().Info("status", attrs...)

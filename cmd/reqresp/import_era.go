@@ -71,10 +71,11 @@ func (i *importer) skip(ctx context.Context, g *era.Group, roots []ssz.Root) (ss
 	if err != nil || !held {
 		return first, err // What does not fit is named when it is appended.
 	}
-	for slot := range g.Blocks() {
-		if slot <= last {
-			i.known++
+	for _, err := range i.store.BlocksByRange(ctx, first, uint64(last-first)+1) {
+		if err != nil {
+			return first, err
 		}
+		i.known++
 	}
 	return last + 1, nil
 }
