@@ -178,8 +178,8 @@ func (s *Server) Stop(ctx context.Context) error {
 // keep the connection.
 func (s *Server) Client() *Client { return s.client }
 
-// Serving returns how many requests of each peer are being served.
-func (s *Server) Serving() map[peer.ID]int { return s.engine.Streams() }
+// Streams returns how many streams of each peer are being served.
+func (s *Server) Streams() map[peer.ID]int { return s.engine.Streams() }
 
 // Answering returns the exchanges of the chain's data that are being served, the latest first. The slice is
 // the caller's.
