@@ -64,7 +64,7 @@ func blobsByRange(ctx context.Context, q *query, req *ssz.BlobSidecarsByRangeReq
 	if source := q.sources.Blobs; source != nil {
 		h.ask = source.BlobSidecarsByRange
 	}
-	return q.byRange(ctx, req.StartSlot, req.Count, h)
+	return q.heldInRange(ctx, req.StartSlot, req.Count, h)
 }
 
 func blobsByRoot(ctx context.Context, q *query, req *ssz.BlobSidecarsByRootRequest) (iter.Seq2[Ref, error], error) {

@@ -72,7 +72,7 @@ func columnsByRange(
 			return source.DataColumnSidecarsByRange(ctx, start, count, columns)
 		}
 	}
-	return q.byRange(ctx, req.StartSlot, req.Count, h)
+	return q.heldInRange(ctx, req.StartSlot, req.Count, h)
 }
 
 // ofCustody returns those of some columns that are of this node's custody. A host whose key is not secp256k1
