@@ -3,6 +3,9 @@ package main
 import (
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/seed-2dd5877b/reqresp/internal/settings"
 )
 
 const somebody = "/ip4/127.0.0.1/tcp/1/p2p/16Uiu2HAkvyhTnmT2f5TQYkoqyyKh9NqtT7pPTajSQSH5vccF4gUq"
@@ -125,6 +128,25 @@ func TestMistakesInTheArguments(t *testing.T) {
 				t.Errorf("%q, want %q at the end", o.stderr, hint)
 			}
 		})
+	}
+}
+
+// What is zero stands for a default that the help tells in words, if there is one.
+func TestHelpShowsNoZeroForADefault(t *testing.T) {
+	t.Parallel()
+	text, number, wait, every := "", 0, time.Duration(0), time.Minute
+	for _, test := range []struct {
+		value settings.Value
+		want  string
+	}{
+		{settings.Text(&text, nil), "--flag X\tX"},
+		{settings.Number(&number, 0, 1), "--flag X\tX"},
+		{settings.Duration(&wait, 0, time.Hour), "--flag X\tX"},
+		{settings.Duration(&every, 0, time.Hour), "--flag X\tX (default: \"1m\")"},
+	} {
+		if got := (&flag{of: settings.New("", "flag", test.value, "`X`")}).String(); got != test.want {
+			t.Errorf("%q, want %q", got, test.want)
+		}
 	}
 }
 
