@@ -98,8 +98,10 @@ func (q *query) send(ctx context.Context, refs iter.Seq2[Ref, error]) error {
 		if r.Kind != p.kind {
 			return fmt.Errorf("beacon: chain has yielded the ref of a %v of slot %d for a %v", r.Kind, r.Slot, p.kind)
 		}
-		if !p.Context && p.network.ForkAt(p.network.EpochOf(r.Slot)) != ssz.Phase0 {
-			return reqresp.Errorf(reqresp.CodeInvalidRequest, "version 1 carries blocks of phase0 only")
+		// A chunk without a fork digest is of the protocol's first fork.
+		if !p.Context && p.network.ForkAt(p.network.EpochOf(r.Slot)) != p.First {
+			return reqresp.Errorf(reqresp.CodeInvalidRequest, "version %d carries %vs of %v only",
+				p.Version, p.kind, p.First)
 		}
 		if err := q.in.Reserve(ctx, reqresp.Cost{Items: 1, Bytes: uint64(r.FramesSize) + maxChunkHeader}); err != nil {
 			return err
