@@ -23,11 +23,8 @@ type method struct {
 // Methods returns the names in the specs of all methods, sorted.
 func Methods() []string { return slices.Sorted(maps.Keys(methods)) }
 
-// numberOfColumns is NUMBER_OF_COLUMNS of the specs, and committee INCLUSION_LIST_COMMITTEE_SIZE.
-const (
-	numberOfColumns = 128
-	committee       = 16
-)
+// committee is INCLUSION_LIST_COMMITTEE_SIZE of the specs.
+const committee = 16
 
 var (
 	byRange = []string{"start-slot", "count"}
@@ -78,7 +75,7 @@ var methods = map[string]method{
 		},
 	},
 	"data_column_sidecars_by_range": {
-		flags: []string{"start-slot", "count", "index"}, indices: numberOfColumns,
+		flags: []string{"start-slot", "count", "index"}, indices: beacon.NumberOfColumns,
 		request: func(r *Request) any {
 			return &ssz.DataColumnSidecarsByRangeRequest{StartSlot: r.slot(), Count: r.Count, Columns: r.Indices}
 		},
@@ -87,7 +84,7 @@ var methods = map[string]method{
 		},
 	},
 	"data_column_sidecars_by_root": {
-		flags: []string{"root", "index"}, indices: numberOfColumns,
+		flags: []string{"root", "index"}, indices: beacon.NumberOfColumns,
 		request: func(r *Request) any { ids := ssz.DataColumnSidecarsByRootRequest(r.columns()); return &ids },
 		ask: func(ctx context.Context, p *Peer, r *Request) iter.Seq2[object, error] {
 			return each(p.client().DataColumnSidecarsByRoot(ctx, p.ID, r.columns()), p.column)
