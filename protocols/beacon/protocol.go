@@ -34,7 +34,7 @@ type Protocol struct {
 	retention func(*ssz.Config) uint64                      // epochs; nil: one
 	window    func(*ssz.Network, ssz.Slot) ssz.Slot         // nil: nothing is kept
 	kind      Kind                                          // of the objects that answer
-	held      func(Sources) bool                            // whether a chain is a source of it; nil: offered for any chain
+	offeredIf func(Sources) bool                            // nil: for any chain
 	has       owner                                         // of objects that belong to blocks, by range
 	gone      gone                                          // what becomes of objects that are discarded meanwhile
 	timeouts  reqresp.Timeouts                              // zero: the defaults
