@@ -14,6 +14,8 @@ import (
 // A method is what can be called: the flags that its request is made of, and how objects are asked for by them.
 type method struct {
 	flags   []string
+	roots   bool   // takes several of --root
+	oneEach bool   // no more than one object answers for each slot or root
 	indices uint64 // bounds --index; 0 does not
 	// counted returns the request as far as the row of the protocol counts the objects that it asks for. Nil checks no
 	// maximum.
@@ -39,7 +41,7 @@ var methods = map[string]method{
 	"goodbye":  {ask: goodbye},
 
 	"beacon_blocks_by_range": {
-		flags: byRange,
+		flags: byRange, oneEach: true,
 		counted: func(r *Request) any {
 			return &ssz.BeaconBlocksByRangeRequest{StartSlot: r.slot(), Count: r.Count, Step: 1}
 		},
@@ -48,14 +50,14 @@ var methods = map[string]method{
 		},
 	},
 	"beacon_blocks_by_root": {
-		flags:   byRoot,
+		flags: byRoot, roots: true, oneEach: true,
 		counted: func(r *Request) any { return (*ssz.BeaconBlocksByRootRequest)(&r.Roots) },
 		ask: func(ctx context.Context, p *Peer, r *Request) iter.Seq2[object, error] {
 			return each(p.client().BlocksByRoot(ctx, p.ID, r.Roots), p.block)
 		},
 	},
 	"beacon_blocks_by_head": {
-		flags:   []string{"root", "count"},
+		flags: []string{"root", "count"}, oneEach: true,
 		counted: func(r *Request) any { return &ssz.BeaconBlocksByHeadRequest{Count: r.Count} },
 		ask: func(ctx context.Context, p *Peer, r *Request) iter.Seq2[object, error] {
 			return each(p.client().BlocksByHead(ctx, p.ID, r.Roots[0], r.Count), p.block)
@@ -69,7 +71,7 @@ var methods = map[string]method{
 		},
 	},
 	"blob_sidecars_by_root": {
-		flags:   []string{"root", "index"},
+		flags: []string{"root", "index"}, roots: true,
 		counted: func(r *Request) any { ids := ssz.BlobSidecarsByRootRequest(r.blobs()); return &ids },
 		ask: func(ctx context.Context, p *Peer, r *Request) iter.Seq2[object, error] {
 			return each(p.client().BlobSidecarsByRoot(ctx, p.ID, r.blobs()), p.blob)
@@ -85,7 +87,7 @@ var methods = map[string]method{
 		},
 	},
 	"data_column_sidecars_by_root": {
-		flags: []string{"root", "index"}, indices: beacon.NumberOfColumns,
+		flags: []string{"root", "index"}, indices: beacon.NumberOfColumns, roots: true,
 		counted: func(r *Request) any { ids := ssz.DataColumnSidecarsByRootRequest(r.columns()); return &ids },
 		ask: func(ctx context.Context, p *Peer, r *Request) iter.Seq2[object, error] {
 			return each(p.client().DataColumnSidecarsByRoot(ctx, p.ID, r.columns()), p.column)
@@ -117,7 +119,7 @@ var methods = map[string]method{
 		return p.latest(ctx, (*beacon.Client).LightClientOptimisticUpdate)
 	}},
 	"execution_payload_envelopes_by_range": {
-		flags: byRange,
+		flags: byRange, oneEach: true,
 		counted: func(r *Request) any {
 			return &ssz.ExecutionPayloadEnvelopesByRangeRequest{StartSlot: r.slot(), Count: r.Count}
 		},
@@ -126,7 +128,7 @@ var methods = map[string]method{
 		},
 	},
 	"execution_payload_envelopes_by_root": {
-		flags:   byRoot,
+		flags: byRoot, roots: true, oneEach: true,
 		counted: func(r *Request) any { return (*ssz.ExecutionPayloadEnvelopesByRootRequest)(&r.Roots) },
 		ask: func(ctx context.Context, p *Peer, r *Request) iter.Seq2[object, error] {
 			return each(p.client().ExecutionPayloadEnvelopesByRoot(ctx, p.ID, r.Roots), p.envelope)

@@ -97,11 +97,10 @@ func (r *Request) checkFlags(m method, row *beacon.Protocol) error {
 			return fmt.Errorf("%s needs --%s", r.Method, s.Flag)
 		}
 	}
-	ofBlocks := strings.Contains(r.Method, "blocks") || strings.Contains(r.Method, "envelopes") // at most one for each
 	roots := len(r.Roots)
-	atMostOne := single || ofBlocks && roots <= 1 && r.Count == 1
+	atMostOne := single || m.oneEach && roots <= 1 && r.Count == 1
 	switch {
-	case roots > 1 && !strings.HasSuffix(r.Method, "_by_root"):
+	case roots > 1 && !m.roots:
 		return fmt.Errorf("%s takes one --root, not %d", r.Method, roots)
 	case r.Out != "" && !r.SSZ:
 		return fmt.Errorf("--out needs --ssz: JSON goes to standard output")
