@@ -70,7 +70,8 @@ var (
 
 	negotiatingDesc  = desc("streams_negotiating", "Inbound streams without a protocol so far.")
 	unnegotiatedDesc = desc("streams_unnegotiated_total",
-		"Inbound streams reset before they had a protocol, as their peer had no free slot (refused), or they were slow or made room (evicted).",
+		"Inbound streams reset before they had a protocol, as their peer had no free slot (refused), "+
+			"or they were slow or made room for another peer's (evicted).",
 		"outcome")
 )
 
