@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/seed-2dd5877b/reqresp/limits/internal/field"
+	"github.com/seed-2dd5877b/reqresp/internal/field"
 )
 
 // Defaults of [Config].

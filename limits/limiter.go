@@ -226,8 +226,8 @@ func (l *Limiter) Admit(ctx context.Context, from peer.ID, spec *reqresp.Spec) (
 	overran := errors.Is(err, ErrQueueFull)
 	if isRefusal(err) && !overran {
 		// One was refused that waited for the peer's own, of which as many run as may.
-		active, waiting := sh.inFlight(k, m)
-		overran = active >= l.config.MaxConcurrent && active+waiting+1 >= 2*l.config.MaxConcurrent
+		slots, queued := sh.inFlight(k, m)
+		overran = slots >= l.config.MaxConcurrent && slots+queued+1 >= 2*l.config.MaxConcurrent
 	}
 	sh.mu.Unlock()
 	if overran && l.scores != nil {
@@ -271,17 +271,17 @@ func (l *Limiter) Refused(from peer.ID, spec *reqresp.Spec) {
 	m, k := l.method(spec.Name()), l.key(from)
 	sh := l.shard(k)
 	sh.mu.Lock()
-	active, waiting := sh.inFlight(k, m)
-	overran := active+waiting >= 2*l.config.MaxConcurrent
+	slots, queued := sh.inFlight(k, m)
+	overran := slots+queued >= 2*l.config.MaxConcurrent
 	sh.mu.Unlock()
 	if overran && l.scores != nil {
 		l.scores.Overran(from, spec.Name())
 	}
 }
 
-// inFlight returns how many exchanges of a peer with a method have a slot, and how many wait for one. The shard is
+// inFlight returns how many exchanges of a peer with a method have a slot, and how many are queued for one. The shard is
 // locked.
-func (sh *shard) inFlight(k key, m *method) (running, waiting int) {
+func (sh *shard) inFlight(k key, m *method) (slots, queued int) {
 	if ps := sh.peers[k]; ps != nil && m.index < len(ps.usages) && ps.usages[m.index] != nil {
 		u := ps.usages[m.index]
 		return int(u.slots), len(u.queues[admission])

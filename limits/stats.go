@@ -61,7 +61,8 @@ func (sh *shard) count(m *method) *Stats {
 	return &sh.stats[m.index]
 }
 
-// Stats returns the statistics of each method that was used, ordered by name. The slice is the caller's.
+// Stats returns the statistics of each method that was used, ordered by name. The slice is the caller's. They are for
+// programs without package plugin/metrics, which counts by the trace of exchanges instead.
 func (l *Limiter) Stats() []Stats {
 	methods := *l.methods.Load()
 	all := make([]Stats, len(methods))

@@ -16,6 +16,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
 
+	"github.com/seed-2dd5877b/reqresp/internal/field"
 	"github.com/seed-2dd5877b/reqresp/limits"
 	"github.com/seed-2dd5877b/reqresp/limits/config"
 	"github.com/seed-2dd5877b/reqresp/limits/outbound"
@@ -192,10 +193,10 @@ func (c Config) Validate() error {
 		return fmt.Errorf("plugin: Config.Limits: %w", err)
 	}
 	if err := (resources.Options{Memory: c.Memory}).Validate(); err != nil {
-		return fmt.Errorf("plugin: Config.Memory: %w", err)
+		return fmt.Errorf("plugin: Config.%w", field.In(err))
 	}
 	if err := c.Peers.Validate(); err != nil {
-		return fmt.Errorf("plugin: Config.Peers: %w", err)
+		return fmt.Errorf("plugin: Config.%w", field.In(err, "Peers"))
 	}
 	if err := c.validateDiscovery(); err != nil {
 		return err
@@ -209,7 +210,7 @@ func (c Config) Validate() error {
 	}
 	for _, addr := range c.Listen {
 		if err := ValidateListen(addr); err != nil {
-			return fmt.Errorf("plugin: Config.Listen: %w", err)
+			return fmt.Errorf("plugin: Config.%w", field.Errorf("Listen", "has an address that is not allowed: %w", err))
 		}
 	}
 	return nil
@@ -266,12 +267,12 @@ func (c Config) validateDiscovery() error {
 		return nil
 	}
 	if err := d.Validate(); err != nil {
-		return fmt.Errorf("plugin: Config.Discovery: %w", err)
+		return fmt.Errorf("plugin: Config.%w", field.In(err, "Discovery"))
 	}
 	for _, text := range c.Listen {
 		if port := quicPort(text); port != 0 && port == d.Port() {
-			return fmt.Errorf("plugin: Config.Discovery.Listen and %s of Config.Listen have the same UDP port %d: "+
-				"choose another", text, port)
+			return fmt.Errorf("plugin: Config.%w", field.Errorf("Discovery.Listen",
+				"has the UDP port %d, on which libp2p listens at %s: choose another", port, text))
 		}
 	}
 	return nil

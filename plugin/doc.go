@@ -13,9 +13,9 @@
 // stops it.
 //
 // The chain is what the service answers from; see beacon.Chain. Without one, it
-// serves the embedded store, which rests in the node's own database and is filled
-// by importing or by syncing, see packages store and rangesync. With [Config].Era it
-// serves a directory of era files before what the store holds, see package history.
+// serves the embedded store, which has a database of its own in the node's data directory and is
+// filled by importing or by syncing, see [OpenStore] and packages store and rangesync. With
+// [Config].Era it serves a directory of era files before what the store holds, see package history.
 //
 // The service makes a libp2p host with QUIC and TCP, or uses one that it is
 // given. Its peer identity is a secp256k1 key of its own, kept in the node's

@@ -120,7 +120,7 @@ func ask(ctx context.Context, of host.Host, root ssz.Root) error {
 	return nil
 }
 
-// A beacon chain client implements beacon.Chain over what it has, registers it with a node, and serves: four methods,
+// A beacon chain client implements beacon.Chain over what it has, registers it with a node, and serves: five methods,
 // here over a map.
 func Example() {
 	blocks, err := devchain.Blocks()

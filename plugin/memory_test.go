@@ -56,7 +56,7 @@ func TestMemoryBoundsTheStreamsOfAPeer(t *testing.T) {
 	}
 	stat := func() network.ScopeStat { return manager.(rcmgr.ResourceManagerState).Stat().Peers[h.ID()] }
 	simtest.WaitFor(t, "surplus streams to be refused", func() bool {
-		return service.Server().Refused() > 0 && service.Server().Serving()[h.ID()] == plan.MaxStreamsPerPeer
+		return service.Server().Refused() > 0 && service.Server().Streams()[h.ID()] == plan.MaxStreamsPerPeer
 	})
 	if got := stat(); got.NumStreamsInbound > plan.PeerStreams || got.Memory > plan.PeerMemory {
 		t.Errorf("a peer has %v, want %d streams and %d bytes at most", got, plan.PeerStreams, plan.PeerMemory)

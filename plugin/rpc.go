@@ -52,7 +52,7 @@ func (a *API) Peers() ([]api.Peer, error) {
 	if r == nil {
 		return nil, ErrNotRunning
 	}
-	infos, serving := r.peers.Peers(), r.server.Serving()
+	infos, serving := r.peers.Peers(), r.server.Streams()
 	list := make([]api.Peer, len(infos))
 	for i := range infos {
 		list[i] = peerOf(&infos[i], serving)
@@ -75,7 +75,7 @@ func (a *API) Peer(id string) (*api.PeerDetails, error) {
 		return nil, fmt.Errorf("%w: %v", peers.ErrNotConnected, of)
 	}
 	d := &api.PeerDetails{
-		Peer:      peerOf(&info, r.server.Serving()),
+		Peer:      peerOf(&info, r.server.Streams()),
 		Conns:     []string{},
 		MetaData:  api.MetaDataOf(info.MetaData),
 		Protocols: append([]protocol.ID{}, info.Protocols...),

@@ -238,7 +238,7 @@ func TestNewRefusesConflicts(t *testing.T) {
 		{"host and node key", nodeConfig(""), false, func(c *plugin.Config) { c.Host, c.Listen, c.ShareNodeKey = h, nil, true }, "Config.ShareNodeKey"},
 		{"no multiaddr", nodeConfig(""), false, func(c *plugin.Config) { c.Listen = []string{"0.0.0.0:9000"} }, `"0.0.0.0:9000"`},
 		{"no transport", nodeConfig(""), false, func(c *plugin.Config) { c.Listen = []string{"/ip4/0.0.0.0/udp/9000"} }, `"/ip4/0.0.0.0/udp/9000" is of no transport`},
-		{"too little memory", nodeConfig(""), false, func(c *plugin.Config) { c.Memory = 1 }, "Config.Memory: resources: Memory is 1 bytes, want 67108864"},
+		{"too little memory", nodeConfig(""), false, func(c *plugin.Config) { c.Memory = 1 }, "Config.Memory is 1 bytes, want 67108864"},
 		{"negative drain", nodeConfig(""), false, func(c *plugin.Config) { c.Drain = -time.Second }, "-1s"},
 		{"node key of a listening node", listening, false, func(c *plugin.Config) { c.ShareNodeKey = true }, `"127.0.0.1:0"`},
 		{"node key of a discovering node", discovering, false, func(c *plugin.Config) { c.ShareNodeKey = true }, "NoDiscovery"},

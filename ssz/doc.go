@@ -44,7 +44,8 @@
 // pass nothing but the one encoding that a value has, and then goes into a new object. What is
 // refused is a [*CheckError] with the path of the field and the reason. Shapes, which are package
 // shape's, also bound the size of what may come, and render and hash what is encoded. Types and
-// shapes are generated from the files in ssz/definitions.
+// shapes are generated from the files in ssz/definitions; which of them are messages of Req/Resp, and
+// of which fork, is a table in type.go.
 //
 // # Ownership
 //

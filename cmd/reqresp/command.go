@@ -20,8 +20,8 @@ import (
 type command struct {
 	name, usage, args, description, category string
 	least                                    int // arguments that have to be there of those in args
-	// configured are the tables and keys of the configuration that have flags; see package config. Without any there is no
-	// configuration.
+	// configured names the settings of package config that are flags of the command: by their keys, or by those of whole
+	// tables. A command without any has no --config either.
 	configured []string
 	verbosity  slog.Level // by default
 	flags      settings.Table
@@ -201,7 +201,7 @@ func (f *flag) String() string {
 		usage += ": " + want
 	}
 	defaults := slices.Clone(f.of.Default())
-	none := len(defaults) == 0 || defaults[0] == "" || defaults[0] == "0"
+	none := len(defaults) == 0 || slices.Contains([]string{"", "0", "0s"}, defaults[0])
 	if none || f.of.IsSwitch() || strings.Contains(usage, "default") {
 		return line + "\t" + usage
 	}

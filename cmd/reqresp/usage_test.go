@@ -3,6 +3,9 @@ package main
 import (
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/seed-2dd5877b/reqresp/internal/settings"
 )
 
 const somebody = "/ip4/127.0.0.1/tcp/1/p2p/16Uiu2HAkvyhTnmT2f5TQYkoqyyKh9NqtT7pPTajSQSH5vccF4gUq"
@@ -33,11 +36,11 @@ func TestMistakesInTheArguments(t *testing.T) {
 		{"serve --datadir DIR --listen 127.0.0.1", "is no multiaddr", "reqresp serve"},
 		{"serve --datadir DIR --listen /ip4/127.0.0.1/udp/0", "want TCP or QUIC, like", "reqresp serve"},
 		{"serve --datadir DIR --maxpeers 0", `--maxpeers: "0": want a whole number from 1 to 10000`, "reqresp serve"},
-		{"serve --datadir DIR --minoutbound 65", "p2p.min_outbound: peers: MinOutbound is 65, want at most Target, which is 64", "reqresp serve"},
+		{"serve --datadir DIR --minoutbound 65", "p2p.min_outbound: is 65, want at most 64, the number of all peers", "reqresp serve"},
 		{"serve --datadir DIR --staticnodes 127.0.0.1", `--staticnodes: "127.0.0.1": want a multiaddr with the peer's id`, "reqresp serve"},
 		{"serve --datadir DIR --trustednodes me", `--trustednodes: "me": want a peer id`, "reqresp serve"},
-		{"serve --datadir DIR --discovery.v5 --discovery.addr x", `--discovery.addr: discovery: Listen is "x"`, "reqresp serve"},
-		{"serve --datadir DIR --discovery.v5 --bootnodes x", `"x" is no node record`, "reqresp serve"},
+		{"serve --datadir DIR --discovery.v5 --discovery.addr x", `--discovery.addr: is "x"`, "reqresp serve"},
+		{"serve --datadir DIR --discovery.v5 --bootnodes x", `--bootnodes: has "x", which is no node record`, "reqresp serve"},
 		{"serve --datadir DIR --network other", `--network: "other": want one of mainnet`, "reqresp serve"},
 		{"serve --datadir DIR --network.config x", "go together", "reqresp serve"},
 		{"serve --datadir DIR --genesis-time 1", "go together", "reqresp serve"},
@@ -128,6 +131,25 @@ func TestMistakesInTheArguments(t *testing.T) {
 				t.Errorf("%q, want %q at the end", o.stderr, hint)
 			}
 		})
+	}
+}
+
+// What is zero stands for a default that the help tells in words, if there is one.
+func TestHelpShowsNoZeroForADefault(t *testing.T) {
+	t.Parallel()
+	text, number, wait, every := "", 0, time.Duration(0), time.Minute
+	for _, test := range []struct {
+		value settings.Value
+		want  string
+	}{
+		{settings.Text(&text, nil), "--flag X\tX"},
+		{settings.Number(&number, 0, 1), "--flag X\tX"},
+		{settings.Duration(&wait, 0, time.Hour), "--flag X\tX"},
+		{settings.Duration(&every, 0, time.Hour), "--flag X\tX (default: \"1m\")"},
+	} {
+		if got := (&flag{of: settings.New("", "flag", test.value, "`X`")}).String(); got != test.want {
+			t.Errorf("%q, want %q", got, test.want)
+		}
 	}
 }
 

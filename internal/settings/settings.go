@@ -6,8 +6,8 @@
 //	}
 //	file, err := settings.Decode(data)
 //	…
-//	err = table.Apply(file)              // sets c.Port, or names the key, the value and what is allowed
-//	err = table.Write(os.Stdout, "")     // prints what differs, and the rest as comments
+//	err = table.Apply(file)       // sets c.Port, or names the key, the value and what is allowed
+//	err = table.Write(os.Stdout)  // prints what differs, and the rest as comments
 //
 // A table is not safe for concurrent use.
 package settings

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/seed-2dd5877b/reqresp/internal/field"
 	"github.com/seed-2dd5877b/reqresp/internal/settings"
-	"github.com/seed-2dd5877b/reqresp/limits/internal/field"
 )
 
 // byKey has the error of a field of a Config begin with the key that a file has for it, which is in a table.

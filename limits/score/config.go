@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/seed-2dd5877b/reqresp/limits/internal/field"
+	"github.com/seed-2dd5877b/reqresp/internal/field"
 )
 
 // Max is the best score, and -Max the worst.

@@ -5,7 +5,7 @@
 //	…
 //	limiter, err := limits.New(&limits.Options{Scores: book})
 //	srv := reqresp.NewServer(host, &reqresp.ServerOptions{
-//		Pacer:      limiter,
+//		Limiter:    limiter,
 //		Middleware: []reqresp.Middleware{book.Middleware()},
 //	})
 //

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 
 	"github.com/ethereum/go-ethereum/p2p/enode"
+
+	"github.com/seed-2dd5877b/reqresp/internal/field"
 )
 
 // DefaultListen is the default of Config.Listen. Deployed clients have one port for discovery and another
@@ -49,11 +51,18 @@ const maxBootNodes = 256
 
 // Validate returns an error that names the first field whose value is not allowed.
 func (c *Config) Validate() error {
+	if err := c.validate(); err != nil {
+		return fmt.Errorf("discovery: %w", err)
+	}
+	return nil
+}
+
+func (c *Config) validate() error {
 	if _, err := c.listenAddr(); err != nil {
 		return err
 	}
 	if len(c.BootNodes) > maxBootNodes {
-		return fmt.Errorf("discovery: BootNodes are %d, at most %d are allowed", len(c.BootNodes), maxBootNodes)
+		return field.Errorf("BootNodes", "are %d, at most %d are allowed", len(c.BootNodes), maxBootNodes)
 	}
 	if err := c.validateExternal(); err != nil {
 		return err
@@ -66,14 +75,14 @@ func (c *Config) validateExternal() error {
 	var of [2]netip.Addr // by family
 	for _, ip := range c.ExternalIP {
 		if !ip.IsValid() || ip.IsUnspecified() || ip.IsMulticast() {
-			return fmt.Errorf("discovery: ExternalIP is %v, want the address of one node", ip)
+			return field.Errorf("ExternalIP", "is %v, want the address of one node", ip)
 		}
 		family := 0
 		if ip.Unmap().Is6() {
 			family = 1
 		}
 		if of[family].IsValid() {
-			return fmt.Errorf("discovery: ExternalIP has %v and %v, want at most one address of IPv4 and one of IPv6",
+			return field.Errorf("ExternalIP", "has %v and %v, want at most one address of IPv4 and one of IPv6",
 				of[family], ip)
 		}
 		of[family] = ip
@@ -85,7 +94,7 @@ func (c *Config) listenAddr() (netip.AddrPort, error) {
 	text := cmp.Or(c.Listen, DefaultListen)
 	addr, err := netip.ParseAddrPort(text)
 	if err != nil {
-		return netip.AddrPort{}, fmt.Errorf("discovery: Listen is %q, want an IP address and a port like %s",
+		return netip.AddrPort{}, field.Errorf("Listen", "is %q, want an IP address and a port like %s",
 			text, DefaultListen)
 	}
 	return addr, nil
@@ -102,10 +111,10 @@ func (c *Config) bootNodes() ([]*enode.Node, error) {
 	for i, text := range c.BootNodes {
 		n, err := enode.Parse(enode.ValidSchemes, text)
 		if err != nil {
-			return nil, fmt.Errorf("discovery: BootNodes: %q is no node record: %w", text, err)
+			return nil, field.Errorf("BootNodes", "has %q, which is no node record: %w", text, err)
 		}
 		if err := n.ValidateComplete(); err != nil {
-			return nil, fmt.Errorf("discovery: BootNodes: %q cannot be reached: %w", text, err)
+			return nil, field.Errorf("BootNodes", "has %q, which cannot be reached: %w", text, err)
 		}
 		nodes[i] = n
 	}

@@ -39,14 +39,11 @@ const (
 	Outbound = "outbound"
 )
 
-// Stages at which an exchange is made to wait, as labels have them.
+// Stages at which an exchange is made to wait, as labels have them. Each is a phase of reqresp.
 const (
-	// stageQueue is a call that waits: the peer has as many as are allowed.
-	stageQueue = "queue"
-	// stageAdmission is a request that was read and waits for its peer's budget.
-	stageAdmission = "admission"
-	// stageChunk is a response whose next chunk is withheld.
-	stageChunk = "chunk"
+	stageQueue     = "queue"     // PhaseQueue: a call waits for the client's bounds and its CallLimiter
+	stageAdmission = "admission" // PhaseAdmit: a request that was read waits for the server's Limiter
+	stageChunk     = "chunk"     // PhaseReserve: a response waits for the Limiter before its next chunk
 )
 
 // Metrics counts the exchanges of a service. It is a prometheus.Collector, and safe for
@@ -58,7 +55,7 @@ type Metrics struct {
 
 	inbound, outbound        map[string]*method
 	queue, admission, chunks map[string]*stage
-	refusals                 map[string]map[string]prometheus.Counter // by method and reason
+	refused                  map[string]map[string]prometheus.Counter // by method and reason
 }
 
 var _ prometheus.Collector = (*Metrics)(nil)
@@ -77,7 +74,7 @@ func New(table []*reqresp.Spec, state func() State) *Metrics {
 		queue:     make(map[string]*stage),
 		admission: make(map[string]*stage),
 		chunks:    make(map[string]*stage),
-		refusals:  make(map[string]map[string]prometheus.Counter),
+		refused:   make(map[string]map[string]prometheus.Counter),
 	}
 	for _, spec := range table {
 		m.add(spec.Name())
@@ -98,9 +95,9 @@ func (m *Metrics) add(name string) {
 	m.queue[name] = f.stage(name, stageQueue)
 	m.admission[name] = f.stage(name, stageAdmission)
 	m.chunks[name] = f.stage(name, stageChunk)
-	m.refusals[name] = make(map[string]prometheus.Counter)
+	m.refused[name] = make(map[string]prometheus.Counter)
 	for _, reason := range refusalLabels() {
-		m.refusals[name][reason] = f.refusals.WithLabelValues(name, reason)
+		m.refused[name][reason] = f.refusals.WithLabelValues(name, reason)
 	}
 }
 

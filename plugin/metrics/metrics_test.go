@@ -17,6 +17,7 @@ import (
 	"github.com/seed-2dd5877b/reqresp/limits"
 	"github.com/seed-2dd5877b/reqresp/limits/score"
 	"github.com/seed-2dd5877b/reqresp/plugin/metrics"
+	"github.com/seed-2dd5877b/reqresp/plugin/resources"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 	"github.com/seed-2dd5877b/reqresp/ssz"
@@ -275,9 +276,10 @@ func fullState() metrics.State {
 			Items:    limits.Rate{N: 8, Per: time.Second, Burst: 8},
 			Bytes:    limits.Rate{N: 100, Per: time.Second, Burst: 400},
 		}},
-		Bans:  new(3),
-		Chain: &metrics.Chain{Earliest: 1, Head: 142, Finalized: 64},
-		Sync:  &metrics.Sync{Slot: 10, Target: 20},
+		Bans:         new(3),
+		Chain:        &metrics.Chain{Earliest: 1, Head: 142, Finalized: 64},
+		Sync:         &metrics.Sync{Slot: 10, Target: 20},
+		Negotiations: &resources.NegotiationStats{Negotiating: 2, Refused: 7, Evicted: 9},
 	}
 }
 
@@ -321,6 +323,14 @@ reqresp_quota_rate{currency="requests",method="ping"} 0.2
 # TYPE reqresp_sync_slot gauge
 reqresp_sync_slot 10
 `, "reqresp_bans", "reqresp_chain_slot", "reqresp_peer_score", "reqresp_peers", "reqresp_quota_rate", "reqresp_sync_slot")
+	for labels, want := range map[string]float64{`outcome="refused"`: 7, `outcome="evicted"`: 9} {
+		if got := value(t, m, "reqresp_streams_unnegotiated_total", labels); got != want {
+			t.Errorf("%s: %v streams, want %v", labels, got, want)
+		}
+	}
+	if got := value(t, m, "reqresp_streams_negotiating"); got != 2 {
+		t.Errorf("%v streams in negotiation", got)
+	}
 	for currency, want := range map[string]float64{"requests": .25, "items": -.25, "bytes": 1} {
 		if got := value(t, m, "reqresp_budget_left_ratio_sum", `method="ping"`, `currency="`+currency+`"`); got != want {
 			t.Errorf("%s: %v left, want %v", currency, got, want)

@@ -15,7 +15,7 @@ import (
 func (m *Metrics) Trace() *reqresp.Trace {
 	return &reqresp.Trace{
 		Start: func(x *reqresp.Exchange) {
-			m.of(x).active.Inc()
+			m.method(x).active.Inc()
 			if s := m.stage(x, x.Phase); s != nil {
 				s.waiting.Inc()
 			}
@@ -28,28 +28,29 @@ func (m *Metrics) Trace() *reqresp.Trace {
 				s.waiting.Inc()
 			}
 			if x.Phase == reqresp.PhaseResponse && left != reqresp.PhaseReserve {
-				m.of(x).firstByteSeconds.Observe(seconds(time.Since(x.Began)))
+				m.method(x).firstByteSeconds.Observe(seconds(time.Since(x.Began)))
 			}
 		},
 		Chunk: func(x *reqresp.Exchange, bytes, size int) {
-			method := m.of(x)
-			method.chunks.Inc()
-			method.wireResponses.Add(float64(bytes))
-			method.sszResponses.Add(float64(size))
+			series := m.method(x)
+			series.chunks.Inc()
+			series.wireResponses.Add(float64(bytes))
+			series.sszResponses.Add(float64(size))
 		},
 		Done: func(x *reqresp.Exchange) {
 			if s := m.stage(x, x.Phase); s != nil {
 				s.end(time.Since(x.Since))
 			}
-			m.of(x).end(x)
+			m.method(x).end(x)
 			if x.Inbound && reqresp.ReasonOf(x.Err) == reqresp.ReasonOverLimit {
-				of(m.refusals, x.Spec.Name())[refusalOf(x)].Inc()
+				of(m.refused, x.Spec.Name())[refusalOf(x)].Inc()
 			}
 		},
 	}
 }
 
-func (m *Metrics) of(x *reqresp.Exchange) *method {
+// method returns the series of an exchange.
+func (m *Metrics) method(x *reqresp.Exchange) *method {
 	if x.Inbound {
 		return of(m.inbound, x.Spec.Name())
 	}
@@ -93,8 +94,8 @@ const (
 	refusedOther   = "other"
 )
 
-// refusals are the causes of a refusal that an error tells, and their labels.
-var refusals = []struct {
+// causes are those of a refusal that an error tells, and their labels.
+var causes = []struct {
 	cause error
 	label string
 }{
@@ -108,7 +109,7 @@ var refusals = []struct {
 
 func refusalLabels() []string {
 	labels := []string{refusedStreams, refusedOther}
-	for _, r := range refusals {
+	for _, r := range causes {
 		labels = append(labels, r.label)
 	}
 	return labels
@@ -116,7 +117,7 @@ func refusalLabels() []string {
 
 // refusalOf returns why an exchange was refused: by the limiter, the scores, or the server's bounds.
 func refusalOf(x *reqresp.Exchange) string {
-	for _, r := range refusals {
+	for _, r := range causes {
 		if errors.Is(x.Err, r.cause) {
 			return r.label
 		}

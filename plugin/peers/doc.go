@@ -13,7 +13,7 @@
 // # Upkeep
 //
 // The server greets whom the host dials with a status. A peer that has told none twenty seconds after it
-// connected is left. Statuses are exchanged again every five minutes, when the own head has moved by
+// connected is left. Statuses are exchanged again every four to five minutes, when the own head has moved by
 // an epoch, and when a fork has begun, by which peers that have not followed it are found and left.
 // Every 15 to 30 seconds a peer is pinged; one that does not answer three times
 // in a row is left. Its metadata is asked for when a ping, in whichever direction, tells of newer.

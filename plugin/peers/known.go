@@ -27,8 +27,8 @@ const (
 	// maxDialFails is how often in a row a peer that is not static is dialed in vain before it is
 	// forgotten.
 	maxDialFails = 8
-	// maxIdle is for how long a peer is remembered that was not met again.
-	maxIdle = 30 * 24 * time.Hour
+	// forgetAfter is for how long the file remembers a peer that was not met again.
+	forgetAfter = 30 * 24 * time.Hour
 )
 
 // A known peer is one that may be dialed.
@@ -191,7 +191,7 @@ func load(path string, now time.Time) (*table, error) {
 	}
 	for _, r := range records {
 		addrs := parseAddrs(r.Addrs)
-		if r.ID.Validate() != nil || len(addrs) == 0 || r.Good.After(now) || now.Sub(r.Good) > maxIdle {
+		if r.ID.Validate() != nil || len(addrs) == 0 || r.Good.After(now) || now.Sub(r.Good) > forgetAfter {
 			continue
 		}
 		if k := t.add(r.ID, addrs, r.Good); k != nil {

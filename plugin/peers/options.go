@@ -8,6 +8,8 @@ import (
 	"slices"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/seed-2dd5877b/reqresp/internal/field"
 )
 
 // DefaultTarget is the default of Config.Target.
@@ -71,21 +73,28 @@ const MaxTarget = 10_000
 
 // Validate returns an error that names the first field whose value is not allowed.
 func (c *Config) Validate() error {
+	if err := c.validate(); err != nil {
+		return fmt.Errorf("peers: %w", err)
+	}
+	return nil
+}
+
+func (c *Config) validate() error {
 	target := cmp.Or(c.Target, DefaultTarget)
 	if target < 0 || target > MaxTarget {
-		return fmt.Errorf("peers: Target is %d, want 1 to %d, or 0 for %d", c.Target, MaxTarget, DefaultTarget)
+		return field.Errorf("Target", "is %d, want 1 to %d, or 0 for %d", c.Target, MaxTarget, DefaultTarget)
 	}
 	if c.MinOutbound < 0 || c.MinOutbound > target {
-		return fmt.Errorf("peers: MinOutbound is %d, want at most Target, which is %d", c.MinOutbound, target)
+		return field.Errorf("MinOutbound", "is %d, want at most %d, the number of all peers", c.MinOutbound, target)
 	}
 	for _, info := range c.Static {
 		if err := validate(info); err != nil {
-			return fmt.Errorf("peers: Static: %w", err)
+			return field.Errorf("Static", "has a peer that cannot be dialed: %w", err)
 		}
 	}
 	for _, id := range c.Trusted {
 		if err := id.Validate(); err != nil {
-			return fmt.Errorf("peers: Trusted: peer id %q: %w", id, err)
+			return field.Errorf("Trusted", "has the peer id %q: %w", id, err)
 		}
 	}
 	return nil

@@ -159,8 +159,11 @@ const (
 	usedFor = 10 * time.Minute
 )
 
-// A trial is when that of a peer began, and when the peer was last of use; zero if it never was.
-type trial struct{ began, used time.Time }
+// A trial is what is remembered of a peer that was one.
+type trial struct {
+	began    time.Time
+	lastUsed time.Time // when the last exchange of data with it ended; zero if none has
+}
 
 // trialLocked returns the trial of a peer that connects.
 func (m *Manager) trialLocked(id peer.ID, now time.Time) trial {
@@ -195,8 +198,8 @@ func (m *Manager) forgetTrialsLocked(now time.Time) {
 
 func (c *connected) newcomer(now time.Time) bool { return now.Sub(c.began) < trialTime }
 
-func (c *connected) inUse(now time.Time) bool {
-	return !c.used.IsZero() && now.Sub(c.used) < usedFor
+func (c *connected) usedLately(now time.Time) bool {
+	return !c.lastUsed.IsZero() && now.Sub(c.lastUsed) < usedFor
 }
 
 // An Info is what is known of a connected peer at one moment. The caller owns it.

@@ -28,7 +28,7 @@ func (m *Manager) prune(now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, c := range m.surplusLocked(seen, now) {
-		c.chosen = newDeparture(seen.answers[c.id], c.used, now)
+		c.chosen = newDeparture(seen.answers[c.id], c.lastUsed, now)
 	}
 	polite := maxPolite
 	for id, c := range m.conns {
@@ -161,7 +161,7 @@ type ranked struct {
 	silent    bool
 	lag       uint64
 	answering bool
-	used      bool
+	inUse     bool
 	// seniority is how long a peer is connected, but negative for newcomers.
 	seniority time.Duration
 }
@@ -183,12 +183,12 @@ func (m *Manager) rankLocked(seen snapshot, now time.Time) []ranked {
 		}
 		all = append(all, ranked{
 			connected: c, score: seen.scores[id], silent: m.silentLocked(c, now), lag: m.lagLocked(c),
-			answering: len(seen.answers[id]) > 0, used: c.inUse(now), seniority: seniority,
+			answering: len(seen.answers[id]) > 0, inUse: c.usedLately(now), seniority: seniority,
 		})
 	}
 	slices.SortFunc(all, func(a, b ranked) int {
 		return cmp.Or(cmp.Compare(a.score, b.score), compareBool(b.silent, a.silent), compareBool(a.answering, b.answering),
-			compareBool(a.used, b.used), cmp.Compare(b.lag, a.lag), cmp.Compare(a.seniority, b.seniority))
+			compareBool(a.inUse, b.inUse), cmp.Compare(b.lag, a.lag), cmp.Compare(a.seniority, b.seniority))
 	})
 	return all
 }

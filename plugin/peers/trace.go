@@ -58,7 +58,7 @@ func (m *Manager) gotUse(id peer.ID) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if c := m.conns[id]; c != nil {
-		if c.used = time.Now(); c.chosen != nil {
+		if c.lastUsed = time.Now(); c.chosen != nil {
 			m.wakeUp()
 		}
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/pbnjay/memory"
 
+	"github.com/seed-2dd5877b/reqresp/internal/field"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
 
@@ -69,8 +70,15 @@ func DefaultMemory() int64 {
 
 // Validate returns an error that names what is outside its range.
 func (o Options) Validate() error {
+	if err := o.validate(); err != nil {
+		return fmt.Errorf("resources: %w", err)
+	}
+	return nil
+}
+
+func (o Options) validate() error {
 	if o.Memory != 0 && (o.Memory < MinMemory || o.Memory > MaxMemory) {
-		return fmt.Errorf("resources: Memory is %d bytes, want %d (64 MiB) to %d (1 TiB), or 0 for an eighth of the "+
+		return field.Errorf("Memory", "is %d bytes, want %d (64 MiB) to %d (1 TiB), or 0 for an eighth of the "+
 			"machine's", o.Memory, MinMemory, int64(MaxMemory))
 	}
 	o = o.withDefaults()
@@ -85,11 +93,11 @@ func (o Options) Validate() error {
 		{"Calls", o.Calls, maxPerMethod},
 	} {
 		if bound.val < 0 || bound.val > bound.max {
-			return fmt.Errorf("resources: %s is %d, want 1 to %d, or 0 for the default", bound.name, bound.val, bound.max)
+			return field.Errorf(bound.name, "is %d, want 1 to %d, or 0 for the default", bound.val, bound.max)
 		}
 	}
 	if o.MaxStreams < 0 || o.MaxStreams > most {
-		return fmt.Errorf("resources: MaxStreams is %d, want 1 to %d, which is what %d MiB of Memory are for, or 0 "+
+		return field.Errorf("MaxStreams", "is %d, want 1 to %d, which is what %d MiB of Memory are for, or 0 "+
 			"for the default", o.MaxStreams, most, o.Memory/mib)
 	}
 	return nil

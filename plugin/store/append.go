@@ -124,8 +124,8 @@ func (s *Store) put(w ethdb.KeyValueWriter, n *network, b *beacon.Block) error {
 	if err := w.Put(slotKey(recordPrefix, b.Slot), r.appendTo(nil)); err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
-	if c, ok := n.commitments(b.Slot, b.SSZ); ok {
-		if err := w.Put(slotKey(blobsPrefix, b.Slot), blobsValue(b.Root, c)); err != nil {
+	if c, ok := n.peekCommitments(b.Slot, b.SSZ); ok {
+		if err := w.Put(slotKey(commitmentsPrefix, b.Slot), commitmentsValue(b.Root, c)); err != nil {
 			return fmt.Errorf("store: %w", err)
 		}
 	}

@@ -229,27 +229,27 @@ func (s *Store) blobCommitments(_ context.Context, ref beacon.Ref) (ssz.BlobComm
 	if !s.view.Load().holds(ref.Slot) {
 		return ssz.BlobCommitments{}, fmt.Errorf("%w: slot %d, root %v", ErrDiscarded, ref.Slot, ref.Root)
 	}
-	c, ok := s.commitments(ref.Slot, ref.Root)
+	c, ok := s.recordedCommitments(ref.Slot, ref.Root)
 	if !ok {
 		return c, fmt.Errorf("%w: commitments of slot %d, root %v", beacon.ErrUnavailable, ref.Slot, ref.Root)
 	}
 	return c, nil
 }
 
-// commitments returns what is recorded of a block's blobs. What is damaged, or of another block, is as good as
+// recordedCommitments returns what is recorded of a block's blobs. What is damaged, or of another block, is as good as
 // none.
-func (s *Store) commitments(slot ssz.Slot, root ssz.Root) (c ssz.BlobCommitments, ok bool) {
-	it, ok := s.seek(slotKey(blobsPrefix, slot))
+func (s *Store) recordedCommitments(slot ssz.Slot, root ssz.Root) (c ssz.BlobCommitments, ok bool) {
+	it, ok := s.seek(slotKey(commitmentsPrefix, slot))
 	defer it.Release()
 	if ok {
-		c, ok = decodeBlobs(root, it.Value())
+		c, ok = decodeCommitments(root, it.Value())
 	}
 	return c, ok && it.Error() == nil
 }
 
-// commitments returns what is to be recorded of a block's blobs: nothing if the network is not known, before
+// peekCommitments returns what is to be recorded of a block's blobs: nothing if the network is not known, before
 // Deneb, or if the block is not well formed, which is for others to find.
-func (n *network) commitments(slot ssz.Slot, block []byte) (c ssz.BlobCommitments, ok bool) {
+func (n *network) peekCommitments(slot ssz.Slot, block []byte) (c ssz.BlobCommitments, ok bool) {
 	if n == nil {
 		return c, false
 	}

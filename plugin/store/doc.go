@@ -1,7 +1,8 @@
 // Package store keeps the blocks of a beacon chain in a go-ethereum key-value database, as the
 // snappy frames that the wire carries, and serves them as a [beacon.Chain].
 //
-// Any ethdb.KeyValueStore does, in particular that of a node's OpenDatabase:
+// Any ethdb.KeyValueStore does, such as that of a node's OpenDatabase. The one of a service, which package plugin's
+// OpenStore opens, reports damage and a full disk where others end the process:
 //
 //	db, err := stack.OpenDatabase("beaconchain", 64, 64, "beaconchain/", false)
 //	…

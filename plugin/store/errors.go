@@ -39,16 +39,16 @@ var (
 
 // The causes in a CorruptError.
 var (
-	errMissing  = errors.New("entry is missing")
-	errShort    = errors.New("entry is too short")
-	errLength   = errors.New("entry has the wrong length")
-	errChecksum = errors.New("checksum mismatch")
-	errPlace    = errors.New("entry is that of another block")
-	errParent   = errors.New("parent is not the block before it")
-	errHeader   = errors.New("slot or parent root differs from the block's")
-	errRoot     = errors.New("root differs from the block's")
-	errIndex    = errors.New("root does not lead to the slot")
-	errBlobs    = errors.New("commitments differ from the block's")
+	errMissing     = errors.New("entry is missing")
+	errShort       = errors.New("entry is too short")
+	errLength      = errors.New("entry has the wrong length")
+	errChecksum    = errors.New("checksum mismatch")
+	errPlace       = errors.New("entry is that of another block")
+	errParent      = errors.New("parent is not the block before it")
+	errHeader      = errors.New("slot or parent root differs from the block's")
+	errRoot        = errors.New("root differs from the block's")
+	errIndex       = errors.New("root does not lead to the slot")
+	errCommitments = errors.New("commitments differ from the block's")
 )
 
 // A SpaceError is returned by Append when too little is free on the volume of the database, see [FreeSpace]. Nothing

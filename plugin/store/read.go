@@ -12,8 +12,8 @@ import (
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
-// seek returns an iterator that rests on a key of full length, or reports false if the key is
-// absent. The caller releases the iterator.
+// seek returns an iterator that rests on a key, or reports false if the key is absent. The key is a whole one: others
+// that begin with it would be found as well. The caller releases the iterator.
 func (s *Store) seek(key []byte) (it ethdb.Iterator, ok bool) {
 	it = s.db.NewIterator(key, nil)
 	if ok = it.Next(); ok || it.Error() == nil {

@@ -13,15 +13,15 @@ const schemaVersion = 1
 
 // The keys, or the first byte of them. See the package documentation.
 const (
-	versionKey   = 'v'
-	networkKey   = 'n'
-	chainKey     = 'c'
-	recordPrefix = 'r'
-	framesPrefix = 'f'
-	indexPrefix  = 'i'
-	blobsPrefix  = 'b'
-	lowPrefix    = 'a'
-	highPrefix   = 'z'
+	versionKey        = 'v'
+	networkKey        = 'n'
+	chainKey          = 'c'
+	recordPrefix      = 'r'
+	framesPrefix      = 'f'
+	indexPrefix       = 'i'
+	commitmentsPrefix = 'b'
+	lowPrefix         = 'a'
+	highPrefix        = 'z'
 )
 
 const (
@@ -29,10 +29,10 @@ const (
 	slotKeySize  = 1 + 8
 	indexKeySize = 1 + rootSize
 
-	sumSize      = 4
-	recordSize   = sumSize + 8 + 2*rootSize + 4 + 4
-	framesHeader = sumSize + rootSize
-	blobsSize    = sumSize + rootSize + 4 + 2*rootSize
+	sumSize         = 4
+	recordSize      = sumSize + 8 + 2*rootSize + 4 + 4
+	framesHeader    = sumSize + rootSize
+	commitmentsSize = sumSize + rootSize + 4 + 2*rootSize
 )
 
 // copyKey returns the key under which the value of a key is stored a second time. It is at the other end of
@@ -133,19 +133,19 @@ func decodeIndex(value []byte) (ssz.Slot, error) {
 	return ssz.Slot(binary.BigEndian.Uint64(b)), nil
 }
 
-// blobsValue returns the value that holds a block's commitments.
-func blobsValue(root ssz.Root, c ssz.BlobCommitments) []byte {
-	value := append(make([]byte, sumSize, blobsSize), root[:]...)
+// commitmentsValue returns the value that holds a block's commitments.
+func commitmentsValue(root ssz.Root, c ssz.BlobCommitments) []byte {
+	value := append(make([]byte, sumSize, commitmentsSize), root[:]...)
 	value = binary.BigEndian.AppendUint32(value, uint32(c.Count))
 	value = append(append(value, c.BlockHash[:]...), c.ParentBlockHash[:]...)
 	return seal(value)
 }
 
-// decodeBlobs reads the commitments of the block with a root. It reports false if the value is damaged or
+// decodeCommitments reads the commitments of the block with a root. It reports false if the value is damaged or
 // another block's.
-func decodeBlobs(root ssz.Root, value []byte) (c ssz.BlobCommitments, ok bool) {
+func decodeCommitments(root ssz.Root, value []byte) (c ssz.BlobCommitments, ok bool) {
 	b, err := unseal(value)
-	if err != nil || len(value) != blobsSize || ssz.Root(b[:rootSize]) != root {
+	if err != nil || len(value) != commitmentsSize || ssz.Root(b[:rootSize]) != root {
 		return c, false
 	}
 	b = b[rootSize:]

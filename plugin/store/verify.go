@@ -150,9 +150,9 @@ func (c *check) checkBlock(r *record) (err error) {
 	if root != r.Root {
 		return fmt.Errorf("%w: %v", errRoot, ssz.Root(root))
 	}
-	recorded, ok := c.store.commitments(r.Slot, r.Root)
-	if want, _ := c.view.network.commitments(r.Slot, c.ssz); ok && recorded != want {
-		return fmt.Errorf("%w: %+v", errBlobs, recorded)
+	recorded, ok := c.store.recordedCommitments(r.Slot, r.Root)
+	if want, _ := c.view.network.peekCommitments(r.Slot, c.ssz); ok && recorded != want {
+		return fmt.Errorf("%w: %+v", errCommitments, recorded)
 	}
 	return nil
 }

@@ -64,7 +64,7 @@ func blobsByRange(ctx context.Context, q *query, req *ssz.BlobSidecarsByRangeReq
 	if source := q.sources.Blobs; source != nil {
 		h.ask = source.BlobSidecarsByRange
 	}
-	return q.byRange(ctx, req.StartSlot, req.Count, h)
+	return q.heldInRange(ctx, req.StartSlot, req.Count, h)
 }
 
 func blobsByRoot(ctx context.Context, q *query, req *ssz.BlobSidecarsByRootRequest) (iter.Seq2[Ref, error], error) {
@@ -181,8 +181,9 @@ func (c *Client) checkBlobIndex(b *BlobSidecar) error {
 	return nil
 }
 
-// mostBlobs returns the most blobs of a block in a range of slots, by the last of them: the number only grew.
+// mostBlobs returns the most blobs of a block in a range of slots, by the last of them: the number only grew. What is
+// beyond the last slot there is has been refused.
 func (c *Client) mostBlobs(start ssz.Slot, count uint64) uint64 {
-	n := c.family.network
-	return n.BlobParametersAt(n.EpochOf(start + ssz.Slot(count))).MaxBlobsPerBlock
+	n, last := c.family.network, saturatingAdd(uint64(start), max(count, 1)-1)
+	return n.BlobParametersAt(n.EpochOf(ssz.Slot(last))).MaxBlobsPerBlock
 }

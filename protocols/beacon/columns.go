@@ -72,7 +72,7 @@ func columnsByRange(
 			return source.DataColumnSidecarsByRange(ctx, start, count, columns)
 		}
 	}
-	return q.byRange(ctx, req.StartSlot, req.Count, h)
+	return q.heldInRange(ctx, req.StartSlot, req.Count, h)
 }
 
 // ofCustody returns those of some columns that are of this node's custody. A host whose key is not secp256k1
@@ -108,9 +108,9 @@ func checkColumns(columns []uint64) ([]uint64, error) {
 	columns = slices.Clone(columns)
 	slices.Sort(columns)
 	columns = slices.Compact(columns)
-	if n := len(columns); n > 0 && columns[n-1] >= numberOfColumns {
+	if n := len(columns); n > 0 && columns[n-1] >= NumberOfColumns {
 		return nil, reqresp.Errorf(reqresp.CodeInvalidRequest,
-			"column %d asked for, there are %d", columns[n-1], numberOfColumns)
+			"column %d asked for, there are %d", columns[n-1], NumberOfColumns)
 	}
 	return columns, nil
 }
@@ -156,7 +156,7 @@ func (d *DataColumnSidecar) checkForm(n *ssz.Network) error {
 	cells := len(column) / cellSize
 	most := n.BlobParametersAt(n.EpochOf(d.Slot)).MaxBlobsPerBlock
 	switch {
-	case d.Index >= numberOfColumns:
+	case d.Index >= NumberOfColumns:
 		return fmt.Errorf("%w: column %d of slot %d", ErrUnexpectedIndex, d.Index, d.Slot)
 	case cells == 0 || uint64(cells) > most:
 		return fmt.Errorf("%w: column of %d cells in slot %d, want 1 to %d", ErrMalformed, cells, d.Slot, most)

@@ -12,11 +12,11 @@ import (
 	"golang.org/x/crypto/sha3"
 )
 
-// numberOfColumns is NUMBER_OF_COLUMNS, and numberOfGroups NUMBER_OF_CUSTODY_GROUPS.
-const (
-	numberOfColumns = 128
-	numberOfGroups  = 128
-)
+// NumberOfColumns is NUMBER_OF_COLUMNS of the consensus specs: how many data columns a block's blobs have.
+const NumberOfColumns = 128
+
+// numberOfGroups is NUMBER_OF_CUSTODY_GROUPS.
+const numberOfGroups = 128
 
 // A NodeID is the ID of a node in discovery, which its custody of data columns follows from. It is a
 // number in big-endian order.
@@ -77,7 +77,7 @@ func CustodyGroups(id NodeID, count uint64) []uint64 {
 // compute_columns_for_custody_group of the specs for each of its [CustodyGroups].
 func CustodyColumns(id NodeID, count uint64) (columns []uint64) {
 	for _, group := range CustodyGroups(id, count) {
-		for i := range uint64(numberOfColumns / numberOfGroups) {
+		for i := range uint64(NumberOfColumns / numberOfGroups) {
 			columns = append(columns, numberOfGroups*i+group)
 		}
 	}

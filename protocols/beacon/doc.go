@@ -30,7 +30,7 @@
 // # Protocols
 //
 // [Family.Protocols] is the table of all protocols of the consensus specs, from phase0 to heze: 23
-// protocol IDs, each with its messages, bounds, item maximum, cost and forks. A [Chain] alone lets a
+// protocol IDs, each with its messages, bounds, item maximum and forks. A [Chain] alone lets a
 // server answer those about blocks. What else a chain holds it says by its [Sources]. Protocols of sidecars and
 // envelopes are offered for any chain, see [Sources]; others that it cannot answer are not.
 //

@@ -3,6 +3,7 @@ package beacon
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/seed-2dd5877b/reqresp/ssz"
@@ -75,24 +76,34 @@ const (
 	frontierApart = 128
 )
 
-// findEarliest sorts the kinds of objects that belong to blocks: of those that the chain is a source of it tells from
-// when on they are held; for others that have to be served a frontier is looked for.
-func (s *Server) findEarliest() {
-	held := map[Kind]bool{
-		KindBlobSidecar:              s.sources.Blobs != nil,
-		KindDataColumnSidecar:        s.sources.Columns != nil,
-		KindExecutionPayloadEnvelope: s.sources.Payloads != nil,
-	}
+// sortEarliest sorts the kinds of objects that belong to blocks: of those that the chain is a source of it tells from
+// when on they are held; for sidecars that it is no source of a frontier is looked for. Envelopes do not count where
+// the chain is no source of them.
+func (s *Server) sortEarliest() {
 	for _, p := range s.family.protocols {
 		switch {
 		case p.has == nil:
-		case held[p.kind]:
+		case s.sources.hold(p.kind):
 			if s.sources.Earliest != nil {
 				s.kept = append(s.kept, p)
 			}
 		case p.kind != KindExecutionPayloadEnvelope:
 			s.frontiers = append(s.frontiers, &frontier{server: s, p: p, turn: make(chan struct{}, 1)})
 		}
+	}
+}
+
+// hold reports whether there is a source of a kind of objects that belong to blocks.
+func (s *Sources) hold(k Kind) bool {
+	switch k {
+	case KindBlobSidecar:
+		return s.Blobs != nil
+	case KindDataColumnSidecar:
+		return s.Columns != nil
+	case KindExecutionPayloadEnvelope:
+		return s.Payloads != nil
+	default:
+		panic(fmt.Sprintf("beacon: no source of a %v is known", k))
 	}
 }
 

@@ -52,7 +52,7 @@ func payloadsByRange(
 	if source := q.sources.Payloads; source != nil {
 		h.ask = source.ExecutionPayloadEnvelopesByRange
 	}
-	return q.byRange(ctx, req.StartSlot, req.Count, h)
+	return q.heldInRange(ctx, req.StartSlot, req.Count, h)
 }
 
 func payloadsByRoot(

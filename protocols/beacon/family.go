@@ -1,6 +1,7 @@
 package beacon
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
@@ -62,6 +63,9 @@ func NewFamily(network *ssz.Network) *Family {
 	for _, p := range f.protocols {
 		p.resolve(network)
 		p.spec = p.declare(reqresp.Family{Prefix: ProtocolPrefix, Codec: &codec{protocol: p}}, p)
+		if p.asked == nil && p.spec.Kind() == reqresp.KindStream {
+			panic(fmt.Sprintf("beacon: the row of %s/%d does not say how many chunks are asked for", p.Name, p.Version))
+		}
 	}
 	return f
 }

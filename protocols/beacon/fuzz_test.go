@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"reflect"
 	"runtime"
@@ -53,6 +54,9 @@ func methods(f *beacon.Family) (all []method) {
 		"SignedExecutionPayloadEnvelope": &beacon.ExecutionPayloadEnvelope{}, "SignedInclusionList": &beacon.InclusionList{},
 	}
 	for _, p := range f.Protocols() {
+		if requests[p.Request] == nil || responses[p.Response] == nil {
+			panic(fmt.Sprintf("%s: want request %q and response %q in these tables", p.ID(), p.Request, p.Response))
+		}
 		all = append(all, method{p.ID(), p.Spec(), requests[p.Request], responses[p.Response]})
 	}
 	return all

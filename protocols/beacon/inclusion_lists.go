@@ -20,7 +20,7 @@ func (f *Family) inclusionListProtocols() []*Protocol {
 			Request: "InclusionListsByIndicesRequest", Response: "SignedInclusionList", Context: true,
 			First: ssz.Heze, Last: newest,
 			maxItems: maxRequestInclusionLists, asked: askedBy(inclusionListsAsked), window: inclusionListWindow,
-			kind: KindInclusionList, gone: leftOut, held: func(s Sources) bool { return s.InclusionLists != nil },
+			kind: KindInclusionList, gone: leftOut, offeredIf: func(s Sources) bool { return s.InclusionLists != nil },
 			declare: streamOf(&f.inclusionListsByIndices), serve: objects(inclusionLists),
 		},
 	}

@@ -19,7 +19,7 @@ func (f *Family) lightClientProtocols() []*Protocol {
 			Name: "light_client_bootstrap", Version: 1,
 			Request: "LightClientBootstrapRequest", Response: "LightClientBootstrap", Context: true,
 			First: ssz.Altair, Last: newest, timeouts: unaryTimeouts,
-			kind: KindLightClientBootstrap, held: lightClientHeld,
+			kind: KindLightClientBootstrap, offeredIf: hasLightClient,
 			declare: unaryOf(&f.lightClientBootstrap), serve: objects(bootstrapOf),
 		},
 		{
@@ -28,21 +28,21 @@ func (f *Family) lightClientProtocols() []*Protocol {
 			First: ssz.Altair, Last: newest,
 			maxItems: maxRequestUpdates, window: updateWindow,
 			asked: askedBy(func(req *ssz.LightClientUpdatesByRangeRequest) uint64 { return req.Count }),
-			kind:  KindLightClientUpdate, held: lightClientHeld,
+			kind:  KindLightClientUpdate, offeredIf: hasLightClient,
 			declare: streamOf(&f.lightClientUpdatesByRange), serve: objects(updatesByRange),
 		},
 		{
 			Name: "light_client_finality_update", Version: 1,
 			Response: "LightClientFinalityUpdate", Context: true,
 			First: ssz.Altair, Last: newest, timeouts: unaryTimeouts,
-			kind: KindLightClientFinalityUpdate, held: lightClientHeld,
+			kind: KindLightClientFinalityUpdate, offeredIf: hasLightClient,
 			declare: unaryOf(&f.lightClientFinalityUpdate), serve: objects(finalityUpdate),
 		},
 		{
 			Name: "light_client_optimistic_update", Version: 1,
 			Response: "LightClientOptimisticUpdate", Context: true,
 			First: ssz.Altair, Last: newest, timeouts: unaryTimeouts,
-			kind: KindLightClientOptimisticUpdate, held: lightClientHeld,
+			kind: KindLightClientOptimisticUpdate, offeredIf: hasLightClient,
 			declare: unaryOf(&f.lightClientOptimisticUpdate), serve: objects(optimisticUpdate),
 		},
 	}
@@ -57,7 +57,7 @@ func updateWindow(n *ssz.Network, now ssz.Slot) ssz.Slot {
 	return since(n, now, n.MinEpochsForBlockRequests(), n.Config().Forks[ssz.Altair].Epoch)
 }
 
-func lightClientHeld(s Sources) bool { return s.LightClient != nil }
+func hasLightClient(s Sources) bool { return s.LightClient != nil }
 
 func bootstrapOf(ctx context.Context, q *query, req *ssz.LightClientBootstrapRequest) (iter.Seq2[Ref, error], error) {
 	return one(q.sources.LightClient.LightClientBootstrap(ctx, ssz.Root(*req))), nil

@@ -81,3 +81,25 @@ func walk(t *testing.T, r *rand.Rand, held []element, plan *columnSpan) (got []e
 	t.Fatal("the plan does not come to an end")
 	return nil
 }
+
+// TestMostBlobsIsOfTheLastSlot has ranges that end where more blobs are allowed, and at the last slot there is.
+func TestMostBlobsIsOfTheLastSlot(t *testing.T) {
+	n := ssz.Mainnet()
+	electra := n.StartSlot(n.Config().Forks[ssz.Electra].Epoch)
+	c := &Client{family: NewFamily(n)}
+	newest := n.BlobParametersAt(n.EpochOf(math.MaxUint64)).MaxBlobsPerBlock
+	for _, tt := range []struct {
+		start       ssz.Slot
+		count, want uint64
+	}{
+		{electra - 2, 2, 6},
+		{electra - 2, 3, 9},
+		{electra, 1, 9},
+		{math.MaxUint64 - 1, 2, newest},
+		{math.MaxUint64, 1, newest},
+	} {
+		if got := c.mostBlobs(tt.start, tt.count); got != tt.want {
+			t.Errorf("%d slots from %d: %d blobs, want %d", tt.count, tt.start, got, tt.want)
+		}
+	}
+}

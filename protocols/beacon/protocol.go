@@ -30,11 +30,11 @@ type Protocol struct {
 	First, Last ssz.Fork
 
 	maxItems  func(*ssz.Config, ssz.Fork) uint64            // nil: one
-	asked     func(any) uint64                              // nil: one chunk
+	asked     func(any) uint64                              // nil: one chunk, of unary protocols alone
 	retention func(*ssz.Config) uint64                      // epochs; nil: one
 	window    func(*ssz.Network, ssz.Slot) ssz.Slot         // nil: nothing is kept
 	kind      Kind                                          // of the objects that answer
-	held      func(Sources) bool                            // nil: offered for any chain
+	offeredIf func(Sources) bool                            // nil: for any chain
 	has       owner                                         // of objects that belong to blocks, by range
 	gone      gone                                          // what becomes of objects that are discarded meanwhile
 	timeouts  reqresp.Timeouts                              // zero: the defaults
@@ -73,7 +73,7 @@ func (p *Protocol) resolve(n *ssz.Network) {
 	for fork := p.First; fork <= newest && p.Request != ""; fork++ {
 		request, err := n.ShapeOf(fork, p.Request)
 		if err != nil {
-			panic(fmt.Sprintf("beacon: request of %s/%d: %v", p.Name, p.Version, err))
+			panic(fmt.Sprintf("beacon: request of %s/%d: %v: want it in messageTypes of ssz/type.go", p.Name, p.Version, err))
 		}
 		// How many elements are allowed now is for the server to say.
 		if p.request == nil || mostBytes(p.request) < mostBytes(request) {
@@ -138,10 +138,10 @@ func (p *Protocol) MaxItems(fork ssz.Fork) uint64 {
 
 // Asked returns how many chunks a request, a pointer to the protocol's request type, asks for at most,
 // whatever is allowed: servers answer by range with no more than MaxItems, or refuse, and refuse longer
-// lists. It is 2^64-1 for what is no such request.
+// lists. It is 2^64-1 for what is no such request, and 1 for all requests of a protocol that answers with one chunk.
 func (p *Protocol) Asked(request any) uint64 {
 	if p.asked == nil {
-		return math.MaxUint64
+		return 1
 	}
 	return p.asked(request)
 }

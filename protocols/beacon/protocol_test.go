@@ -179,11 +179,15 @@ func TestChunksAskedFor(t *testing.T) {
 		{"light_client_updates_by_range", fulu, &ssz.LightClientUpdatesByRangeRequest{Count: 200}, 128},
 		{"inclusion_lists_by_indices", fulu, &ssz.InclusionListsByIndicesRequest{Indices: [2]byte{3, 0x80}}, 3},
 		{"inclusion_lists_by_indices", fulu, new(ssz.Ping), 16},
+		{"light_client_finality_update", fulu, new(struct{}), 1},
 	} {
 		p := row(f, tt.name, 1)
 		got := min(p.Asked(tt.request), p.MaxItems(ssz.Mainnet().ForkAt(tt.now)))
 		if got != tt.want {
 			t.Errorf("%s: %+v asks for %d, want %d", tt.name, tt.request, got, tt.want)
+		}
+		if asked := p.Asked(tt.request); p.Spec().Kind() == reqresp.KindUnary && asked != 1 {
+			t.Errorf("%s: %+v asks for %d, want 1", tt.name, tt.request, asked)
 		}
 	}
 }

@@ -103,7 +103,7 @@ func TestMalformedRequestsAreToldSo(t *testing.T) {
 			}
 			must(0, stream.Reset())
 		}
-		if n := len(srv.Serving()); n != 0 {
+		if n := len(srv.Streams()); n != 0 {
 			t.Errorf("%d streams are still being served", n)
 		}
 	})

@@ -45,8 +45,9 @@ func objects[Req any](
 	}
 }
 
-// byRange is the answer to a request for the objects of a range of slots that belong to blocks.
-func (q *query) byRange(ctx context.Context, start ssz.Slot, count uint64, h holding) (iter.Seq2[Ref, error], error) {
+// heldInRange is the answer to a request for the objects of a range of slots that belong to blocks: sidecars and
+// envelopes, not blocks.
+func (q *query) heldInRange(ctx context.Context, start ssz.Slot, count uint64, h holding) (iter.Seq2[Ref, error], error) {
 	if err := checkRange("start_slot", start, count); err != nil {
 		return nil, err
 	}
@@ -97,8 +98,10 @@ func (q *query) send(ctx context.Context, refs iter.Seq2[Ref, error]) error {
 		if r.Kind != p.kind {
 			return fmt.Errorf("beacon: chain has yielded the ref of a %v of slot %d for a %v", r.Kind, r.Slot, p.kind)
 		}
-		if !p.Context && p.network.ForkAt(p.network.EpochOf(r.Slot)) != ssz.Phase0 {
-			return reqresp.Errorf(reqresp.CodeInvalidRequest, "version 1 carries blocks of phase0 only")
+		// A chunk without a fork digest is of the protocol's first fork.
+		if !p.Context && p.network.ForkAt(p.network.EpochOf(r.Slot)) != p.First {
+			return reqresp.Errorf(reqresp.CodeInvalidRequest, "version %d carries %vs of %v only",
+				p.Version, p.kind, p.First)
 		}
 		if err := q.in.Reserve(ctx, reqresp.Cost{Items: 1, Bytes: uint64(r.FramesSize) + maxChunkHeader}); err != nil {
 			return err

@@ -120,7 +120,7 @@ func NewServer(h host.Host, network *ssz.Network, chain Chain, opts *ServerOptio
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.notify = s.notifiee()
 	s.all = s.offers()
-	s.findEarliest()
+	s.sortEarliest()
 	s.offerAt(s.CurrentEpoch())
 	return s
 }
@@ -178,8 +178,8 @@ func (s *Server) Stop(ctx context.Context) error {
 // keep the connection.
 func (s *Server) Client() *Client { return s.client }
 
-// Serving returns how many requests of each peer are being served.
-func (s *Server) Serving() map[peer.ID]int { return s.engine.Streams() }
+// Streams returns how many streams of each peer are being served.
+func (s *Server) Streams() map[peer.ID]int { return s.engine.Streams() }
 
 // Answering returns the exchanges of the chain's data that are being served, the latest first. The slice is
 // the caller's.
@@ -233,7 +233,7 @@ type offer struct {
 // offers returns all methods that are offered at some time: those that the chain can answer.
 func (s *Server) offers() (all []offer) {
 	for _, p := range s.family.protocols {
-		if p.held == nil || p.held(s.sources) {
+		if p.offeredIf == nil || p.offeredIf(s.sources) {
 			all = append(all, offer{reqresp.Handler{Spec: p.spec, Serve: p.serve(s, p)}, p})
 		}
 	}

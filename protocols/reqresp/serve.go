@@ -57,7 +57,7 @@ func (s *Server) serve(spec *Spec, handler HandlerFunc, stream network.Stream) {
 		stream: stream,
 		timer:  progressTimer{stream: stream},
 	}
-	in.slot.exchange = in
+	in.slot.inbound = in
 	in.exchange.begin(PhaseRequest)
 	if err := s.enter(conn, &in.slot); err != nil {
 		s.turnAway(in, err)

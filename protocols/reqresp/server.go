@@ -304,7 +304,7 @@ func (s *Server) Serving() []Serving {
 	defer s.mu.Unlock()
 	all := make([]Serving, 0, len(s.slots.taken))
 	for at := range s.slots.taken {
-		all = append(all, Serving{at.exchange.exchange.Info, at.exchange.timer.written.Load()})
+		all = append(all, Serving{at.inbound.exchange.Info, at.inbound.timer.written.Load()})
 	}
 	slices.SortFunc(all, func(a, b Serving) int { return cmp.Compare(b.ID, a.ID) })
 	return all
@@ -326,7 +326,7 @@ func (s *Server) enter(conn network.Conn, to *slot) error {
 	if s.state != stateRunning {
 		return ErrClosed
 	}
-	id := to.exchange.Peer()
+	id := to.inbound.Peer()
 	err := s.slots.check(id)
 	connFull := s.onConnLocked(conn) >= s.opts.MaxStreamsPerConn
 	switch {

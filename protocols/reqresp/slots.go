@@ -19,7 +19,7 @@ var (
 
 // A slot is an exchange's place among the streams that are served.
 type slot struct {
-	exchange *Inbound
+	inbound  *Inbound
 	ctx      context.Context
 	cancel   context.CancelCauseFunc
 	admitted bool
@@ -73,8 +73,8 @@ func (s *slots) evict(id peer.ID) *slot {
 	var evicted *slot
 	most := n + 1
 	for c := range s.taken {
-		has := s.peers[c.exchange.Peer()]
-		if !c.admitted && (has > most || evicted != nil && has == most && c.exchange.ID() > evicted.exchange.ID()) {
+		has := s.peers[c.inbound.Peer()]
+		if !c.admitted && (has > most || evicted != nil && has == most && c.inbound.ID() > evicted.inbound.ID()) {
 			evicted, most = c, has
 		}
 	}
@@ -87,7 +87,7 @@ func (s *slots) evict(id peer.ID) *slot {
 
 func (s *slots) take(taken *slot) {
 	s.taken[taken] = struct{}{}
-	s.peers[taken.exchange.Peer()]++
+	s.peers[taken.inbound.Peer()]++
 }
 
 // release frees a slot, unless it was evicted before.
@@ -96,7 +96,7 @@ func (s *slots) release(left *slot) {
 		return
 	}
 	delete(s.taken, left)
-	id := left.exchange.Peer()
+	id := left.inbound.Peer()
 	if s.peers[id]--; s.peers[id] == 0 {
 		delete(s.peers, id)
 	}

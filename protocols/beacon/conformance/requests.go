@@ -33,8 +33,10 @@ func (s *session) askNode(p *beacon.Protocol) []byte {
 		return make([]byte, 8)
 	case "Goodbye":
 		return binary.LittleEndian.AppendUint64(nil, uint64(beacon.GoodbyeClientShutdown))
+	case "":
+		return nil
 	}
-	return nil
+	panic("conformance: no request for " + p.Name)
 }
 
 // ownStatus is the status that the run tells: no more than the digest in force.
@@ -96,6 +98,8 @@ func (s *session) period() uint64 {
 // rangeOf is the request of a protocol for a range.
 func rangeOf(name string, start ssz.Slot, count uint64) marshaler {
 	switch name {
+	case blocksByRange:
+		return &ssz.BeaconBlocksByRangeRequest{StartSlot: start, Count: count, Step: 1}
 	case blobsByRange:
 		return &ssz.BlobSidecarsByRangeRequest{StartSlot: start, Count: count}
 	case columnsByRange:
@@ -105,7 +109,7 @@ func rangeOf(name string, start ssz.Slot, count uint64) marshaler {
 	case updatesByRange:
 		return &ssz.LightClientUpdatesByRangeRequest{StartPeriod: uint64(start), Count: count}
 	}
-	return &ssz.BeaconBlocksByRangeRequest{StartSlot: start, Count: count, Step: 1}
+	panic("conformance: no request for a range of " + name)
 }
 
 // encode returns the SSZ of a request of this package, which cannot fail.

@@ -19,7 +19,7 @@ const (
 	Must Severity = iota
 	// Should is one of their SHOULD or SHOULD NOT.
 	Should
-	// May is what they leave to whoever serves. Nothing is to be seen of it.
+	// May is what they leave to whoever serves. Most of it cannot be seen from outside.
 	May
 )
 
@@ -105,7 +105,7 @@ func (s skipped) Error() string { return string(s) }
 // broken returns the error of a rule that was broken.
 func broken(format string, args ...any) error { return fmt.Errorf(format, args...) }
 
-// rows tells of which protocols a demand is.
+// rows reports whether a demand is of a protocol.
 type rows func(*beacon.Protocol) bool
 
 // A demand is what the specs demand of some protocols: a rule for each of them.
@@ -201,8 +201,8 @@ var sections = map[string]string{
 	"P": "the-reqresp-domain",
 }
 
-// messages are the sections of the protocols, by file beneath specs.
-var messages = map[string]string{
+// ownSections are the sections of each protocol, by file beneath specs.
+var ownSections = map[string]string{
 	"status/1": "phase0/p2p-interface.md#status-v1", "status/2": "fulu/p2p-interface.md#status-v2",
 	"goodbye/1": "phase0/p2p-interface.md#goodbye-v1", "ping/1": "phase0/p2p-interface.md#ping-v1",
 	"metadata/1": "phase0/p2p-interface.md#getmetadata-v1", "metadata/2": "altair/p2p-interface.md#getmetadata-v2",
@@ -231,5 +231,9 @@ func specOf(id string, p *beacon.Protocol) string {
 	if section, ok := sections[number]; ok {
 		return "specs/phase0/p2p-interface.md#" + section
 	}
-	return "specs/" + messages[fmt.Sprintf("%s/%d", p.Name, p.Version)]
+	own, ok := ownSections[fmt.Sprintf("%s/%d", p.Name, p.Version)]
+	if !ok {
+		panic(fmt.Sprintf("conformance: no section for %s/%d", p.Name, p.Version))
+	}
+	return "specs/" + own
 }

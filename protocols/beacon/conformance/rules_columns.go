@@ -8,9 +8,6 @@ import (
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
-// numberOfColumns is NUMBER_OF_COLUMNS.
-const numberOfColumns = 128
-
 // numberOfCustodyGroups is NUMBER_OF_CUSTODY_GROUPS.
 const numberOfCustodyGroups = 128
 
@@ -22,11 +19,11 @@ func (s *session) someColumns(ctx context.Context) ([]*beacon.DataColumnSidecar,
 		if count == 0 {
 			return nil, skipped("its head is before fulu")
 		}
-		every := make([]uint64, numberOfColumns)
+		every := make([]uint64, beacon.NumberOfColumns)
 		for i := range every {
 			every[i] = uint64(i)
 		}
-		return collect(ctx, s, columnsByRange, count*numberOfColumns,
+		return collect(ctx, s, columnsByRange, count*beacon.NumberOfColumns,
 			s.client.DataColumnSidecarsByRange(ctx, s.to, start, count, every))
 	})
 }
@@ -120,7 +117,7 @@ func tryCustody(ctx context.Context, s *session, r *Rule) (string, error) {
 	for _, d := range sidecars {
 		columns[d.BlockRoot]++
 	}
-	const each = numberOfColumns / numberOfCustodyGroups
+	const each = beacon.NumberOfColumns / numberOfCustodyGroups
 	if n := columns[sidecars[0].BlockRoot]; n < groups*each {
 		return "", broken("%s, and %d columns of slot %d", saw, n, sidecars[0].Slot)
 	}

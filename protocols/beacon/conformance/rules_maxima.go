@@ -92,7 +92,7 @@ func tooMany(p *beacon.Protocol, n uint64) (message []byte) {
 // tooManyColumns asks for one column of each of many blocks: the list of blocks is what is too long.
 func tooManyColumns(n uint64) (message []byte) {
 	const offset, root, column = 4, 32, 8
-	blocks := n/numberOfColumns + 1
+	blocks := n/beacon.NumberOfColumns + 1
 	for i := range blocks {
 		message = binary.LittleEndian.AppendUint32(message, uint32(blocks*offset+i*(root+offset+column)))
 	}

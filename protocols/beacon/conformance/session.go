@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -43,8 +44,12 @@ type session struct {
 // offers reports whether the peer offers a protocol.
 func (s *session) offers(id protocol.ID) bool { return slices.Contains(s.offered, id) }
 
+// row returns the row of a protocol that this package names.
 func (s *session) row(method string, version int) *beacon.Protocol {
-	row, _ := s.family.Protocol(method, version)
+	row, ok := s.family.Protocol(method, version)
+	if !ok {
+		panic(fmt.Sprintf("conformance: no protocol %s/%d", method, version))
+	}
 	return row
 }
 

@@ -90,7 +90,7 @@ func Served() map[string]limits.Method {
 		"execution_payload_envelopes_by_root":  many(128, 256, blockBytes),
 		// Ten times the most in a request, of up to 8 KiB.
 		"inclusion_lists_by_indices": many(160, 320, blockBytes),
-		// The most in a request is 512.
+		// Those of EIP-8025, which this module does not speak yet. The most in a request is 512.
 		"execution_proofs_by_range": many(512, 1024, blockBytes),
 		"execution_proofs_by_root":  many(512, 1024, blockBytes),
 		"execution_proof_status":    few(5, 15*time.Second, 10),

@@ -10,6 +10,7 @@ import (
 	"github.com/seed-2dd5877b/reqresp/limits/outbound"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon/quota"
+	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
@@ -29,6 +30,23 @@ func TestEveryMethodHasAQuota(t *testing.T) {
 	for _, name := range names() {
 		if _, ok := served[name]; !ok {
 			t.Errorf("%s has no quota of its own", name)
+		}
+	}
+}
+
+// A client whose limits are not known has a budget of each method that answers with any number of objects, but of
+// inclusion lists, which no deployed client serves yet.
+func TestEveryStreamIsGrantedSomething(t *testing.T) {
+	t.Parallel()
+	granted := make(map[string]bool)
+	for _, b := range quota.Granted()[""] {
+		for _, name := range b.Methods {
+			granted[name] = true
+		}
+	}
+	for _, s := range beacon.NewFamily(ssz.Mainnet()).Specs() {
+		if s.Kind() == reqresp.KindStream && s.Name() != "inclusion_lists_by_indices" && !granted[s.Name()] {
+			t.Errorf("%s is in no budget of clients that are not known", s.Name())
 		}
 	}
 }

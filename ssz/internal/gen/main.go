@@ -6,8 +6,9 @@
 //
 //	go generate ./ssz
 //
-// To add a container, write it into the file of its fork and generate. A fork that has no file yet
-// is added to forks in this file.
+// To add a container, write it into the file of its fork and generate. A message of Req/Resp also
+// needs a row in messageTypes of ssz/type.go, by hand. A fork that has no file yet is added to forks
+// in this file.
 package main
 
 import (

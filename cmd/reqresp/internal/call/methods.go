@@ -11,23 +11,23 @@ import (
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
-// A method is what can be called: the flags that its request is made of, and how objects are asked for by them. Where
-// any number of objects may answer, request returns the request as the row of the protocol counts it.
+// A method is what can be called: the flags that its request is made of, and how objects are asked for by them.
 type method struct {
 	flags   []string
+	roots   bool   // takes several of --root
+	oneEach bool   // no more than one object answers for each slot or root
 	indices uint64 // bounds --index; 0 does not
-	request func(*Request) any
+	// counted returns the request as far as the row of the protocol counts the objects that it asks for. Nil checks no
+	// maximum.
+	counted func(*Request) any
 	ask     func(context.Context, *Peer, *Request) iter.Seq2[object, error]
 }
 
 // Methods returns the names in the specs of all methods, sorted.
 func Methods() []string { return slices.Sorted(maps.Keys(methods)) }
 
-// numberOfColumns is NUMBER_OF_COLUMNS of the specs, and committee INCLUSION_LIST_COMMITTEE_SIZE.
-const (
-	numberOfColumns = 128
-	committee       = 16
-)
+// committee is INCLUSION_LIST_COMMITTEE_SIZE of the specs.
+const committee = 16
 
 var (
 	byRange = []string{"start-slot", "count"}
@@ -41,8 +41,8 @@ var methods = map[string]method{
 	"goodbye":  {ask: goodbye},
 
 	"beacon_blocks_by_range": {
-		flags: byRange,
-		request: func(r *Request) any {
+		flags: byRange, oneEach: true,
+		counted: func(r *Request) any {
 			return &ssz.BeaconBlocksByRangeRequest{StartSlot: r.slot(), Count: r.Count, Step: 1}
 		},
 		ask: func(ctx context.Context, p *Peer, r *Request) iter.Seq2[object, error] {
@@ -50,36 +50,36 @@ var methods = map[string]method{
 		},
 	},
 	"beacon_blocks_by_root": {
-		flags:   byRoot,
-		request: func(r *Request) any { return (*ssz.BeaconBlocksByRootRequest)(&r.Roots) },
+		flags: byRoot, roots: true, oneEach: true,
+		counted: func(r *Request) any { return (*ssz.BeaconBlocksByRootRequest)(&r.Roots) },
 		ask: func(ctx context.Context, p *Peer, r *Request) iter.Seq2[object, error] {
 			return each(p.client().BlocksByRoot(ctx, p.ID, r.Roots), p.block)
 		},
 	},
 	"beacon_blocks_by_head": {
-		flags:   []string{"root", "count"},
-		request: func(r *Request) any { return &ssz.BeaconBlocksByHeadRequest{Count: r.Count} },
+		flags: []string{"root", "count"}, oneEach: true,
+		counted: func(r *Request) any { return &ssz.BeaconBlocksByHeadRequest{Count: r.Count} },
 		ask: func(ctx context.Context, p *Peer, r *Request) iter.Seq2[object, error] {
 			return each(p.client().BlocksByHead(ctx, p.ID, r.Roots[0], r.Count), p.block)
 		},
 	},
 	"blob_sidecars_by_range": {
 		flags:   byRange,
-		request: func(r *Request) any { return &ssz.BlobSidecarsByRangeRequest{StartSlot: r.slot(), Count: r.Count} },
+		counted: func(r *Request) any { return &ssz.BlobSidecarsByRangeRequest{StartSlot: r.slot(), Count: r.Count} },
 		ask: func(ctx context.Context, p *Peer, r *Request) iter.Seq2[object, error] {
 			return each(p.client().BlobSidecarsByRange(ctx, p.ID, r.slot(), r.Count), p.blob)
 		},
 	},
 	"blob_sidecars_by_root": {
-		flags:   []string{"root", "index"},
-		request: func(r *Request) any { ids := ssz.BlobSidecarsByRootRequest(r.blobs()); return &ids },
+		flags: []string{"root", "index"}, roots: true,
+		counted: func(r *Request) any { ids := ssz.BlobSidecarsByRootRequest(r.blobs()); return &ids },
 		ask: func(ctx context.Context, p *Peer, r *Request) iter.Seq2[object, error] {
 			return each(p.client().BlobSidecarsByRoot(ctx, p.ID, r.blobs()), p.blob)
 		},
 	},
 	"data_column_sidecars_by_range": {
-		flags: []string{"start-slot", "count", "index"}, indices: numberOfColumns,
-		request: func(r *Request) any {
+		flags: []string{"start-slot", "count", "index"}, indices: beacon.NumberOfColumns,
+		counted: func(r *Request) any {
 			return &ssz.DataColumnSidecarsByRangeRequest{StartSlot: r.slot(), Count: r.Count, Columns: r.Indices}
 		},
 		ask: func(ctx context.Context, p *Peer, r *Request) iter.Seq2[object, error] {
@@ -87,8 +87,8 @@ var methods = map[string]method{
 		},
 	},
 	"data_column_sidecars_by_root": {
-		flags: []string{"root", "index"}, indices: numberOfColumns,
-		request: func(r *Request) any { ids := ssz.DataColumnSidecarsByRootRequest(r.columns()); return &ids },
+		flags: []string{"root", "index"}, indices: beacon.NumberOfColumns, roots: true,
+		counted: func(r *Request) any { ids := ssz.DataColumnSidecarsByRootRequest(r.columns()); return &ids },
 		ask: func(ctx context.Context, p *Peer, r *Request) iter.Seq2[object, error] {
 			return each(p.client().DataColumnSidecarsByRoot(ctx, p.ID, r.columns()), p.column)
 		},
@@ -107,7 +107,7 @@ var methods = map[string]method{
 	},
 	"light_client_updates_by_range": {
 		flags:   []string{"start-period", "count"},
-		request: func(r *Request) any { return &ssz.LightClientUpdatesByRangeRequest{Count: r.Count} },
+		counted: func(r *Request) any { return &ssz.LightClientUpdatesByRangeRequest{Count: r.Count} },
 		ask: func(ctx context.Context, p *Peer, r *Request) iter.Seq2[object, error] {
 			return each(p.client().LightClientUpdatesByRange(ctx, p.ID, r.StartPeriod, r.Count), p.update)
 		},
@@ -119,8 +119,8 @@ var methods = map[string]method{
 		return p.latest(ctx, (*beacon.Client).LightClientOptimisticUpdate)
 	}},
 	"execution_payload_envelopes_by_range": {
-		flags: byRange,
-		request: func(r *Request) any {
+		flags: byRange, oneEach: true,
+		counted: func(r *Request) any {
 			return &ssz.ExecutionPayloadEnvelopesByRangeRequest{StartSlot: r.slot(), Count: r.Count}
 		},
 		ask: func(ctx context.Context, p *Peer, r *Request) iter.Seq2[object, error] {
@@ -128,8 +128,8 @@ var methods = map[string]method{
 		},
 	},
 	"execution_payload_envelopes_by_root": {
-		flags:   byRoot,
-		request: func(r *Request) any { return (*ssz.ExecutionPayloadEnvelopesByRootRequest)(&r.Roots) },
+		flags: byRoot, roots: true, oneEach: true,
+		counted: func(r *Request) any { return (*ssz.ExecutionPayloadEnvelopesByRootRequest)(&r.Roots) },
 		ask: func(ctx context.Context, p *Peer, r *Request) iter.Seq2[object, error] {
 			return each(p.client().ExecutionPayloadEnvelopesByRoot(ctx, p.ID, r.Roots), p.envelope)
 		},

@@ -60,7 +60,7 @@ func (r *Request) Check(f *beacon.Family) error {
 		return err
 	}
 	if r.flags.Given("count") && max(r.StartSlot, r.StartPeriod) > math.MaxUint64-(r.Count-1) {
-		flag := m.flags[0]
+		flag := m.flags[slices.IndexFunc(m.flags, func(f string) bool { return strings.HasPrefix(f, "start-") })]
 		return fmt.Errorf("--%s %d and --count %d: there are no such %ss", flag, max(r.StartSlot, r.StartPeriod), r.Count,
 			strings.TrimPrefix(flag, "start-"))
 	}
@@ -69,12 +69,12 @@ func (r *Request) Check(f *beacon.Family) error {
 			return fmt.Errorf("--index %d: want 0 to %d", index, m.indices-1)
 		}
 	}
-	if m.request == nil {
+	if m.counted == nil {
 		return nil
 	}
 	n := f.Network()
 	fork := n.ForkAt(n.EpochOf(n.SlotAt(time.Now())))
-	request := m.request(r)
+	request := m.counted(r)
 	if asked, most := row.Asked(request), row.MaxItems(fork); asked > most {
 		return fmt.Errorf("%s: up to %d objects are asked for, of which the network allows at most %d in one answer",
 			r.asked(m), asked, most)
@@ -97,11 +97,10 @@ func (r *Request) checkFlags(m method, row *beacon.Protocol) error {
 			return fmt.Errorf("%s needs --%s", r.Method, s.Flag)
 		}
 	}
-	ofBlocks := strings.Contains(r.Method, "blocks") || strings.Contains(r.Method, "envelopes") // at most one for each
 	roots := len(r.Roots)
-	atMostOne := single || ofBlocks && roots <= 1 && r.Count == 1
+	atMostOne := single || m.oneEach && roots <= 1 && r.Count == 1
 	switch {
-	case roots > 1 && !strings.HasSuffix(r.Method, "_by_root"):
+	case roots > 1 && !m.roots:
 		return fmt.Errorf("%s takes one --root, not %d", r.Method, roots)
 	case r.Out != "" && !r.SSZ:
 		return fmt.Errorf("--out needs --ssz: JSON goes to standard output")

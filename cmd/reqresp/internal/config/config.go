@@ -1,5 +1,11 @@
 // Package config declares the settings of the command line. Each is one row of [Config.Settings], which makes its
-// flag, its environment variable, its key in a TOML file, its help and its check.
+// flag, its environment variable, its key in a TOML file, its help and its check. The rows are in this package, but for
+// those of the limits beside their preset: they are in package limits/config, [Config.LoadLimits] adds them once the
+// preset is known, and they have keys alone.
+//
+// A flag has the name that go-ethereum has for the same thing, like --datadir and --http.port, and where that has none,
+// one in its manner, like --nogossipsub. A variable is REQRESP_ and the flag in capitals, with underscores for dots and
+// dashes.
 //
 // A file need not be complete. What it does not set keeps its default. A key that does not exist, or a value that is
 // not allowed, is an error that names the key, the value and what is allowed. Keys may be written with
@@ -32,8 +38,8 @@ type Config struct {
 	IPCPath string
 	// Network is the network to speak on. The store remembers it.
 	Network Network
-	// Service is how the service takes part. LoadLimits sets Limits and Scores, and Resolve Discovery, which
-	// has no boot nodes that are built in.
+	// Service is the configuration of the service. LoadLimits sets Preset, Limits and Scores, and Resolve sets Memory
+	// and Discovery, whose boot nodes are those of the settings: none that are built in.
 	Service plugin.Config
 	// HTTP is the RPC server over HTTP.
 	HTTP struct {
@@ -54,7 +60,7 @@ type Config struct {
 	limits        settings.File // what the file says of them
 }
 
-// Network is a network that is known by its name, or the three others.
+// Network says which network it is: by Name if it is built in, or by the other three fields together.
 type Network struct {
 	// Name is one of ssz.NetworkNames, or empty.
 	Name string

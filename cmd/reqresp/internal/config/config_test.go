@@ -20,6 +20,7 @@ import (
 
 	"github.com/seed-2dd5877b/reqresp/cmd/reqresp/internal/config"
 	"github.com/seed-2dd5877b/reqresp/limits"
+	"github.com/seed-2dd5877b/reqresp/plugin"
 	"github.com/seed-2dd5877b/reqresp/plugin/discovery"
 )
 
@@ -204,27 +205,27 @@ func TestErrorsNameTheKeyAndWhatIsAllowed(t *testing.T) {
 		"[p2p]\nlisten = ['127.0.0.1']":                                                           `p2p.listen: "127.0.0.1" is no multiaddr`,
 		"[p2p]\nlisten = ['/ip4/127.0.0.1/tcp/0/ws']":                                             `is of no transport that there is: want TCP or QUIC`,
 		"[p2p]\nlisten = []":                                                                      "p2p.listen: []: want one multiaddr or more",
-		"[p2p]\nmemory = 63":                                                                      "p2p.memory: ",
+		"[p2p]\nmemory = 63":                                                                      "p2p.memory: is 66060288 bytes, want 67108864 (64 MiB) to ",
 		"[p2p]\nmemory = -1":                                                                      `p2p.memory: "-1": want a whole number from 0 to 1048576`,
 		"[p2p]\nmax_peers = 0":                                                                    `p2p.max_peers: "0": want a whole number from 1 to 10000`,
 		"[p2p]\nmin_outbound = -1":                                                                `p2p.min_outbound: "-1": want a whole number from 0`,
-		"[p2p]\nmin_outbound = 65":                                                                "p2p.min_outbound: peers: MinOutbound is 65, want at most Target, which is 64",
+		"[p2p]\nmin_outbound = 65":                                                                "p2p.min_outbound: is 65, want at most 64, the number of all peers",
 		"[p2p]\nstatic_nodes = ['/ip4/1.2.3.4/tcp/1']":                                            `p2p.static_nodes: "/ip4/1.2.3.4/tcp/1": want a multiaddr with the peer's id`,
 		"[p2p]\nstatic_nodes = ['enr:x']":                                                         `p2p.static_nodes: node record "enr:x": `,
 		"[p2p]\ntrusted_nodes = ['me']":                                                           `p2p.trusted_nodes: "me": want a peer id like 16Uiu2HA`,
 		"[p2p]\ndiscovery_v5 = 1":                                                                 ":2: p2p.discovery_v5: 1: want true or false",
-		"[p2p]\ndisc_addr = '9001'":                                                               `p2p.disc_addr: discovery: Listen is "9001", want an IP address and a port like 0.0.0.0:9001`,
-		"[p2p]\nbootstrap_nodes_v5 = ['enr:x']":                                                   `p2p.bootstrap_nodes_v5: discovery: BootNodes: "enr:x" is no node record`,
+		"[p2p]\ndisc_addr = '9001'":                                                               `p2p.disc_addr: is "9001", want an IP address and a port like 0.0.0.0:9001`,
+		"[p2p]\nbootstrap_nodes_v5 = ['enr:x']":                                                   `p2p.bootstrap_nodes_v5: has "enr:x", which is no node record`,
 		"[p2p]\nexternal_ip = ['home']":                                                           `p2p.external_ip: "home": want IP addresses`,
-		"[p2p]\nexternal_ip = ['0.0.0.0']":                                                        "p2p.external_ip: discovery: ExternalIP is 0.0.0.0, want the address of one node",
-		"[p2p]\nexternal_ip = ['192.0.2.1', '192.0.2.2']":                                         "p2p.external_ip: discovery: ExternalIP has 192.0.2.1 and 192.0.2.2, want at most one",
+		"[p2p]\nexternal_ip = ['0.0.0.0']":                                                        "p2p.external_ip: is 0.0.0.0, want the address of one node",
+		"[p2p]\nexternal_ip = ['192.0.2.1', '192.0.2.2']":                                         "p2p.external_ip: has 192.0.2.1 and 192.0.2.2, want at most one",
 		"[limits]\ntrusted = []":                                                                  ":2: limits.trusted: is not for this file: want p2p.trusted_nodes in its place",
 		"[http\n":                                                                                 ":1: expected ']'",
 		"[http]\nport = 1\nPort = 2":                                                              ":3: http.port is set twice",
 		"[p2p]\nbootstrap_nodes_v5 = ['BOOT']":                                                    "p2p.bootstrap_nodes_v5 has nodes, but discovery is off",
 		"[p2p]\nbootstrap_nodes_file = 'x'":                                                       "p2p.bootstrap_nodes_file has nodes, but discovery is off",
 		"[p2p]\ndiscovery_v5 = true\nbootstrap_nodes_file = '/none'":                              "p2p.bootstrap_nodes_file: open /none",
-		"[p2p]\ndiscovery_v5 = true\ndisc_addr = '0.0.0.0:9000'":                                  "p2p.disc_addr, p2p.listen: plugin: Config.Discovery.Listen and /ip4/0.0.0.0/udp/9000/quic-v1 of Config.Listen have the same UDP port 9000",
+		"[p2p]\ndiscovery_v5 = true\ndisc_addr = '0.0.0.0:9000'":                                  "p2p.disc_addr: has the UDP port 9000, on which libp2p listens at /ip4/0.0.0.0/udp/9000/quic-v1: choose another",
 	} {
 		path := file(t, "")
 		_, err := load(strings.Replace(text, "BOOT", bootNode(t), 1), path)
@@ -235,6 +236,32 @@ func TestErrorsNameTheKeyAndWhatIsAllowed(t *testing.T) {
 	}
 	if err := config.New(slog.LevelInfo).Load("/none.toml"); err == nil || !strings.Contains(err.Error(), "/none.toml") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// What is wrong in the configuration of the service is told by the key that a file has for it.
+func TestErrorsOfTheServiceNameTheKey(t *testing.T) {
+	for key, set := range map[string]func(*plugin.Config){
+		"p2p.listen":        func(c *plugin.Config) { c.Listen = []string{"x"} },
+		"p2p.max_peers":     func(c *plugin.Config) { c.Peers.Target = -1 },
+		"p2p.min_outbound":  func(c *plugin.Config) { c.Peers.MinOutbound = 65 },
+		"p2p.static_nodes":  func(c *plugin.Config) { c.Peers.Static = make([]peer.AddrInfo, 1) },
+		"p2p.trusted_nodes": func(c *plugin.Config) { c.Peers.Trusted = make([]peer.ID, 1) },
+	} {
+		c := mustLoad(t, "")
+		set(&c.Service)
+		if err := c.Resolve(); err == nil || !strings.HasPrefix(err.Error(), key+": ") {
+			t.Errorf("error %v, want one of %s", err, key)
+		}
+	}
+	var many string
+	for range 257 {
+		many += "- " + bootNode(t) + "\n"
+	}
+	want := "p2p.bootstrap_nodes_v5, p2p.bootstrap_nodes_file: are 257, at most 256 are allowed"
+	if _, err := load("[p2p]\ndiscovery_v5 = true\nbootstrap_nodes_file = '"+file(t, many)+"'", file(t, "")); err == nil ||
+		!strings.HasPrefix(err.Error(), want) {
+		t.Errorf("error %v, want %s", err, want)
 	}
 }
 

@@ -11,7 +11,6 @@ import (
 	"github.com/seed-2dd5877b/reqresp/internal/settings"
 	limitsconfig "github.com/seed-2dd5877b/reqresp/limits/config"
 	"github.com/seed-2dd5877b/reqresp/plugin/discovery"
-	"github.com/seed-2dd5877b/reqresp/plugin/resources"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon/quota"
 	"github.com/seed-2dd5877b/reqresp/ssz"
@@ -75,20 +74,11 @@ func (c *Config) LoadLimits() error {
 
 // Resolve sets what follows from the settings, once all are set. It fails if they contradict each other.
 func (c *Config) Resolve() error {
-	if err := c.Service.Peers.Validate(); err != nil {
-		return fmt.Errorf("p2p.min_outbound: %w", err)
-	}
 	if err := c.resolveDiscovery(); err != nil {
 		return err
 	}
 	c.Service.Memory = int64(c.memory) << 20
-	if err := (resources.Options{Memory: c.Service.Memory}).Validate(); err != nil {
-		return fmt.Errorf("p2p.memory: %w", err)
-	}
-	if err := c.Service.Validate(); err != nil {
-		return fmt.Errorf("p2p.disc_addr, p2p.listen: %w", err)
-	}
-	return nil
+	return byKey(c.Service.Validate())
 }
 
 func (c *Config) resolveDiscovery() error {
@@ -112,9 +102,6 @@ func (c *Config) resolveDiscovery() error {
 			return fmt.Errorf("p2p.bootstrap_nodes_file: %s: %w", c.bootNodesFile, err)
 		}
 		o.BootNodes = slices.Concat(o.BootNodes, nodes)
-	}
-	if err := o.Validate(); err != nil {
-		return fmt.Errorf("p2p.bootstrap_nodes_file: %w", err)
 	}
 	c.Service.Discovery = &o
 	return nil

@@ -94,14 +94,14 @@ func staticNodes(to *[]peer.AddrInfo) settings.Value {
 
 func discoveryAddr(o *discovery.Config) settings.Value {
 	return settings.Text(&o.Listen, func(text string) error {
-		return (&discovery.Config{Listen: text}).Validate()
+		return withoutField((&discovery.Config{Listen: text}).Validate())
 	})
 }
 
 func bootNodes(o *discovery.Config) settings.Value {
 	return settings.Whole(func() []string { return o.BootNodes }, func(texts []string) error {
 		o.BootNodes = texts
-		return (&discovery.Config{BootNodes: texts}).Validate()
+		return withoutField((&discovery.Config{BootNodes: texts}).Validate())
 	})
 }
 
@@ -113,5 +113,7 @@ func externalIP(o *discovery.Config) settings.Value {
 		}
 		return ip, err
 	}, netip.Addr.String)
-	return v.Checked(func() error { return (&discovery.Config{ExternalIP: o.ExternalIP}).Validate() })
+	return v.Checked(func() error {
+		return withoutField((&discovery.Config{ExternalIP: o.ExternalIP}).Validate())
+	})
 }
