@@ -226,20 +226,22 @@ func TestDelaysAreMeasured(t *testing.T) {
 
 // An operator sees which limit was reached.
 func TestRefusalsAreCountedByTheirReason(t *testing.T) {
-	for reason, test := range map[string]struct {
-		phase reqresp.Phase
-		err   error
+	for _, test := range []struct {
+		reason string
+		phase  reqresp.Phase
+		err    error
 	}{
-		"queue full":     {reqresp.PhaseAdmit, limits.ErrQueueFull},
-		"over capacity":  {reqresp.PhaseReserve, limits.ErrOverCapacity},
-		"overdrawn":      {reqresp.PhaseReserve, limits.ErrOverdrawn},
-		"too many peers": {reqresp.PhaseAdmit, limits.ErrTooManyPeers},
-		"banned":         {reqresp.PhaseRequest, score.ErrBanned},
-		"memory":         {reqresp.PhaseHandle, network.ErrResourceLimitExceeded},
-		"streams":        {reqresp.PhaseRequest, errors.New("MaxStreams")},
-		"other":          {reqresp.PhaseHandle, errors.New("a handler's")},
+		{"queue full", reqresp.PhaseAdmit, limits.ErrQueueFull},
+		{"over capacity", reqresp.PhaseReserve, limits.ErrOverCapacity},
+		{"overdrawn", reqresp.PhaseReserve, limits.ErrOverdrawn},
+		{"too many peers", reqresp.PhaseAdmit, limits.ErrTooManyPeers},
+		{"banned", reqresp.PhaseRequest, score.ErrBanned},
+		{"resources", reqresp.PhaseRequest, network.ErrResourceLimitExceeded}, // of streams
+		{"resources", reqresp.PhaseHandle, network.ErrResourceLimitExceeded},  // of memory
+		{"streams", reqresp.PhaseRequest, errors.New("MaxStreams")},
+		{"other", reqresp.PhaseHandle, errors.New("a handler's")},
 	} {
-		t.Run(reason, func(t *testing.T) {
+		t.Run(test.reason, func(t *testing.T) {
 			m := metrics.New(table, nil)
 			x := begin(m, reqresp.Info{Inbound: true, Spec: spec(t, "ping")})
 			x.after(0, test.phase)
@@ -248,7 +250,7 @@ func TestRefusalsAreCountedByTheirReason(t *testing.T) {
 			begin(m, reqresp.Info{Spec: spec(t, "ping")}).done(reqresp.Result{Err: reqresp.ErrRefused}) // by a peer
 			for _, line := range samples(t, m, "reqresp_refusals_total", `method="ping"`) {
 				want := " 0"
-				if strings.Contains(line, `reason="`+reason+`"`) {
+				if strings.Contains(line, `reason="`+test.reason+`"`) {
 					want = " 1"
 				}
 				if !strings.HasSuffix(line, want) {

@@ -104,7 +104,8 @@ var causes = []struct {
 	{limits.ErrOverCapacity, "over capacity"},
 	{limits.ErrTooManyPeers, "too many peers"},
 	{score.ErrBanned, "banned"},
-	{network.ErrResourceLimitExceeded, "memory"},
+	// MaxMemory of the server, or any limit of the host's resource manager: of memory, or of streams.
+	{network.ErrResourceLimitExceeded, "resources"},
 }
 
 func refusalLabels() []string {

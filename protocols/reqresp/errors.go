@@ -298,7 +298,8 @@ func remoteError(code Code, err error) *Error {
 }
 
 // A PanicError is the panic of a handler, or of a codec. The process goes on. A handler's peer gets a bare
-// [CodeServerError], the server's trace and logger get all of it. A call whose codec panics fails with it.
+// [CodeServerError], the server's trace and logger get all of it. A call whose codec panics fails with it, see
+// [Outbound.Send].
 type PanicError struct {
 	// Value is what was passed to panic.
 	Value any
@@ -318,9 +319,11 @@ func (e *PanicError) Unwrap() error {
 // recovered is called deferred and makes a panic the error.
 func recovered(err *error) {
 	if p := recover(); p != nil {
-		*err = &PanicError{Value: p, Stack: debug.Stack()}
+		*err = newPanicError(p)
 	}
 }
+
+func newPanicError(value any) *PanicError { return &PanicError{Value: value, Stack: debug.Stack()} }
 
 func isPanic(err error) bool {
 	_, ok := errors.AsType[*PanicError](err)

@@ -2,6 +2,7 @@ package reqresp_test
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -182,4 +183,38 @@ func serveEchoes(t testing.TB, r *textFace, requests int) (done chan struct{}) {
 		}
 	}()
 	return done
+}
+
+// A program may guard all that it has with one mutex: it sends under it, and its hooks lock it.
+func TestSendRequestDoesNotWaitForHooks(t *testing.T) {
+	simulate(t, func(t *testing.T, s *simulation) {
+		mutex := make(chan struct{}, 1)
+		var started []requestresponse.OutboundRequestID
+		hooks := &reqresp.Trace{Start: func(x *reqresp.Exchange) {
+			select {
+			case mutex <- struct{}{}:
+				started = append(started, requestresponse.OutboundRequestID(x.ID))
+				<-mutex
+			case <-time.After(time.Minute):
+				t.Error("SendRequest does not return before the hook does")
+			}
+		}}
+		faces(t, s)
+		client := eventStyle(t, s.client, &requestresponse.Options{Client: &reqresp.ClientOptions{Trace: hooks}},
+			requestresponse.Unary(echo, requestresponse.SupportOutbound))
+		mutex <- struct{}{}
+		id := sendWith(t, client, s.server.ID(), "ping", reqresp.CallOptions{Trace: hooks})
+		if len(started) > 0 {
+			t.Errorf("hooks were called for %v before the request was sent", started)
+		}
+		if !client.IsPendingOutbound(s.server.ID(), id) {
+			t.Error("the request is not pending while a hook waits")
+		}
+		<-mutex
+		time.Sleep(time.Second)
+		mutex <- struct{}{}
+		if want := []requestresponse.OutboundRequestID{id, id}; !slices.Equal(started, want) {
+			t.Errorf("hooks were called for %v, want %v", started, want)
+		}
+	})
 }

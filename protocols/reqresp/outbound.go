@@ -80,8 +80,10 @@ func (o *Outbound) MaxUnread() int {
 }
 
 // Send writes req, a pointer to the request, and half-closes the stream. It is
-// called once, first; a second call fails, and sends nothing. The error is a [*Failure].
-func (o *Outbound) Send(req any) error {
+// called once, first; a second call fails, and sends nothing. The error is a [*Failure]. It wraps
+// a [*PanicError] if the codec, the request or a hook of a [Trace] panics.
+func (o *Outbound) Send(req any) (err error) {
+	defer o.recovered(PhaseRequest, &err)
 	if o.err != nil {
 		return o.err
 	}
@@ -91,7 +93,7 @@ func (o *Outbound) Send(req any) error {
 	o.sent = true
 	buf := getBuffer()
 	defer putBuffer(buf)
-	b, err := o.encode((*buf)[:0], req)
+	b, err := o.Spec().codec.AppendRequest((*buf)[:0], o.Protocol(), req)
 	if err != nil {
 		return o.fail(PhaseRequest, err)
 	}
@@ -125,14 +127,14 @@ func (o *Outbound) awaitResponse() {
 	}
 }
 
-// encode and decode turn the panic of a codec into an error: nothing else of the program is broken by it.
-func (o *Outbound) encode(dst []byte, req any) (b []byte, err error) {
-	defer recovered(&err)
-	return o.Spec().codec.AppendRequest(dst, o.Protocol(), req)
+// recovered is called deferred and ends the exchange in a panic: nothing else of the program is broken by it.
+func (o *Outbound) recovered(phase Phase, err *error) {
+	if p := recover(); p != nil {
+		*err = o.fail(phase, newPanicError(p))
+	}
 }
 
-func (o *Outbound) decode(resp any) (err error) {
-	defer recovered(&err)
+func (o *Outbound) decode(resp any) error {
 	return o.Spec().codec.ReadResponse(o.br, o.Protocol(), o.Spec().limits.MaxResponse, resp)
 }
 
@@ -159,12 +161,13 @@ func (o *Outbound) mayBeAnswered(err error) bool {
 // Receive reads the next chunk into resp, a pointer to a zero response. It
 // returns io.EOF at the end of the response, an [*Error] with Remote set if the
 // peer answered with one, and a [*Failure] otherwise. After an error it returns that error
-// again.
+// again. A panic ends it as it does Send.
 //
 // A response that is longer than the protocol's MaxChunks or the request's, see
 // [BoundedRequest], or that ends before the one chunk of a unary protocol, is a
 // violation.
-func (o *Outbound) Receive(resp any) error {
+func (o *Outbound) Receive(resp any) (err error) {
+	defer o.recovered(PhaseResponse, &err)
 	if o.err != nil {
 		return o.err
 	}
@@ -186,7 +189,7 @@ func (o *Outbound) Receive(resp any) error {
 	}
 	o.timer.start(o.timeouts.Progress, &o.tr.n, o.br.Buffered())
 	before := o.consumed()
-	err := o.decode(resp)
+	err = o.decode(resp)
 	o.timer.stop()
 	if err != nil {
 		return o.readFailed(err)
@@ -258,8 +261,6 @@ func (o *Outbound) readFailed(err error) error {
 	switch {
 	case o.tr.err != nil:
 		return o.transportFailed(PhaseResponse, o.tr.err)
-	case isPanic(err):
-		return o.fail(PhaseResponse, err)
 	case err == io.EOF && o.Spec().kind == KindUnary && o.call.exchange.Chunks == 0:
 		return o.fail(PhaseResponse, fmt.Errorf("%w: %w", ErrViolation, ErrNoResponse))
 	case err == io.EOF:

@@ -60,6 +60,75 @@ func TestCodecPanicsAreEvents(t *testing.T) {
 	}
 }
 
+// A measuringCodec is a textCodec which calls a function for the size of messages.
+type measuringCodec struct {
+	textCodec
+	size func() int
+}
+
+func (c measuringCodec) Size(any) int { return c.size() }
+
+// TestPanicsBesideTheCodecAreEvents has what else an exchange calls panic, on a goroutine that nobody else could
+// recover on.
+func TestPanicsBesideTheCodecAreEvents(t *testing.T) {
+	panicAt := func(n int) func() int {
+		return func() int {
+			if n--; n == 0 {
+				panic(errCodec)
+			}
+			return 0
+		}
+	}
+	for name, tt := range map[string]struct {
+		codec measuringCodec
+		trace reqresp.Trace
+		phase reqresp.Phase
+	}{
+		"the size of the request":  {codec: measuringCodec{size: panicAt(1)}, phase: reqresp.PhaseRequest},
+		"the size of the response": {codec: measuringCodec{size: panicAt(2)}, phase: reqresp.PhaseResponse},
+		"a hook": {
+			codec: measuringCodec{size: panicAt(0)},
+			trace: reqresp.Trace{Chunk: func(*reqresp.Exchange, int, int) { panic(errCodec) }},
+			phase: reqresp.PhaseResponse,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			simulate(t, func(t *testing.T, s *simulation) {
+				serve(t, s.server, nil, echo.Serve(echoed))
+				sized := reqresp.NewUnary[Text, Text](reqresp.Family{Prefix: "/test", Codec: tt.codec}, "echo", 1)
+				client := eventStyle(t, s.client, &requestresponse.Options{Client: &reqresp.ClientOptions{Trace: &tt.trace}},
+					requestresponse.Unary(sized, requestresponse.SupportOutbound))
+				id := send(t, client, s.server.ID(), "ping")
+				err := wantOutboundFailure(t, client, s.server.ID(), id, reqresp.ReasonPanic)
+				wantFailure(t, err, tt.phase, errCodec)
+				if s.client.ConnManager().IsProtected(s.server.ID(), "") {
+					t.Error("the connection is protected after all is over")
+				}
+			})
+		})
+	}
+}
+
+// A brokenCount does not know how many chunks may answer it.
+type brokenCount struct{ Count }
+
+func (*brokenCount) MaxChunks() int { panic(errCodec) }
+
+func TestPanicOfARequestFailsTheCall(t *testing.T) {
+	simulate(t, func(t *testing.T, s *simulation) {
+		serve(t, s.server, nil, counter.Serve(counted))
+		c := reqresp.NewClient(s.client, nil)
+		_, err := collect(reqresp.NewStream[brokenCount, Text](family, "count", 1).Call(t.Context(), c, s.server.ID(), new(brokenCount)))
+		wantFailure(t, err, reqresp.PhaseRequest, errCodec)
+		if got := reqresp.ReasonOf(err); got != reqresp.ReasonPanic {
+			t.Errorf("got reason %v, want %v", got, reqresp.ReasonPanic)
+		}
+		if n := c.Pending()[s.server.ID()]; n != 0 {
+			t.Errorf("%d calls are pending", n)
+		}
+	})
+}
+
 // A panic with a verdict is a panic.
 func TestPanicWithAVerdict(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {

@@ -364,7 +364,7 @@ func (s *Server) admitted(at *slot) error {
 	if at.evicted {
 		return errEvicted
 	}
-	at.admitted = true
+	s.slots.admit(at)
 	return nil
 }
 

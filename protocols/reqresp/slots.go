@@ -22,15 +22,18 @@ type slot struct {
 	inbound  *Inbound
 	ctx      context.Context
 	cancel   context.CancelCauseFunc
-	admitted bool
+	admitted bool // it keeps the slot
 	evicted  bool // another peer got the slot
+
+	prev, next *slot // of those of its peer that are not admitted
 }
 
 // slots bounds the streams of a server. The server's lock guards it.
 type slots struct {
 	max, perPeer int
 	taken        map[*slot]struct{}
-	peers        map[peer.ID]int // how many of each
+	peers        map[peer.ID]int   // how many of each
+	last         map[peer.ID]*slot // of each that has any, the last that is not admitted
 }
 
 func newSlots(o ServerOptions) slots {
@@ -39,6 +42,7 @@ func newSlots(o ServerOptions) slots {
 		perPeer: o.MaxStreamsPerPeer,
 		taken:   make(map[*slot]struct{}),
 		peers:   make(map[peer.ID]int),
+		last:    make(map[peer.ID]*slot),
 	}
 }
 
@@ -64,7 +68,8 @@ func (s *slots) check(id peer.ID) error {
 //
 // Some peers may have come first, when there was plenty, and taken so many that
 // nothing is left but to wait until they end. This evens it out. A peer that has the
-// average needs no search, so that peers with all they can have cost none.
+// average needs no search, so that peers with all they can have cost none, and the search
+// is among the peers that have any to give up.
 func (s *slots) evict(id peer.ID) *slot {
 	n := s.peers[id]
 	if n >= s.perPeer || (n+1)*len(s.peers) >= len(s.taken) {
@@ -72,10 +77,10 @@ func (s *slots) evict(id peer.ID) *slot {
 	}
 	var evicted *slot
 	most := n + 1
-	for c := range s.taken {
-		has := s.peers[c.inbound.Peer()]
-		if !c.admitted && (has > most || evicted != nil && has == most && c.inbound.ID() > evicted.inbound.ID()) {
-			evicted, most = c, has
+	for owner, last := range s.last {
+		has := s.peers[owner]
+		if has > most || evicted != nil && has == most && last.inbound.ID() > evicted.inbound.ID() {
+			evicted, most = last, has
 		}
 	}
 	if evicted != nil {
@@ -86,8 +91,34 @@ func (s *slots) evict(id peer.ID) *slot {
 }
 
 func (s *slots) take(taken *slot) {
+	id := taken.inbound.Peer()
 	s.taken[taken] = struct{}{}
-	s.peers[taken.inbound.Peer()]++
+	s.peers[id]++
+	if taken.prev = s.last[id]; taken.prev != nil {
+		taken.prev.next = taken
+	}
+	s.last[id] = taken
+}
+
+// admit has an exchange keep its slot from now on.
+func (s *slots) admit(at *slot) {
+	if at.admitted {
+		return
+	}
+	at.admitted = true
+	prev, next := at.prev, at.next
+	at.prev, at.next = nil, nil
+	if prev != nil {
+		prev.next = next
+	}
+	switch {
+	case next != nil:
+		next.prev = prev
+	case prev != nil:
+		s.last[at.inbound.Peer()] = prev
+	default:
+		delete(s.last, at.inbound.Peer())
+	}
 }
 
 // release frees a slot, unless it was evicted before.
@@ -95,6 +126,7 @@ func (s *slots) release(left *slot) {
 	if left.evicted {
 		return
 	}
+	s.admit(left)
 	delete(s.taken, left)
 	id := left.inbound.Peer()
 	if s.peers[id]--; s.peers[id] == 0 {

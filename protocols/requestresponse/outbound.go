@@ -27,12 +27,8 @@ func (r *RequestResponse[Req, Resp]) SendRequestWith(
 	ctx context.Context, to peer.ID, req Req, o reqresp.CallOptions,
 ) (OutboundRequestID, error) {
 	c := &call[Req, Resp]{face: r, req: &req, started: make(chan struct{})}
-	c.trace.Start = c.start
-	if o.Trace == nil {
-		o.Trace = &c.trace
-	} else {
-		o.Trace = reqresp.JoinTraces(o.Trace, &c.trace)
-	}
+	// SendRequest waits for the first hook to be called, and so that is ours. It must not wait for the user's.
+	o.Trace = reqresp.JoinTraces(&reqresp.Trace{Start: c.start}, r.trace, o.Trace)
 	c.client = r.client.With(o)
 	if err := r.take(); err != nil {
 		return 0, err
@@ -67,7 +63,6 @@ func (r *RequestResponse[Req, Resp]) take() error {
 type call[Req, Resp any] struct {
 	face     *RequestResponse[Req, Resp]
 	client   *reqresp.Client
-	trace    reqresp.Trace
 	req      *Req
 	started  chan struct{} // sent to when id is known, and when SendRequest may return
 	id       OutboundRequestID
@@ -76,7 +71,7 @@ type call[Req, Resp any] struct {
 	conn     network.Conn
 }
 
-// start goes on when SendRequest returns: a request is pending then.
+// start goes on, to the hooks of the user, when SendRequest returns: a request is pending then.
 func (c *call[Req, Resp]) start(x *reqresp.Exchange) {
 	c.id, c.to = OutboundRequestID(x.ID), x.Peer
 	c.face.mu.Lock()

@@ -126,6 +126,7 @@ type RequestResponse[Req, Resp any] struct {
 	host       reqresp.Host
 	server     *reqresp.Server
 	client     *reqresp.Client
+	trace      *reqresp.Trace // of the client's options
 	outbound   []Protocol[Req, Resp]
 	specs      []*reqresp.Spec // of outbound
 	maxPending int
@@ -156,9 +157,16 @@ func New[Req, Resp any](h reqresp.Host, opts *Options, protocols ...Protocol[Req
 	}
 	mustNotBeNegative("MaxEvents", o.MaxEvents)
 	mustNotBeNegative("MaxPending", o.MaxPending)
+	var client reqresp.ClientOptions
+	if o.Client != nil {
+		client = *o.Client
+	}
+	trace := client.Trace
+	client.Trace = nil // SendRequest adds it.
 	r := &RequestResponse[Req, Resp]{
 		host:       h,
-		client:     reqresp.NewClient(h, o.Client),
+		client:     reqresp.NewClient(h, &client),
+		trace:      trace,
 		maxPending: cmp.Or(o.MaxPending, DefaultMaxPending),
 		events:     newEventQueue(cmp.Or(o.MaxEvents, DefaultMaxEvents)),
 		sent:       make(map[OutboundRequestID]peer.ID),
