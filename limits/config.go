@@ -18,8 +18,8 @@ const (
 	// DefaultMaxQueue holds what a burst of small requests on a new connection comes to; a requester that obeys the
 	// specs never queues at all.
 	DefaultMaxQueue = 16
-	// DefaultMaxPeers is far beyond the connections of any node. A peer takes up to 300 bytes and each method that it
-	// used 200, so that it costs 24 MiB when reached with six methods.
+	// DefaultMaxPeers is far beyond the connections of any node. As many peers, which have used six methods each, take
+	// up to 18 MiB, and up to 56 MiB where each has an address prefix of its own.
 	DefaultMaxPeers = 1 << 14
 )
 
