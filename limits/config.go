@@ -18,8 +18,8 @@ const (
 	// DefaultMaxQueue holds what a burst of small requests on a new connection comes to; a requester that obeys the
 	// specs never queues at all.
 	DefaultMaxQueue = 16
-	// DefaultMaxPeers is far beyond the connections of any node. A peer takes up to 300 bytes and each method that it
-	// used 200, so that it costs 24 MiB when reached with six methods.
+	// DefaultMaxPeers is far beyond the connections of any node. As many peers, which have used six methods each, take
+	// up to 18 MiB, and up to 56 MiB where each has an address prefix of its own.
 	DefaultMaxPeers = 1 << 14
 )
 
@@ -33,7 +33,7 @@ type Config struct {
 	// own Peer quota that are zero mean 10 requests, 12.8 items (as 128 in 10 s) and 2 MiB each second, with bursts of
 	// 20, 256 and 24 MiB.
 	Default Method
-	// Methods are methods by their reqresp.Spec.Name.
+	// Methods are methods by their reqresp.Spec.Name. Nil means none: Default is for all of them.
 	Methods map[string]Method
 	// MaxConcurrent is how many exchanges of one peer with one method are admitted at a time, up to 1024. Those that
 	// have waited for 4 s are admitted beyond it, up to three times as many. Zero means DefaultMaxConcurrent.
@@ -89,7 +89,7 @@ func (p Prefix) Of(addr netip.Addr) (netip.Prefix, bool) {
 }
 
 // Effective returns the configuration with every default filled in, or an error that names what is outside its range.
-// The map is the caller's.
+// The map is the caller's, and never nil.
 func (c Config) Effective() (Config, error) {
 	c.Node = c.Node.withDefaults(defaultNode)
 	c.Default.Peer = c.Default.Peer.withDefaults(defaultQuota)
@@ -98,7 +98,9 @@ func (c Config) Effective() (Config, error) {
 	c.MaxQueue = cmp.Or(c.MaxQueue, DefaultMaxQueue)
 	c.MaxPeers = cmp.Or(c.MaxPeers, DefaultMaxPeers)
 	c.Prefix = c.Prefix.withDefaults()
-	c.Methods = maps.Clone(c.Methods)
+	methods := make(map[string]Method, len(c.Methods))
+	maps.Copy(methods, c.Methods)
+	c.Methods = methods
 	for name, m := range c.Methods {
 		m.Peer = m.Peer.withDefaults(c.Default.Peer)
 		m.Node = m.Node.withDefaults(Quota{})

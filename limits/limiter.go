@@ -171,7 +171,7 @@ func (l *Limiter) Apply(c Config) error {
 	return nil
 }
 
-// Config returns the configuration in effect, with every default filled in. Its map is the caller's.
+// Config returns the configuration in effect, with every default filled in. Its map is the caller's, and never nil.
 func (l *Limiter) Config() Config {
 	l.change.Lock()
 	defer l.change.Unlock()

@@ -376,3 +376,19 @@ func TestBudgetsAreApart(t *testing.T) {
 		wantAt(t, "other version", start, 2*time.Second)
 	})
 }
+
+// Whoever changes a configuration in effect can set a method in it.
+func TestMethodsInEffectAreNeverNil(t *testing.T) {
+	t.Parallel()
+	effective, err := limits.Config{}.Effective()
+	if err != nil || effective.Methods == nil {
+		t.Errorf("methods %v, %v", effective.Methods, err)
+	}
+	l, err := limits.New(nil)
+	if err != nil || l.Config().Methods == nil {
+		t.Fatalf("a new limiter has no map of methods, or failed with %v", err)
+	}
+	if err := l.Apply(limits.Config{MaxConcurrent: 3}); err != nil || l.Config().Methods == nil {
+		t.Errorf("a limiter has no map of methods once it was changed, or failed with %v", err)
+	}
+}

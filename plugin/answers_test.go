@@ -15,6 +15,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/seed-2dd5877b/reqresp/limits/outbound"
 	"github.com/seed-2dd5877b/reqresp/limits/score"
 	"github.com/seed-2dd5877b/reqresp/plugin"
 	"github.com/seed-2dd5877b/reqresp/plugin/devchain"
@@ -41,6 +42,13 @@ type pair struct {
 // simulatePair runs f with two services in virtual time. The chain, that of the development network if
 // it is nil, and the middleware are the source's.
 func simulatePair(t *testing.T, chain beacon.Chain, middleware reqresp.Middleware, f func(t *testing.T, p pair)) {
+	simulatePairWith(t, chain, middleware, nil, f)
+}
+
+// simulatePairWith is simulatePair with budgets of the node's own for what it asks.
+func simulatePairWith(
+	t *testing.T, chain beacon.Chain, middleware reqresp.Middleware, budgets []outbound.Budget, f func(t *testing.T, p pair),
+) {
 	blocks, err := devchain.Blocks()
 	if err != nil {
 		t.Fatal(err)
@@ -58,7 +66,7 @@ func simulatePair(t *testing.T, chain beacon.Chain, middleware reqresp.Middlewar
 			t.Fatal(err)
 		}
 		node, err := plugin.NewStandalone("", nil, plugin.Config{
-			Genesis: devGenesis(), Host: client, Peers: peers.Config{NoDial: true},
+			Genesis: devGenesis(), Host: client, Peers: peers.Config{NoDial: true}, Outbound: budgets,
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -318,4 +326,42 @@ func TestAPeerThatIsLeftAloneIsLookedAfter(t *testing.T) {
 			t.Error("the peer is still connected a minute after it was banned")
 		}
 	})
+}
+
+// Whatever a node's own budgets are, a peer that is not asked for blocks for an hour is still pinged.
+func TestAPeerThatRefusesBlocksIsStillPinged(t *testing.T) {
+	limited := func(next reqresp.HandlerFunc) reqresp.HandlerFunc {
+		return func(ctx context.Context, in *reqresp.Inbound) error {
+			if in.Spec().Name() == "beacon_blocks_by_range" {
+				return reqresp.ErrRateLimited
+			}
+			return next(ctx, in)
+		}
+	}
+	for name, budgets := range map[string][]outbound.Budget{
+		"of the client": nil, "none": {},
+		"of blocks": {{Methods: []string{"beacon_blocks_by_range"}, Items: outbound.Rate{N: 500, Per: time.Second, Burst: 500}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			simulatePairWith(t, nil, limited, budgets, func(t *testing.T, p pair) {
+				if _, err := p.node.Peers().Connect(t.Context(), p.at); err != nil {
+					t.Fatal(err)
+				}
+				client := p.node.Server().Client()
+				for range 4 {
+					if err := last(client.BlocksByRange(t.Context(), p.at.ID, 1, 1)); !beacon.IsRateLimited(err) {
+						t.Fatalf("blocks: error %v, want a refusal", err)
+					}
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				if err := last(client.BlocksByRange(ctx, p.at.ID, 1, 1)); !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("blocks: error %v, want none to be asked for within the hour", err)
+				}
+				if _, err := client.Ping(ctx, p.at.ID, 1); err != nil {
+					t.Errorf("ping: %v", err)
+				}
+			})
+		})
+	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/seed-2dd5877b/reqresp/limits"
 	"github.com/seed-2dd5877b/reqresp/limits/config"
 	"github.com/seed-2dd5877b/reqresp/plugin"
+	"github.com/seed-2dd5877b/reqresp/plugin/api"
 )
 
 // A service says at its start which limits make requesters wait at the floor.
@@ -66,5 +67,29 @@ func TestLimitsAreMergedOverThePreset(t *testing.T) {
 		if want.Limits.Methods["status"] = status; !reflect.DeepEqual(got, want.Limits) {
 			t.Errorf("%q: limits %+v\nwant %+v", preset, got, want.Limits)
 		}
+	}
+}
+
+// A limit of a method can be set whatever the configuration says of methods.
+func TestLimitIsSetWhereNoMethodHasOne(t *testing.T) {
+	t.Parallel()
+	service := standalone(t, "", devConfig())
+	if err := service.Limiter().Apply(limits.Config{MaxConcurrent: 3}); err != nil {
+		t.Fatal(err)
+	}
+	var want config.Rate
+	if err := want.UnmarshalText([]byte("7/s")); err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range service.APIs() {
+		if admin, ok := a.Service.(*plugin.AdminAPI); ok {
+			if got, err := admin.SetLimit("status", api.LimitChange{Requests: &want}); err != nil || got.Requests != want {
+				t.Errorf("the limit is %v, %v, want %v", got, err, want)
+			}
+		}
+	}
+	got := service.Limiter().Config()
+	if n := got.Methods["status"].Peer.Requests.N; n != 7 || got.MaxConcurrent != 3 {
+		t.Errorf("%d requests and %d at a time, want 7 and 3", n, got.MaxConcurrent)
 	}
 }

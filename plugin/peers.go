@@ -66,10 +66,13 @@ func (s *Service) Record() string {
 // pacerOptions are those of what peers are asked for.
 func (s *Service) pacerOptions() *outbound.Options {
 	budgets := quota.Granted()
+	defaults := budgets[""]
 	if s.cfg.Outbound != nil {
 		budgets = map[string][]outbound.Budget{"": s.cfg.Outbound}
 	}
-	return &outbound.Options{Budgets: budgets, Client: s.clientOf, IsLimited: beacon.IsRateLimited}
+	return &outbound.Options{
+		Budgets: budgets, Defaults: defaults, Client: s.clientOf, IsLimited: beacon.IsRateLimited,
+	}
 }
 
 // clientOf returns the name of a peer's client, once it has identified itself.

@@ -337,8 +337,8 @@ func (s *Service) History() *history.Chain {
 	return nil
 }
 
-// Limiter returns the limiter of what is served. Its configuration can be changed at
-// any time, and remains changed when the service is stopped and started again.
+// Limiter returns the limiter of what is served. Its configuration can be changed at any time, starting from
+// limits.Limiter.Config as Apply replaces all of it, and remains changed when the service is stopped and started again.
 func (s *Service) Limiter() *limits.Limiter { return s.limiter }
 
 // Scores returns the scores, bans and trusted peers. Its configuration can be changed at any time. A peer that is

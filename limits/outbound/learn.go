@@ -63,13 +63,13 @@ func (s *peerState) late(now time.Time, method string, chunks int) {
 	q.growAfter = max(q.growAfter, growAfterDelay)
 }
 
-// adopt returns the index of the method's own budget. Where there is none it takes that of peers of whom nothing is
-// known. It returns -1 if there is none there either.
+// adopt returns the index of the method's own budget. Where there is none it takes the default. It returns -1 if there
+// is none there either.
 func (s *peerState) adopt(method string) int {
 	if i := s.budgetOf(method); i >= 0 {
 		return i
 	}
-	for _, b := range s.all[""] {
+	for _, b := range s.defaults {
 		if slices.Contains(b.Methods, method) {
 			s.budgets = append(slices.Clip(s.budgets), Budget{Methods: []string{method}, Items: b.Items})
 			s.limiters = append(s.limiters, b.Items.limiter())
@@ -142,9 +142,8 @@ func (s *peerState) batch(method string, items int) int {
 // themselves: their budgets are kept to, and nobody is to be taken for gone.
 func (s *peerState) rest(now time.Time, method string) time.Duration {
 	recent := s.recent(now)
-	small := slices.ContainsFunc(s.all[""], func(b Budget) bool { return b.Small && slices.Contains(b.Methods, method) })
 	switch {
-	case len(s.refusals) == 0 || small && now.Sub(s.queue(method).refused) >= refusalsPer:
+	case len(s.refusals) == 0 || s.small(method) && now.Sub(s.queue(method).refused) >= refusalsPer:
 		return 0
 	case len(recent) >= maxRefusals:
 		return recent[0].Add(refusalsPer).Sub(now)
@@ -152,6 +151,12 @@ func (s *peerState) rest(now time.Time, method string) time.Duration {
 		return lookAgain // All that are in flight may be refused.
 	}
 	return 0
+}
+
+// small reports whether a method is one with small answers.
+func (s *peerState) small(method string) bool {
+	isSmall := func(b Budget) bool { return b.Small && slices.Contains(b.Methods, method) }
+	return slices.ContainsFunc(s.budgets, isSmall) || slices.ContainsFunc(s.defaults, isSmall)
 }
 
 // lookAgain is when a request looks again that waits for others to end.

@@ -12,6 +12,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/seed-2dd5877b/reqresp/limits/outbound"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon/quota"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
 
@@ -258,4 +259,63 @@ func TestPeerIsNotDrivenToItsFifthRefusal(t *testing.T) {
 			t.Errorf("the peer was asked %d times in ten hours, want it to be tried on", n)
 		}
 	})
+}
+
+// TestPeerWithoutBudgetsIsLearnedFromTheDefaults has a peer refuse that is granted whatever is asked for, as far as the
+// budgets go.
+func TestPeerWithoutBudgetsIsLearnedFromTheDefaults(t *testing.T) {
+	t.Parallel()
+	own := outbound.Budget{Methods: blocks, Items: outbound.Rate{N: 500, Per: sec, Burst: 1000}}
+	for name, budgets := range map[string]map[string][]outbound.Budget{
+		"no budgets": {}, "none for any client": every(), "one of its own": every(own),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				p := newPacer(t, &outbound.Options{Budgets: budgets, Defaults: quota.Granted()[""], IsLimited: isLimited})
+				wantBatch(t, p, blocks[0], 1000)
+				wantBatch(t, p, blobs[0], 1000)
+				at(t, p, alice, blobs[0], 64, 0)
+				p.Done(alice, blobs[0], reqresp.Result{Chunks: 32, Err: errLimited})
+				wantBatch(t, p, blobs[0], 15) // half of 30
+				for range 3 {
+					granted(t, p, 64, 0)
+				}
+				for method, want := range map[string]bool{
+					"status": false, "ping": false, "metadata": false, "goodbye": false, blocks[1]: true, columns[0]: true,
+				} {
+					if d := p.Delay(alice, method, 1); d > time.Minute != want {
+						t.Errorf("%s is held back for %v", method, d)
+					}
+				}
+			})
+		})
+	}
+}
+
+// TestSmallMethodsOfAnyBudgetGoOn has a peer refuse whose own budgets, or the defaults, name a method with small answers.
+func TestSmallMethodsOfAnyBudgetGoOn(t *testing.T) {
+	t.Parallel()
+	small := []outbound.Budget{{Methods: []string{"ping"}, Items: outbound.Rate{N: 1, Per: sec, Burst: 1}, Small: true}}
+	for name, opts := range map[string]outbound.Options{
+		"its own":      {Budgets: every(small...), Defaults: []outbound.Budget{}},
+		"the defaults": {Budgets: every(), Defaults: small},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				opts.IsLimited = isLimited
+				p := newPacer(t, &opts)
+				for range 4 {
+					granted(t, p, 1, 0)
+				}
+				if d := p.Delay(alice, "ping", 1); d != 0 {
+					t.Errorf("ping is held back for %v", d)
+				}
+				if d := p.Delay(alice, "status", 1); d < time.Minute {
+					t.Errorf("status is held back for %v, want the rest of the hour", d)
+				}
+			})
+		})
+	}
 }

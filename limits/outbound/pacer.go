@@ -23,6 +23,10 @@ type Options struct {
 	// known or not named here. A peer without any is asked at once, until it refuses. The map must not be changed any
 	// more. Nil means none.
 	Budgets map[string][]Budget
+	// Defaults are what is known of any peer, whatever Budgets says: a method that the peer's budgets lack takes its own
+	// from here once the peer refuses it, and a method with small answers here goes on while the peer is left alone. The
+	// slice must not be changed any more. Nil means Budgets[""].
+	Defaults []Budget
 	// Client returns the name of a peer's client, as Budgets has it. It is called for every request, concurrently. Nil
 	// means that none is known.
 	Client func(peer.ID) string
@@ -96,6 +100,12 @@ func New(opts *Options) (*Pacer, error) {
 		return nil, fmt.Errorf("outbound: MaxPeers is %d: want at least 1, or 0 for %d", p.opts.MaxPeers, DefaultMaxPeers)
 	}
 	p.opts.MaxPeers = cmp.Or(p.opts.MaxPeers, DefaultMaxPeers)
+	if p.opts.Defaults == nil {
+		p.opts.Defaults = p.opts.Budgets[""]
+	}
+	if err := validate(p.opts.Defaults); err != nil {
+		return nil, err
+	}
 	for _, budgets := range p.opts.Budgets {
 		if err := validate(budgets); err != nil {
 			return nil, err
@@ -245,7 +255,7 @@ func (p *Pacer) peerLocked(id peer.ID, client string) *peerState {
 		if len(p.peers) >= p.opts.MaxPeers {
 			p.forgetOneLocked()
 		}
-		s = &peerState{all: p.opts.Budgets, queues: make(map[string]*queue)}
+		s = &peerState{all: p.opts.Budgets, defaults: p.opts.Defaults, queues: make(map[string]*queue)}
 		s.start(client)
 		p.peers[id] = s
 	}

@@ -371,6 +371,7 @@ func TestSettingsOutsideTheirRangeAreRefused(t *testing.T) {
 	for want, opts := range map[string]outbound.Options{
 		"MaxPeers is -1: want at least 1, or 0 for 4096":                {MaxPeers: -1},
 		"budget of [ping]: 0 per 1s with a burst of 1: want at least 1": {Budgets: every(outbound.Budget{Methods: []string{"ping"}, Items: outbound.Rate{Per: time.Second, Burst: 1}})},
+		"budget of []: 0 per 0s with a burst of 0: want at least 1":     {Defaults: make([]outbound.Budget, 1)},
 		`method "ping" has two budgets: want one at most`:               {Budgets: every(outbound.Budget{Methods: []string{"ping"}, Items: fine}, outbound.Budget{Methods: []string{"ping"}, Items: fine})},
 	} {
 		if p, err := outbound.New(&opts); p != nil || err == nil || !strings.Contains(err.Error(), want) {

@@ -11,6 +11,7 @@ import (
 // A peerState is what one peer was asked for, and what it refused.
 type peerState struct {
 	all      map[string][]Budget // of all clients
+	defaults []Budget            // of any peer
 	client   string              // whose budgets these are
 	budgets  []Budget
 	limiters []*rate.Limiter // of the budgets

@@ -18,7 +18,8 @@
 // A quarter of the memory is for messages. What is left is for the windows of
 // connections, which grow while there is room. A router of package gossipsub has up to a quarter, at the same 256 KiB,
 // for streams of its own: for three times as many peers as the host wants, or fewer where the memory is
-// less. That is 32 with 64 MiB and 128 with 256 MiB. It takes none of the streams below.
+// less. That is 32 with 64 MiB and 128 with 256 MiB. It takes none of the streams below: a peer may have
+// two more open.
 //
 //	Memory     streams   served   of a peer: open, served   messages
 //	 64 MiB        128       48                18,      2     16 MiB

@@ -42,6 +42,10 @@ func TestMemoryIsDivided(t *testing.T) {
 			plan.MaxMemory != int(tt.memory/4) || system.Streams != rcmgr.LimitVal(tt.streams) {
 			t.Errorf("%d MiB: %+v, %d streams", tt.memory/mib, plan, system.Streams)
 		}
+		gossip := newPlan(t, nil, resources.Options{Memory: tt.memory, Gossipsub: true})
+		if gossip.PeerStreams != tt.peer+2 {
+			t.Errorf("%d MiB: %d streams of a peer with gossipsub, want two more than %d", tt.memory/mib, gossip.PeerStreams, tt.peer)
+		}
 	}
 }
 

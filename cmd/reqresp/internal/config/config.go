@@ -24,7 +24,6 @@ import (
 	"github.com/seed-2dd5877b/reqresp/plugin/api"
 	"github.com/seed-2dd5877b/reqresp/plugin/discovery"
 	"github.com/seed-2dd5877b/reqresp/plugin/peers"
-	"github.com/seed-2dd5877b/reqresp/plugin/resources"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
@@ -137,7 +136,7 @@ func (c *Config) table() settings.Table {
 			"address `IP` of this node, as others reach it; none has it learned"),
 		settings.New("p2p.no_gossipsub", "nogossipsub", settings.Switch(&s.NoGossipsub),
 			"do without gossipsub, for which clients like Lighthouse ban a node"),
-		settings.New("p2p.memory", "memory", settings.Number(&c.memory, 0, resources.MaxMemory>>20),
+		settings.New("p2p.memory", "memory", memory(&c.memory),
 			"`MIB` for streams and messages of peers; 0 takes an eighth of the machine's memory"),
 
 		settings.New("http.enabled", "http", settings.Switch(&c.HTTP.Enabled), "serve RPC over HTTP, without a password"),

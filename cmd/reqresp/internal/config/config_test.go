@@ -205,7 +205,7 @@ func TestErrorsNameTheKeyAndWhatIsAllowed(t *testing.T) {
 		"[p2p]\nlisten = ['127.0.0.1']":                                                           `p2p.listen: "127.0.0.1" is no multiaddr`,
 		"[p2p]\nlisten = ['/ip4/127.0.0.1/tcp/0/ws']":                                             `is of no transport that there is: want TCP or QUIC`,
 		"[p2p]\nlisten = []":                                                                      "p2p.listen: []: want one multiaddr or more",
-		"[p2p]\nmemory = 63":                                                                      "p2p.memory: is 66060288 bytes, want 67108864 (64 MiB) to ",
+		"[p2p]\nmemory = 63":                                                                      `:2: p2p.memory: "63": want 64 to 1048576 MiB, or 0`,
 		"[p2p]\nmemory = -1":                                                                      `p2p.memory: "-1": want a whole number from 0 to 1048576`,
 		"[p2p]\nmax_peers = 0":                                                                    `p2p.max_peers: "0": want a whole number from 1 to 10000`,
 		"[p2p]\nmin_outbound = -1":                                                                `p2p.min_outbound: "-1": want a whole number from 0`,

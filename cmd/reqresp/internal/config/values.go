@@ -14,6 +14,7 @@ import (
 	"github.com/seed-2dd5877b/reqresp/plugin"
 	"github.com/seed-2dd5877b/reqresp/plugin/api"
 	"github.com/seed-2dd5877b/reqresp/plugin/discovery"
+	"github.com/seed-2dd5877b/reqresp/plugin/resources"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
@@ -42,6 +43,17 @@ func checkNamespace(name string) error {
 func checkVerbosity(text string) error {
 	_, err := logging.Parse(text)
 	return err
+}
+
+// memory is in MiB. Zero stands for a default.
+func memory(to *int) settings.Value {
+	const least, most = resources.MinMemory >> 20, resources.MaxMemory >> 20
+	return settings.Number(to, 0, most).Checked(func() error {
+		if *to > 0 && *to < least {
+			return fmt.Errorf(`"%d": want %d to %d MiB, or 0`, *to, least, most)
+		}
+		return nil
+	})
 }
 
 // address is an address to listen at.
