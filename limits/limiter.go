@@ -279,8 +279,8 @@ func (l *Limiter) Refused(from peer.ID, spec *reqresp.Spec) {
 	}
 }
 
-// inFlight returns how many exchanges of a peer with a method have a slot, and how many are queued for one. The shard is
-// locked.
+// inFlight returns how many exchanges of a peer with a method have a slot, and how many are queued for one. The shard
+// is locked.
 func (sh *shard) inFlight(k key, m *method) (slots, queued int) {
 	if ps := sh.peers[k]; ps != nil && m.index < len(ps.usages) && ps.usages[m.index] != nil {
 		u := ps.usages[m.index]

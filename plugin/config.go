@@ -93,7 +93,8 @@ type Config struct {
 	// resources.MaxMemory.
 	Memory int64
 
-	// Peers says how many peers to have and whom, and who is trusted. Peers are remembered in the node's data directory.
+	// Peers says how many peers to have and whom, and who is trusted. Peers are remembered in the node's data
+	// directory.
 	Peers peers.Config
 
 	// Discovery finds peers by discv5, and lets them find this node. Nil leaves it off. Nodes that were found are kept
@@ -104,11 +105,11 @@ type Config struct {
 	// Preset is the name of the preset that Limits and Scores are merged over; see package limits/config. Empty means
 	// config.Default.
 	Preset string
-	// Limits are the rate limits of what is served; see package limits. What is zero, and each method that is not named,
-	// is as in Preset. They can be changed at run time by Service.Limiter.
+	// Limits are the rate limits of what is served; see package limits. What is zero, and each method that is not
+	// named, is as in Preset. They can be changed at run time by Service.Limiter.
 	Limits limits.Config
-	// Addr returns the address by whose prefix a peer is counted, in Limits and in Peers. It is called concurrently. Nil
-	// means the one that the host is connected to, see limits.HostAddr.
+	// Addr returns the address by whose prefix a peer is counted, in Limits and in Peers. It is called concurrently.
+	// Nil means the one that the host is connected to, see limits.HostAddr.
 	Addr func(peer.ID) netip.Addr
 	// Scores is how peers are scored; see package score. What is zero is as in Preset. It can be changed at run time by
 	// Service.Scores. Scores and bans are kept in the node's data directory.

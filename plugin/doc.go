@@ -61,8 +61,8 @@
 // [Config].Memory is divided among streams and messages, see package resources: it says how many
 // streams are served, and the service's own host has a resource manager that keeps to it. A peer
 // that opens thousands of streams has no more than 78 at a time, two of them for gossipsub and fewer
-// with less memory, and what they cost is stated there. The limits are made when the service starts: a larger queue that
-// [Service.Limiter] is given later may be more than they allow for.
+// with less memory, and what they cost is stated there. The limits are made when the service starts: a larger queue
+// that [Service.Limiter] is given later may be more than they allow for.
 //
 // # Operation
 //

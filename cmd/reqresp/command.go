@@ -20,8 +20,8 @@ import (
 type command struct {
 	name, usage, args, description, category string
 	least                                    int // arguments that have to be there of those in args
-	// configured names the settings of package config that are flags of the command: by their keys, or by those of whole
-	// tables. A command without any has no --config either.
+	// configured names the settings of package config that are flags of the command: by their keys, or by those of
+	// whole tables. A command without any has no --config either.
 	configured []string
 	verbosity  slog.Level // by default
 	flags      settings.Table

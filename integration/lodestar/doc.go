@@ -21,8 +21,9 @@
 // The validators propose in the slot of the clock only, so a chain of n blocks takes n slots. The REST API
 // answers 5 s after Start on an idle machine and has taken 28 s on a busy one; genesis, if Lodestar chooses
 // its time, was within 2 s of that where measured. A genesis time in the past does not help: a chain given one
-// 60 slots back never made a block. The shortest slot is 1 s, as Lodestar cuts it to whole seconds. With 1 s slots the head was at slot 48 after 58 s; with the default of 2 s reckon
-// with 110 s. Both cross three fork boundaries, at slots 8, 16 and 24.
+// 60 slots back never made a block. The shortest slot is 1 s, as Lodestar cuts it to whole seconds. With 1 s slots
+// the head was at slot 48 after 58 s; with the default of 2 s reckon with 110 s. Both cross three fork boundaries, at
+// slots 8, 16 and 24.
 //
 // On an idle machine of 2 cores, 225 slots of 1 s had a block each. Under a load of 11, 48 of the slots 0 to 48 had
 // one; with three busy loops beside it, 9 of the first 22 did, and the chain recovered afterwards. A

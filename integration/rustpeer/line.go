@@ -62,8 +62,8 @@ func (p *Peer) Next(ctx context.Context) (Event, error) {
 	}
 }
 
-// Expect returns the next event that is not about a connection. It fails, as [Peer.Next] does and also if the event is not
-// of the kind given.
+// Expect returns the next event that is not about a connection. It fails, as [Peer.Next] does and also if the event
+// is not of the kind given.
 func (p *Peer) Expect(ctx context.Context, kind Kind) (Event, error) {
 	for {
 		event, err := p.Next(ctx)

@@ -12,10 +12,10 @@
 // # Refusals
 //
 // A peer may grant less than its client does by default, and says so by a refusal. It is then left alone for a while,
-// longer each time in a row, and its budget, or one of [Options].Defaults if it has none, shrinks to what it has granted
-// at once, by half at least. [Pacer.Batch] says how much to ask for at a time from then on. The budget recovers by a
-// quarter after two hours without a refusal. An answer that the peer withholds until it is too late shrinks the budget
-// too, to no less than a quarter, from which it recovers every ten minutes.
+// longer each time in a row, and its budget, or one of [Options].Defaults if it has none, shrinks to what it has
+// granted at once, by half at least. [Pacer.Batch] says how much to ask for at a time from then on. The budget
+// recovers by a quarter after two hours without a refusal. An answer that the peer withholds until it is too late
+// shrinks the budget too, to no less than a quarter, from which it recovers every ten minutes.
 //
 // Deployed servers ban for a few refusals, Prysm for the fifth in an hour. A peer that has refused four times in an
 // hour is not asked for anything large until the hour is over; [Pacer.Delay] tells how long that is. None of this is a

@@ -23,9 +23,9 @@ type Options struct {
 	// known or not named here. A peer without any is asked at once, until it refuses. The map must not be changed any
 	// more. Nil means none.
 	Budgets map[string][]Budget
-	// Defaults are what is known of any peer, whatever Budgets says: a method that the peer's budgets lack takes its own
-	// from here once the peer refuses it, and a method with small answers here goes on while the peer is left alone. The
-	// slice must not be changed any more. Nil means Budgets[""].
+	// Defaults are what is known of any peer, whatever Budgets says: a method that the peer's budgets lack takes its
+	// own from here once the peer refuses it, and a method with small answers here goes on while the peer is left
+	// alone. The slice must not be changed any more. Nil means Budgets[""].
 	Defaults []Budget
 	// Client returns the name of a peer's client, as Budgets has it. It is called for every request, concurrently. Nil
 	// means that none is known.
@@ -79,8 +79,8 @@ func validate(budgets []Budget) error {
 	return nil
 }
 
-// A Pacer delays requests to what peers bear. It implements [reqresp.CallLimiter], is safe for concurrent use, and needs
-// no closing.
+// A Pacer delays requests to what peers bear. It implements [reqresp.CallLimiter], is safe for concurrent use, and
+// needs no closing.
 type Pacer struct {
 	opts Options
 
@@ -209,8 +209,8 @@ func (p *Pacer) Delay(to peer.ID, method string, items int) time.Duration {
 	return s.delay(s.used, method, items)
 }
 
-// Done implements [reqresp.CallLimiter]. A peer that was asked too much is left alone for a while, and its budget shrinks
-// to what it has granted. So does that of a peer whose answer came too late.
+// Done implements [reqresp.CallLimiter]. A peer that was asked too much is left alone for a while, and its budget
+// shrinks to what it has granted. So does that of a peer whose answer came too late.
 func (p *Pacer) Done(to peer.ID, method string, r reqresp.Result) {
 	limited := r.Err != nil && p.opts.IsLimited != nil && p.opts.IsLimited(r.Err)
 	client := p.client(to)

@@ -35,14 +35,14 @@
 //
 // Peers that [Options].Scores find bad or banned are left, whatever the target, and banned ones are not dialed.
 // When there are more peers than the target, the worst are left: those with the lowest score, then those that have told
-// no status ten seconds after they connected, then those to which nothing is being sent, then those of no use, then those
-// whose heads lag behind most, then the youngest. A peer is of use for ten minutes after data was exchanged with it,
-// whoever asked. Static and trusted peers are exempt, and so are dialed
-// peers as long as there are few of those: peers that dial choose themselves.
+// no status ten seconds after they connected, then those to which nothing is being sent, then those of no use, then
+// those whose heads lag behind most, then the youngest. A peer is of use for ten minutes after data was exchanged
+// with it, whoever asked. Static and trusted peers are exempt, and so are dialed peers as long as there are few of
+// those: peers that dial choose themselves.
 //
-// A fourth of the target is for newcomers: a peer is not left for lack of room in its first 30 seconds, in which it can show
-// use. If there are more of them, those that came first make room. A peer has no such time again if it
-// comes back within ten minutes. Of the peers of one address prefix no more than [Options].MaxPerPrefix are kept.
+// A fourth of the target is for newcomers: a peer is not left for lack of room in its first 30 seconds, in which it
+// can show use. If there are more of them, those that came first make room. A peer has no such time again if it comes
+// back within ten minutes. Of the peers of one address prefix no more than [Options].MaxPerPrefix are kept.
 //
 // A peer is not left for lack of room in the middle of an answer: it is left ten seconds after the answers
 // have ended which were under way as it was chosen. An answer that moves by less than reqresp.ProgressFloor in

@@ -23,26 +23,26 @@ type Config struct {
 	// MinOutbound is how many of them it wants to have dialed itself, at most Target. Zero means
 	// a quarter of Target.
 	MinOutbound int
-	// MaxPerPrefix is how many peers may have addresses of one prefix, as limits.Prefix has it by default: an IPv4 /24 or
-	// an IPv6 /48. Those beyond are left, wherever the target is. Static and trusted peers are not counted. Zero means an
-	// eighth of Target, but at least 2. A negative number sets no bound.
+	// MaxPerPrefix is how many peers may have addresses of one prefix, as limits.Prefix has it by default: an IPv4
+	// /24 or an IPv6 /48. Those beyond are left, wherever the target is. Static and trusted peers are not counted.
+	// Zero means an eighth of Target, but at least 2. A negative number sets no bound.
 	MaxPerPrefix int
 	// NoDial leaves dialing to others, but for static peers: of the peers that are known none is dialed.
 	NoDial bool
 	// Static peers are always dialed again, wherever the target is, and never left for
 	// lack of room. Each has at least one address.
 	Static []peer.AddrInfo
-	// Trusted peers are never left for lack of room or for their score. With Options.Scores it is of no effect, as those
-	// know who is trusted.
+	// Trusted peers are never left for lack of room or for their score. With Options.Scores it is of no effect, as
+	// those know who is trusted.
 	Trusted []peer.ID
 }
 
 // Options are the optional settings of a [Manager]. The zero value is ready.
 type Options struct {
 	Config
-	// Addr returns the IP address that a peer is connected from. Peers whose address is not valid belong to no prefix. It
-	// is called often and concurrently, and never while the manager holds a lock. Nil means limits.HostAddr, by which no
-	// prefix has peers at loopback and private addresses.
+	// Addr returns the IP address that a peer is connected from. Peers whose address is not valid belong to no
+	// prefix. It is called often and concurrently, and never while the manager holds a lock. Nil means
+	// limits.HostAddr, by which no prefix has peers at loopback and private addresses.
 	Addr func(peer.ID) netip.Addr
 	// Scores judge peers. Nil takes all for good ones.
 	Scores Scores

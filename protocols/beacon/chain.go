@@ -132,9 +132,9 @@ type Sources struct {
 	LightClient LightClientSource
 
 	// Earliest returns the earliest slot from which on all objects of a kind are held, for kinds that are kept for a
-	// time of their own: the server asks for those of Blobs, Columns and Payloads that are held, and its status has the latest of
-	// these slots, of kinds that have to be served from before. If Earliest is nil, Status tells the slot for
-	// all kinds.
+	// time of their own: the server asks for those of Blobs, Columns and Payloads that are held, and its status has
+	// the latest of these slots, of kinds that have to be served from before. If Earliest is nil, Status tells the
+	// slot for all kinds.
 	Earliest func(ctx context.Context, kind Kind) (ssz.Slot, error)
 
 	// BlobCommitments returns what a block that the chain has yielded, of Deneb or later, says of its blobs, for a
@@ -233,12 +233,12 @@ type Status = ssz.StatusV2
 
 // NoChain is the [Chain] of a node that holds none, such as a crawler or a client that only downloads. A server
 // of NoChain exchanges statuses, and answers ping, metadata and
-// goodbye. It offers what a server of any chain does, as peers disconnect a node that does not: it answers requests by range
-// with ResourceUnavailable, and leaves out by root what is asked for.
+// goodbye. It offers what a server of any chain does, as peers disconnect a node that does not: it answers requests
+// by range with ResourceUnavailable, and leaves out by root what is asked for.
 //
 // It sends each peer the view of the chain that this peer has sent last, as peers disconnect nodes whose view differs
-// too much: until then, a head at slot 0. The earliest available slot is the one after the head, as no block is held. Of a
-// peer it compares the fork digest, and nothing else.
+// too much: until then, a head at slot 0. The earliest available slot is the one after the head, as no block is held.
+// Of a peer it compares the fork digest, and nothing else.
 var NoChain Chain = noChain{}
 
 type noChain struct{}

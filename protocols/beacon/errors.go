@@ -51,8 +51,8 @@ var (
 // clients.
 const CodeRateLimited reqresp.Code = 139
 
-// IsRateLimited reports whether err says that a peer limits our rate. The consensus specs want it to delay its answer instead; deployed
-// clients say one of:
+// IsRateLimited reports whether err says that a peer limits our rate. The consensus specs want it to delay its answer
+// instead; deployed clients say one of:
 //
 //   - code 139 with any text (Lighthouse, Grandine)
 //   - code 1 and "rate limited" (Prysm) or "Peer has been rate limited" (Teku)

@@ -10,10 +10,10 @@
 // hostile request, unless [Options] ask for it.
 //
 // The ID of a rule begins with what it is of. P is the offer of a protocol. M1 to M15 are demands on all protocols:
-// streams and chunks (M1 to M8), the ssz_snappy encoding (M9 to M12), lists of chunks (M13), messages without bytes (M14)
-// and protocol IDs (M15). S1 to S10 are demands on some: the handshake (S1), ranges (S2), roots (S3), invalid
-// payloads (S4), sidecars (S5), light clients (S6), blocks by head (S7), inclusion lists (S8), what has to be available
-// (S9) and fork digests (S10).
+// streams and chunks (M1 to M8), the ssz_snappy encoding (M9 to M12), lists of chunks (M13), messages without bytes
+// (M14) and protocol IDs (M15). S1 to S10 are demands on some: the handshake (S1), ranges (S2), roots (S3), invalid
+// payloads (S4), sidecars (S5), light clients (S6), blocks by head (S7), inclusion lists (S8), what has to be
+// available (S9) and fork digests (S10).
 //
 //	for result := range conformance.Run(ctx, host, network, peerID, nil) {
 //		fmt.Println(result.Rule.ID, result.Outcome, result.Saw)
