@@ -233,13 +233,21 @@ func TestDirBoundsItsOpenFiles(t *testing.T) {
 				if _, err := d.Group(t.Context(), 0); err != nil {
 					t.Error(err)
 				}
-				if n := openFiles(t, dir); n > 2 {
+				// A file that is closed and another that is opened while they are counted are both seen.
+				n := openFiles(t, dir)
+				for again := 0; n > 2 && again < 100; again++ {
+					n = openFiles(t, dir)
+				}
+				if n > 2 {
 					t.Errorf("%d files are open", n)
 				}
 			}
 		})
 	}
 	wg.Wait()
+	if n := openFiles(t, dir); n > 2 {
+		t.Errorf("%d files are open", n)
+	}
 	for b, err := range d.Blocks(t.Context(), 0, 128) { // a loop that rests has no file of its own
 		if err != nil {
 			t.Fatal(err)
