@@ -117,9 +117,11 @@ func TestIrrelevantPeersOverLoopback(t *testing.T) {
 		goodbyes := newLeaver(t, client)
 		theirs := greetings()[8].status()
 		connect(t, client, server)
+		overQUIC := client.Network().ConnsToPeer(server.ID())[0].ConnState().Transport == "quic-v1"
 		answer, err := ask(t, client, server, idStatusV2, payload(must(theirs.MarshalSSZ())))
-		// Over QUIC an answer that is not read yet is lost when the connection ends, which follows at once.
-		if want := success(payload(statusV2())); err == nil && !bytes.Equal(answer, want) || !bytes.HasPrefix(want, answer) {
+		// QUIC discards what was received and not read when a connection ends, which follows at once.
+		lost := overQUIC && err != nil && len(answer) == 0
+		if !lost && (err != nil || !bytes.Equal(answer, success(payload(statusV2())))) {
 			t.Errorf("answered with %x, %v", answer, err)
 		}
 		simtest.WaitFor(t, "the end of the connection", func() bool {
