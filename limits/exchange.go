@@ -81,13 +81,13 @@ func (p *exchange) put() {
 // The shard is locked, but while waiting.
 func (p *exchange) own(ctx context.Context, now time.Duration, s stage) (time.Duration, error) {
 	u := p.usage
-	if q := &u.queues[s]; now < p.due {
-		if len(*q) == 0 && p.ownAt(s) <= now {
+	if now < p.due {
+		if u.queued(s) == 0 && p.ownAt(s) <= now {
 			p.takeOwn(now, s)
 			return now, nil
 		}
 		p.tag = 0
-		err := p.await(ctx, &p.shard.mu, q, func(now time.Duration) time.Duration { return u.serve(now, s) })
+		err := p.await(ctx, &p.shard.mu, u.queue(s), func(now time.Duration) time.Duration { return u.serve(now, s) })
 		now = p.limiter.now()
 		switch {
 		case err == nil && p.passed:
@@ -144,7 +144,7 @@ func (p *exchange) takeOwn(now time.Duration, s stage) {
 
 // serve lets those pass that can, and returns when the next may. The shard is locked.
 func (u *usage) serve(now time.Duration, s stage) time.Duration {
-	q := &u.queues[s]
+	q := u.queue(s)
 	for len(*q) > 0 {
 		p := (*q)[0]
 		if at := p.ownAt(s); at > now {
@@ -227,7 +227,7 @@ func (p *exchange) passFreely(now time.Duration, s stage) bool {
 // waiting.
 func (p *exchange) passInTurn(ctx context.Context, now time.Duration, s stage) (bool, error) {
 	l, peer := p.limiter, p.usage.peer
-	_, _ = l.peer(p.shard, l.key(peer.id), peer.id) // an exchange may go on for long, and the peer's weight change
+	_, _ = l.peer(p.shard, l.key(peer.id), peer.id, now) // an exchange may go on for long, and the peer's weight change
 	p.charged = requestBytes
 	if s == chunk {
 		p.charged = p.want[bytes]
