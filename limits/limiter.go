@@ -249,8 +249,7 @@ func (l *Limiter) admit(ctx context.Context, sh *shard, k key, from peer.ID, m *
 	}
 	p := l.get(sh, u)
 	p.due, p.chunks, p.beyond = asked+firstChunkWithin, 2, 0
-	p.ask = cost{requests: 1}
-	p.want = p.ask
+	p.ask, p.want = cost{requests: 1}, cost{requests: 1}
 	now, err := p.own(ctx, asked, admission)
 	if err == nil {
 		now, err = p.pass(ctx, now, admission)
