@@ -50,12 +50,20 @@ type Rule struct {
 	LeftOut string
 
 	try     trier
-	sampled bool // a sample tells of it
+	sampled bool // a sample shows whether it is kept
 	parts   bool // the peer hangs up
 }
 
-// A trier tries a rule, and tells what was seen. An error is the rule broken, unless it is a skipped.
-type trier func(ctx context.Context, s *session, r *Rule) (saw string, err error)
+// A trial is a rule that is tried in a session.
+type trial struct {
+	*session
+	*Rule
+	row *beacon.Protocol // the rule's
+}
+
+// A trier tries a rule and returns what was seen. Its error says how the rule was broken, or, if it is a skipped,
+// why it could not be tried.
+type trier func(ctx context.Context, t *trial) (saw string, err error)
 
 // An Outcome is what became of a rule.
 type Outcome uint8
@@ -105,32 +113,43 @@ func (s skipped) Error() string { return string(s) }
 // broken returns the error of a rule that was broken.
 func broken(format string, args ...any) error { return fmt.Errorf(format, args...) }
 
+// judge returns what was seen, and an error that says it if it was not good. It passes on an error of the request.
+func judge(saw string, err error, good bool) (string, error) {
+	if err == nil && !good {
+		err = broken("%s", saw)
+	}
+	return saw, err
+}
+
 // rows reports whether a demand is of a protocol.
 type rows func(*beacon.Protocol) bool
 
 // A demand is what the specs demand of some protocols: a rule for each of them.
 type demand struct {
-	id              string
-	severity        Severity
-	of              rows
-	asked, expected string
-	rough, hostile  rows // of which it is; nil means of none
-	sampled         bool
-	parts           bool
-	leftOut         string // why it is not tried
-	try             trier
+	Rule
+	of             rows
+	rough, hostile rows // of which the rule is; nil means of none
 }
 
 func must(id string, of rows, try trier, asked, expected string) demand {
-	return demand{id: id, severity: Must, of: of, try: try, asked: asked, expected: expected}
+	return demand{Rule: Rule{ID: id, Severity: Must, Asked: asked, Expected: expected, try: try}, of: of}
 }
 
 func should(id string, of rows, try trier, asked, expected string) demand {
-	return demand{id: id, severity: Should, of: of, try: try, asked: asked, expected: expected}
+	d := must(id, of, try, asked, expected)
+	d.Severity = Should
+	return d
 }
 
 func may(id string, of rows, try trier, asked, expected string) demand {
-	return demand{id: id, severity: May, of: of, try: try, asked: asked, expected: expected}
+	d := must(id, of, try, asked, expected)
+	d.Severity = May
+	return d
+}
+
+// untried is a demand that is not tried, for a reason.
+func untried(severity Severity, id string, of rows, expected, reason string) demand {
+	return demand{Rule: Rule{ID: id, Severity: severity, Expected: expected, LeftOut: reason}, of: of}
 }
 
 func (d demand) withSample() demand { d.sampled = true; return d }
@@ -141,16 +160,13 @@ func (d demand) withHostile() demand { d.hostile = all; return d }
 
 func (d demand) withParting() demand { d.hostile, d.parts = all, true; return d }
 
-func (d demand) without(reason string) demand { d.leftOut = reason; return d }
-
-func (d *demand) rule(p *beacon.Protocol) Rule {
+// rule returns the demand's rule of one protocol.
+func (d demand) rule(p *beacon.Protocol) Rule {
 	is := func(of rows) bool { return of != nil && of(p) }
-	return Rule{
-		ID: d.id, Method: p.Name, Version: p.Version, Spec: specOf(d.id, p),
-		Asked: d.asked, Expected: d.expected, Severity: d.severity,
-		Rough: is(d.rough), Hostile: is(d.hostile), LeftOut: d.leftOut,
-		try: d.try, sampled: d.sampled, parts: d.parts,
-	}
+	r := d.Rule
+	r.Method, r.Version, r.Spec = p.Name, p.Version, specOf(d.ID, p)
+	r.Rough, r.Hostile = is(d.rough), is(d.hostile)
+	return r
 }
 
 // named are the protocols of some names, in all versions.
@@ -162,9 +178,6 @@ func named(names ...string) rows {
 func version(name string, number int) rows {
 	return func(p *beacon.Protocol) bool { return p.Name == name && p.Version == number }
 }
-
-// second is version 2 of a protocol.
-func second(name string) rows { return version(name, 2) }
 
 func all(*beacon.Protocol) bool            { return true }
 func withContext(p *beacon.Protocol) bool  { return p.Context }
