@@ -19,7 +19,7 @@ const (
 	// specs never queues at all.
 	DefaultMaxQueue = 16
 	// DefaultMaxPeers is far beyond the connections of any node. As many peers, which have used six methods each, take
-	// up to 18 MiB, and up to 56 MiB where each has an address prefix of its own.
+	// up to 12 MiB, and up to 48 MiB where each has an address prefix of its own.
 	DefaultMaxPeers = 1 << 14
 )
 

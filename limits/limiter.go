@@ -77,7 +77,7 @@ type Options struct {
 // together, and admits no more than can be served. It implements [reqresp.Limiter].
 type Limiter struct {
 	start  time.Time
-	seeds  [2]maphash.Seed
+	seed   maphash.Seed
 	scores Scores
 	addr   func(peer.ID) netip.Addr
 
@@ -105,7 +105,7 @@ func New(opts *Options) (*Limiter, error) {
 	}
 	l := &Limiter{
 		start:  time.Now(),
-		seeds:  [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()},
+		seed:   maphash.MakeSeed(),
 		scores: o.Scores,
 		addr:   o.Addr,
 	}
@@ -239,18 +239,17 @@ func (l *Limiter) Admit(ctx context.Context, from peer.ID, spec *reqresp.Spec) (
 // admit admits an exchange. The shard is locked, but while waiting.
 func (l *Limiter) admit(ctx context.Context, sh *shard, k key, from peer.ID, m *method) (*handle, error) {
 	asked := l.now()
-	ps, err := l.peer(sh, k, from)
+	ps, err := l.peer(sh, k, from, asked)
 	if err != nil {
 		return nil, err
 	}
 	u := l.usage(ps, m)
-	if len(u.queues[admission]) >= l.config.MaxQueue {
+	if u.queued(admission) >= l.config.MaxQueue {
 		return nil, ErrQueueFull
 	}
 	p := l.get(sh, u)
 	p.due, p.chunks, p.beyond = asked+firstChunkWithin, 2, 0
-	p.ask = cost{requests: 1}
-	p.want = p.ask
+	p.ask, p.want = cost{requests: 1}, cost{requests: 1}
 	now, err := p.own(ctx, asked, admission)
 	if err == nil {
 		now, err = p.pass(ctx, now, admission)
@@ -284,7 +283,7 @@ func (l *Limiter) Refused(from peer.ID, spec *reqresp.Spec) {
 func (sh *shard) inFlight(k key, m *method) (slots, queued int) {
 	if ps := sh.peers[k]; ps != nil && m.index < len(ps.usages) && ps.usages[m.index] != nil {
 		u := ps.usages[m.index]
-		return int(u.slots), len(u.queues[admission])
+		return int(u.slots), u.queued(admission)
 	}
 	return 0, 0
 }

@@ -208,7 +208,7 @@ func (s *Service) checkSchedule(n *ssz.Network) {
 	}
 	given := s.cfg.Genesis != nil && s.cfg.Genesis.Config != b.Config // a file that says the same, perhaps of today
 	if !given && len(store.Differences(n, b.Network())) == 0 && s.cfg.Now().After(b.Date.AddDate(0, scheduleMonths, 0)) {
-		logger.Warn("the built-in schedule is old: forks that were scheduled since are not known, unless a configuration has them",
+		logger.Warn("the built-in schedule is old: forks scheduled since are not known, unless a configuration has them",
 			"as_of", b.Date.Format(time.DateOnly))
 	}
 }

@@ -97,6 +97,12 @@ func (e *ExecutionPayloadEnvelope) decode(t *ssz.Type, c Chunk) (ssz.Slot, error
 	return e.Slot, nil
 }
 
+// DecodeExecutionPayloadEnvelope returns the execution payload envelope that a chunk of a network holds. It checks its
+// form, as the error ErrMalformed or [ssz.ErrFork] tells, and nothing else.
+func DecodeExecutionPayloadEnvelope(n *ssz.Network, c Chunk) (*ExecutionPayloadEnvelope, error) {
+	return decodeChunk[ExecutionPayloadEnvelope](n, "SignedExecutionPayloadEnvelope", c)
+}
+
 // ExecutionPayloadEnvelopesByRange asks a peer for the execution payload envelopes of the blocks of
 // slots start to start+count-1. It yields them as they arrive, each checked: well-formed, of its fork
 // and digest, in the range, slots ascending. What it does not check is that they belong to blocks

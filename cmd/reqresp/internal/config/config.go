@@ -112,7 +112,8 @@ func (c *Config) table() settings.Table {
 		settings.New("network.genesis_time", "genesis-time", settings.Optional(&n.GenesisTime),
 			"time of slot 0 in Unix `SECONDS`, which goes with --network.config"),
 		settings.New("network.genesis_validators_root", "genesis-validators-root",
-			settings.Text(&n.GenesisValidatorsRoot, checkRoot), "`ROOT` of the validators at genesis, which goes with --network.config"),
+			settings.Text(&n.GenesisValidatorsRoot, checkRoot),
+			"`ROOT` of the validators at genesis, which goes with --network.config"),
 
 		settings.New("p2p.listen", "listen", listen(&s.Listen), "multiaddrs `ADDR` to listen on"),
 		settings.New("p2p.max_peers", "maxpeers", settings.Number(&s.Peers.Target, 1, peers.MaxTarget),
