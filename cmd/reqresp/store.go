@@ -128,7 +128,7 @@ func openStore(datadir string) (s *store.Store, done func(*error), err error) {
 	if err != nil {
 		return nil, nil, errors.Join(err, stack.Close())
 	}
-	return s, func(err *error) { *err = errors.Join(*err, db.Close(), stack.Close()) }, nil
+	return s, func(err *error) { *err = errors.Join(*err, s.Close(), db.Close(), stack.Close()) }, nil
 }
 
 // checkStoreExists keeps a mistyped datadir from becoming an empty store.
