@@ -161,7 +161,7 @@ func serveRustBench(listen string) error {
 		return err
 	}
 	h.SetStreamHandler(plainFrames, servePlain)
-	if err := tell(h); err != nil {
+	if err := tell(h, nil); err != nil {
 		return err
 	}
 	return server.Stop(context.Background())

@@ -138,7 +138,7 @@ func (v *village) serve(t *testing.T) {
 		t.Fatal(err)
 	}
 	v.server = reqresp.NewServer(v.at, &reqresp.ServerOptions{
-		Limiter: counted{v}, Middleware: []reqresp.Middleware{v.book.Middleware()},
+		Limiter: counted{v}, Trace: v.book.Trace(), Middleware: []reqresp.Middleware{v.book.Middleware()},
 	})
 	v.server.Register(parcels.Serve(func(_ context.Context, _ peer.ID, req *parcel, send func(*parcel) error) error {
 		for i := range *req {

@@ -196,7 +196,11 @@ func (s *Service) openServer(r *running, chain beacon.Chain) error {
 	if r.peers, err = peers.New(r.host, s.peerOptions()); err != nil {
 		return err
 	}
-	r.server = beacon.NewServer(r.host, r.network, chain, s.serverOptions(r))
+	metaData, err := s.metaData(r.network, chain)
+	if err != nil {
+		return err
+	}
+	r.server = beacon.NewServer(r.host, r.network, chain, s.serverOptions(r, metaData))
 	r.onClose(func() error { return s.stopServer(r.server) })
 	if err := r.server.Start(); err != nil {
 		return err
@@ -206,13 +210,13 @@ func (s *Service) openServer(r *running, chain beacon.Chain) error {
 	return nil
 }
 
-func (s *Service) serverOptions(r *running) *beacon.ServerOptions {
+func (s *Service) serverOptions(r *running, metaData func() ssz.MetaDataV3) *beacon.ServerOptions {
 	return &beacon.ServerOptions{
 		Limiter:     s.limiter,
 		Middleware:  append([]reqresp.Middleware{s.scores.Middleware()}, s.cfg.Middleware...),
 		MaxStreams:  r.plan.MaxStreams,
 		MaxMemory:   r.plan.MaxMemory,
-		MetaData:    s.cfg.MetaData,
+		MetaData:    metaData,
 		CallLimiter: s.pacer,
 		Trace:       reqresp.JoinTraces(s.metrics.Trace(), s.scores.trace(), s.damageTrace(), s.cfg.Trace),
 		PeerTrace:   peerTraces(r.peers.Trace(), s.cfg.PeerTrace),

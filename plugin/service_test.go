@@ -248,6 +248,11 @@ func TestNewRefusesConflicts(t *testing.T) {
 		{"more outbound peers than peers", nodeConfig(""), false, func(c *plugin.Config) { c.Peers.Target, c.Peers.MinOutbound = 4, 5 }, "MinOutbound is 5"},
 		{"a static peer without address", nodeConfig(""), false, func(c *plugin.Config) { c.Peers.Static = []peer.AddrInfo{{ID: h.ID()}} }, "Config.Peers"},
 		{"bad scores", nodeConfig(""), false, func(c *plugin.Config) { c.Scores.Window = 1 }, "Config.Scores"},
+		{"more custody than there is", nodeConfig(""), false, func(c *plugin.Config) { c.Custody = 129 }, "Config.Custody is 129, want at most 128"},
+		{
+			"custody and metadata", nodeConfig(""), false,
+			func(c *plugin.Config) { c.Custody, c.MetaData = 4, func() (md ssz.MetaDataV3) { return md } }, "Config.MetaData",
+		},
 		{"bad limits", nodeConfig(""), false, func(c *plugin.Config) { c.Limits.MaxQueue = -3 }, "-3"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

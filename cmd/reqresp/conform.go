@@ -15,8 +15,9 @@ import (
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon/conformance"
 )
 
-const conformDescription = `Holds a peer against the rules of the consensus specs for Req/Resp, and prints a table: which rule,
-whether it was kept, how strongly the specs word it, what was asked and what was seen.
+const conformDescription = `Holds a peer against the rules of the consensus specs for Req/Resp, and
+prints a table: which rule, whether it was kept, how strongly the specs word it, what was asked and
+what was seen.
 
 It takes some minutes, as it paces itself: it stays well within what deployed clients grant a peer.
 A few requests are malformed on purpose; they come late, and there are fewer of them than a client

@@ -65,7 +65,8 @@ func (a *app) sync() command {
 	return command{
 		name: "sync", usage: "download blocks from a peer into a store", args: "PEER", least: 1, description: syncDescription,
 		configured: []string{
-			"node", "network", "p2p.trusted_nodes", "p2p.no_gossipsub", "p2p.memory", "limits", "http", "metrics", "pprof", "log",
+			"node", "network", "p2p.trusted_nodes", "p2p.no_gossipsub", "p2p.memory", "limits", "http", "metrics", "pprof",
+			"log",
 		},
 		verbosity: quiet,
 		flags: settings.Table{

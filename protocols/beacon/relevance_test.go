@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/host"
 
@@ -127,6 +128,36 @@ func TestIrrelevantPeersAreAnsweredAndLeft(t *testing.T) {
 			}
 			must(0, client.Network().ClosePeer(server.ID()))
 			settle()
+		}
+	})
+}
+
+// An irrelevant peer has a second for reading the answer and hanging up itself, and no more.
+func TestIrrelevantPeersHaveTimeToReadTheAnswer(t *testing.T) {
+	simulate(t, func(t *testing.T, client, server host.Host) {
+		srv := serve(t, server, devChain(), beacon.ServerOptions{})
+		goodbyes := newLeaver(t, client)
+		theirs := greetings()[8].status()
+		send := func() {
+			connect(t, client, server)
+			must(ask(t, client, server, idStatusV2, payload(must(theirs.MarshalSSZ()))))
+			time.Sleep(500 * time.Millisecond)
+			if len(goodbyes.take()) != 1 || !connected(client, server) {
+				t.Fatal("want one goodbye, and the connection")
+			}
+		}
+		send()
+		time.Sleep(time.Second)
+		if connected(client, server) {
+			t.Error("connected still")
+		}
+		send()
+		must(0, client.Network().ClosePeer(server.ID()))
+		send() // nobody waits for a peer that has hung up
+		begin := time.Now()
+		must(0, srv.Stop(t.Context()))
+		if waited := time.Since(begin); waited > 0 || connected(server, client) {
+			t.Errorf("Stop took %v", waited)
 		}
 	})
 }

@@ -200,9 +200,6 @@ func tryKnownColumn(ctx context.Context, t *trial) (string, error) {
 	return t.known(ctx, first.Slot, len(again), err)
 }
 
-// numberOfCustodyGroups is NUMBER_OF_CUSTODY_GROUPS.
-const numberOfCustodyGroups = 128
-
 // tryCustody holds the custody that a peer announces against what it has to take on and what it has shown.
 func tryCustody(ctx context.Context, t *trial) (string, error) {
 	if err := t.pace.wait(ctx, t.Method, 1); err != nil {
@@ -213,12 +210,12 @@ func tryCustody(ctx context.Context, t *trial) (string, error) {
 		return "", told(err)
 	}
 	groups, least := metadata.CustodyGroupCount, t.network.Config().CustodyRequirement
-	if groups < least || groups > numberOfCustodyGroups {
-		return "", broken("%d custody groups, want %d to %d", groups, least, numberOfCustodyGroups)
+	if groups < least || groups > ssz.NumberOfCustodyGroups {
+		return "", broken("%d custody groups, want %d to %d", groups, least, ssz.NumberOfCustodyGroups)
 	}
 	saw := fmt.Sprintf("%d custody groups", groups)
 	first, columns, err := t.firstColumns(ctx)
-	const each = beacon.NumberOfColumns / numberOfCustodyGroups
+	const each = beacon.NumberOfColumns / ssz.NumberOfCustodyGroups
 	if err == nil && uint64(len(columns)) < groups*each { // an error is another rule's
 		return "", broken("%s, and %d columns of slot %d", saw, len(columns), first.Slot)
 	}

@@ -70,7 +70,8 @@ func serveSizes(t *testing.T, h host.Host, book *score.Book) {
 		t.Fatal(err)
 	}
 	srv := reqresp.NewServer(h, &reqresp.ServerOptions{
-		Limiter: limiter, Middleware: []reqresp.Middleware{book.Middleware()}, MaxMemory: serverMemory,
+		Limiter: limiter, Trace: book.Trace(), Middleware: []reqresp.Middleware{book.Middleware()},
+		MaxMemory: serverMemory,
 	})
 	desc := reqresp.NewStream[size, size](reqresp.Family{Prefix: "/test", Codec: sizeCodec{}}, "sizes", 1)
 	srv.Register(desc.Serve(func(_ context.Context, _ peer.ID, req *size, send func(*size) error) error {
@@ -94,25 +95,27 @@ func serveSizes(t *testing.T, h host.Host, book *score.Book) {
 	t.Cleanup(func() { _ = srv.Stop(context.Background()) })
 }
 
-func TestMiddlewarePenalisesWhatPeersDoWrong(t *testing.T) {
+func TestTracePenalisesWhatPeersDoWrong(t *testing.T) {
 	reset := func(s network.Stream) { _ = s.Reset() }
 	readAll := func(s network.Stream) { _, _ = io.Copy(io.Discard, s) }
 	stall := func(network.Stream) { time.Sleep(time.Minute) }
+	closeRead := func(s network.Stream) { _ = s.CloseRead() }
 	for name, tc := range map[string]struct {
 		request int
 		then    func(network.Stream)
 		want    float64
 	}{
-		"answer that is read":     {1, readAll, 0},
-		"answer that is given up": {1, reset, 0},
-		"answer that is not read": {1, stall, -5},
-		"nothing to answer":       {0, readAll, 0},
-		"unavailable":             {2, readAll, 0},
-		"fault of the server":     {3, readAll, 0},
-		"invalid request":         {4, readAll, -5},
-		"no memory for a request": {serverMemory, readAll, 0},
-		"no memory for an answer": {5, readAll, 0},
-		"malformed request":       {6, readAll, -2},
+		"answer that is read":       {1, readAll, 0},
+		"answer that is given up":   {1, reset, 0},
+		"answer that is not read":   {1, stall, -5},
+		"nothing to answer":         {0, readAll, 0},
+		"unavailable":               {2, readAll, 0},
+		"fault of the server":       {3, readAll, 0},
+		"invalid request":           {4, readAll, -5},
+		"no memory for a request":   {serverMemory, readAll, 0},
+		"no memory for an answer":   {5, readAll, 0},
+		"malformed request":         {6, readAll, -2},
+		"malformed, answer refused": {6, closeRead, -2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -142,6 +145,42 @@ func TestMiddlewarePenalisesWhatPeersDoWrong(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// Who is to blame cannot always be told, or is not the peer.
+func TestTraceBlamesForFaultsOfThePeerAlone(t *testing.T) {
+	sizes := reqresp.NewStream[size, size](reqresp.Family{Prefix: "/test", Codec: sizeCodec{}}, "sizes", 1).Spec()
+	invalid := reqresp.Errorf(reqresp.CodeInvalidRequest, "of no use")
+	late := &reqresp.Failure{Err: fmt.Errorf("writing response: %w", reqresp.ErrTimeout)}
+	for name, tc := range map[string]struct {
+		inbound bool
+		phase   reqresp.Phase
+		took    time.Duration
+		err     error
+		blamed  bool
+	}{
+		"answer not read":            {true, reqresp.PhaseResponse, time.Minute, late, true},
+		"response not there in time": {false, reqresp.PhaseResponse, time.Minute, late, false},
+		"all that took too long":     {true, reqresp.PhaseResponse, sizes.Limits().Timeouts.Total, late, false},
+		"handler that took too long": {true, reqresp.PhaseHandle, time.Minute, late, false},
+		"invalid":                    {true, reqresp.PhaseHandle, 0, invalid, true},
+		"invalid of this side":       {false, reqresp.PhaseResponse, 0, invalid, false},
+		"invalid to another peer": {
+			true, reqresp.PhaseHandle, 0, &reqresp.Failure{Err: &reqresp.Error{Code: 1, Remote: true}}, false,
+		},
+		"panic with an error": {true, reqresp.PhaseHandle, 0, &reqresp.Failure{Err: &reqresp.PanicError{Value: invalid}}, false},
+	} {
+		book := newBook(t, nil)
+		book.Trace().Done(&reqresp.Exchange{
+			Info:   reqresp.Info{Inbound: tc.inbound, Peer: "peer", Spec: sizes},
+			Result: reqresp.Result{Err: tc.err},
+			Began:  time.Now().Add(-tc.took),
+			Phase:  tc.phase,
+		})
+		if got := book.Score("peer"); (got < 0) != tc.blamed {
+			t.Errorf("%s: score is %v", name, got)
+		}
 	}
 }
 
@@ -205,11 +244,11 @@ func (prefixCodec) ReadRequest(r reqresp.Reader, _ protocol.ID, _ int, _ any) er
 }
 
 // A byte that follows a request is a fault also if it arrives while the request is served.
-func TestMiddlewarePenalisesBytesAfterARequest(t *testing.T) {
+func TestTracePenalisesBytesAfterARequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		book := newBook(t, &score.Options{Config: score.Config{HalfLife: 100_000 * time.Hour}})
 		client, server := simulatedPair(t)
-		srv := reqresp.NewServer(server, &reqresp.ServerOptions{Middleware: []reqresp.Middleware{book.Middleware()}})
+		srv := reqresp.NewServer(server, &reqresp.ServerOptions{Trace: book.Trace()})
 		waits := reqresp.NewStream[size, size](reqresp.Family{Prefix: "/test", Codec: prefixCodec{}}, "sizes", 1)
 		srv.Register(waits.Serve(func(ctx context.Context, _ peer.ID, _ *size, _ func(*size) error) error {
 			<-ctx.Done()
