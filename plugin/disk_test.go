@@ -56,7 +56,7 @@ func fillAsBefore(t *testing.T, cfg *node.Config) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := store.Open(db)
+	s, err := store.Open(db, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -183,7 +183,7 @@ func TestStoreThatChangesDuringAnAnswer(t *testing.T) {
 		{"reorganized before the second ancestor", reorganize, 2, askHead(at(first+5), 10), 1, false},
 	} {
 		simulate(t, 0, func(t *testing.T, server, client host.Host) {
-			s, err := store.Open(memorydb.New())
+			s, err := store.Open(memorydb.New(), t.TempDir())
 			if err != nil {
 				t.Fatal(err)
 			}

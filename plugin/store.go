@@ -37,10 +37,13 @@ func storeName(name string) string {
 	return name + "-" + DatabaseName
 }
 
+// segmentsName is the directory of the segment files of a service's embedded store, beside the database.
+func segmentsName(name string) string { return storeName(name) + "-segments" }
+
 // OpenStore opens the embedded store of the service with that Config.Name, DefaultName if it is empty, on a
-// node on which it does not run: to fill it or to look into it. A store that is new is made. The database
-// belongs to the caller, who closes it before a service starts and before the node is closed. It fails if
-// less than 32 MiB are free on its volume, and stores no blocks while less than store.Reserve are. The error
+// node on which it does not run: to fill it or to look into it. A store that is new is made. The store and
+// the database belong to the caller, who closes them, in this order, before a service starts and before the node is
+// closed. It fails if less than 32 MiB are free on its volume, and stores no blocks while less than store.Reserve are. The error
 // wraps [store.ErrCorrupt] if the database is damaged so that it cannot be opened.
 func OpenStore(stack *node.Node, name string) (*store.Store, ethdb.Database, error) {
 	name = cmp.Or(name, DefaultName)
@@ -52,8 +55,9 @@ func OpenStore(stack *node.Node, name string) (*store.Store, ethdb.Database, err
 
 func openStore(env environment, name string) (*store.Store, ethdb.Database, error) {
 	var options []store.Option
+	segments := env.path(segmentsName(name))
 	if path := env.path(storeName(name)); path != "" {
-		options = append(options, store.FreeSpace(func() (uint64, error) { return freeSpace(path) }))
+		options = append(options, store.FreeSpace(func() (uint64, error) { return leastSpace(path, segments) }))
 		if err := checkSpace(path, minFree); err != nil {
 			return nil, nil, fmt.Errorf("plugin: opening the block database: %w", err)
 		}
@@ -62,7 +66,7 @@ func openStore(env environment, name string) (*store.Store, ethdb.Database, erro
 	if err != nil {
 		return nil, nil, fmt.Errorf("plugin: opening the block database: %w", err)
 	}
-	s, err := store.Open(db, options...)
+	s, err := store.Open(db, segments, options...)
 	if err != nil {
 		return nil, nil, errors.Join(err, db.Close())
 	}
@@ -77,6 +81,7 @@ func (s *Service) openStore(r *running) error {
 		return err
 	}
 	r.onClose(db.Close)
+	r.onClose(opened.Close)
 	r.store = opened
 	changes, err := r.store.UseNetwork(context.Background(), s.cfg.Genesis, s.cfg.Now())
 	if errors.Is(err, store.ErrNoNetwork) {
@@ -180,6 +185,13 @@ func freeSpace(path string) (uint64, error) {
 		return 0, err
 	}
 	return usage.Free, nil
+}
+
+// leastSpace returns how many bytes are free on the one of two volumes that has fewer.
+func leastSpace(path, other string) (uint64, error) {
+	a, err := freeSpace(path)
+	b, otherErr := freeSpace(other)
+	return min(a, b), errors.Join(err, otherErr)
 }
 
 // scheduleMonths is how many months a built-in schedule is good for: the time between two forks has been longer.

@@ -128,7 +128,7 @@ func openStore(datadir string) (s *store.Store, done func(*error), err error) {
 	if err != nil {
 		return nil, nil, errors.Join(err, stack.Close())
 	}
-	return s, func(err *error) { *err = errors.Join(*err, db.Close(), stack.Close()) }, nil
+	return s, func(err *error) { *err = errors.Join(*err, s.Close(), db.Close(), stack.Close()) }, nil
 }
 
 // checkStoreExists keeps a mistyped datadir from becoming an empty store.
@@ -170,16 +170,16 @@ type holdings struct {
 	HeadRoot       ssz.Root  `json:"head_root"`
 	FinalizedEpoch ssz.Epoch `json:"finalized_epoch"`
 	FinalizedRoot  ssz.Root  `json:"finalized_root"`
-	// Verified tells that the chain holds a root that a user gave.
+	// Verified reports whether the chain contains a root that the user gave.
 	Verified bool `json:"verified"`
-	// TrustedRoot is the root that the chain was found to hold, null if there is none. It is
-	// verification only if Verified.
+	// TrustedRoot is the root of a block that the chain was checked to contain, null if none was checked. Unless
+	// Verified is set, a peer vouched for it.
 	TrustedRoot *ssz.Root `json:"trusted_root"`
 	TrustedSlot ssz.Slot  `json:"trusted_slot"`
 	// Signatures tells what is known of the blocks' signatures.
 	Signatures string `json:"signatures"`
 
-	below bool // TrustedRoot is that of the block before the first
+	below bool // TrustedRoot is the root of the block before the first
 	empty bool
 }
 

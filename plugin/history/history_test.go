@@ -70,7 +70,7 @@ func writeFile(t testing.TB, path string, content []byte) {
 
 func newStore(t testing.TB, stored ...*beacon.Block) *store.Store {
 	t.Helper()
-	s, err := store.Open(memorydb.New())
+	s, err := store.Open(memorydb.New(), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -110,7 +110,7 @@ func checkDamaged(t *testing.T, dir string, blocks []*beacon.Block) (served, rep
 			t.Errorf("closing: %v", err)
 		}
 	}()
-	s, err := store.Open(db)
+	s, err := store.Open(db, filepath.Join(dir, "segments"))
 	if err != nil {
 		if !errors.Is(err, store.ErrCorrupt) {
 			t.Errorf("opening the store: %v", err)

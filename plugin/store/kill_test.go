@@ -42,7 +42,7 @@ func appendUntilKilled(dir string) error {
 	if err != nil {
 		return err
 	}
-	s, err := store.Open(db)
+	s, err := store.Open(db, filepath.Join(dir, "segments"))
 	if err != nil {
 		return err
 	}

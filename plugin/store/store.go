@@ -11,6 +11,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/ethdb"
 
+	"github.com/seed-2dd5877b/reqresp/plugin/store/internal/segment"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
@@ -18,7 +19,9 @@ import (
 // A Store holds the blocks of one chain. Begin with [Open]. All its methods may be called
 // concurrently.
 type Store struct {
-	db   ethdb.KeyValueStore
+	db       ethdb.KeyValueStore
+	segments *segment.Dir // Nil if all blocks are kept in the database.
+
 	free func() (uint64, error) // nil if it is not to be asked
 	view atomic.Pointer[view]   // What readers see. Replaced, never changed.
 
@@ -45,6 +48,7 @@ type chain struct {
 	Head     *position     `json:"head,omitempty"`     // Nil if the store is empty.
 	Earliest *ssz.Slot     `json:"earliest,omitempty"` // Nil if the store is empty.
 	First    *ssz.Slot     `json:"first,omitempty"`    // That of the first block. Nil if none, or not known.
+	History  *ssz.Slot     `json:"history,omitempty"`  // Up to it, blocks are in segment files. Nil if none is.
 	Source   *sourceStatus `json:"source,omitempty"`
 	Anchor   *Anchor       `json:"anchor,omitempty"`
 }
@@ -63,19 +67,24 @@ func (c *chain) holds(slot ssz.Slot) bool {
 // An Option changes how [Open] opens a store.
 type Option func(*Store)
 
-// FreeSpace has Append ask, before it writes, how many bytes are free on the volume of the database, and keep
-// [Reserve] of them: the error is a [*SpaceError] otherwise. By default it writes until it fails. Nothing is
+// FreeSpace has Append ask, before it writes, how many bytes are free on the volume of the database, or on that of the
+// segment files if fewer are, and keep [Reserve] of them: the error is a [*SpaceError] otherwise. By default it writes until it fails. Nothing is
 // refused while free fails.
 func FreeSpace(free func() (uint64, error)) Option { return func(s *Store) { s.free = free } }
 
-// Open opens the store in db, which is either empty or has been used by this package before. It
+// Open opens the store in db, which is either empty or has been used by this package before, and in a directory for its
+// segment files, which belongs to the store alone and which the first of them makes. If dir is empty, all blocks are
+// kept in the database: that is for databases in memory. It
 // writes nothing, so that a database that is read-only can be served.
 //
 // The error wraps [ErrSchema] if the database is neither. Damage to the blocks does not keep the
 // store from being opened. The records of the chain, of its network and of the schema are stored twice, far
 // apart; damage to both of a kind keeps the store from being opened, and the error wraps [ErrCorrupt].
-func Open(db ethdb.KeyValueStore, options ...Option) (*Store, error) {
+func Open(db ethdb.KeyValueStore, dir string, options ...Option) (*Store, error) {
 	s := &Store{db: db, turn: make(chan struct{}, 1)}
+	if dir != "" {
+		s.segments = segment.Open(dir)
+	}
 	for _, o := range options {
 		o(s)
 	}
@@ -103,6 +112,15 @@ func Open(db ethdb.KeyValueStore, options ...Option) (*Store, error) {
 	}
 	s.publish(&v)
 	return s, nil
+}
+
+// Close closes the segment files. It does not close the database, which belongs to the caller. No other method may be
+// running, or be called any more.
+func (s *Store) Close() error {
+	if s.segments == nil {
+		return nil
+	}
+	return s.segments.Close()
 }
 
 // mend gives up what an earlier version, which did not record the first block, has claimed of the slots below it.

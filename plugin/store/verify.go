@@ -122,6 +122,7 @@ func (c *check) checkIndex(r *record) error {
 
 // checkContent verifies the frames of a block, and what is recorded of it.
 func (c *check) checkContent(ctx context.Context, r *record) (err error) {
+	r.Handle = &r.place
 	if c.frames, err = c.store.AppendFrames(ctx, r.Ref, c.frames[:0]); err != nil {
 		return err
 	}
@@ -150,9 +151,8 @@ func (c *check) checkBlock(r *record) (err error) {
 	if root != r.Root {
 		return fmt.Errorf("%w: %v", errRoot, ssz.Root(root))
 	}
-	recorded, ok := c.store.recordedCommitments(r.Slot, r.Root)
-	if want, _ := c.view.network.peekCommitments(r.Slot, c.ssz); ok && recorded != want {
-		return fmt.Errorf("%w: %+v", errCommitments, recorded)
+	if want, _ := c.view.network.peekCommitments(r.Slot, c.ssz); r.blobsKnown && r.blobs != want {
+		return fmt.Errorf("%w: %+v", errCommitments, r.blobs)
 	}
 	return nil
 }
