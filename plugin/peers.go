@@ -65,13 +65,13 @@ func (s *Service) Record() string {
 
 // pacerOptions are those of what peers are asked for.
 func (s *Service) pacerOptions() *outbound.Options {
-	budgets := quota.Granted()
-	defaults := budgets[""]
+	quotas := quota.Granted()
+	defaults := quotas[""]
 	if s.cfg.Outbound != nil {
-		budgets = map[string][]outbound.Budget{"": s.cfg.Outbound}
+		quotas = map[string][]outbound.Quota{"": s.cfg.Outbound}
 	}
 	return &outbound.Options{
-		Budgets: budgets, Defaults: defaults, Client: s.clientOf, IsLimited: beacon.IsRateLimited,
+		Quotas: quotas, Defaults: defaults, Client: s.clientOf, IsLimited: beacon.IsRateLimited,
 	}
 }
 

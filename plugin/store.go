@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"strings"
 	"time"
@@ -132,7 +133,14 @@ func (s *Service) openHistory(r *running) error {
 		return fmt.Errorf("plugin: Config.Era: %w", err)
 	}
 	r.onClose(dir.Close)
-	if r.history, err = history.Open(ctx, dir, r.network, r.store); err != nil {
+	roots, err := era.OpenRootIndex(ctx, filepath.Join(s.cfg.Era, era.RootIndexName(r.network)), r.network)
+	switch {
+	case err == nil:
+		r.onClose(roots.Close)
+	case !errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("plugin: Config.Era: %w", err)
+	}
+	if r.history, err = history.Open(ctx, dir, r.network, r.store, roots); err != nil {
 		return fmt.Errorf("plugin: Config.Era: %s: %w", s.cfg.Era, err)
 	}
 	return nil

@@ -399,6 +399,33 @@ func TestServeOfEraFiles(t *testing.T) {
 	}
 }
 
+// The index that is made is read by the node that serves the files, which refuses one that is damaged.
+func TestServeWithAnEraIndex(t *testing.T) {
+	t.Parallel()
+	network, files := eraNetwork(t), eraDir(t, eraGenesis, eraFirst, eraSecond)
+	index := slices.Concat([]string{"era", "index", "--json", files}, network)
+	got := decode[eraIndexResult](t, succeed(t, index...))
+	want := eraIndexResult{File: filepath.Join(files, "vecdev-roots.e2s"), EndSlot: 128, Bytes: 100 + 16*122}
+	if got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	old := eraBlocks(20, 20)[0].Root.String()
+	s := startServe(t, t.TempDir(), append(slices.Clone(network), "--era", files)...)
+	call := slices.Concat([]string{"call", s.line(t), "blocks-by-root", "--root", old}, network)
+	if got := succeed(t, call...); !strings.Contains(got, old) {
+		t.Errorf("not found with an index: %s", got)
+	}
+	s.stop()
+	if err := os.Truncate(got.File, 1000); err != nil {
+		t.Fatal(err)
+	}
+	fail(t, exitFailed, "bad root index", slices.Concat([]string{
+		"serve", "--datadir", t.TempDir(), "--era", files, "--listen", "/ip4/127.0.0.1/tcp/0",
+	}, network)...)
+	succeed(t, index...) // makes it good
+	fail(t, exitFailed, "no blocks", slices.Concat([]string{"era", "index", eraDir(t, eraGenesis)}, network)...)
+}
+
 // A damaged block is named in the log as it is asked for.
 func TestServeOfADamagedEraFile(t *testing.T) {
 	t.Parallel()
