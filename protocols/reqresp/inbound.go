@@ -56,9 +56,9 @@ func (in *Inbound) Result() Result { return in.exchange.Result }
 // for the server's [Limiter] to admit the exchange. It is called once, before
 // anything is sent.
 //
-// If the request cannot be read, is malformed, is not complete in time or is followed by more bytes, the error wraps an
-// [*Error] of [CodeInvalidRequest], which the handler returns. It also wraps [ErrViolation], unless time ran out. If the
-// stream broke, the context ended or the Limiter refused the exchange, the error wraps that cause.
+// If the request cannot be read, is malformed, is not complete in time or is followed by more bytes, the error wraps
+// an [*Error] of [CodeInvalidRequest], which the handler returns. It also wraps [ErrViolation], unless time ran out. If
+// the stream broke, the context ended or the Limiter refused the exchange, the error wraps that cause.
 //
 // Receive returns as soon as the request is complete, even if the requester does not half-close the stream. Bytes that
 // arrive while the handler runs cancel its context; the cause is such an *Error.
@@ -226,8 +226,8 @@ func (w *trailingWatch) linger(ctx context.Context) {
 	_, _ = w.stream.Read(make([]byte, 1))
 }
 
-// Reserve blocks until the server's [Limiter] lets the exchange send its next chunk, whose expected cost is c. A handler
-// that knows the cost before it reads the chunk from its store calls Reserve first, so that nothing is read too early.
+// Reserve blocks until the server's [Limiter] lets the exchange send its next chunk, whose expected cost is c. A
+// handler that knows the cost before it reads the chunk from its store calls Reserve first, and then reads.
 // If it does not, Send calls Reserve. A second call without a Send between them first releases what the first reserved.
 // Reserve fails with the context's error, or with one that wraps ErrRefused if the Limiter ends the exchange.
 func (in *Inbound) Reserve(ctx context.Context, c Cost) error {
