@@ -16,55 +16,11 @@ import (
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
 
-func TestStatsCountEveryDecision(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		c := onlyBlocks(limits.Quota{
-			Requests: limits.Rate{N: 1, Per: 2 * s, Burst: 2},
-			Items:    limits.Rate{N: 1, Per: 20 * s, Burst: 2},
-		}, limits.Config{MaxQueue: 1})
-		l, err := limits.New(&limits.Options{Config: c})
-		if err != nil {
-			t.Fatal(err)
-		}
-		one := reqresp.Cost{Items: 1, Bytes: 10}
-		pace := admit(t, l, alice, blocks)
-		for range 3 {
-			send(t, pace, one) // the third after 8 s, on overdraft
-		}
-		second := admit(t, l, alice, blocks) // after 4 s on overdraft, and so is its first chunk
-		send(t, second, one)
-		ctx, cancel := context.WithTimeout(t.Context(), 3*s)
-		defer cancel()
-		if err := second.Reserve(ctx, one); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("Reserve returned %v, want %v", err, context.DeadlineExceeded)
-		}
-		cancel()
-		ctx, cancel = context.WithCancel(t.Context())
-		go l.Admit(ctx, alice, blocks)
-		synctest.Wait()
-		if _, err := l.Admit(ctx, alice, blocks); !errors.Is(err, limits.ErrQueueFull) {
-			t.Errorf("Admit returned %v, want %v", err, limits.ErrQueueFull)
-		}
-		cancel()
-		synctest.Wait()
-		pace.Release()
-		second.Release()
-		want := limits.Stats{
-			Method: blocks.Name(), Admitted: 2, QueueFull: 1, Items: 4, Bytes: 40,
-			Delayed: 3, Delay: 15 * s, Overdue: 2,
-		}
-		if got := l.Stats(); len(got) != 1 || got[0] != want {
-			t.Errorf("statistics are %+v, want %+v", got, want)
-		}
-	})
-}
-
 // Bytes that were fetched and not sent are paid for as those sent are, and are no chunk.
 func TestFetchedBytesAreCharged(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := newLimiter(t, limits.Quota{Bytes: limits.Rate{N: 100, Per: s, Burst: 300}}, limits.Config{})
+		l := newLimiter(t, limits.Quota{Bytes: limits.Rate{N: 100, Per: s, Burst: 300}, Items: limits.Rate{N: 1, Per: time.Hour, Burst: 3}}, limits.Config{})
 		pace := admit(t, l, alice, blocks)
 		defer pace.Release()
 		send(t, pace, reqresp.Cost{Bytes: 300})
@@ -73,14 +29,14 @@ func TestFetchedBytesAreCharged(t *testing.T) {
 		if waited := time.Since(start); waited != 2*s {
 			t.Errorf("waited %v for a chunk after a fetch, want 2s", waited)
 		}
-		if got := l.Stats()[0]; got.Items != 1 || got.Bytes != 200 {
-			t.Errorf("statistics are %+v, want one chunk", got)
+		if left := balance(t, l, alice).Items; left != 2 {
+			t.Errorf("%d items are left, want 2", left)
 		}
 	})
 }
 
 // An exchange that waits for what is shared is not admitted yet.
-func TestStatsCountWhoIsAdmitted(t *testing.T) {
+func TestBalanceTellsWhoIsAdmitted(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := newLimiter(t, limits.Quota{}, limits.Config{Node: limits.Quota{Requests: perMinute, Items: ample, Bytes: ample}})
@@ -88,34 +44,32 @@ func TestStatsCountWhoIsAdmitted(t *testing.T) {
 		var wg sync.WaitGroup
 		wg.Go(func() { admit(t, l, bob, blocks).Release() })
 		synctest.Wait()
-		if st := l.Stats()[0]; st.Active != 1 || st.Waiting != 1 || st.Admitted != 1 {
-			t.Errorf("statistics are %+v, want one active and one that waits", st)
-		}
 		if b := balance(t, l, bob); b.Active != 0 || b.Waiting != 1 {
 			t.Errorf("balance is %+v, want one that waits", b)
 		}
 		wg.Wait()
-		if st := l.Stats()[0]; st.Active != 1 || st.Waiting != 0 || st.Admitted != 2 {
-			t.Errorf("statistics are %+v, want one active", st)
+		if b := balance(t, l, bob); b.Active != 0 || b.Waiting != 0 {
+			t.Errorf("balance is %+v, want none", b)
 		}
 	})
 }
 
-func TestStatsTellWhatIsUnderWay(t *testing.T) {
+func TestBalancesAreOfAPeerByMethod(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := newLimiter(t, limits.Quota{}, limits.Config{})
 		for _, id := range []peer.ID{alice, bob} {
 			defer admit(t, l, id, blocks).Release()
 		}
-		defer admit(t, l, bob, blocks).Release()
 		defer admit(t, l, bob, status).Release()
+		defer admit(t, l, bob, blocks).Release()
 		ctx, cancel := context.WithCancel(t.Context())
 		go l.Admit(ctx, bob, blocks)
 		synctest.Wait()
-		all := l.Stats()
-		if len(all) != 2 || all[0].Active != 3 || all[0].Waiting != 1 || all[1].Active != 1 || all[1].Waiting != 0 {
-			t.Errorf("statistics are %+v", all)
+		all := l.Balances(bob)
+		if len(all) != 2 || all[0].Method != blocks.Name() || all[0].Active != 2 || all[0].Waiting != 1 ||
+			all[1].Method != status.Name() || all[1].Active != 1 || all[1].Waiting != 0 {
+			t.Errorf("balances are %+v", all)
 		}
 		cancel()
 		synctest.Wait()
