@@ -32,7 +32,6 @@ type shard struct {
 	peers   map[key]*peerState
 	spare   *exchange // those which no exchange has, linked
 	handles []handle  // that nobody has yet
-	stats   []Stats   // by method.index
 
 	_ [64]byte // keeps the next shard's lock off this one's cache line
 }

@@ -47,11 +47,12 @@ func (s *Store) Append(ctx context.Context, blocks ...*beacon.Block) error {
 	if err := s.CheckSpace(Reserve + 2*uint64(size)); err != nil {
 		return err
 	}
-	if err := s.settle(ctx); err != nil {
+	direct, err := s.settle(ctx)
+	if err != nil {
 		return err
 	}
 	next.History = s.view.Load().History
-	return s.store(&next, fresh)
+	return s.store(&next, fresh, direct)
 }
 
 // A block is one that is to be stored.
@@ -86,19 +87,20 @@ func (s *Store) checkBlocks(next *view, blocks []*beacon.Block) (fresh []block, 
 	return fresh, size, nil
 }
 
-// store stores blocks: first their frames, and then what leads to them.
-func (s *Store) store(next *view, blocks []block) error {
+// store stores blocks: first their frames, and then what leads to them. Those that are history go to segment files if
+// all before them are there.
+func (s *Store) store(next *view, blocks []block, direct bool) error {
 	batch := s.db.NewBatch()
 	defer batch.Close()
 	w := &historyWriter{store: s, network: next.network, kind: beacon.KindBlock, batch: batch}
 	defer func() { _ = w.close() }() // It has been closed, unless something else has failed.
 	settled, ok := next.settled()
-	ok = ok && s.segments != nil
+	direct = direct && ok && s.segments != nil
 	for i := range blocks {
 		b := &blocks[i]
 		at := place{file: inDatabase}
 		var err error
-		if ok && b.Slot <= settled {
+		if direct && b.Slot <= settled {
 			at, err = w.append(b.Slot, b.frames)
 			next.History = new(b.Slot)
 		} else {
