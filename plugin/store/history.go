@@ -163,6 +163,8 @@ func (s *Store) settleSome(v *view, first, last ssz.Slot) error {
 	defer batch.Close()
 	w := &historyWriter{store: s, network: v.network, kind: beacon.KindBlock, batch: batch}
 	defer func() { _ = w.close() }() // It has been closed, unless something else has failed.
+	others := s.newSidecarWriter(v.network, batch)
+	defer func() { _ = others.close() }() // Likewise.
 	next.History = &last
 	var frames []byte
 	moved := 0
@@ -170,6 +172,11 @@ func (s *Store) settleSome(v *view, first, last ssz.Slot) error {
 		if err != nil || r.place.file != inDatabase {
 			continue
 		}
+		n, err := others.settle(v, r.Slot)
+		if err != nil {
+			return fmt.Errorf("store: %w", err)
+		}
+		moved += n
 		if frames, err = s.readFrames(v, &r.Ref, &r.place, frames[:0]); err != nil {
 			continue
 		}
@@ -187,7 +194,7 @@ func (s *Store) settleSome(v *view, first, last ssz.Slot) error {
 			break
 		}
 	}
-	if err := w.commit(); err != nil {
+	if err := errors.Join(w.commit(), others.commit()); err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
 	return s.commit(batch, &next)
@@ -203,7 +210,7 @@ func (s *Store) cutFiles() error {
 		switch {
 		case v.Head == nil, f.Period > v.network.period(v.Head.Slot):
 			return 0, nil
-		case f.Kind == beacon.KindBlock && f.Period == v.network.period(v.Head.Slot):
+		case f.Period == v.network.period(v.Head.Slot):
 			return s.usedLength(v, f)
 		}
 		return f.Size, nil
@@ -214,6 +221,15 @@ func (s *Store) cutFiles() error {
 // it is all of the file.
 func (s *Store) usedLength(v *view, f segment.File) (length int64, err error) {
 	first, last := v.network.slotsOf(f.Period)
+	if f.Kind != beacon.KindBlock {
+		for r, err := range s.scanSidecars(f.Kind, first, min(last, v.Head.Slot)) {
+			if err != nil {
+				return f.Size, nil
+			}
+			length = max(length, r.end(f.Number))
+		}
+		return length, nil
+	}
 	for r, err := range s.scan(first, min(last, v.Head.Slot), scanBatch) {
 		if err != nil {
 			return f.Size, nil
