@@ -239,12 +239,11 @@ func (b *budget) overdrawn(r *rates, now time.Duration, c *cost, weight float64)
 	return false
 }
 
-// take takes all of c or nothing, as a bucket does. It sets taken to what was taken.
+// take takes all of c or nothing, as a bucket does. It sets taken, nothing before, to what was taken.
 func (b *budget) take(r *rates, now time.Duration, c *cost, weight float64, force bool, taken *cost) bool {
 	for i := range b {
 		n, ok := b[i].take(&r[i], now, c[i], weight, force)
 		if !ok {
-			clear(taken[i:])
 			b.settle(r, now, taken, &nothing, weight)
 			*taken = nothing
 			return false

@@ -46,8 +46,8 @@ type exchange struct {
 	next   *exchange // among the shard's spare ones
 }
 
-// get returns an exchange for what a peer uses of a method. The shard is locked.
-func (l *Limiter) get(sh *shard, u *usage) *exchange {
+// exchange returns one for what a peer uses of a method. The shard is locked.
+func (l *Limiter) exchange(sh *shard, u *usage) *exchange {
 	p := sh.spare
 	if p == nil {
 		p = &exchange{limiter: l, shard: sh, wake: make(chan struct{}, 1)}
@@ -74,6 +74,16 @@ func (p *exchange) join(s *pool) {
 func (p *exchange) put() {
 	p.usage = nil
 	p.shard.spare, p.next = p, p.shard.spare
+}
+
+// get gets what p asks for of the peer's own budget, and what it wants of all that is shared. If it fails p is no more
+// if it was to be admitted. The shard is locked, but while waiting.
+func (p *exchange) get(ctx context.Context, now time.Duration, s stage) error {
+	now, err := p.own(ctx, now, s)
+	if err == nil {
+		err = p.pass(ctx, now, s)
+	}
+	return err
 }
 
 // own waits until the peer's own budget and its other exchanges let p go on, and takes what p asks for of that. From
@@ -157,9 +167,8 @@ func (u *usage) serve(now time.Duration, s stage) time.Duration {
 }
 
 // pass takes what p wants of all that is shared, and waits where it has to. From due on it takes it on overdraft. If it
-// fails p holds nothing, and is no more if it was to be admitted. It returns the time it is then. The shard is locked,
-// but while waiting.
-func (p *exchange) pass(ctx context.Context, now time.Duration, s stage) (time.Duration, error) {
+// fails p holds nothing, and is no more if it was to be admitted. The shard is locked, but while waiting.
+func (p *exchange) pass(ctx context.Context, now time.Duration, s stage) error {
 	var err error
 	passed := now < p.due && p.passFreely(now, s)
 	if !passed && now < p.due {
@@ -173,20 +182,20 @@ func (p *exchange) pass(ctx context.Context, now time.Duration, s stage) (time.D
 	}
 	if err != nil {
 		p.fail(now, s)
-		return now, err
+		return err
 	}
 	if s == chunk {
 		// While a chunk is fetched and written, which may be for long if the peer does not read, the exchange needs no
 		// promise.
 		p.promise(&cost{requests: 1})
-		return now, nil
+		return nil
 	}
 	p.held, p.charged, p.admitted = cost{}, 0, true
 	for i := range p.levels {
 		p.holds[i].taken = cost{} // it is spent
 	}
 	p.usage.active++
-	return now, nil
+	return nil
 }
 
 // take takes what p wants of every pool, all or nothing, on overdraft if force is set. If it fails it returns the pool
@@ -338,22 +347,12 @@ func (h *handle) Reserve(ctx context.Context, c reqresp.Cost) error {
 	}
 	p.shard.mu.Lock()
 	defer p.shard.mu.Unlock()
-	u, asked := p.usage, p.limiter.now()
-	now, err := p.reserve(ctx, asked, c)
-	n := p.shard.count(u.method)
-	n.wait(now - asked)
-	if err != nil {
-		n.refuse(err)
-		return refused(u.peer.id, u.method.name, err)
-	}
-	if now >= p.due {
-		n.Overdue++
-	}
-	return nil
+	return refused(p.usage.peer.id, p.usage.method.name, p.reserve(ctx, c))
 }
 
-// reserve returns the time it is when c may be used. The shard is locked, but while waiting.
-func (p *exchange) reserve(ctx context.Context, now time.Duration, c reqresp.Cost) (time.Duration, error) {
+// reserve waits until c may be used. The shard is locked, but while waiting.
+func (p *exchange) reserve(ctx context.Context, c reqresp.Cost) error {
+	now := p.limiter.now()
 	if p.held != (cost{}) || p.holds[p.levels-1].taken != (cost{}) {
 		p.settle(now, &nothing)
 		p.promise(p.promised())
@@ -361,11 +360,7 @@ func (p *exchange) reserve(ctx context.Context, now time.Duration, c reqresp.Cos
 	p.ask = cost{items: c.Items, bytes: c.Bytes}
 	// The peer's own budget can be told later what was used, but of what is shared others wait for their part.
 	p.want = cost{items: c.Items, bytes: p.expect()}
-	now, err := p.own(ctx, now, chunk)
-	if err != nil {
-		return now, err
-	}
-	return p.pass(ctx, now, chunk)
+	return p.get(ctx, now, chunk)
 }
 
 // expect returns how many bytes the next chunk takes, as far as can be told. Handlers may not know what they will send,
@@ -391,9 +386,6 @@ func (h *handle) Settle(used reqresp.Cost) {
 	if used.Items > 0 {
 		u.peer.standing.read(now, waited)
 		u.method.sent(used)
-		n := p.shard.count(u.method)
-		n.Items += used.Items
-		n.Bytes += used.Bytes
 		p.due, p.chunks = now+nextChunkWithin, 1
 		if p.beyond = 0; p.ask[bytes] > 0 {
 			p.beyond = used.Bytes - min(used.Bytes, p.ask[bytes])

@@ -1,12 +1,14 @@
 package limits
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"hash/maphash"
 	"maps"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -222,7 +224,6 @@ func (l *Limiter) Admit(ctx context.Context, from peer.ID, spec *reqresp.Spec) (
 		sh.mu.Unlock()
 		return h, nil
 	}
-	sh.count(m).refuse(err)
 	overran := errors.Is(err, ErrQueueFull)
 	if isRefusal(err) && !overran {
 		// One was refused that waited for the peer's own, of which as many run as may.
@@ -238,8 +239,8 @@ func (l *Limiter) Admit(ctx context.Context, from peer.ID, spec *reqresp.Spec) (
 
 // admit admits an exchange. The shard is locked, but while waiting.
 func (l *Limiter) admit(ctx context.Context, sh *shard, k key, from peer.ID, m *method) (*handle, error) {
-	asked := l.now()
-	ps, err := l.peer(sh, k, from, asked)
+	now := l.now()
+	ps, err := l.peer(sh, k, from, now)
 	if err != nil {
 		return nil, err
 	}
@@ -247,19 +248,12 @@ func (l *Limiter) admit(ctx context.Context, sh *shard, k key, from peer.ID, m *
 	if u.queued(admission) >= l.config.MaxQueue {
 		return nil, ErrQueueFull
 	}
-	p := l.get(sh, u)
-	p.due, p.chunks, p.beyond = asked+firstChunkWithin, 2, 0
+	p := l.exchange(sh, u)
+	p.due, p.chunks, p.beyond = now+firstChunkWithin, 2, 0
 	p.ask, p.want = cost{requests: 1}, cost{requests: 1}
-	now, err := p.own(ctx, asked, admission)
-	if err == nil {
-		now, err = p.pass(ctx, now, admission)
-	}
-	if err != nil {
+	if err := p.get(ctx, now, admission); err != nil {
 		return nil, err
 	}
-	n := sh.count(m)
-	n.Admitted++
-	n.wait(now - asked)
 	return sh.handle(p), nil
 }
 
@@ -316,3 +310,45 @@ func (r *refusal) Error() string {
 func (r *refusal) Unwrap() []error { return []error{reqresp.ErrRefused, r.err} }
 
 func (l *Limiter) now() time.Duration { return time.Since(l.start) }
+
+// A Balance is what a peer has left of its budget for a method. What it owes is negative.
+type Balance struct {
+	// Method is the method's name.
+	Method string
+	// Requests, Items and Bytes are the whole tokens left in the buckets.
+	Requests, Items, Bytes int64
+	// Active is how many exchanges are admitted.
+	Active int
+	// Waiting is how many exchanges wait for admission.
+	Waiting int
+}
+
+// Balances returns the peer's balances, ordered by method. Methods that it did not use, or so long ago that its budget
+// is full, may be missing. The slice is the caller's.
+func (l *Limiter) Balances(id peer.ID) []Balance {
+	k := l.key(id)
+	sh := l.shard(k)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	ps, now := sh.peers[k], l.now()
+	if ps == nil {
+		return nil
+	}
+	var balances []Balance
+	for _, u := range ps.usages {
+		if u == nil {
+			continue
+		}
+		r := &u.method.rates
+		balances = append(balances, Balance{
+			Method:   u.method.name,
+			Requests: u.budget[requests].left(&r[requests], now),
+			Items:    u.budget[items].left(&r[items], now),
+			Bytes:    u.budget[bytes].left(&r[bytes], now),
+			Active:   int(u.active),
+			Waiting:  u.waiting(),
+		})
+	}
+	slices.SortFunc(balances, func(a, b Balance) int { return cmp.Compare(a.Method, b.Method) })
+	return balances
+}

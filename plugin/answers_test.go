@@ -15,6 +15,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/seed-2dd5877b/reqresp/limits"
 	"github.com/seed-2dd5877b/reqresp/limits/outbound"
 	"github.com/seed-2dd5877b/reqresp/limits/score"
 	"github.com/seed-2dd5877b/reqresp/plugin"
@@ -47,7 +48,7 @@ func simulatePair(t *testing.T, chain beacon.Chain, middleware reqresp.Middlewar
 
 // simulatePairWith is simulatePair with budgets of the node's own for what it asks.
 func simulatePairWith(
-	t *testing.T, chain beacon.Chain, middleware reqresp.Middleware, budgets []outbound.Budget, f func(t *testing.T, p pair),
+	t *testing.T, chain beacon.Chain, middleware reqresp.Middleware, budgets []outbound.Quota, f func(t *testing.T, p pair),
 ) {
 	blocks, err := devchain.Blocks()
 	if err != nil {
@@ -338,9 +339,9 @@ func TestAPeerThatRefusesBlocksIsStillPinged(t *testing.T) {
 			return next(ctx, in)
 		}
 	}
-	for name, budgets := range map[string][]outbound.Budget{
+	for name, budgets := range map[string][]outbound.Quota{
 		"of the client": nil, "none": {},
-		"of blocks": {{Methods: []string{"beacon_blocks_by_range"}, Items: outbound.Rate{N: 500, Per: time.Second, Burst: 500}}},
+		"of blocks": {{Methods: []string{"beacon_blocks_by_range"}, Items: limits.Rate{N: 500, Per: time.Second, Burst: 500}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			simulatePairWith(t, nil, limited, budgets, func(t *testing.T, p pair) {

@@ -118,11 +118,11 @@ type Config struct {
 	// service and need it; it is for one service, and Scores must be zero with it. Nil has the service make one
 	// from Scores, and log what becomes of peers.
 	Book *score.Book
-	// Outbound are the budgets that are kept to in what is asked of every peer; see package
+	// Outbound are the quotas that are kept to in what is asked of every peer; see package
 	// limits/outbound. Nil means those that a peer's client bears by default, which are strict for a
 	// client that is not known. An empty slice sets no bounds, as for peers whose limits are known to
 	// be higher. A peer that says it was asked too much is left alone for a while in any case.
-	Outbound []outbound.Budget
+	Outbound []outbound.Quota
 	// Trace is called as exchanges go on, those that are served and those that the service's client begins, after
 	// the metrics. Nil calls nothing.
 	Trace *reqresp.Trace

@@ -17,6 +17,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/seed-2dd5877b/reqresp/internal/simtest"
 	"github.com/seed-2dd5877b/reqresp/plugin"
 	"github.com/seed-2dd5877b/reqresp/plugin/client"
 	"github.com/seed-2dd5877b/reqresp/plugin/devchain"
@@ -108,6 +109,20 @@ func TestDamageToAFreezerIsNoneOfTheStore(t *testing.T) {
 		flipMiddle(t, path)
 	}
 	_, service := start(t, dir, devConfig())
+	if _, root, ok := service.Store().Head(); !ok || root != devchain.HeadRoot() {
+		t.Errorf("head %v, %t", root, ok)
+	}
+}
+
+// History that is in the database moves to segment files as the service runs.
+func TestHistoryMovesToSegmentFiles(t *testing.T) {
+	dir := t.TempDir()
+	fillAsBefore(t, nodeConfig(dir))
+	_, service := start(t, dir, devConfig())
+	simtest.WaitFor(t, "the segment file", func() bool {
+		_, err := os.Stat(filepath.Join(dir, "test", plugin.DatabaseName+"-segments", "blocks-00000000.e2s"))
+		return err == nil
+	})
 	if _, root, ok := service.Store().Head(); !ok || root != devchain.HeadRoot() {
 		t.Errorf("head %v, %t", root, ok)
 	}

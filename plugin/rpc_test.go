@@ -12,7 +12,6 @@ import (
 
 	"github.com/seed-2dd5877b/reqresp/internal/simtest"
 	"github.com/seed-2dd5877b/reqresp/limits"
-	"github.com/seed-2dd5877b/reqresp/limits/config"
 	"github.com/seed-2dd5877b/reqresp/limits/score"
 	"github.com/seed-2dd5877b/reqresp/plugin"
 	"github.com/seed-2dd5877b/reqresp/plugin/api"
@@ -125,7 +124,7 @@ func TestReadingCalls(t *testing.T) {
 }
 
 func TestAdminIsNotExposedOverHTTPUnlessAskedFor(t *testing.T) {
-	change := api.LimitChange{Items: &config.Rate{N: 9, Per: time.Second, Burst: 9}}
+	change := api.LimitChange{Items: &limits.Rate{N: 9, Per: time.Second, Burst: 9}}
 	for _, test := range []struct {
 		modules []string
 		open    bool
@@ -312,7 +311,7 @@ func TestWhatIsNotKeptIsToldApart(t *testing.T) {
 		t.Errorf("changed at first: %v", got)
 	}
 	old := itemsOf(service, "ping")
-	limit, err := c.SetLimit(t.Context(), "ping", api.LimitChange{Items: &config.Rate{N: 9}})
+	limit, err := c.SetLimit(t.Context(), "ping", api.LimitChange{Items: &limits.Rate{N: 9}})
 	if err != nil || !limit.Changed {
 		t.Errorf("limit %+v, error %v", limit, err)
 	}
@@ -320,7 +319,7 @@ func TestWhatIsNotKeptIsToldApart(t *testing.T) {
 		t.Errorf("changed: %v", got)
 	}
 	// One that is as it was is not changed.
-	if limit, err := c.SetLimit(t.Context(), "ping", api.LimitChange{Items: new(config.Rate(old))}); err != nil || limit.Changed {
+	if limit, err := c.SetLimit(t.Context(), "ping", api.LimitChange{Items: &old}); err != nil || limit.Changed {
 		t.Errorf("limit %+v, error %v", limit, err)
 	}
 	if err := c.Trust(t.Context(), now); err != nil {
@@ -368,7 +367,7 @@ func TestServicesAreToldApartOverRPC(t *testing.T) {
 	}
 	c := client.New(stack.Attach())
 	defer c.Close()
-	if _, err := c.Service("second").SetLimit(t.Context(), "ping", api.LimitChange{Items: &config.Rate{N: 9}}); err != nil {
+	if _, err := c.Service("second").SetLimit(t.Context(), "ping", api.LimitChange{Items: &limits.Rate{N: 9}}); err != nil {
 		t.Fatal(err)
 	}
 	for service, want := range map[*plugin.Service]bool{first: false, second: true} {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"strings"
 	"time"
@@ -93,9 +94,36 @@ func (s *Service) openStore(r *running) error {
 		s.log().Info("the store's network has another schedule now", "changes", strings.Join(changes, "; "))
 	}
 	stored, _ := r.store.Network()
-	r.network, err = stored.Parse()
-	return err
+	if r.network, err = stored.Parse(); err != nil {
+		return err
+	}
+	s.convertStore(r)
+	return nil
 }
+
+// convertStore moves the history that is in the database of the embedded store, as in one of an earlier version, to its
+// segment files, while the service runs.
+func (s *Service) convertStore(r *running) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	r.onClose(func() error { cancel(); <-done; return nil })
+	go func() {
+		defer close(done)
+		var logged time.Time
+		err := r.store.Convert(ctx, func(slot, last ssz.Slot) {
+			if time.Since(logged) >= convertLogInterval {
+				logged = time.Now()
+				s.log().Info("moving the store's history to segment files", "slot", slot, "last", last)
+			}
+		})
+		if err != nil && ctx.Err() == nil {
+			s.log().Error("the store's history cannot be moved to segment files", "err", err)
+		}
+	}()
+}
+
+// convertLogInterval is how often the progress of a conversion is logged.
+const convertLogInterval = time.Minute
 
 // openHistory opens the era files that are served with the embedded store, which is open.
 func (s *Service) openHistory(r *running) error {
@@ -105,7 +133,14 @@ func (s *Service) openHistory(r *running) error {
 		return fmt.Errorf("plugin: Config.Era: %w", err)
 	}
 	r.onClose(dir.Close)
-	if r.history, err = history.Open(ctx, dir, r.network, r.store); err != nil {
+	roots, err := era.OpenRootIndex(ctx, filepath.Join(s.cfg.Era, era.RootIndexName(r.network)), r.network)
+	switch {
+	case err == nil:
+		r.onClose(roots.Close)
+	case !errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("plugin: Config.Era: %w", err)
+	}
+	if r.history, err = history.Open(ctx, dir, r.network, r.store, roots); err != nil {
 		return fmt.Errorf("plugin: Config.Era: %s: %w", s.cfg.Era, err)
 	}
 	return nil

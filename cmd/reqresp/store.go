@@ -170,16 +170,16 @@ type holdings struct {
 	HeadRoot       ssz.Root  `json:"head_root"`
 	FinalizedEpoch ssz.Epoch `json:"finalized_epoch"`
 	FinalizedRoot  ssz.Root  `json:"finalized_root"`
-	// Verified tells that the chain holds a root that a user gave.
+	// Verified reports whether the chain contains a root that the user gave.
 	Verified bool `json:"verified"`
-	// TrustedRoot is the root that the chain was found to hold, null if there is none. It is
-	// verification only if Verified.
+	// TrustedRoot is the root of a block that the chain was checked to contain, null if none was checked. Unless
+	// Verified is set, a peer vouched for it.
 	TrustedRoot *ssz.Root `json:"trusted_root"`
 	TrustedSlot ssz.Slot  `json:"trusted_slot"`
 	// Signatures tells what is known of the blocks' signatures.
 	Signatures string `json:"signatures"`
 
-	below bool // TrustedRoot is that of the block before the first
+	below bool // TrustedRoot is the root of the block before the first
 	empty bool
 }
 

@@ -10,27 +10,27 @@ import (
 
 // A peerState is what one peer was asked for, and what it refused.
 type peerState struct {
-	all      map[string][]Budget // of all clients
-	defaults []Budget            // of any peer
-	client   string              // whose budgets these are
-	budgets  []Budget
-	limiters []*rate.Limiter // of the budgets
+	all      map[string][]Quota // of all clients
+	defaults []Quota            // of any peer
+	client   string             // whose quotas these are
+	quotas   []Quota
+	limiters []*rate.Limiter // of the quotas
 	queues   map[string]*queue
 	used     time.Time
 	pending  int         // requests in flight
 	refusals []time.Time // the last maxRefusals
 }
 
-// start begins with the budgets of a client, which are full.
+// start begins with the quotas of a client, which are full.
 func (s *peerState) start(client string) {
-	s.client, s.budgets = client, s.all[client]
-	s.limiters = make([]*rate.Limiter, len(s.budgets))
-	for i, b := range s.budgets {
-		s.limiters[i] = b.Items.limiter()
+	s.client, s.quotas = client, s.all[client]
+	s.limiters = make([]*rate.Limiter, len(s.quotas))
+	for i, b := range s.quotas {
+		s.limiters[i] = bucket(b.Items)
 	}
 }
 
-// change goes on with other budgets, as the peer's client is known now. What was asked for so far counts, though for no
+// change goes on with other quotas, as the peer's client is known now. What was asked for so far counts, though for no
 // more than take lets a peer owe: peers say who they are, and may say something else each time.
 func (s *peerState) change(client string, now time.Time) {
 	old := *s
@@ -43,53 +43,53 @@ func (s *peerState) change(client string, now time.Time) {
 			s.queue(method).follow(q)
 		}
 	}
-	for i, b := range s.budgets {
+	for i, b := range s.quotas {
 		asked := 0.0
-		for j, o := range old.budgets {
+		for j, o := range old.quotas {
 			if b.overlaps(o) {
 				asked += missing(old.limiters[j], now)
 			}
 		}
-		q := new(queue) // nothing is learned of a budget for all methods
+		q := new(queue) // nothing is learned of a quota for all methods
 		if len(b.Methods) > 0 {
 			q = s.queue(b.Methods[0])
 		}
-		s.limiters[i] = q.limiter(b, now, asked)
+		s.limiters[i] = q.bucket(b, now, asked)
 	}
 }
 
 // methodsOf returns the methods that share the queue of one.
 func (s *peerState) methodsOf(method string) []string {
-	if i := s.budgetOf(method); i >= 0 {
-		return s.budgets[i].Methods
+	if i := s.quotaOf(method); i >= 0 {
+		return s.quotas[i].Methods
 	}
 	return []string{method}
 }
 
-// owed is how many bursts are counted to a full budget at most.
+// owed is how many bursts are counted to a full quota at most.
 const owed = 2
 
-// overlaps reports whether some requests count to both budgets alike.
-func (b Budget) overlaps(o Budget) bool {
+// overlaps reports whether some requests count to both quotas alike.
+func (b Quota) overlaps(o Quota) bool {
 	if len(b.Methods) == 0 {
 		return len(o.Methods) == 0
 	}
 	return slices.ContainsFunc(b.Methods, func(m string) bool { return slices.Contains(o.Methods, m) })
 }
 
-// budgetOf returns the index of a method's own budget, or -1.
-func (s *peerState) budgetOf(method string) int {
-	return slices.IndexFunc(s.budgets, func(b Budget) bool { return slices.Contains(b.Methods, method) })
+// quotaOf returns the index of a method's own quota, or -1.
+func (s *peerState) quotaOf(method string) int {
+	return slices.IndexFunc(s.quotas, func(b Quota) bool { return slices.Contains(b.Methods, method) })
 }
 
-// take counts a request to the budgets that it belongs to, if they have enough for it. Else it returns how long that
+// take counts a request to the quotas that it belongs to, if they have enough for it. Else it returns how long that
 // takes.
 func (s *peerState) take(now time.Time, method string, items int) time.Duration {
 	if wait := s.delay(now, method, items); wait > 0 {
 		return wait
 	}
-	own := s.budgetOf(method)
-	for i, b := range s.budgets {
+	own := s.quotaOf(method)
+	for i, b := range s.quotas {
 		take(s.limiters[i], now, min(b.cost(i == own, items), owed*s.limiters[i].Burst()))
 	}
 	s.queue(method).asked = items
@@ -97,12 +97,12 @@ func (s *peerState) take(now time.Time, method string, items int) time.Duration 
 	return 0
 }
 
-// delay returns how long it takes until the budgets have enough for a request, zero if they do.
+// delay returns how long it takes until the quotas have enough for a request, zero if they do.
 func (s *peerState) delay(now time.Time, method string, items int) time.Duration {
 	s.grow(now, method)
 	wait := max(s.queue(method).until.Sub(now), s.rest(now, method), 0)
-	own := s.budgetOf(method)
-	for i, b := range s.budgets {
+	own := s.quotaOf(method)
+	for i, b := range s.quotas {
 		if n := b.cost(i == own, items); n > 0 {
 			wait = max(wait, delay(s.limiters[i], now, n))
 		}
@@ -110,8 +110,8 @@ func (s *peerState) delay(now time.Time, method string, items int) time.Duration
 	return wait
 }
 
-// cost returns what a request costs the budget, which may be its method's own.
-func (b Budget) cost(own bool, items int) int {
+// cost returns what a request costs the quota, which may be its method's own.
+func (b Quota) cost(own bool, items int) int {
 	switch {
 	case own:
 		return items
@@ -121,16 +121,13 @@ func (b Budget) cost(own bool, items int) int {
 	return 0
 }
 
-// maxDelay is longer than anybody waits.
-const maxDelay = 1 << 62
-
 // delay returns how long it takes until a bucket has n tokens, or is full.
 func delay(l *rate.Limiter, now time.Time, n int) time.Duration {
 	missing := float64(min(n, l.Burst())) - l.TokensAt(now)
 	if missing <= 1e-6 { // of rounding
 		return 0
 	}
-	return time.Duration(min(missing/float64(l.Limit())*float64(time.Second), maxDelay)) + 1
+	return time.Duration(missing/float64(l.Limit())*float64(time.Second)) + 1
 }
 
 // take takes n tokens whether they are there or not.
@@ -140,9 +137,9 @@ func take(l *rate.Limiter, now time.Time, n int) {
 	}
 }
 
-// A queue is where requests wait that one budget delays.
+// A queue is where requests wait that one quota delays.
 type queue struct {
-	turn    chan struct{} // is full while one of them is first
+	head    chan struct{} // is full while one of them is at the head
 	until   time.Time     // when the peer may be asked again after it was asked too much
 	backoff time.Duration // that it was last left alone for
 
@@ -153,14 +150,14 @@ type queue struct {
 	refused   time.Time     // when the peer last refused
 }
 
-// queue returns that of a method, which methods with one budget share.
+// queue returns that of a method, which methods with one quota share.
 func (s *peerState) queue(method string) *queue {
-	if i := s.budgetOf(method); i >= 0 {
-		method = s.budgets[i].Methods[0]
+	if i := s.quotaOf(method); i >= 0 {
+		method = s.quotas[i].Methods[0]
 	}
 	q := s.queues[method]
 	if q == nil {
-		q = &queue{turn: make(chan struct{}, 1)}
+		q = &queue{head: make(chan struct{}, 1)}
 		s.queues[method] = q
 	}
 	return q

@@ -33,9 +33,9 @@ func (b *Book) Trace() *reqresp.Trace {
 func inboundFault(x *reqresp.Exchange) (class Class, what string) {
 	answer, ok := errors.AsType[*reqresp.Error](x.Err)
 	switch {
-	case !x.Inbound:
+	case !x.Inbound || reqresp.ReasonOf(x.Err) == reqresp.ReasonPanic:
 		return 0, ""
-	case ok && (answer.Code != reqresp.CodeInvalidRequest || answer.Remote || reqresp.ReasonOf(x.Err) == reqresp.ReasonPanic):
+	case ok && (answer.Code != reqresp.CodeInvalidRequest || answer.Remote):
 		return 0, ""
 	case ok && isCut(x.Err):
 		if x.RequestBytes == 0 {

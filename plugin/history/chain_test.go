@@ -96,7 +96,7 @@ func serveFiles(
 	o := simtest.Options{At: n.TimeAt(chainHead + 1)}
 	simtest.Pair(t, o, func(t *testing.T, client, server host.Host) {
 		dir := openDir(t, path)
-		chain, err := history.Open(t.Context(), dir, n, newStore(t, blocks(filesEnd, chainHead)...))
+		chain, err := history.Open(t.Context(), dir, n, newStore(t, blocks(filesEnd, chainHead)...), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

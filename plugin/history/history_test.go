@@ -98,7 +98,7 @@ func openDir(t *testing.T, path string) *era.Dir {
 
 func open(t *testing.T, path string, s *store.Store) *history.Chain {
 	t.Helper()
-	c, err := history.Open(t.Context(), openDir(t, path), beacontest.FuluNetwork(), s)
+	c, err := history.Open(t.Context(), openDir(t, path), beacontest.FuluNetwork(), s, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

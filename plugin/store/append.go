@@ -58,11 +58,12 @@ func (s *Store) append(ctx context.Context, blocks []*beacon.Block, of []sidecar
 	if err := s.CheckSpace(Reserve + 2*uint64(size+sidecarSize)); err != nil {
 		return err
 	}
-	if err := s.settle(ctx); err != nil {
+	direct, err := s.settle(ctx)
+	if err != nil {
 		return err
 	}
 	next.History = s.view.Load().History
-	return s.store(&next, fresh, sidecars)
+	return s.store(&next, fresh, sidecars, direct)
 }
 
 // A block is one that is to be stored.
@@ -97,8 +98,9 @@ func (s *Store) checkBlocks(next *view, blocks []*beacon.Block) (fresh []block, 
 	return fresh, size, nil
 }
 
-// store stores blocks: first their frames, and then what leads to them.
-func (s *Store) store(next *view, blocks []block, sidecars []*freshSidecars) error {
+// store stores blocks and what belongs to them: first frames, and then what leads to them. Blocks that are history go
+// to segment files if all before them are there.
+func (s *Store) store(next *view, blocks []block, sidecars []*freshSidecars, direct bool) error {
 	batch := s.db.NewBatch()
 	defer batch.Close()
 	w := &historyWriter{store: s, network: next.network, kind: beacon.KindBlock, batch: batch}
@@ -106,12 +108,12 @@ func (s *Store) store(next *view, blocks []block, sidecars []*freshSidecars) err
 	others := s.newSidecarWriter(next.network, batch)
 	defer func() { _ = others.close() }() // Likewise.
 	settled, ok := next.settled()
-	ok = ok && s.segments != nil
+	direct = direct && ok && s.segments != nil
 	for i := range blocks {
 		b := &blocks[i]
 		at := place{file: inDatabase}
 		var err error
-		if ok && b.Slot <= settled {
+		if direct && b.Slot <= settled {
 			at, err = w.append(b.Slot, b.frames)
 			next.History = new(b.Slot)
 		} else {
@@ -125,7 +127,7 @@ func (s *Store) store(next *view, blocks []block, sidecars []*freshSidecars) err
 		}
 	}
 	for _, f := range sidecars {
-		if err := others.put(f, ok && f.record.slot <= settled); err != nil {
+		if err := others.put(f, next.History != nil && f.record.slot <= *next.History); err != nil {
 			return fmt.Errorf("store: %w", err)
 		}
 	}

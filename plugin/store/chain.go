@@ -299,6 +299,9 @@ func (s *Store) blobCommitments(_ context.Context, ref beacon.Ref) (ssz.BlobComm
 		return ssz.BlobCommitments{}, fmt.Errorf("%w: slot %d, root %v", ErrDiscarded, ref.Slot, ref.Root)
 	}
 	r, ok, err := s.record(ref.Slot)
+	if ok && !r.blobsKnown {
+		r.blobs, r.blobsKnown = s.oldCommitments(r.Slot, r.Root)
+	}
 	if err != nil || !ok || r.Root != ref.Root || !r.blobsKnown {
 		return ssz.BlobCommitments{}, fmt.Errorf("%w: commitments of slot %d, root %v",
 			beacon.ErrUnavailable, ref.Slot, ref.Root)

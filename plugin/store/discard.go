@@ -143,7 +143,7 @@ func (s *Store) deleteSlots(w ethdb.Batch, first, last ssz.Slot) error {
 	if err := deleteSidecars(w, first, last); err != nil {
 		return err
 	}
-	for _, prefix := range []byte{recordPrefix, framesPrefix} {
+	for _, prefix := range []byte{recordPrefix, framesPrefix, oldCommitmentsPrefix} {
 		end := append(slotKey(prefix, last), 0) // All keys of slots are of the same length.
 		if err := w.DeleteRange(slotKey(prefix, first), end); err != nil {
 			return err

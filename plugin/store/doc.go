@@ -38,6 +38,10 @@
 //
 // A source may be wrong: Truncate cuts the end off files of history as well.
 //
+// Each Append, SetSource and SetAnchor moves some 32 MiB at most, so that no writer waits long. What is history and in
+// the database all the same, as in a store of an earlier version, is moved by [Store.Convert]; until then it is served
+// from there.
+//
 // # Durability
 //
 // go-ethereum's databases write without syncing, and so do file systems. Each call that changes something first writes
@@ -94,6 +98,10 @@
 //
 // Kinds are those of [beacon.Kind]: 0 are blocks, of which there is nothing under k and g. Under g are the frames of
 // objects whose file is 65535.
+//
+// Version 1 had all frames in the database. Its records end with the frames size, and what a block says of its blobs is
+// under b, slot (8): root (32) and the last three values. They are read as they are, and replaced as blocks are moved.
+// Version 1 refuses a database of version 2, which it becomes once anything is written.
 //
 // Records lie apart from frames, so that a range is looked up without touching block data. All values are read through
 // iterators: of a value of 60 KiB, Get makes a copy on the heap, where an iterator lends the database's own. Besides,

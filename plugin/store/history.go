@@ -126,78 +126,140 @@ func (w *historyWriter) close() error {
 // settleBytes is about how many bytes of frames are moved in one batch.
 const settleBytes = 8 << 20
 
-// settle moves the blocks that have become history since they were appended from the database to segment files, in
-// batches. If ctx ends meanwhile, it returns its error; the rest is moved by the next call.
-func (s *Store) settle(ctx context.Context) error {
-	for {
-		v := s.view.Load()
-		last, ok := v.settled()
-		if s.segments == nil || !ok || v.Head == nil {
-			return nil
-		}
-		first := *v.Earliest
-		if v.History != nil {
-			first = max(first, *v.History+1)
-		}
-		last = min(last, v.Head.Slot)
-		if first > last || v.History != nil && *v.History >= last {
-			return nil
-		}
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if err := s.CheckSpace(Reserve + 2*settleBytes); err != nil {
-			return err
-		}
-		if err := s.settleSome(v, first, last); err != nil {
-			return err
-		}
+// settleBatches is how many batches are moved along with another write.
+const settleBatches = 4
+
+// unsettled returns the slots from which blocks are to be moved to segment files. It reports false if there are none.
+func (s *Store) unsettled(v *view) (first, last ssz.Slot, some bool) {
+	last, ok := v.settled()
+	if s.segments == nil || !ok || v.Head == nil {
+		return 0, 0, false
 	}
+	first, last = *v.Earliest, min(last, v.Head.Slot)
+	if v.History != nil && *v.History >= first {
+		if *v.History >= last {
+			return 0, 0, false
+		}
+		first = *v.History + 1
+	}
+	return first, last, first <= last
 }
 
-// settleSome moves blocks from the first slot on until there are enough for a batch, or up to the last slot. What is
-// damaged stays where it is.
-func (s *Store) settleSome(v *view, first, last ssz.Slot) error {
-	next := *v
+// settle moves blocks that have become history since they were appended from the database to segment files, as many as
+// a write may take along. It reports whether none are left.
+func (s *Store) settle(ctx context.Context) (all bool, err error) {
+	for range settleBatches {
+		first, last, some := s.unsettled(s.view.Load())
+		if !some {
+			return true, nil
+		}
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
+		if _, err := s.settleSome(first, last); err != nil {
+			return false, err
+		}
+	}
+	_, _, some := s.unsettled(s.view.Load())
+	return !some, nil
+}
+
+// settleSome moves blocks from the first slot on until there are enough for a batch, or up to the last slot. It returns
+// about how many bytes they have. What is damaged stays where it is.
+func (s *Store) settleSome(first, last ssz.Slot) (moved int, err error) {
+	if err := s.CheckSpace(Reserve + 2*settleBytes); err != nil {
+		return 0, err
+	}
+	next := *s.view.Load()
 	batch := s.db.NewBatch()
 	defer batch.Close()
-	w := &historyWriter{store: s, network: v.network, kind: beacon.KindBlock, batch: batch}
-	defer func() { _ = w.close() }() // It has been closed, unless something else has failed.
-	others := s.newSidecarWriter(v.network, batch)
+	m := mover{
+		historyWriter: historyWriter{store: s, network: next.network, kind: beacon.KindBlock, batch: batch},
+		view:          &next, batch: batch, begin: first,
+	}
+	defer func() { _ = m.close() }() // It has been closed, unless something else has failed.
+	others := s.newSidecarWriter(next.network, batch)
 	defer func() { _ = others.close() }() // Likewise.
-	next.History = &last
-	var frames []byte
-	moved := 0
 	for r, err := range s.scan(first, last, scanBatch) {
-		if err != nil || r.place.file != inDatabase {
-			continue
+		if err == nil {
+			err = m.move(&r)
+		} else {
+			err = m.pass(r.Slot)
 		}
-		n, err := others.settle(v, r.Slot)
 		if err != nil {
-			return fmt.Errorf("store: %w", err)
+			return 0, fmt.Errorf("store: %w", err)
 		}
-		moved += n
-		if frames, err = s.readFrames(v, &r.Ref, &r.place, frames[:0]); err != nil {
-			continue
+		n, err := others.settle(&next, r.Slot)
+		if err != nil {
+			return 0, fmt.Errorf("store: %w", err)
 		}
-		if r.place, err = w.append(r.Slot, frames); err != nil {
-			return fmt.Errorf("store: %w", err)
-		}
-		if err := errors.Join(
-			batch.Put(slotKey(recordPrefix, r.Slot), r.appendTo(nil)),
-			batch.Delete(slotKey(framesPrefix, r.Slot)),
-		); err != nil {
-			return fmt.Errorf("store: %w", err)
-		}
-		if moved += len(frames); moved >= settleBytes {
-			next.History = new(r.Slot)
+		if m.moved += n; m.moved >= settleBytes {
+			last = r.Slot
 			break
 		}
 	}
-	if err := errors.Join(w.commit(), others.commit()); err != nil {
-		return fmt.Errorf("store: %w", err)
+	if err := errors.Join(m.forget(last), m.commit(), others.commit()); err != nil {
+		return 0, fmt.Errorf("store: %w", err)
 	}
-	return s.commit(batch, &next)
+	next.History = &last
+	return m.moved, s.commit(batch, &next)
+}
+
+// A mover moves blocks from the database to segment files.
+type mover struct {
+	historyWriter
+
+	view  *view
+	batch ethdb.Batch
+
+	begin  ssz.Slot // From here on what is in the database has been moved.
+	frames []byte   // A buffer.
+	moved  int      // bytes
+}
+
+// move moves a block, if its frames are in the database and sound.
+func (m *mover) move(r *record) (err error) {
+	s := m.store
+	if r.place.file == inDatabase {
+		m.frames, err = s.readHot(&r.Ref, m.frames[:0])
+	}
+	if err != nil || r.place.file != inDatabase {
+		return m.pass(r.Slot)
+	}
+	if !r.blobsKnown {
+		r.blobs, r.blobsKnown = s.oldCommitments(r.Slot, r.Root)
+	}
+	if r.place, err = m.append(r.Slot, m.frames); err != nil {
+		return err
+	}
+	m.moved += len(m.frames)
+	return m.batch.Put(slotKey(recordPrefix, r.Slot), r.appendTo(nil))
+}
+
+// pass leaves a slot as it is.
+func (m *mover) pass(slot ssz.Slot) error {
+	if slot == 0 {
+		m.begin = 1
+		return nil
+	}
+	err := m.forget(slot - 1)
+	m.begin = slot + 1
+	return err
+}
+
+// forget deletes from the database what has been moved, up to a slot. A range is dropped where single keys would have
+// to be merged away.
+func (m *mover) forget(last ssz.Slot) error {
+	if m.begin > last {
+		return nil
+	}
+	for _, prefix := range []byte{framesPrefix, oldCommitmentsPrefix} {
+		end := append(slotKey(prefix, last), 0) // All keys of slots are of the same length.
+		if err := m.batch.DeleteRange(slotKey(prefix, m.begin), end); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // cutFiles removes what no block is in any more above the head: whole files, and the end of the head's file.

@@ -120,7 +120,7 @@ func (s *Store) update(ctx context.Context, change func(*chain) error) error {
 	if err := s.commit(batch, &next); err != nil {
 		return err
 	}
-	_ = s.settle(ctx) // What cannot be moved is left to the next Append, which tells why.
+	_, _ = s.settle(ctx) // What cannot be moved is left to the next Append, which tells why.
 	return nil
 }
 

@@ -12,7 +12,11 @@ import (
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
-const schemaVersion = 2
+// The versions of the schema: the one that is written, and the one before, which is read and converted.
+const (
+	schemaVersion    = 2
+	oldSchemaVersion = 1
+)
 
 // The keys, or the first byte of them. See the package documentation.
 const (
@@ -29,6 +33,8 @@ const (
 
 	lowPrefix  = 'a'
 	highPrefix = 'z'
+
+	oldCommitmentsPrefix = 'b' // of version 1
 )
 
 const (
@@ -37,7 +43,8 @@ const (
 	indexKeySize = 1 + rootSize
 
 	sumSize         = 4
-	recordSize      = sumSize + 8 + 2*rootSize + 4 + 4 + 4 + 2 + 8
+	oldRecordSize   = sumSize + 8 + 2*rootSize + 4 + 4
+	recordSize      = oldRecordSize + 4 + 2 + 8
 	commitmentsSize = 4 + 2*rootSize // behind a record
 	framesHeader    = sumSize + rootSize
 )
@@ -132,7 +139,7 @@ func (r *record) decode(slot ssz.Slot, value []byte) error {
 	switch {
 	case err != nil:
 		return err
-	case len(value) != recordSize && len(value) != recordSize+commitmentsSize:
+	case len(value) != oldRecordSize && len(value) != recordSize && len(value) != recordSize+commitmentsSize:
 		return fmt.Errorf("%w: %d bytes, want %d or %d", errLength, len(value), recordSize, recordSize+commitmentsSize)
 	}
 	if r.Slot = ssz.Slot(binary.BigEndian.Uint64(b)); r.Slot != slot {
@@ -142,11 +149,15 @@ func (r *record) decode(slot ssz.Slot, value []byte) error {
 	r.Root, r.parent = ssz.Root(b[:rootSize]), ssz.Root(b[rootSize:2*rootSize])
 	b = b[2*rootSize:]
 	r.Size, r.FramesSize = int(binary.BigEndian.Uint32(b)), int(binary.BigEndian.Uint32(b[4:]))
-	r.place = place{
-		sum: binary.BigEndian.Uint32(b[8:]), file: binary.BigEndian.Uint16(b[12:]),
-		offset: int64(binary.BigEndian.Uint64(b[14:])),
+	if b = b[8:]; len(b) == 0 {
+		r.place = place{file: inDatabase}
+		return nil
 	}
-	if b = b[22:]; len(b) > 0 {
+	r.place = place{
+		sum: binary.BigEndian.Uint32(b), file: binary.BigEndian.Uint16(b[4:]),
+		offset: int64(binary.BigEndian.Uint64(b[6:])),
+	}
+	if b = b[14:]; len(b) > 0 {
 		r.blobsKnown, r.blobs.Count = true, int(binary.BigEndian.Uint32(b))
 		r.blobs.BlockHash, r.blobs.ParentBlockHash = ssz.Root(b[4:4+rootSize]), ssz.Root(b[4+rootSize:])
 	}

@@ -106,8 +106,8 @@ func decodeSidecar(n *ssz.Network, kind beacon.Kind, c beacon.Chunk) (ssz.Slot, 
 
 // A freshSidecars is what is to be stored of one kind of a block.
 type freshSidecars struct {
-	record sidecarRecord // with the new objects, which have no place yet
-	frames map[uint16][]byte
+	record sidecarRecord // of the new objects, which have no place yet
+	frames [][]byte      // of the objects
 }
 
 // checkSidecars returns what is not stored yet, and about how many bytes it takes. The blocks are held, or about to be.
@@ -117,15 +117,15 @@ func (s *Store) checkSidecars(n *network, of []sidecar.Sidecars) (fresh []*fresh
 	}
 	for i := range of {
 		b := of[i].Block
-		kinds := make(map[beacon.Kind]*freshSidecars)
+		var f *freshSidecars // of the kind, which objects come by
+		var held sidecarRecord
 		for _, g := range objectsOf(of[i]) {
-			f := kinds[g.kind]
-			if f == nil {
-				f = &freshSidecars{s.storedOf(g.kind, b), make(map[uint16][]byte)}
-				kinds[g.kind] = f
+			if f == nil || f.record.kind != g.kind {
+				held = s.storedOf(g.kind, b.Slot, b.Root)
+				f = &freshSidecars{record: sidecarRecord{kind: g.kind, slot: b.Slot, root: b.Root}}
 				fresh = append(fresh, f)
 			}
-			if f.record.find(g.index) != nil {
+			if held.find(g.index) != nil || f.record.find(g.index) != nil {
 				continue
 			}
 			frames, err := g.check(n.parsed, b)
@@ -133,7 +133,7 @@ func (s *Store) checkSidecars(n *network, of []sidecar.Sidecars) (fresh []*fresh
 				return nil, 0, err
 			}
 			size += sidecarHeader + objectSize + len(frames)
-			f.frames[uint16(g.index)] = frames
+			f.frames = append(f.frames, frames)
 			f.record.objects = append(f.record.objects, object{
 				index: uint16(g.index), size: uint32(len(g.SSZ)), framesSize: uint32(len(frames)),
 			})
@@ -143,10 +143,10 @@ func (s *Store) checkSidecars(n *network, of []sidecar.Sidecars) (fresh []*fresh
 }
 
 // storedOf returns what is stored of a kind of a block. What is damaged is stored anew.
-func (s *Store) storedOf(kind beacon.Kind, b *beacon.Block) sidecarRecord {
-	r, err := s.sidecars(kind, b.Slot)
-	if err != nil || r.root != b.Root {
-		return sidecarRecord{kind: kind, slot: b.Slot, root: b.Root}
+func (s *Store) storedOf(kind beacon.Kind, slot ssz.Slot, root ssz.Root) sidecarRecord {
+	r, err := s.sidecars(kind, slot)
+	if err != nil || r.root != root {
+		return sidecarRecord{kind: kind, slot: slot, root: root}
 	}
 	return r
 }
@@ -155,11 +155,11 @@ func (s *Store) storedOf(kind beacon.Kind, b *beacon.Block) sidecarRecord {
 type sidecarWriter struct {
 	store   *Store
 	network *network
-	batch   ethdb.KeyValueWriter
+	batch   ethdb.Batch
 	history map[beacon.Kind]*historyWriter
 }
 
-func (s *Store) newSidecarWriter(n *network, batch ethdb.KeyValueWriter) *sidecarWriter {
+func (s *Store) newSidecarWriter(n *network, batch ethdb.Batch) *sidecarWriter {
 	return &sidecarWriter{s, n, batch, make(map[beacon.Kind]*historyWriter)}
 }
 
@@ -173,27 +173,25 @@ func (w *sidecarWriter) appendHistory(kind beacon.Kind, slot ssz.Slot, frames []
 	return h.append(slot, frames)
 }
 
-// put stores new objects: as history, or in the database.
+// put stores new objects beside those of the block that there are: as history, or in the database.
 func (w *sidecarWriter) put(f *freshSidecars, history bool) error {
 	r := &f.record
-	slices.SortFunc(r.objects, func(a, b object) int { return cmp.Compare(a.index, b.index) })
 	for i := range r.objects {
 		o := &r.objects[i]
-		frames, ok := f.frames[o.index]
-		if !ok {
-			continue
-		}
 		var err error
 		if history {
-			o.place, err = w.appendHistory(r.kind, r.slot, frames)
+			o.place, err = w.appendHistory(r.kind, r.slot, f.frames[i])
 		} else {
 			o.place.file = inDatabase
-			err = w.batch.Put(sidecarFramesKey(r.kind, r.slot, o.index), appendFramesValue(nil, r.root, frames))
+			err = w.batch.Put(sidecarFramesKey(r.kind, r.slot, o.index), appendFramesValue(nil, r.root, f.frames[i]))
 		}
 		if err != nil {
 			return err
 		}
 	}
+	// What was stored may have been moved since it was looked up.
+	r.objects = append(r.objects, w.store.storedOf(r.kind, r.slot, r.root).objects...)
+	slices.SortFunc(r.objects, func(a, b object) int { return cmp.Compare(a.index, b.index) })
 	return w.batch.Put(sidecarKey(r.kind, r.slot), r.value())
 }
 

@@ -213,6 +213,29 @@ func TestSidecarsBecomeHistoryWithTheirBlocks(t *testing.T) {
 	checkFuluSidecars(t, open(t, db), beacontest.FuluHead)
 }
 
+func TestSidecarsMayComeWhileOthersBecomeHistory(t *testing.T) {
+	t.Parallel()
+	db, free := memorydb.New(), uint64(1<<40)
+	s, err := store.Open(db, dirOf(t, db), store.FreeSpace(func() (uint64, error) { return free, nil }))
+	must(t, err)
+	genesis, root := beacontest.FuluGenesis()
+	must(t, s.SetNetwork(t.Context(), store.Network{
+		Config: beacontest.FuluConfig(), GenesisTime: uint64(genesis.Unix()), GenesisValidatorsRoot: root,
+	}))
+	all, some := fuluSidecars(), fuluSidecars()
+	for i := range some {
+		some[i].Columns = slices.DeleteFunc(some[i].Columns, func(c *beacon.DataColumnSidecar) bool { return c.Index%3 == 0 })
+	}
+	must(t, s.AppendSidecars(t.Context(), some...))
+	free = 0 // Nothing can be moved yet.
+	must(t, s.SetAnchor(t.Context(), everything))
+	free = 1 << 40
+	must(t, s.AppendSidecars(t.Context(), all...))
+	checkFuluSidecars(t, s, beacontest.FuluHead)
+	must(t, s.Close())
+	checkFuluSidecars(t, open(t, db), beacontest.FuluHead)
+}
+
 func TestSidecarsAreDiscardedWithTheirBlocks(t *testing.T) {
 	t.Parallel()
 	eachDatabase(t, func(t *testing.T, db ethdb.KeyValueStore) {

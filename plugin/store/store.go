@@ -170,7 +170,7 @@ func earliest(first ssz.Slot) ssz.Slot {
 	return first
 }
 
-// checkSchema verifies that the database is empty or of this version.
+// checkSchema verifies that the database is empty or of a version that is read.
 func (s *Store) checkSchema() error {
 	payload, ok, err := s.read(versionKey)
 	switch {
@@ -181,8 +181,8 @@ func (s *Store) checkSchema() error {
 	case len(payload) != 4:
 		return fmt.Errorf("%w: the version of the schema is unreadable", ErrSchema)
 	}
-	if v := binary.BigEndian.Uint32(payload); v != schemaVersion {
-		return fmt.Errorf("%w: schema version %d, want %d", ErrSchema, v, schemaVersion)
+	if v := binary.BigEndian.Uint32(payload); v != schemaVersion && v != oldSchemaVersion {
+		return fmt.Errorf("%w: schema version %d, want %d or %d", ErrSchema, v, schemaVersion, oldSchemaVersion)
 	}
 	return nil
 }

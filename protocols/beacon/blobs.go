@@ -23,7 +23,7 @@ func (f *Family) blobProtocols() []*Protocol {
 			First: ssz.Deneb, Last: ssz.Electra, retention: blobRetention,
 			maxItems: (*ssz.Config).ComputeMaxRequestBlobSidecars, window: blobWindow,
 			asked: askedBy(blobsAsked(f.network)),
-			kind:  KindBlobSidecar, has: hasBlobs,
+			kind:  KindBlobSidecar, blockHas: hasBlobs,
 			declare: streamOf(&f.blobSidecarsByRange), serve: objects(blobsByRange),
 		},
 		{
@@ -55,7 +55,7 @@ func blobsAsked(n *ssz.Network) func(*ssz.BlobSidecarsByRangeRequest) uint64 {
 		if n.ForkAt(n.EpochOf(ssz.Slot(last))) >= ssz.Electra {
 			perBlock = max(perBlock, cfg.MaxBlobsPerBlockElectra)
 		}
-		return saturating(req.Count, perBlock)
+		return saturatingMul(req.Count, perBlock)
 	}
 }
 

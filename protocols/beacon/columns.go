@@ -22,9 +22,9 @@ func (f *Family) columnProtocols() []*Protocol {
 			First: ssz.Fulu, Last: newest,
 			maxItems: maxRequestColumns, window: columnWindow,
 			asked: askedBy(func(req *ssz.DataColumnSidecarsByRangeRequest) uint64 {
-				return saturating(req.Count, uint64(len(req.Columns)))
+				return saturatingMul(req.Count, uint64(len(req.Columns)))
 			}),
-			kind: KindDataColumnSidecar, has: hasColumns,
+			kind: KindDataColumnSidecar, blockHas: hasColumns,
 			declare: streamOf(&f.dataColumnSidecarsByRange), serve: objects(columnsByRange),
 		},
 		{

@@ -45,7 +45,8 @@ func NodeIDOf(id peer.ID) (NodeID, error) {
 }
 
 // CustodyGroups is get_custody_groups of the specs: the custody groups of a node with a custody group count, in
-// ascending order. A larger count adds groups to those of a smaller one. A count above NUMBER_OF_CUSTODY_GROUPS stands for all groups.
+// ascending order. A larger count adds groups to those of a smaller one. A count above NUMBER_OF_CUSTODY_GROUPS stands
+// for all groups.
 func CustodyGroups(id NodeID, count uint64) []uint64 {
 	count = min(count, ssz.NumberOfCustodyGroups)
 	groups := make([]uint64, 0, count)

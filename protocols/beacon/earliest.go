@@ -82,7 +82,7 @@ const (
 func (s *Server) sortEarliest() {
 	for _, p := range s.family.protocols {
 		switch {
-		case p.has == nil:
+		case p.blockHas == nil:
 		case s.sources.hold(p.kind):
 			if s.sources.Earliest != nil {
 				s.kept = append(s.kept, p)
@@ -222,7 +222,7 @@ func (l *frontierLook) blocks(ctx context.Context, sp *blockSpan) (known bool, e
 			return true, nil
 		}
 		l.seen.from = ref.Slot + 1
-		has, err := l.f.p.has(ctx, sp, i)
+		has, err := l.f.p.blockHas(ctx, sp, i)
 		if err != nil {
 			return false, err
 		}

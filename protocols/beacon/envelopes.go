@@ -22,7 +22,7 @@ func (f *Family) payloadProtocols() []*Protocol {
 			First: ssz.Gloas, Last: newest,
 			maxItems: maxRequestPayloads, window: payloadWindow,
 			asked: askedBy(func(req *ssz.ExecutionPayloadEnvelopesByRangeRequest) uint64 { return req.Count }),
-			kind:  KindExecutionPayloadEnvelope, has: hasPayload,
+			kind:  KindExecutionPayloadEnvelope, blockHas: hasPayload,
 			declare: streamOf(&f.envelopesByRange), serve: objects(payloadsByRange),
 		},
 		{

@@ -35,7 +35,7 @@ type Protocol struct {
 	window    func(*ssz.Network, ssz.Slot) ssz.Slot         // nil: nothing is kept
 	kind      Kind                                          // of the objects that answer
 	offeredIf func(Sources) bool                            // nil: for any chain
-	has       owner                                         // of objects that belong to blocks, by range
+	blockHas  owner                                         // of objects that belong to blocks
 	gone      gone                                          // what becomes of objects that are discarded meanwhile
 	timeouts  reqresp.Timeouts                              // zero: the defaults
 	declare   func(reqresp.Family, *Protocol) *reqresp.Spec // makes the descriptor
@@ -224,7 +224,7 @@ func streamOf[Req, Resp any](dst *reqresp.Stream[Req, Resp]) func(reqresp.Family
 	}
 }
 
-// saturatingAdd adds.
+// saturatingAdd returns the sum, or the largest number if that is larger.
 func saturatingAdd(a, b uint64) uint64 {
 	if sum, carry := bits.Add64(a, b, 0); carry == 0 {
 		return sum
@@ -232,8 +232,8 @@ func saturatingAdd(a, b uint64) uint64 {
 	return 1<<64 - 1
 }
 
-// saturating multiplies.
-func saturating(a, b uint64) uint64 {
+// saturatingMul returns the product, or the largest number if that is larger.
+func saturatingMul(a, b uint64) uint64 {
 	if hi, lo := bits.Mul64(a, b); hi == 0 {
 		return lo
 	}

@@ -148,8 +148,8 @@ func at(p reqresp.Phase, f func()) func(*reqresp.Exchange, reqresp.Phase, time.D
 // An exchange that waits learns at once that the connection is gone.
 func TestWaitingHandlerLearnsOfDisconnect(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		s.connect(t)
-		client, server := s.client, s.server
+		s.Connect(t)
+		client, server := s.Client, s.Server
 		waiting, ended := make(chan struct{}), make(chan error, 1)
 		srv := serve(t, server, nil, echo.Serve(func(ctx context.Context, _ peer.ID, req *Text) (*Text, error) {
 			close(waiting)

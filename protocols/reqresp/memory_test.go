@@ -64,11 +64,11 @@ func TestMessagesBeyondTheMemoryAreRefused(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			simulate(t, func(t *testing.T, s *simulation) {
 				done, trace := outcomes()
-				srv := serve(t, s.server, &reqresp.ServerOptions{MaxMemory: memory, Trace: trace}, echo.Serve(echoed), sized.Serve(sizes))
-				s.connect(t)
-				c := reqresp.NewClient(s.client, nil)
+				srv := serve(t, s.Server, &reqresp.ServerOptions{MaxMemory: memory, Trace: trace}, echo.Serve(echoed), sized.Serve(sizes))
+				s.Connect(t)
+				c := reqresp.NewClient(s.Client, nil)
 				for n := range uint64(3) {
-					err := tt.call(t.Context(), c, s.server.ID())
+					err := tt.call(t.Context(), c, s.Server.ID())
 					wantOverLimit(t, "client", err, remoteReset(network.StreamResourceLimitExceeded))
 					err = <-done
 					wantOverLimit(t, "server", err, network.ErrResourceLimitExceeded)
@@ -77,7 +77,7 @@ func TestMessagesBeyondTheMemoryAreRefused(t *testing.T) {
 						t.Errorf("%d refused and %d bytes held, want %d and none", srv.Refused(), srv.Memory(), n+1)
 					}
 				}
-				if _, err := echo.Call(t.Context(), c, s.server.ID(), text(memory/4)); err != nil {
+				if _, err := echo.Call(t.Context(), c, s.Server.ID(), text(memory/4)); err != nil {
 					t.Errorf("what there is memory for: %v", err)
 				}
 			})
@@ -90,7 +90,7 @@ func TestFetchesAreHeldInMemory(t *testing.T) {
 	const memory = 64 << 10
 	simulate(t, func(t *testing.T, s *simulation) {
 		var srv *reqresp.Server
-		srv = serve(t, s.server, &reqresp.ServerOptions{MaxMemory: memory}, handles(func(ctx context.Context, in *reqresp.Inbound) error {
+		srv = serve(t, s.Server, &reqresp.ServerOptions{MaxMemory: memory}, handles(func(ctx context.Context, in *reqresp.Inbound) error {
 			if err := in.Receive(ctx, new(Text)); err != nil {
 				return err
 			}
@@ -111,7 +111,7 @@ func TestFetchesAreHeldInMemory(t *testing.T) {
 			wantOverLimit(t, "fetch", err, network.ErrResourceLimitExceeded)
 			return nil
 		}))
-		if _, err := collect(paced.Call(t.Context(), reqresp.NewClient(s.client, nil), s.server.ID(), new(Text("")))); err != nil {
+		if _, err := collect(paced.Call(t.Context(), reqresp.NewClient(s.Client, nil), s.Server.ID(), new(Text("")))); err != nil {
 			t.Error(err)
 		}
 	})
@@ -123,29 +123,29 @@ func TestPeersShareOfTheMemory(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		held := make(chan struct{})
 		blocked := reqresp.NewUnary[Text, Text](family, "blocked", 1)
-		srv := serve(t, s.server, &reqresp.ServerOptions{MaxMemory: memory}, echo.Serve(echoed), blocked.Serve(
+		srv := serve(t, s.Server, &reqresp.ServerOptions{MaxMemory: memory}, echo.Serve(echoed), blocked.Serve(
 			func(_ context.Context, _ peer.ID, _ *Text) (*Text, error) {
 				<-held
 				return new(Text("")), nil
 			}))
-		s.connect(t)
-		c := reqresp.NewClient(s.client, nil)
+		s.Connect(t)
+		c := reqresp.NewClient(s.Client, nil)
 		first := make(chan error)
 		go func() {
-			_, err := blocked.Call(t.Context(), c, s.server.ID(), text(memory/4))
+			_, err := blocked.Call(t.Context(), c, s.Server.ID(), text(memory/4))
 			first <- err
 		}()
 		time.Sleep(time.Second)
 		if got := srv.Memory(); got < memory/4 || got > memory/2 {
 			t.Errorf("%d bytes held for a request of %d", got, memory/4)
 		}
-		_, err := echo.Call(t.Context(), c, s.server.ID(), new(Text("")))
+		_, err := echo.Call(t.Context(), c, s.Server.ID(), new(Text("")))
 		wantOverLimit(t, "second exchange", err)
 		close(held)
 		if err := <-first; err != nil {
 			t.Errorf("first exchange: %v", err)
 		}
-		if _, err := echo.Call(t.Context(), c, s.server.ID(), new(Text(""))); err != nil || srv.Memory() != 0 {
+		if _, err := echo.Call(t.Context(), c, s.Server.ID(), new(Text(""))); err != nil || srv.Memory() != 0 {
 			t.Errorf("after it: %v, %d bytes held", err, srv.Memory())
 		}
 	})
@@ -216,9 +216,9 @@ func TestMemoryIsReleasedOnceHoweverAnExchangeEnds(t *testing.T) {
 	for name, method := range methods {
 		t.Run(name, func(t *testing.T) {
 			simulate(t, func(t *testing.T, s *simulation) {
-				ledger := &ledgerHost{Host: s.server}
+				ledger := &ledgerHost{Host: s.Server}
 				srv := serve(t, ledger, nil, reqresp.Handler{Spec: echo.Spec(), Serve: method})
-				_, _ = echo.Call(t.Context(), reqresp.NewClient(s.client, nil), s.server.ID(), text(100_000))
+				_, _ = echo.Call(t.Context(), reqresp.NewClient(s.Client, nil), s.Server.ID(), text(100_000))
 				time.Sleep(time.Second)
 				if srv.Memory() != 0 || ledger.balance.Load() != 0 {
 					t.Errorf("%d bytes held, %d reserved", srv.Memory(), ledger.balance.Load())
@@ -261,9 +261,9 @@ func TestRefusalsOfTheResourceManager(t *testing.T) {
 	}
 	for _, tr := range transports {
 		for _, tt := range tests {
-			t.Run(tr.name+"/"+tt.name, func(t *testing.T) {
+			t.Run(tr.Name+"/"+tt.name, func(t *testing.T) {
 				t.Parallel()
-				client, server := tr.host(t), tr.limited(t, tt.limits)
+				client, server := tr.Host(t), tr.Limited(t, tt.limits)
 				done, trace := outcomes()
 				srv := serve(t, server, &reqresp.ServerOptions{Trace: trace}, echo.Serve(echoed), sized.Serve(sizes))
 				connect(t, client, server)
@@ -280,7 +280,7 @@ func TestRefusalsOfTheResourceManager(t *testing.T) {
 				}
 				for _, call := range calls {
 					err := call()
-					if tr.codes {
+					if tr.Codes {
 						wantOverLimit(t, "client", err, remoteReset(network.StreamResourceLimitExceeded))
 					} else if got := reqresp.ReasonOf(err); got != reqresp.ReasonReset && got != reqresp.ReasonDisconnected {
 						t.Errorf("client: reason %v of %v", got, err)
@@ -288,7 +288,7 @@ func TestRefusalsOfTheResourceManager(t *testing.T) {
 					if tt.sees {
 						wantOverLimit(t, "server", <-done, network.ErrResourceLimitExceeded)
 					}
-					if !tr.breaks {
+					if !tr.Breaks {
 						reconnect(t, client, server)
 					}
 				}

@@ -14,7 +14,6 @@ import (
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
-	"github.com/seed-2dd5877b/reqresp/protocols/requestresponse"
 )
 
 // An end is a way for an exchange to end, which the two sides see differently. Server
@@ -40,21 +39,21 @@ var ends = []struct {
 		return errors.Join(received(ctx, in), waits(ctx))
 	}, reqresp.ReasonReset, int(reqresp.ReasonTimeout), network.StreamGarbageCollected, 0},
 	{"malformed request", func(t *testing.T, s *simulation, _ *reqresp.Client) error {
-		stream := openRaw(t, s.client, s.server, echo.Spec().Protocols()[0])
+		stream := openRaw(t, s.Client, s.Server, echo.Spec().Protocols()[0])
 		if got := answer(t, stream, "\x05hel", false); got != invalid {
 			return fmt.Errorf("answered %q", got)
 		}
 		return nil
 	}, answers, reqresp.ReasonSuccess, int(reqresp.ReasonViolation), 0, 0},
 	{"unfinished request", func(t *testing.T, s *simulation, _ *reqresp.Client) error {
-		stream := openRaw(t, s.client, s.server, echo.Spec().Protocols()[0])
+		stream := openRaw(t, s.Client, s.Server, echo.Spec().Protocols()[0])
 		if got := answer(t, stream, "\x05hel", true); got != late {
 			return fmt.Errorf("answered %q", got)
 		}
 		return nil
 	}, answers, reqresp.ReasonSuccess, int(reqresp.ReasonTimeout), 0, 0},
 	{"request that is reset", func(t *testing.T, s *simulation, _ *reqresp.Client) error {
-		stream := openRaw(t, s.client, s.server, echo.Spec().Protocols()[0])
+		stream := openRaw(t, s.Client, s.Server, echo.Spec().Protocols()[0])
 		_, _ = stream.Write([]byte("\x05hel"))
 		time.Sleep(time.Second)
 		return stream.Reset()
@@ -75,11 +74,11 @@ var ends = []struct {
 		return call(ctx, s, c)
 	}, slowly, reqresp.ReasonTimeout, int(reqresp.ReasonReset), 0, 0},
 	{"unsendable", func(t *testing.T, s *simulation, c *reqresp.Client) error {
-		_, err := brokenEcho(brokenCodec{appendRequest: fails}).Call(t.Context(), c, s.server.ID(), new(Text("")))
+		_, err := brokenEcho(brokenCodec{WriteRequest: fails}).Call(t.Context(), c, s.Server.ID(), new(Text("")))
 		return err
 	}, answers, reqresp.ReasonIO, int(reqresp.ReasonReset), 0, 0},
 	{"unreadable", func(t *testing.T, s *simulation, c *reqresp.Client) error {
-		_, err := brokenEcho(brokenCodec{readResponse: fails}).Call(t.Context(), c, s.server.ID(), new(Text("")))
+		_, err := brokenEcho(brokenCodec{CheckResponse: fails}).Call(t.Context(), c, s.Server.ID(), new(Text("")))
 		return err
 	}, answers, reqresp.ReasonViolation, int(reqresp.ReasonSuccess), 0, 0},
 	{"unsupported", ask, nil, reqresp.ReasonUnsupported, -1, 0, 0},
@@ -97,7 +96,7 @@ var ends = []struct {
 }
 
 func call(ctx context.Context, s *simulation, c *reqresp.Client) error {
-	_, err := echo.Call(ctx, c, s.server.ID(), new(Text("")))
+	_, err := echo.Call(ctx, c, s.Server.ID(), new(Text("")))
 	return err
 }
 
@@ -129,15 +128,15 @@ func TestReasons(t *testing.T) {
 	for _, tt := range ends {
 		t.Run(tt.name, func(t *testing.T) {
 			simulate(t, func(t *testing.T, s *simulation) {
-				s.connect(t)
+				s.Connect(t)
 				served, asked := make(chan error, 1), make(chan error, 1)
 				spec := reqresp.NewUnary[Text, Text](family, "echo", 1).WithLimits(reqresp.Limits{Timeouts: reqresp.Timeouts{Total: 8 * time.Second, Progress: 5 * time.Second}}).Spec()
 				if tt.method != nil {
-					serve(t, s.server, &reqresp.ServerOptions{Trace: &reqresp.Trace{
+					serve(t, s.Server, &reqresp.ServerOptions{Trace: &reqresp.Trace{
 						Done: func(x *reqresp.Exchange) { served <- x.Err },
 					}}, reqresp.Handler{Spec: spec, Serve: tt.method})
 				}
-				c := reqresp.NewClient(s.client, &reqresp.ClientOptions{Trace: &reqresp.Trace{
+				c := reqresp.NewClient(s.Client, &reqresp.ClientOptions{Trace: &reqresp.Trace{
 					Done: func(x *reqresp.Exchange) { asked <- x.Err },
 				}})
 				err := tt.call(t, s, c)
@@ -171,9 +170,9 @@ func TestReasons(t *testing.T) {
 
 func TestReasonOverLimitOfTheQueue(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		serve(t, s.server, nil, reqresp.Handler{Spec: echo.Spec(), Serve: slowly})
-		s.connect(t)
-		c := reqresp.NewClient(s.client, &reqresp.ClientOptions{MaxCalls: 1, MaxQueued: 1})
+		serve(t, s.Server, nil, reqresp.Handler{Spec: echo.Spec(), Serve: slowly})
+		s.Connect(t)
+		c := reqresp.NewClient(s.Client, &reqresp.ClientOptions{MaxCalls: 1, MaxQueued: 1})
 		done := make(chan error, 2)
 		for range 2 { // one under way and one that waits
 			go func() { done <- call(t.Context(), s, c) }()
@@ -196,18 +195,18 @@ func TestReasonOverLimitOfTheQueue(t *testing.T) {
 func TestReasonShutdownOfTheServer(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		served := make(chan error, 1)
-		srv := serve(t, s.server, &reqresp.ServerOptions{Trace: &reqresp.Trace{
+		srv := serve(t, s.Server, &reqresp.ServerOptions{Trace: &reqresp.Trace{
 			Done: func(x *reqresp.Exchange) { served <- x.Err },
 		}}, reqresp.Handler{Spec: echo.Spec(), Serve: func(ctx context.Context, in *reqresp.Inbound) error {
 			return errors.Join(received(ctx, in), waits(ctx))
 		}})
-		s.connect(t)
+		s.Connect(t)
 		time.AfterFunc(time.Second, func() {
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel()
 			_ = srv.Stop(ctx)
 		})
-		err := call(t.Context(), s, reqresp.NewClient(s.client, nil))
+		err := call(t.Context(), s, reqresp.NewClient(s.Client, nil))
 		if got := reqresp.ReasonOf(err); got != reqresp.ReasonReset || !errors.Is(err, remoteReset(network.StreamShutdown)) {
 			t.Errorf("caller's reason is %v: %v", got, err)
 		}
@@ -226,12 +225,12 @@ func TestReasonOverLimitOfTheResourceManager(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	full, err := libp2p.New(append(transports[0].options, libp2p.ResourceManager(resources), libp2p.DisableMetrics())...)
+	full, err := libp2p.New(append(transports[0].Options, libp2p.ResourceManager(resources), libp2p.DisableMetrics())...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = full.Close() })
-	other := transports[0].host(t)
+	other := transports[0].Host(t)
 	if err := full.Connect(t.Context(), peer.AddrInfo{ID: other.ID(), Addrs: other.Addrs()}); err != nil {
 		t.Fatal(err)
 	}
@@ -258,9 +257,6 @@ func TestReasonNames(t *testing.T) {
 		t.Errorf("names are not unique: %v", names)
 	}
 	if got := reqresp.Reason(99).String(); got != "reason(99)" {
-		t.Errorf("got %q", got)
-	}
-	if got := requestresponse.Support(9).String(); got != "support(9)" || requestresponse.SupportFull.String() != "full" {
 		t.Errorf("got %q", got)
 	}
 }

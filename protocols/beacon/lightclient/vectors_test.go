@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"compress/gzip"
+	"context"
 	_ "embed"
 	"encoding/hex"
 	"encoding/json"
@@ -20,15 +21,13 @@ import (
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
-// The files have what a production client served of two development chains of its own: one of the mainnet preset, which
-// stays in one sync committee period, and one of the minimal preset, which has four.
+// The files have what a production client served of a development chain of the mainnet preset, which stays in one sync
+// committee period. The chain of package beacontest is of the minimal preset, and has four.
 var (
 	//go:embed testdata/mainnet.jsonl.gz
 	mainnetObjects []byte
 	//go:embed testdata/mainnet.yaml
 	mainnetConfig []byte
-	//go:embed testdata/minimal.jsonl.gz
-	minimalObjects []byte
 )
 
 // A recording is what a chain's node has served, and the chain's network.
@@ -52,14 +51,20 @@ var mainnetRecording = sync.OnceValue(func() *recording {
 })
 
 var minimalRecording = sync.OnceValue(func() *recording {
-	r := record(beacontest.FuluNetwork(), minimalObjects)
-	r.finalized.Epoch = beacontest.FuluFinalized
-	for _, b := range beacontest.FuluBlocks() {
-		if b.Slot <= r.network.StartSlot(r.finalized.Epoch) {
-			r.finalized.Root = b.Root
+	chain := beacontest.Fulu()
+	status, err := chain.Status(context.Background())
+	must(err)
+	of := func(items []*beacontest.Item) (chunks []beacon.Chunk) {
+		for _, i := range items {
+			chunks = append(chunks, beacon.Chunk{Fork: chain.Fork(i.Slot), SSZ: i.SSZ, Frames: i.Frames})
 		}
+		return chunks
 	}
-	return r
+	return &recording{
+		network: beacontest.FuluNetwork(), bootstraps: of(chain.Bootstraps), updates: of(chain.Updates),
+		finality: of(beacontest.FuluFinalityUpdates()), optimistic: of(beacontest.FuluOptimisticUpdates()),
+		finalized: lightclient.Checkpoint{Epoch: status.FinalizedEpoch, Root: status.FinalizedRoot},
+	}
 })
 
 func record(n *ssz.Network, file []byte) *recording {
@@ -68,8 +73,8 @@ func record(n *ssz.Network, file []byte) *recording {
 	r := &recording{network: n}
 	for lines := json.NewDecoder(z); ; {
 		var line struct {
-			Kind, Type, Fork string
-			SSZ              string `json:"ssz_hex"`
+			Kind, Fork string
+			SSZ        string `json:"ssz_hex"`
 		}
 		if err := lines.Decode(&line); errors.Is(err, io.EOF) {
 			return r
@@ -81,7 +86,7 @@ func record(n *ssz.Network, file []byte) *recording {
 		b, err := hex.DecodeString(line.SSZ)
 		must(err)
 		c := beacon.Chunk{Fork: fork, SSZ: b}
-		switch line.Kind + line.Type {
+		switch line.Kind {
 		case "bootstrap":
 			r.bootstraps = append(r.bootstraps, c)
 		case "update":

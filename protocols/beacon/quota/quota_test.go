@@ -77,7 +77,7 @@ func TestEveryNameIsOneOfAMethod(t *testing.T) {
 
 func TestDefaultsAreValid(t *testing.T) {
 	t.Parallel()
-	if _, err := outbound.New(&outbound.Options{Budgets: quota.Granted()}); err != nil {
+	if _, err := outbound.New(&outbound.Options{Quotas: quota.Granted()}); err != nil {
 		t.Error(err)
 	}
 	c := limits.Config{Methods: quota.Served()}

@@ -1,11 +1,10 @@
-package config_test
+package limits_test
 
 import (
 	"testing"
 	"time"
 
 	"github.com/seed-2dd5877b/reqresp/limits"
-	"github.com/seed-2dd5877b/reqresp/limits/config"
 )
 
 func TestRatesAreReadAsPrinted(t *testing.T) {
@@ -15,16 +14,16 @@ func TestRatesAreReadAsPrinted(t *testing.T) {
 		"128/10s":     {N: 128, Per: 10 * time.Second, Burst: 128},
 		"5/m+6":       {N: 5, Per: time.Minute, Burst: 6},
 	} {
-		var r config.Rate
-		if err := r.UnmarshalText([]byte(text)); err != nil || limits.Rate(r) != want || r.String() == "" {
+		var r limits.Rate
+		if err := r.UnmarshalText([]byte(text)); err != nil || r != want || r.String() == "" {
 			t.Errorf("%q is %v, error %v", text, r, err)
 		}
-		var again config.Rate
+		var again limits.Rate
 		if err := again.UnmarshalText([]byte(r.String())); err != nil || again != r {
 			t.Errorf("%v is read as %v, error %v", r, again, err)
 		}
 	}
-	var r config.ByteRate
+	var r limits.ByteRate
 	if err := r.UnmarshalText([]byte("2MiB/s+25165824")); err != nil || r.String() != "2MiB/s+24MiB" {
 		t.Errorf("%v, error %v", r, err)
 	}
@@ -32,7 +31,7 @@ func TestRatesAreReadAsPrinted(t *testing.T) {
 
 func TestWhatIsZeroInARateIsPrintedAsWhatItMeans(t *testing.T) {
 	t.Parallel()
-	if got := (config.Rate{N: 9}).String(); got != "9/s" {
+	if got := (limits.Rate{N: 9}).String(); got != "9/s" {
 		t.Errorf("printed as %q", got)
 	}
 }

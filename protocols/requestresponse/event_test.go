@@ -1,13 +1,17 @@
-package reqresp_test
+package requestresponse_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/peerstore"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 	"github.com/seed-2dd5877b/reqresp/protocols/requestresponse"
@@ -39,8 +43,8 @@ func eventStyle(t testing.TB, h host.Host, opts *requestresponse.Options, offers
 // faces starts one for either host, which offers echo in both directions.
 func faces(t *testing.T, s *simulation) (client, server *textFace) {
 	t.Helper()
-	return eventStyle(t, s.client, nil, requestresponse.Unary(echo, requestresponse.SupportFull)),
-		eventStyle(t, s.server, nil, requestresponse.Unary(echo, requestresponse.SupportFull))
+	return eventStyle(t, s.Client, nil, requestresponse.Unary(echo, requestresponse.SupportFull)),
+		eventStyle(t, s.Server, nil, requestresponse.Unary(echo, requestresponse.SupportFull))
 }
 
 type eventSource interface {
@@ -200,14 +204,14 @@ func TestSendRequestDoesNotWaitForHooks(t *testing.T) {
 			}
 		}}
 		faces(t, s)
-		client := eventStyle(t, s.client, &requestresponse.Options{Client: &reqresp.ClientOptions{Trace: hooks}},
+		client := eventStyle(t, s.Client, &requestresponse.Options{Client: &reqresp.ClientOptions{Trace: hooks}},
 			requestresponse.Unary(echo, requestresponse.SupportOutbound))
 		mutex <- struct{}{}
-		id := sendWith(t, client, s.server.ID(), "ping", reqresp.CallOptions{Trace: hooks})
+		id := sendWith(t, client, s.Server.ID(), "ping", reqresp.CallOptions{Trace: hooks})
 		if len(started) > 0 {
 			t.Errorf("hooks were called for %v before the request was sent", started)
 		}
-		if !client.IsPendingOutbound(s.server.ID(), id) {
+		if !client.IsPendingOutbound(s.Server.ID(), id) {
 			t.Error("the request is not pending while a hook waits")
 		}
 		<-mutex
@@ -217,4 +221,40 @@ func TestSendRequestDoesNotWaitForHooks(t *testing.T) {
 			t.Errorf("hooks were called for %v, want %v", started, want)
 		}
 	})
+}
+
+// A connection over a relay is used if the context allows it, and does not count as one.
+func TestLimitedConnection(t *testing.T) {
+	client, server, addr := relayed(t)
+	serve(t, server, nil, echo.Serve(echoed))
+	client.Peerstore().AddAddr(server.ID(), addr, peerstore.PermanentAddrTTL)
+	face := eventStyle(t, client, nil, requestresponse.Unary(echo, requestresponse.SupportOutbound))
+	for range 2 { // with a dial, and without
+		id, err := face.SendRequest(network.WithAllowLimitedConn(t.Context(), "test"), server.ID(), "hello")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := wantResponse(t, face, server.ID(), id); got != "hello" {
+			t.Errorf("got %q", got)
+		}
+		if face.IsConnected(server.ID()) {
+			t.Error("a limited connection counts as one")
+		}
+	}
+}
+
+func TestSupportNames(t *testing.T) {
+	if got := requestresponse.Support(9).String(); got != "support(9)" || requestresponse.SupportFull.String() != "full" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestMaxPendingOutsideItsRangeIsNamed(t *testing.T) {
+	defer func() {
+		const want = "requestresponse: Options.MaxPending is -4: want at least 1, or 0 for the default"
+		if got := fmt.Sprint(recover()); !strings.Contains(got, want) {
+			t.Errorf("panicked with %q, want %q", got, want)
+		}
+	}()
+	requestresponse.New[Text, Text](nil, &requestresponse.Options{MaxPending: -4})
 }

@@ -1,4 +1,4 @@
-package reqresp_test
+package requestresponse_test
 
 import (
 	"strconv"
@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
-	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/peerstore"
 	"github.com/multiformats/go-multiaddr"
 
@@ -25,7 +24,7 @@ func TestScenario01RequestToAnOfflinePeerFailsToDial(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		client, _ := faces(t, s)
 		offline := newPeerID(t)
-		s.client.Peerstore().AddAddr(offline, blackHole, peerstore.PermanentAddrTTL)
+		s.Client.Peerstore().AddAddr(offline, blackHole, peerstore.PermanentAddrTTL)
 
 		first := send(t, client, offline, "ping")
 		wantFailure(t, wantOutboundFailure(t, client, offline, first, reqresp.ReasonDial), reqresp.PhaseDial)
@@ -33,7 +32,7 @@ func TestScenario01RequestToAnOfflinePeerFailsToDial(t *testing.T) {
 		if client.IsPendingOutbound(offline, first) || !client.IsPendingOutbound(offline, second) {
 			t.Error("want the second request alone to be pending")
 		}
-		if client.IsPendingOutbound(s.server.ID(), second) {
+		if client.IsPendingOutbound(s.Server.ID(), second) {
 			t.Error("request is pending with a peer that was not asked")
 		}
 		wantOutboundFailure(t, client, offline, second, reqresp.ReasonDial)
@@ -46,14 +45,14 @@ func TestScenario02SequentialPings(t *testing.T) {
 		client, server := faces(t, s)
 		for i := range 99 {
 			ping := Text("ping " + strconv.Itoa(i))
-			id := send(t, client, s.server.ID(), ping)
-			req := wantRequest(t, server, s.client.ID())
+			id := send(t, client, s.Server.ID(), ping)
+			req := wantRequest(t, server, s.Client.ID())
 			if req.Request != ping {
 				t.Fatalf("server got %q, want %q", req.Request, ping)
 			}
 			respond(t, server, req, "pong "+ping)
-			wantSent(t, server, s.client.ID(), req.ID)
-			if got := wantResponse(t, client, s.server.ID(), id); got != "pong "+ping {
+			wantSent(t, server, s.Client.ID(), req.ID)
+			if got := wantResponse(t, client, s.Server.ID(), id); got != "pong "+ping {
 				t.Fatalf("client got %q", got)
 			}
 		}
@@ -65,20 +64,20 @@ func TestScenario02SequentialPings(t *testing.T) {
 func TestScenario03ExplicitAddresses(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		client, server := faces(t, s)
-		s.client.Peerstore().ClearAddrs(s.server.ID())
+		s.Client.Peerstore().ClearAddrs(s.Server.ID())
 
 		// Without an address it fails at once, maybe before anybody can see it pending.
-		id, err := client.SendRequest(t.Context(), s.server.ID(), "ping")
+		id, err := client.SendRequest(t.Context(), s.Server.ID(), "ping")
 		if err != nil {
 			t.Fatal(err)
 		}
-		wantOutboundFailure(t, client, s.server.ID(), id, reqresp.ReasonDial)
-		id = sendWith(t, client, s.server.ID(), "ping", reqresp.CallOptions{Addrs: s.server.Addrs()})
-		respond(t, server, wantRequest(t, server, s.client.ID()), "pong")
-		if got := wantResponse(t, client, s.server.ID(), id); got != "pong" {
+		wantOutboundFailure(t, client, s.Server.ID(), id, reqresp.ReasonDial)
+		id = sendWith(t, client, s.Server.ID(), "ping", reqresp.CallOptions{Addrs: s.Server.Addrs()})
+		respond(t, server, wantRequest(t, server, s.Client.ID()), "pong")
+		if got := wantResponse(t, client, s.Server.ID(), id); got != "pong" {
 			t.Errorf("got %q", got)
 		}
-		if !client.IsConnected(s.server.ID()) {
+		if !client.IsConnected(s.Server.ID()) {
 			t.Error("not connected after a response")
 		}
 	})
@@ -94,19 +93,19 @@ func connected(n network.Network) *atomic.Int64 {
 func TestScenario06ConcurrentRequestsShareOneDial(t *testing.T) {
 	const requests = 99
 	simulate(t, func(t *testing.T, s *simulation) {
-		server := eventStyle(t, s.server, &requestresponse.Options{
+		server := eventStyle(t, s.Server, &requestresponse.Options{
 			Server: &reqresp.ServerOptions{MaxStreams: 16 * requests, MaxStreamsPerPeer: requests},
 		}, requestresponse.Unary(echo, requestresponse.SupportInbound))
-		client := eventStyle(t, s.client, nil, requestresponse.Unary(echo, requestresponse.SupportOutbound))
-		dialed, accepted := connected(s.client.Network()), connected(s.server.Network())
+		client := eventStyle(t, s.Client, nil, requestresponse.Unary(echo, requestresponse.SupportOutbound))
+		dialed, accepted := connected(s.Client.Network()), connected(s.Server.Network())
 
 		sent := make(map[requestresponse.OutboundRequestID]Text)
 		for i := range requests {
 			text := Text(strconv.Itoa(i))
-			sent[send(t, client, s.server.ID(), text)] = text
+			sent[send(t, client, s.Server.ID(), text)] = text
 		}
 		for id := range sent {
-			if !client.IsPendingOutbound(s.server.ID(), id) {
+			if !client.IsPendingOutbound(s.Server.ID(), id) {
 				t.Errorf("request %v is not pending while its peer is dialed", id)
 			}
 		}
@@ -129,17 +128,17 @@ func TestScenario06ConcurrentRequestsShareOneDial(t *testing.T) {
 func TestScenario07KnownAddressIsDialed(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		client, server := faces(t, s)
-		s.client.Peerstore().ClearAddrs(s.server.ID())
-		addr := s.server.Addrs()[0]
-		s.client.Peerstore().AddAddr(s.server.ID(), addr, peerstore.PermanentAddrTTL)
+		s.Client.Peerstore().ClearAddrs(s.Server.ID())
+		addr := s.Server.Addrs()[0]
+		s.Client.Peerstore().AddAddr(s.Server.ID(), addr, peerstore.PermanentAddrTTL)
 
-		id := send(t, client, s.server.ID(), "ping")
-		respond(t, server, wantRequest(t, server, s.client.ID()), "pong")
+		id := send(t, client, s.Server.ID(), "ping")
+		respond(t, server, wantRequest(t, server, s.Client.ID()), "pong")
 		msg := next[textMsg](t, client)
 		if msg.Response == nil || msg.Response.ID != id {
 			t.Fatalf("got %+v", msg)
 		}
-		if got := msg.Conn.RemoteMultiaddr(); !got.Equal(addr) || msg.Conn.RemotePeer() != s.server.ID() {
+		if got := msg.Conn.RemoteMultiaddr(); !got.Equal(addr) || msg.Conn.RemotePeer() != s.Server.ID() {
 			t.Errorf("connected to %v of %v, want %v", got, msg.Conn.RemotePeer(), addr)
 		}
 	})
@@ -150,7 +149,7 @@ func TestScenario23DialFailureFailsEveryQueuedRequest(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		client, _ := faces(t, s)
 		offline := newPeerID(t)
-		s.client.Peerstore().AddAddr(offline, blackHole, peerstore.PermanentAddrTTL)
+		s.Client.Peerstore().AddAddr(offline, blackHole, peerstore.PermanentAddrTTL)
 		pending := make(map[requestresponse.OutboundRequestID]bool)
 		for range requests {
 			pending[send(t, client, offline, "ping")] = true
@@ -172,12 +171,12 @@ func TestScenario23DialFailureFailsEveryQueuedRequest(t *testing.T) {
 func TestScenario23ParallelDialSavesQueuedRequests(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		client, server := faces(t, s)
-		s.client.Peerstore().ClearAddrs(s.server.ID())
-		s.client.Peerstore().AddAddr(s.server.ID(), blackHole, peerstore.PermanentAddrTTL)
+		s.Client.Peerstore().ClearAddrs(s.Server.ID())
+		s.Client.Peerstore().AddAddr(s.Server.ID(), blackHole, peerstore.PermanentAddrTTL)
 
-		ids := []requestresponse.OutboundRequestID{send(t, client, s.server.ID(), "a"), send(t, client, s.server.ID(), "b")}
+		ids := []requestresponse.OutboundRequestID{send(t, client, s.Server.ID(), "a"), send(t, client, s.Server.ID(), "b")}
 		time.Sleep(time.Second)
-		ids = append(ids, sendWith(t, client, s.server.ID(), "c", reqresp.CallOptions{Addrs: s.server.Addrs()}))
+		ids = append(ids, sendWith(t, client, s.Server.ID(), "c", reqresp.CallOptions{Addrs: s.Server.Addrs()}))
 		answer := serveEchoes(t, server, len(ids))
 		for range ids {
 			if msg := next[textMsg](t, client); msg.Response == nil {
@@ -192,8 +191,8 @@ func TestScenario23ParallelDialSavesQueuedRequests(t *testing.T) {
 func TestRequestToSelfFailsToDial(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		client, _ := faces(t, s)
-		id := send(t, client, s.client.ID(), "ping")
-		wantOutboundFailure(t, client, s.client.ID(), id, reqresp.ReasonDial)
+		id := send(t, client, s.Client.ID(), "ping")
+		wantOutboundFailure(t, client, s.Client.ID(), id, reqresp.ReasonDial)
 	})
 }
 
@@ -206,9 +205,9 @@ func TestScenario24ClosingOneOfTwoConnectionsFailsOnlyItsRequests(t *testing.T) 
 		asked := make(map[requestresponse.OutboundRequestID]*requestresponse.RequestMessage[Text, Text])
 		for i, conn := range conns {
 			prefer(t, conn, i+1)
-			id := send(t, client, s.server.ID(), Text(conn.ID()))
+			id := send(t, client, s.Server.ID(), Text(conn.ID()))
 			ids[conn] = id
-			asked[id] = wantRequest(t, server, s.client.ID())
+			asked[id] = wantRequest(t, server, s.Client.ID())
 		}
 		if err := conns[0].Close(); err != nil {
 			t.Fatal(err)
@@ -217,47 +216,14 @@ func TestScenario24ClosingOneOfTwoConnectionsFailsOnlyItsRequests(t *testing.T) 
 		if f.ID != ids[conns[0]] || f.Conn != conns[0] || f.Reason != reqresp.ReasonDisconnected {
 			t.Errorf("got %+v, want the request on the closed connection to fail", f)
 		}
-		wantInboundFailure(t, server, s.client.ID(), asked[f.ID].ID, reqresp.ReasonDisconnected)
+		wantInboundFailure(t, server, s.Client.ID(), asked[f.ID].ID, reqresp.ReasonDisconnected)
 
 		survivor := ids[conns[1]]
-		if !client.IsPendingOutbound(s.server.ID(), survivor) || !client.IsConnected(s.server.ID()) {
+		if !client.IsPendingOutbound(s.Server.ID(), survivor) || !client.IsConnected(s.Server.ID()) {
 			t.Error("the request on the other connection is not pending any more")
 		}
 		respond(t, server, asked[survivor], "pong")
-		wantSent(t, server, s.client.ID(), asked[survivor].ID)
-		wantResponse(t, client, s.server.ID(), survivor)
+		wantSent(t, server, s.Client.ID(), asked[survivor].ID)
+		wantResponse(t, client, s.Server.ID(), survivor)
 	})
-}
-
-// connectTwice has the hosts dial each other at the same time, and returns both
-// connections as the client sees them.
-func connectTwice(t *testing.T, s *simulation) []network.Conn {
-	t.Helper()
-	s.server.Peerstore().AddAddrs(s.client.ID(), s.client.Addrs(), peerstore.PermanentAddrTTL)
-	done := make(chan error)
-	go func() { done <- s.client.Connect(t.Context(), peer.AddrInfo{ID: s.server.ID()}) }()
-	go func() { done <- s.server.Connect(t.Context(), peer.AddrInfo{ID: s.client.ID()}) }()
-	for range 2 {
-		if err := <-done; err != nil {
-			t.Fatal(err)
-		}
-	}
-	time.Sleep(10 * time.Second)
-	conns := s.client.Network().ConnsToPeer(s.server.ID())
-	if len(conns) != 2 {
-		t.Fatalf("%d connections, want 2", len(conns))
-	}
-	return conns
-}
-
-// prefer makes libp2p choose a connection, that with the most streams.
-func prefer(t *testing.T, conn network.Conn, streams int) {
-	t.Helper()
-	for range 5 * streams {
-		stream, err := conn.NewStream(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = stream.Reset() })
-	}
 }

@@ -1,4 +1,4 @@
-package reqresp_test
+package requestresponse_test
 
 import (
 	"fmt"
@@ -76,15 +76,15 @@ func TestSumTypeOverAFamily(t *testing.T) {
 	words := reqresp.NewUnary[question, question](family, "word", 1)
 	numbers := reqresp.NewUnary[question, question](family, "number", 1)
 	simulate(t, func(t *testing.T, s *simulation) {
-		asker := requestresponse.New(s.client, nil, requestresponse.Unary(words, requestresponse.SupportFull), requestresponse.Unary(numbers, requestresponse.SupportOutbound))
-		answerer := requestresponse.New(s.server, nil, requestresponse.Unary(words, requestresponse.SupportFull), requestresponse.Unary(numbers, requestresponse.SupportInbound))
+		asker := requestresponse.New(s.Client, nil, requestresponse.Unary(words, requestresponse.SupportFull), requestresponse.Unary(numbers, requestresponse.SupportOutbound))
+		answerer := requestresponse.New(s.Server, nil, requestresponse.Unary(words, requestresponse.SupportFull), requestresponse.Unary(numbers, requestresponse.SupportInbound))
 		for _, rr := range []*requestresponse.RequestResponse[question, question]{asker, answerer} {
 			if err := rr.Start(); err != nil {
 				t.Fatal(err)
 			}
 			defer rr.Stop(t.Context())
 		}
-		s.connect(t)
+		s.Connect(t)
 		go func() {
 			for event := range answerer.Events() {
 				if m, ok := event.(requestresponse.Message[question, question]); ok {
@@ -101,7 +101,7 @@ func TestSumTypeOverAFamily(t *testing.T) {
 			{number(7), []protocol.ID{numberID}, numberID},
 			{number(7), nil, ""}, // does not belong to the preferred one
 		} {
-			id, err := asker.SendRequestWith(t.Context(), s.server.ID(), tt.ask, reqresp.CallOptions{Protocols: tt.choose})
+			id, err := asker.SendRequestWith(t.Context(), s.Server.ID(), tt.ask, reqresp.CallOptions{Protocols: tt.choose})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,4 +1,4 @@
-package reqresp_test
+package requestresponse_test
 
 import (
 	"errors"
@@ -30,20 +30,20 @@ func wantShut(t *testing.T, r *textFace, c *requestresponse.ResponseChannel[Text
 func TestScenario22ChannelShutsOnTimeout(t *testing.T) {
 	brief := reqresp.NewUnary[Text, Text](family, "brief", 1).WithLimits(reqresp.Limits{Timeouts: reqresp.Timeouts{Total: 5 * time.Second}})
 	simulate(t, func(t *testing.T, s *simulation) {
-		server := eventStyle(t, s.server, nil, requestresponse.Unary(brief, requestresponse.SupportInbound))
-		client := eventStyle(t, s.client, nil, requestresponse.Unary(brief, requestresponse.SupportOutbound))
-		id := send(t, client, s.server.ID(), "ping")
-		req := wantRequest(t, server, s.client.ID())
+		server := eventStyle(t, s.Server, nil, requestresponse.Unary(brief, requestresponse.SupportInbound))
+		client := eventStyle(t, s.Client, nil, requestresponse.Unary(brief, requestresponse.SupportOutbound))
+		id := send(t, client, s.Server.ID(), "ping")
+		req := wantRequest(t, server, s.Client.ID())
 		start := time.Now()
 		if !req.Channel.IsOpen() {
 			t.Error("channel is not open")
 		}
-		wantFailure(t, wantInboundFailure(t, server, s.client.ID(), req.ID, reqresp.ReasonTimeout), reqresp.PhaseHandle, reqresp.ErrTimeout)
+		wantFailure(t, wantInboundFailure(t, server, s.Client.ID(), req.ID, reqresp.ReasonTimeout), reqresp.PhaseHandle, reqresp.ErrTimeout)
 		if took := time.Since(start); took.Round(roundTrip) != 5*time.Second {
 			t.Errorf("timed out after %v", took)
 		}
 		wantShut(t, server, req.Channel)
-		wantOutboundFailure(t, client, s.server.ID(), id, reqresp.ReasonTimeout)
+		wantOutboundFailure(t, client, s.Server.ID(), id, reqresp.ReasonTimeout)
 		wantQuiet(t, server)
 	})
 }
@@ -51,16 +51,16 @@ func TestScenario22ChannelShutsOnTimeout(t *testing.T) {
 func TestScenario22ChannelShutsWithItsConnection(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		client, server := faces(t, s)
-		id := send(t, client, s.server.ID(), "ping")
-		req := wantRequest(t, server, s.client.ID())
-		if err := s.server.Network().ClosePeer(s.client.ID()); err != nil {
+		id := send(t, client, s.Server.ID(), "ping")
+		req := wantRequest(t, server, s.Client.ID())
+		if err := s.Server.Network().ClosePeer(s.Client.ID()); err != nil {
 			t.Fatal(err)
 		}
-		wantInboundFailure(t, server, s.client.ID(), req.ID, reqresp.ReasonDisconnected)
+		wantInboundFailure(t, server, s.Client.ID(), req.ID, reqresp.ReasonDisconnected)
 		wantShut(t, server, req.Channel)
-		wantOutboundFailure(t, client, s.server.ID(), id, reqresp.ReasonDisconnected)
+		wantOutboundFailure(t, client, s.Server.ID(), id, reqresp.ReasonDisconnected)
 		time.Sleep(time.Second) // libp2p takes leave of the connection
-		if server.IsConnected(s.client.ID()) || client.IsConnected(s.server.ID()) {
+		if server.IsConnected(s.Client.ID()) || client.IsConnected(s.Server.ID()) {
 			t.Error("still connected")
 		}
 	})
@@ -69,14 +69,14 @@ func TestScenario22ChannelShutsWithItsConnection(t *testing.T) {
 func TestScenario22ChannelTakesOneResponse(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		client, server := faces(t, s)
-		id := send(t, client, s.server.ID(), "ping")
-		req := wantRequest(t, server, s.client.ID())
+		id := send(t, client, s.Server.ID(), "ping")
+		req := wantRequest(t, server, s.Client.ID())
 		respond(t, server, req, "pong")
 		wantShut(t, server, req.Channel)
-		if got := wantResponse(t, client, s.server.ID(), id); got != "pong" {
+		if got := wantResponse(t, client, s.Server.ID(), id); got != "pong" {
 			t.Errorf("got %q", got)
 		}
-		wantSent(t, server, s.client.ID(), req.ID)
+		wantSent(t, server, s.Client.ID(), req.ID)
 		wantQuiet(t, server)
 	})
 }
@@ -84,17 +84,17 @@ func TestScenario22ChannelTakesOneResponse(t *testing.T) {
 func TestScenario26IsPendingInbound(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		client, server := faces(t, s)
-		from := s.client.ID()
+		from := s.Client.ID()
 		if server.IsPendingInbound(from, 1) {
 			t.Error("pending before there was a request")
 		}
-		send(t, client, s.server.ID(), "ping")
+		send(t, client, s.Server.ID(), "ping")
 		req := wantRequest(t, server, from)
 		time.Sleep(5 * time.Second)
-		if !server.IsPendingInbound(from, req.ID) || server.IsPendingInbound(s.server.ID(), req.ID) || server.IsPendingInbound(from, req.ID+1) {
+		if !server.IsPendingInbound(from, req.ID) || server.IsPendingInbound(s.Server.ID(), req.ID) || server.IsPendingInbound(from, req.ID+1) {
 			t.Error("want the request to be pending, of its own peer, and no other")
 		}
-		if client.IsPendingInbound(s.server.ID(), req.ID) {
+		if client.IsPendingInbound(s.Server.ID(), req.ID) {
 			t.Error("pending on the side that asks")
 		}
 		respond(t, server, req, "pong")
@@ -108,8 +108,8 @@ func TestScenario26IsPendingInbound(t *testing.T) {
 func TestScenario27IDsIncreaseAndAreUnique(t *testing.T) {
 	const senders, requests = 8, 50
 	simulate(t, func(t *testing.T, s *simulation) {
-		server := eventStyle(t, s.server, nil, requestresponse.Unary(echo, requestresponse.SupportInbound))
-		client := eventStyle(t, s.client, &requestresponse.Options{
+		server := eventStyle(t, s.Server, nil, requestresponse.Unary(echo, requestresponse.SupportInbound))
+		client := eventStyle(t, s.Client, &requestresponse.Options{
 			Client: &reqresp.ClientOptions{MaxCallsPerPeer: 10},
 		}, requestresponse.Unary(echo, requestresponse.SupportOutbound))
 		answer := serveEchoes(t, server, senders*requests)
@@ -122,7 +122,7 @@ func TestScenario27IDsIncreaseAndAreUnique(t *testing.T) {
 			wg.Go(func() {
 				var last requestresponse.OutboundRequestID
 				for range requests {
-					id := send(t, client, s.server.ID(), "ping")
+					id := send(t, client, s.Server.ID(), "ping")
 					if id <= last {
 						t.Errorf("request %v was followed by %v", last, id)
 					}
@@ -157,8 +157,8 @@ func TestScenario27InboundIDsIncrease(t *testing.T) {
 		client, server := faces(t, s)
 		var last requestresponse.InboundRequestID
 		for range 5 {
-			send(t, client, s.server.ID(), "ping")
-			req := wantRequest(t, server, s.client.ID())
+			send(t, client, s.Server.ID(), "ping")
+			req := wantRequest(t, server, s.Client.ID())
 			if req.ID <= last {
 				t.Errorf("request %v was followed by %v", last, req.ID)
 			}
@@ -170,14 +170,12 @@ func TestScenario27InboundIDsIncrease(t *testing.T) {
 	})
 }
 
-var notice = reqresp.NewOneWay[Text](family, "notice", 1)
-
 type noticeFace = requestresponse.RequestResponse[Text, struct{}]
 
 func noticeStyle(t *testing.T, s *simulation) (client, server *noticeFace) {
 	t.Helper()
-	client = requestresponse.New(s.client, nil, requestresponse.OneWay(notice, requestresponse.SupportOutbound))
-	server = requestresponse.New(s.server, nil, requestresponse.OneWay(notice, requestresponse.SupportInbound))
+	client = requestresponse.New(s.Client, nil, requestresponse.OneWay(notice, requestresponse.SupportOutbound))
+	server = requestresponse.New(s.Server, nil, requestresponse.OneWay(notice, requestresponse.SupportInbound))
 	for _, r := range []*noticeFace{client, server} {
 		if err := r.Start(); err != nil {
 			t.Fatal(err)
@@ -192,22 +190,22 @@ func noticeStyle(t *testing.T, s *simulation) (client, server *noticeFace) {
 func TestScenario29OneWayEndsWithItsFlush(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		client, server := noticeStyle(t, s)
-		s.connect(t)
+		s.Connect(t)
 		start := time.Now()
 		for i := range 3 {
-			id, err := client.SendRequest(t.Context(), s.server.ID(), "news")
+			id, err := client.SendRequest(t.Context(), s.Server.ID(), "news")
 			if err != nil {
 				t.Fatal(err)
 			}
 			msg := next[requestresponse.Message[Text, struct{}]](t, client)
-			if msg.Response == nil || msg.Response.ID != id || msg.Peer != s.server.ID() {
+			if msg.Response == nil || msg.Response.ID != id || msg.Peer != s.Server.ID() {
 				t.Errorf("got %+v, want the response to %v", msg, id)
 			}
 			got := next[requestresponse.Message[Text, struct{}]](t, server)
-			if got.Request == nil || got.Request.Request != "news" || got.Request.Channel != nil || got.Peer != s.client.ID() {
+			if got.Request == nil || got.Request.Request != "news" || got.Request.Channel != nil || got.Peer != s.Client.ID() {
 				t.Errorf("got %+v, want the notice, without a channel", got)
 			}
-			if server.IsPendingInbound(s.client.ID(), got.Request.ID) {
+			if server.IsPendingInbound(s.Client.ID(), got.Request.ID) {
 				t.Error("a one-way request is pending")
 			}
 			if took := time.Since(start); took > time.Duration(i+1)*2*roundTrip {
@@ -223,7 +221,7 @@ func TestScenario29OneWayFailsWhereThereIsNobody(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		client, _ := noticeStyle(t, s)
 		nobody := newPeerID(t)
-		for _, to := range []peer.ID{nobody, s.server.ID()} {
+		for _, to := range []peer.ID{nobody, s.Server.ID()} {
 			if _, err := client.SendRequest(t.Context(), to, "news"); err != nil {
 				t.Fatal(err)
 			}

@@ -1,4 +1,4 @@
-package reqresp_test
+package requestresponse_test
 
 import (
 	"errors"
@@ -15,18 +15,18 @@ import (
 func TestScenario04ClientDiesWhileTheChannelIsHeld(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		client, server := faces(t, s)
-		id := send(t, client, s.server.ID(), "ping")
-		req := wantRequest(t, server, s.client.ID())
-		if err := s.client.Close(); err != nil {
+		id := send(t, client, s.Server.ID(), "ping")
+		req := wantRequest(t, server, s.Client.ID())
+		if err := s.Client.Close(); err != nil {
 			t.Fatal(err)
 		}
 		start := time.Now()
-		err := wantInboundFailure(t, server, s.client.ID(), req.ID, reqresp.ReasonDisconnected)
+		err := wantInboundFailure(t, server, s.Client.ID(), req.ID, reqresp.ReasonDisconnected)
 		wantFailure(t, err, reqresp.PhaseHandle, reqresp.ErrDisconnected)
 		if took := time.Since(start); took > time.Second {
 			t.Errorf("failed after %v", took)
 		}
-		err = wantOutboundFailure(t, client, s.server.ID(), id, reqresp.ReasonDisconnected)
+		err = wantOutboundFailure(t, client, s.Server.ID(), id, reqresp.ReasonDisconnected)
 		wantFailure(t, err, reqresp.PhaseFirstByte, reqresp.ErrDisconnected)
 		wantQuiet(t, server)
 	})
@@ -36,31 +36,31 @@ func TestScenario04ClientDiesWhileTheChannelIsHeld(t *testing.T) {
 // requester learns at once, and may go on.
 func TestScenario05ClosedChannelIsAnOmission(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		rec := &recordingHost{Host: s.server}
+		rec := &recordingHost{Host: s.Server}
 		server := eventStyle(t, rec, nil, requestresponse.Unary(echo, requestresponse.SupportInbound))
-		client := eventStyle(t, s.client, nil, requestresponse.Unary(echo, requestresponse.SupportOutbound))
-		id := send(t, client, s.server.ID(), "ping")
-		req := wantRequest(t, server, s.client.ID())
+		client := eventStyle(t, s.Client, nil, requestresponse.Unary(echo, requestresponse.SupportOutbound))
+		id := send(t, client, s.Server.ID(), "ping")
+		req := wantRequest(t, server, s.Client.ID())
 		start := time.Now()
 		req.Channel.Close()
 		req.Channel.Close()
 		if req.Channel.IsOpen() {
 			t.Error("channel is open after Close")
 		}
-		err := wantOutboundFailure(t, client, s.server.ID(), id, reqresp.ReasonViolation)
+		err := wantOutboundFailure(t, client, s.Server.ID(), id, reqresp.ReasonViolation)
 		wantFailure(t, err, reqresp.PhaseResponse, reqresp.ErrNoResponse)
 		if took := time.Since(start); took > roundTrip {
 			t.Errorf("client learned after %v", took)
 		}
-		err = wantInboundFailure(t, server, s.client.ID(), req.ID, reqresp.ReasonOmission)
+		err = wantInboundFailure(t, server, s.Client.ID(), req.ID, reqresp.ReasonOmission)
 		wantFailure(t, err, reqresp.PhaseHandle, reqresp.ErrNoResponse)
-		rec.want(t, []string{"close write", "close"})
+		rec.Want(t, []string{"close write", "close"})
 
-		id = send(t, client, s.server.ID(), "ping")
-		req = wantRequest(t, server, s.client.ID())
+		id = send(t, client, s.Server.ID(), "ping")
+		req = wantRequest(t, server, s.Client.ID())
 		respond(t, server, req, "pong")
-		wantResponse(t, client, s.server.ID(), id)
-		if got := len(s.client.Network().Conns()); got != 1 {
+		wantResponse(t, client, s.Server.ID(), id)
+		if got := len(s.Client.Network().Conns()); got != 1 {
 			t.Errorf("%d connections, want the same one", got)
 		}
 	})
@@ -68,23 +68,23 @@ func TestScenario05ClosedChannelIsAnOmission(t *testing.T) {
 
 func TestScenario08ClientCannotReadTheResponse(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		server := eventStyle(t, s.server, nil, requestresponse.Unary(echo, requestresponse.SupportInbound))
-		client := eventStyle(t, s.client, nil, requestresponse.Unary(brokenEcho(brokenCodec{readResponse: fails}), requestresponse.SupportOutbound))
-		id := send(t, client, s.server.ID(), "ping")
-		req := wantRequest(t, server, s.client.ID())
+		server := eventStyle(t, s.Server, nil, requestresponse.Unary(echo, requestresponse.SupportInbound))
+		client := eventStyle(t, s.Client, nil, requestresponse.Unary(brokenEcho(brokenCodec{CheckResponse: fails}), requestresponse.SupportOutbound))
+		id := send(t, client, s.Server.ID(), "ping")
+		req := wantRequest(t, server, s.Client.ID())
 		respond(t, server, req, "pong")
-		wantSent(t, server, s.client.ID(), req.ID)
-		err := wantOutboundFailure(t, client, s.server.ID(), id, reqresp.ReasonViolation)
+		wantSent(t, server, s.Client.ID(), req.ID)
+		err := wantOutboundFailure(t, client, s.Server.ID(), id, reqresp.ReasonViolation)
 		wantFailure(t, err, reqresp.PhaseResponse, errCodec)
 	})
 }
 
 func TestScenario09ClientCannotWriteTheRequest(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		server := eventStyle(t, s.server, nil, requestresponse.Unary(echo, requestresponse.SupportInbound))
-		client := eventStyle(t, s.client, nil, requestresponse.Unary(brokenEcho(brokenCodec{appendRequest: fails}), requestresponse.SupportOutbound))
-		id := send(t, client, s.server.ID(), "ping")
-		err := wantOutboundFailure(t, client, s.server.ID(), id, reqresp.ReasonIO)
+		server := eventStyle(t, s.Server, nil, requestresponse.Unary(echo, requestresponse.SupportInbound))
+		client := eventStyle(t, s.Client, nil, requestresponse.Unary(brokenEcho(brokenCodec{WriteRequest: fails}), requestresponse.SupportOutbound))
+		id := send(t, client, s.Server.ID(), "ping")
+		err := wantOutboundFailure(t, client, s.Server.ID(), id, reqresp.ReasonIO)
 		wantFailure(t, err, reqresp.PhaseRequest, errCodec)
 		wantQuiet(t, server)
 	})
@@ -94,13 +94,13 @@ func TestScenario09ClientCannotWriteTheRequest(t *testing.T) {
 func TestScenario10ResponseThatHangsTimesOut(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		client, server := faces(t, s)
-		id := send(t, client, s.server.ID(), "ping")
-		req := wantRequest(t, server, s.client.ID())
+		id := send(t, client, s.Server.ID(), "ping")
+		req := wantRequest(t, server, s.Client.ID())
 		start := time.Now()
-		s.down.Store(true)
+		s.Down.Store(true)
 		respond(t, server, req, "pong")
-		wantSent(t, server, s.client.ID(), req.ID)
-		err := wantOutboundFailure(t, client, s.server.ID(), id, reqresp.ReasonTimeout)
+		wantSent(t, server, s.Client.ID(), req.ID)
+		err := wantOutboundFailure(t, client, s.Server.ID(), id, reqresp.ReasonTimeout)
 		wantFailure(t, err, reqresp.PhaseFirstByte, reqresp.ErrTimeout)
 		if took := time.Since(start); took > reqresp.DefaultFirstByteTimeout {
 			t.Errorf("timed out after %v", took)
@@ -113,23 +113,23 @@ func TestScenario10ResponseThatHangsTimesOut(t *testing.T) {
 func TestScenario11NoRoomForAnotherStream(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		full := &requestresponse.Options{Server: &reqresp.ServerOptions{MaxStreams: 1}}
-		server := eventStyle(t, s.server, full, requestresponse.Unary(echo, requestresponse.SupportFull))
-		client := eventStyle(t, s.client, nil, requestresponse.Unary(echo, requestresponse.SupportFull))
-		first := send(t, client, s.server.ID(), "first")
-		req := wantRequest(t, server, s.client.ID())
-		second := send(t, client, s.server.ID(), "second")
-		err := wantOutboundFailure(t, client, s.server.ID(), second, reqresp.ReasonOverLimit)
+		server := eventStyle(t, s.Server, full, requestresponse.Unary(echo, requestresponse.SupportFull))
+		client := eventStyle(t, s.Client, nil, requestresponse.Unary(echo, requestresponse.SupportFull))
+		first := send(t, client, s.Server.ID(), "first")
+		req := wantRequest(t, server, s.Client.ID())
+		second := send(t, client, s.Server.ID(), "second")
+		err := wantOutboundFailure(t, client, s.Server.ID(), second, reqresp.ReasonOverLimit)
 		wantFailure(t, err, reqresp.PhaseFirstByte, reqresp.ErrRefused, remoteReset(network.StreamResourceLimitExceeded))
 
-		id := send(t, server, s.client.ID(), "the other way")
-		back := wantRequest(t, client, s.server.ID())
+		id := send(t, server, s.Client.ID(), "the other way")
+		back := wantRequest(t, client, s.Server.ID())
 		respond(t, client, back, "")
-		wantSent(t, client, s.server.ID(), back.ID)
-		wantResponse(t, server, s.client.ID(), id)
+		wantSent(t, client, s.Server.ID(), back.ID)
+		wantResponse(t, server, s.Client.ID(), id)
 
 		respond(t, server, req, "")
-		wantSent(t, server, s.client.ID(), req.ID)
-		wantResponse(t, client, s.server.ID(), first)
+		wantSent(t, server, s.Client.ID(), req.ID)
+		wantResponse(t, client, s.Server.ID(), first)
 		wantQuiet(t, server)
 	})
 }
@@ -138,10 +138,10 @@ func TestScenario11NoRoomForAnotherStream(t *testing.T) {
 // file.
 func TestScenario12ServerCannotReadTheRequest(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		server := eventStyle(t, s.server, nil, requestresponse.Unary(brokenEcho(brokenCodec{readRequest: fails}), requestresponse.SupportInbound))
-		client := eventStyle(t, s.client, nil, requestresponse.Unary(echo, requestresponse.SupportOutbound))
-		id := send(t, client, s.server.ID(), "ping")
-		err := wantOutboundFailure(t, client, s.server.ID(), id, reqresp.ReasonErrorResponse)
+		server := eventStyle(t, s.Server, nil, requestresponse.Unary(brokenEcho(brokenCodec{CheckRequest: fails}), requestresponse.SupportInbound))
+		client := eventStyle(t, s.Client, nil, requestresponse.Unary(echo, requestresponse.SupportOutbound))
+		id := send(t, client, s.Server.ID(), "ping")
+		err := wantOutboundFailure(t, client, s.Server.ID(), id, reqresp.ReasonErrorResponse)
 		wantVerdict(t, "unreadable", err, reqresp.Error{Code: reqresp.CodeInvalidRequest, Message: "malformed request"})
 		wantQuiet(t, server)
 	})
@@ -149,14 +149,14 @@ func TestScenario12ServerCannotReadTheRequest(t *testing.T) {
 
 func TestScenario13ServerCannotWriteTheResponse(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		server := eventStyle(t, s.server, nil, requestresponse.Unary(brokenEcho(brokenCodec{appendResponse: fails}), requestresponse.SupportInbound))
-		client := eventStyle(t, s.client, nil, requestresponse.Unary(echo, requestresponse.SupportOutbound))
-		id := send(t, client, s.server.ID(), "ping")
-		req := wantRequest(t, server, s.client.ID())
+		server := eventStyle(t, s.Server, nil, requestresponse.Unary(brokenEcho(brokenCodec{WriteResponse: fails}), requestresponse.SupportInbound))
+		client := eventStyle(t, s.Client, nil, requestresponse.Unary(echo, requestresponse.SupportOutbound))
+		id := send(t, client, s.Server.ID(), "ping")
+		req := wantRequest(t, server, s.Client.ID())
 		respond(t, server, req, "pong")
-		err := wantInboundFailure(t, server, s.client.ID(), req.ID, reqresp.ReasonIO)
+		err := wantInboundFailure(t, server, s.Client.ID(), req.ID, reqresp.ReasonIO)
 		wantFailure(t, err, reqresp.PhaseHandle, errCodec)
-		err = wantOutboundFailure(t, client, s.server.ID(), id, reqresp.ReasonErrorResponse)
+		err = wantOutboundFailure(t, client, s.Server.ID(), id, reqresp.ReasonErrorResponse)
 		wantVerdict(t, "unwritable", err, reqresp.Error{Code: reqresp.CodeServerError})
 	})
 }
@@ -164,14 +164,14 @@ func TestScenario13ServerCannotWriteTheResponse(t *testing.T) {
 // A response hangs in its writing when the requester does not read.
 func TestScenario14ResponseThatCannotBeWrittenTimesOut(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		server := eventStyle(t, s.server, nil, requestresponse.Unary(echo, requestresponse.SupportInbound))
-		stream := openRaw(t, s.client, s.server, echo.Spec().Protocols()[0])
+		server := eventStyle(t, s.Server, nil, requestresponse.Unary(echo, requestresponse.SupportInbound))
+		stream := openRaw(t, s.Client, s.Server, echo.Spec().Protocols()[0])
 		_, _ = stream.Write([]byte{0})
 		_ = stream.CloseWrite()
-		req := wantRequest(t, server, s.client.ID())
+		req := wantRequest(t, server, s.Client.ID())
 		start := time.Now()
 		respond(t, server, req, Text(make([]byte, 900<<10)))
-		err := wantInboundFailure(t, server, s.client.ID(), req.ID, reqresp.ReasonTimeout)
+		err := wantInboundFailure(t, server, s.Client.ID(), req.ID, reqresp.ReasonTimeout)
 		wantFailure(t, err, reqresp.PhaseResponse, reqresp.ErrTimeout)
 		// In the first timeout the window was filled.
 		if took := time.Since(start); took != 2*reqresp.DefaultWriteTimeout {
@@ -196,24 +196,24 @@ func TestScenario25StreamsBeyondTheBoundCauseNoEvent(t *testing.T) {
 			simulate(t, func(t *testing.T, s *simulation) {
 				ends := new(journal)
 				tt.opts.Trace = &reqresp.Trace{Done: func(x *reqresp.Exchange) {
-					ends.note("%v", reqresp.ReasonOf(x.Err))
+					ends.Note("%v", reqresp.ReasonOf(x.Err))
 				}}
-				server := eventStyle(t, s.server, &requestresponse.Options{Server: &tt.opts}, requestresponse.Unary(echo, requestresponse.SupportInbound))
-				client := eventStyle(t, s.client, nil, requestresponse.Unary(echo, requestresponse.SupportOutbound))
+				server := eventStyle(t, s.Server, &requestresponse.Options{Server: &tt.opts}, requestresponse.Unary(echo, requestresponse.SupportInbound))
+				client := eventStyle(t, s.Client, nil, requestresponse.Unary(echo, requestresponse.SupportOutbound))
 				ids := make(map[requestresponse.OutboundRequestID]bool)
 				var held []*requestresponse.RequestMessage[Text, Text]
 				for range 3 {
-					ids[send(t, client, s.server.ID(), "ping")] = true
-					held = append(held, wantRequest(t, server, s.client.ID()))
+					ids[send(t, client, s.Server.ID(), "ping")] = true
+					held = append(held, wantRequest(t, server, s.Client.ID()))
 				}
 				for range 2 {
-					id := send(t, client, s.server.ID(), "surplus")
-					wantOutboundFailure(t, client, s.server.ID(), id, reqresp.ReasonOverLimit)
+					id := send(t, client, s.Server.ID(), "surplus")
+					wantOutboundFailure(t, client, s.Server.ID(), id, reqresp.ReasonOverLimit)
 				}
-				ends.want(t, "over limit", "over limit")
+				ends.Want(t, "over limit", "over limit")
 				for _, req := range held {
 					respond(t, server, req, "pong")
-					wantSent(t, server, s.client.ID(), req.ID)
+					wantSent(t, server, s.Client.ID(), req.ID)
 				}
 				for range held {
 					if msg := next[textMsg](t, client); !ids[msg.Response.ID] {

@@ -1,4 +1,4 @@
-package reqresp_test
+package requestresponse_test
 
 import (
 	"context"
@@ -241,13 +241,13 @@ func TestScenario28EveryExchangeEndsOnce(t *testing.T) {
 	for seed := range uint64(4) {
 		t.Run("seed "+strconv.FormatUint(seed, 10), func(t *testing.T) {
 			simulate(t, func(t *testing.T, s *simulation) {
-				s.server.Peerstore().AddAddrs(s.client.ID(), s.client.Addrs(), peerstore.PermanentAddrTTL)
-				g := newRig(t, seed, time.Second, s.client, s.server)
-				g.down = s.down.Store
+				s.Server.Peerstore().AddAddrs(s.Client.ID(), s.Client.Addrs(), peerstore.PermanentAddrTTL)
+				g := newRig(t, seed, time.Second, s.Client, s.Server)
+				g.down = s.Down.Store
 				g.run(5, 40, 40)
 				g.wantVariety()
 				time.Sleep(time.Minute) // identify's own streams end
-				if n := streams(s.client) + streams(s.server); n != 0 {
+				if n := streams(s.Client) + streams(s.Server); n != 0 {
 					t.Errorf("%d streams are left", n)
 				}
 			})

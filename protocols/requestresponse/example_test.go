@@ -1,4 +1,4 @@
-package reqresp_test
+package requestresponse_test
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package reqresp_test
+package requestresponse_test
 
 import (
 	"context"
@@ -17,16 +17,16 @@ func TestFullQueueHoldsRequestsBack(t *testing.T) {
 	const room, bound, requests = 2, 4, 10
 	simulate(t, func(t *testing.T, s *simulation) {
 		trace := new(journal)
-		server := eventStyle(t, s.server, &requestresponse.Options{
+		server := eventStyle(t, s.Server, &requestresponse.Options{
 			MaxEvents: room,
 			Server: &reqresp.ServerOptions{MaxStreamsPerPeer: bound, Trace: &reqresp.Trace{
-				Done: func(x *reqresp.Exchange) { trace.note("%v", reqresp.ReasonOf(x.Err)) },
+				Done: func(x *reqresp.Exchange) { trace.Note("%v", reqresp.ReasonOf(x.Err)) },
 			}},
 		}, requestresponse.Unary(echo, requestresponse.SupportInbound))
-		client := eventStyle(t, s.client, nil, requestresponse.Unary(echo, requestresponse.SupportOutbound))
+		client := eventStyle(t, s.Client, nil, requestresponse.Unary(echo, requestresponse.SupportOutbound))
 		sent := make(map[requestresponse.OutboundRequestID]bool)
 		for range requests {
-			sent[send(t, client, s.server.ID(), "ping")] = true
+			sent[send(t, client, s.Server.ID(), "ping")] = true
 			time.Sleep(time.Millisecond)
 		}
 		for range requests - bound {
@@ -56,18 +56,18 @@ func TestFullQueueHoldsRequestsBack(t *testing.T) {
 func TestRequestIsGivenUpInAFullQueue(t *testing.T) {
 	brief := reqresp.NewUnary[Text, Text](family, "brief", 1).WithLimits(reqresp.Limits{Timeouts: reqresp.Timeouts{Total: 5 * time.Second}})
 	simulate(t, func(t *testing.T, s *simulation) {
-		server := eventStyle(t, s.server, &requestresponse.Options{MaxEvents: 1}, requestresponse.Unary(brief, requestresponse.SupportInbound))
-		client := eventStyle(t, s.client, nil, requestresponse.Unary(brief, requestresponse.SupportOutbound))
+		server := eventStyle(t, s.Server, &requestresponse.Options{MaxEvents: 1}, requestresponse.Unary(brief, requestresponse.SupportInbound))
+		client := eventStyle(t, s.Client, nil, requestresponse.Unary(brief, requestresponse.SupportOutbound))
 		for _, text := range []Text{"first", "second"} {
-			id := send(t, client, s.server.ID(), text)
-			wantOutboundFailure(t, client, s.server.ID(), id, reqresp.ReasonTimeout)
+			id := send(t, client, s.Server.ID(), text)
+			wantOutboundFailure(t, client, s.Server.ID(), id, reqresp.ReasonTimeout)
 		}
 		time.Sleep(time.Minute)
 		msg := next[textMsg](t, server)
 		if msg.Request == nil || msg.Request.Request != "first" || msg.Request.Channel.IsOpen() {
 			t.Errorf("got %+v, want the first request, which has timed out", msg)
 		}
-		wantInboundFailure(t, server, s.client.ID(), msg.Request.ID, reqresp.ReasonTimeout)
+		wantInboundFailure(t, server, s.Client.ID(), msg.Request.ID, reqresp.ReasonTimeout)
 		wantQuiet(t, server)
 	})
 }
@@ -76,11 +76,11 @@ func TestRequestIsGivenUpInAFullQueue(t *testing.T) {
 func TestFullQueueHoldsLastEventsBack(t *testing.T) {
 	const pending = 5
 	simulate(t, func(t *testing.T, s *simulation) {
-		serve(t, s.server, nil, echo.Serve(echoed))
-		client := eventStyle(t, s.client, &requestresponse.Options{MaxEvents: 1, MaxPending: pending}, requestresponse.Unary(echo, requestresponse.SupportOutbound))
+		serve(t, s.Server, nil, echo.Serve(echoed))
+		client := eventStyle(t, s.Client, &requestresponse.Options{MaxEvents: 1, MaxPending: pending}, requestresponse.Unary(echo, requestresponse.SupportOutbound))
 		sent := make(map[requestresponse.OutboundRequestID]bool)
 		trySend := func() error {
-			id, err := client.SendRequest(t.Context(), s.server.ID(), "ping")
+			id, err := client.SendRequest(t.Context(), s.Server.ID(), "ping")
 			if err == nil {
 				sent[id] = true
 			}
@@ -120,28 +120,28 @@ func TestFullQueueHoldsLastEventsBack(t *testing.T) {
 // pending, and so is not refused.
 func TestNextRequestMayFollowAtOnce(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		serve(t, s.server, nil, echo.Serve(echoed))
-		client := eventStyle(t, s.client, &requestresponse.Options{MaxPending: 1}, requestresponse.Unary(echo, requestresponse.SupportOutbound))
+		serve(t, s.Server, nil, echo.Serve(echoed))
+		client := eventStyle(t, s.Client, &requestresponse.Options{MaxPending: 1}, requestresponse.Unary(echo, requestresponse.SupportOutbound))
 		for range 1000 {
-			id := send(t, client, s.server.ID(), "ping")
-			wantResponse(t, client, s.server.ID(), id)
+			id := send(t, client, s.Server.ID(), "ping")
+			wantResponse(t, client, s.Server.ID(), id)
 		}
 	})
 }
 
 func TestNothingIsSentBeforeStartOrAfterStop(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		client := requestresponse.New(s.client, nil, requestresponse.Unary(echo, requestresponse.SupportFull))
-		if _, err := client.SendRequest(t.Context(), s.server.ID(), ""); !errors.Is(err, reqresp.ErrClosed) {
+		client := requestresponse.New(s.Client, nil, requestresponse.Unary(echo, requestresponse.SupportFull))
+		if _, err := client.SendRequest(t.Context(), s.Server.ID(), ""); !errors.Is(err, reqresp.ErrClosed) {
 			t.Errorf("before Start: %v, want ErrClosed", err)
 		}
-		if speaks(s.client, echo.Spec().Protocols()[0]) {
+		if speaks(s.Client, echo.Spec().Protocols()[0]) {
 			t.Error("served before Start")
 		}
 		if err := errors.Join(client.Start(), client.Start(), client.Stop(t.Context()), client.Stop(t.Context())); err != nil {
 			t.Error(err)
 		}
-		if _, err := client.SendRequest(t.Context(), s.server.ID(), ""); !errors.Is(err, reqresp.ErrClosed) {
+		if _, err := client.SendRequest(t.Context(), s.Server.ID(), ""); !errors.Is(err, reqresp.ErrClosed) {
 			t.Errorf("after Stop: %v, want ErrClosed", err)
 		}
 		if err := client.Start(); !errors.Is(err, reqresp.ErrClosed) {
@@ -150,7 +150,7 @@ func TestNothingIsSentBeforeStartOrAfterStop(t *testing.T) {
 		if _, open := <-client.Events(); open {
 			t.Error("an event after Stop")
 		}
-		if speaks(s.client, echo.Spec().Protocols()[0]) {
+		if speaks(s.Client, echo.Spec().Protocols()[0]) {
 			t.Error("served after Stop")
 		}
 	})
@@ -159,8 +159,8 @@ func TestNothingIsSentBeforeStartOrAfterStop(t *testing.T) {
 func TestStopDrainsBothSidesWhileSomebodyReads(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		client, server := faces(t, s)
-		id := send(t, client, s.server.ID(), "ping")
-		req := wantRequest(t, server, s.client.ID())
+		id := send(t, client, s.Server.ID(), "ping")
+		req := wantRequest(t, server, s.Client.ID())
 		stopped := make(chan error, 2)
 		for _, r := range []*textFace{client, server} {
 			go func() { stopped <- r.Stop(t.Context()) }()
@@ -170,8 +170,8 @@ func TestStopDrainsBothSidesWhileSomebodyReads(t *testing.T) {
 			t.Error("stopped while exchanges are pending")
 		}
 		respond(t, server, req, "pong")
-		wantSent(t, server, s.client.ID(), req.ID)
-		wantResponse(t, client, s.server.ID(), id)
+		wantSent(t, server, s.Client.ID(), req.ID)
+		wantResponse(t, client, s.Server.ID(), id)
 		if err := errors.Join(<-stopped, <-stopped); err != nil {
 			t.Error(err)
 		}
@@ -187,12 +187,12 @@ func TestStopDrainsBothSidesWhileSomebodyReads(t *testing.T) {
 func TestStopBreaksOff(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		one := &requestresponse.Options{MaxEvents: 1}
-		server := eventStyle(t, s.server, one, requestresponse.Unary(echo, requestresponse.SupportFull))
+		server := eventStyle(t, s.Server, one, requestresponse.Unary(echo, requestresponse.SupportFull))
 		trace := new(journal)
-		client := eventStyle(t, s.client, &requestresponse.Options{MaxEvents: 1, Client: &reqresp.ClientOptions{
-			Trace: &reqresp.Trace{Done: func(x *reqresp.Exchange) { trace.note("%v", x.Err) }},
+		client := eventStyle(t, s.Client, &requestresponse.Options{MaxEvents: 1, Client: &reqresp.ClientOptions{
+			Trace: &reqresp.Trace{Done: func(x *reqresp.Exchange) { trace.Note("%v", x.Err) }},
 		}}, requestresponse.Unary(echo, requestresponse.SupportFull))
-		id := send(t, client, s.server.ID(), "ping")
+		id := send(t, client, s.Server.ID(), "ping")
 		time.Sleep(time.Second)
 		if len(server.Events()) != 1 {
 			t.Fatal("request was not delivered")
@@ -203,9 +203,9 @@ func TestStopBreaksOff(t *testing.T) {
 		if err := client.Stop(ctx); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != 2*time.Second {
 			t.Errorf("client stopped with %v after %v", err, time.Since(start))
 		}
-		err := wantOutboundFailure(t, client, s.server.ID(), id, reqresp.ReasonShutdown)
+		err := wantOutboundFailure(t, client, s.Server.ID(), id, reqresp.ReasonShutdown)
 		wantFailure(t, err, reqresp.PhaseFirstByte, reqresp.ErrClosed)
-		trace.want(t, err.Error()) // the trace was told the same
+		trace.Want(t, err.Error()) // the trace was told the same
 
 		ctx, cancel = context.WithCancel(t.Context())
 		cancel()
@@ -225,8 +225,8 @@ func TestStopBreaksOff(t *testing.T) {
 func TestSecondStopBreaksOff(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		client, server := faces(t, s)
-		id := send(t, client, s.server.ID(), "ping")
-		req := wantRequest(t, server, s.client.ID())
+		id := send(t, client, s.Server.ID(), "ping")
+		req := wantRequest(t, server, s.Client.ID())
 		first := make(chan error, 2)
 		go func() { first <- client.Stop(t.Context()) }()
 		go func() { first <- server.Stop(t.Context()) }()
@@ -241,7 +241,7 @@ func TestSecondStopBreaksOff(t *testing.T) {
 		if time.Since(start) != 0 {
 			t.Errorf("took %v", time.Since(start))
 		}
-		wantOutboundFailure(t, client, s.server.ID(), id, reqresp.ReasonShutdown)
-		wantInboundFailure(t, server, s.client.ID(), req.ID, reqresp.ReasonShutdown)
+		wantOutboundFailure(t, client, s.Server.ID(), id, reqresp.ReasonShutdown)
+		wantInboundFailure(t, server, s.Client.ID(), req.ID, reqresp.ReasonShutdown)
 	})
 }

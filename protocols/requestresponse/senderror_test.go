@@ -1,4 +1,4 @@
-package reqresp_test
+package requestresponse_test
 
 import (
 	"errors"
@@ -19,10 +19,10 @@ func TestSendError(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			simulate(t, func(t *testing.T, s *simulation) {
-				server := eventStyle(t, s.server, nil, requestresponse.Unary(p, requestresponse.SupportInbound))
-				client := eventStyle(t, s.client, nil, requestresponse.Unary(p, requestresponse.SupportOutbound))
-				id := send(t, client, s.server.ID(), "ping")
-				req := wantRequest(t, server, s.client.ID())
+				server := eventStyle(t, s.Server, nil, requestresponse.Unary(p, requestresponse.SupportInbound))
+				client := eventStyle(t, s.Client, nil, requestresponse.Unary(p, requestresponse.SupportOutbound))
+				id := send(t, client, s.Server.ID(), "ping")
+				req := wantRequest(t, server, s.Client.ID())
 				for _, e := range []*reqresp.Error{nil, {Message: "no code"}, {Code: 3, Remote: true}} {
 					if err := server.SendError(req.Channel, e); err == nil || errors.Is(err, reqresp.ErrClosed) {
 						t.Errorf("%v was sent: %v", e, err)
@@ -35,8 +35,8 @@ func TestSendError(t *testing.T) {
 					t.Error(err)
 				}
 				wantShut(t, server, req.Channel)
-				wantSent(t, server, s.client.ID(), req.ID)
-				err := wantOutboundFailure(t, client, s.server.ID(), id, reqresp.ReasonErrorResponse)
+				wantSent(t, server, s.Client.ID(), req.ID)
+				err := wantOutboundFailure(t, client, s.Server.ID(), id, reqresp.ReasonErrorResponse)
 				if e, ok := errors.AsType[*reqresp.Error](err); !ok || e.Code != reqresp.CodeResourceUnavailable || !e.Remote {
 					t.Errorf("got %v", err)
 				}
@@ -66,17 +66,17 @@ func TestResetCodesOfPeers(t *testing.T) {
 		{network.StreamShutdown, reqresp.ReasonReset, network.ErrReset, 0},
 	}
 	simulate(t, func(t *testing.T, s *simulation) {
-		client := eventStyle(t, s.client, nil, requestresponse.Unary(echo, requestresponse.SupportOutbound))
+		client := eventStyle(t, s.Client, nil, requestresponse.Unary(echo, requestresponse.SupportOutbound))
 		codes := make(chan network.StreamErrorCode, 1)
-		s.server.SetStreamHandler(echo.Spec().Protocols()[0], func(stream network.Stream) {
+		s.Server.SetStreamHandler(echo.Spec().Protocols()[0], func(stream network.Stream) {
 			drain(stream)
 			_ = stream.ResetWithError(<-codes)
 		})
-		s.connect(t)
+		s.Connect(t)
 		for _, tt := range tests {
 			codes <- tt.code
-			id := send(t, client, s.server.ID(), "ping")
-			err := wantOutboundFailure(t, client, s.server.ID(), id, tt.reason)
+			id := send(t, client, s.Server.ID(), "ping")
+			err := wantOutboundFailure(t, client, s.Server.ID(), id, tt.reason)
 			if !errors.Is(err, remoteReset(tt.code)) {
 				t.Errorf("%#x: got %v", uint32(tt.code), err)
 			}

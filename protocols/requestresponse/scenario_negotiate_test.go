@@ -1,22 +1,15 @@
-package reqresp_test
+package requestresponse_test
 
 import (
 	"errors"
-	"slices"
 	"testing"
 	"time"
 
-	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/protocol"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 	"github.com/seed-2dd5877b/reqresp/protocols/requestresponse"
 )
-
-// version returns a protocol of one version.
-func version(n int) reqresp.Unary[Text, Text] {
-	return reqresp.NewUnary[Text, Text](family, "status", n)
-}
 
 func TestScenario19FirstProtocolThatThePeerSupportsWins(t *testing.T) {
 	offers := func(versions ...int) (all []requestresponse.Protocol[Text, Text]) {
@@ -40,10 +33,10 @@ func TestScenario19FirstProtocolThatThePeerSupportsWins(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			simulate(t, func(t *testing.T, s *simulation) {
-				server := eventStyle(t, s.server, nil, offers(tt.server...)...)
-				client := eventStyle(t, s.client, nil, offers(tt.client...)...)
+				server := eventStyle(t, s.Server, nil, offers(tt.server...)...)
+				client := eventStyle(t, s.Client, nil, offers(tt.client...)...)
 				for range 2 { // negotiated in full, then along with the request
-					id := sendWith(t, client, s.server.ID(), "ping", reqresp.CallOptions{Protocols: tt.choice})
+					id := sendWith(t, client, s.Server.ID(), "ping", reqresp.CallOptions{Protocols: tt.choice})
 					req := next[textMsg](t, server)
 					respond(t, server, req.Request, "pong")
 					sent := next[requestresponse.ResponseSent](t, server)
@@ -59,14 +52,14 @@ func TestScenario19FirstProtocolThatThePeerSupportsWins(t *testing.T) {
 
 func TestScenario20NothingInCommonIsUnsupportedBothWays(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		client := eventStyle(t, s.client, nil, requestresponse.Unary(version(2), requestresponse.SupportFull))
-		server := eventStyle(t, s.server, nil, requestresponse.Unary(version(1), requestresponse.SupportFull))
+		client := eventStyle(t, s.Client, nil, requestresponse.Unary(version(2), requestresponse.SupportFull))
+		server := eventStyle(t, s.Server, nil, requestresponse.Unary(version(1), requestresponse.SupportFull))
 		for range 2 { // before and after the peers have identified each other
-			id := send(t, client, s.server.ID(), "ping")
-			err := wantOutboundFailure(t, client, s.server.ID(), id, reqresp.ReasonUnsupported)
+			id := send(t, client, s.Server.ID(), "ping")
+			err := wantOutboundFailure(t, client, s.Server.ID(), id, reqresp.ReasonUnsupported)
 			wantFailure(t, err, reqresp.PhaseNegotiate, reqresp.ErrUnsupported)
-			id = send(t, server, s.client.ID(), "ping")
-			err = wantOutboundFailure(t, server, s.client.ID(), id, reqresp.ReasonUnsupported)
+			id = send(t, server, s.Client.ID(), "ping")
+			err = wantOutboundFailure(t, server, s.Client.ID(), id, reqresp.ReasonUnsupported)
 			wantFailure(t, err, reqresp.PhaseNegotiate, reqresp.ErrUnsupported)
 			time.Sleep(time.Minute)
 		}
@@ -75,31 +68,28 @@ func TestScenario20NothingInCommonIsUnsupportedBothWays(t *testing.T) {
 	})
 }
 
-// speaks reports whether a host accepts streams of a protocol.
-func speaks(h host.Host, id protocol.ID) bool { return slices.Contains(h.Mux().Protocols(), id) }
-
 // A subset of a family is served and another is called. What is not offered inbound is not
 // advertised; what is not offered outbound is not proposed.
 func TestScenario21InboundAndOutboundOnly(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		asker := eventStyle(t, s.client, nil, requestresponse.Unary(version(3), requestresponse.SupportOutbound), requestresponse.Unary(version(2), requestresponse.SupportInbound), requestresponse.Unary(version(1), requestresponse.SupportFull))
-		answerer := eventStyle(t, s.server, nil, requestresponse.Unary(version(3), requestresponse.SupportOutbound), requestresponse.Unary(version(2), requestresponse.SupportInbound), requestresponse.Unary(version(1), requestresponse.SupportFull))
+		asker := eventStyle(t, s.Client, nil, requestresponse.Unary(version(3), requestresponse.SupportOutbound), requestresponse.Unary(version(2), requestresponse.SupportInbound), requestresponse.Unary(version(1), requestresponse.SupportFull))
+		answerer := eventStyle(t, s.Server, nil, requestresponse.Unary(version(3), requestresponse.SupportOutbound), requestresponse.Unary(version(2), requestresponse.SupportInbound), requestresponse.Unary(version(1), requestresponse.SupportFull))
 		for n, want := range map[int]bool{1: true, 2: true, 3: false} {
-			if id := version(n).Spec().Protocols()[0]; speaks(s.client, id) != want {
+			if id := version(n).Spec().Protocols()[0]; speaks(s.Client, id) != want {
 				t.Errorf("%s is advertised: %t", id, !want)
 			}
 		}
 		// 3 is not served and 2 not proposed, which leaves 1.
-		id := send(t, asker, s.server.ID(), "ping")
+		id := send(t, asker, s.Server.ID(), "ping")
 		req := next[textMsg](t, answerer)
 		if want := version(1).Spec().Protocols()[0]; req.Protocol != want {
 			t.Errorf("negotiated %s, want %s", req.Protocol, want)
 		}
 		respond(t, answerer, req.Request, "pong")
-		wantResponse(t, asker, s.server.ID(), id)
+		wantResponse(t, asker, s.Server.ID(), id)
 
-		id = sendWith(t, asker, s.server.ID(), "ping", reqresp.CallOptions{Protocols: version(3).Spec().Protocols()})
-		wantOutboundFailure(t, asker, s.server.ID(), id, reqresp.ReasonUnsupported)
+		id = sendWith(t, asker, s.Server.ID(), "ping", reqresp.CallOptions{Protocols: version(3).Spec().Protocols()})
+		wantOutboundFailure(t, asker, s.Server.ID(), id, reqresp.ReasonUnsupported)
 	})
 }
 
@@ -107,12 +97,12 @@ func TestScenario21InboundAndOutboundOnly(t *testing.T) {
 // emits an UnsupportedProtocols.
 func TestScenario21InboundOnlySendsNothing(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		client := eventStyle(t, s.client, nil, requestresponse.Unary(echo, requestresponse.SupportInbound))
-		eventStyle(t, s.server, nil, requestresponse.Unary(echo, requestresponse.SupportFull))
-		if id, err := client.SendRequest(t.Context(), s.server.ID(), "ping"); id != 0 || !errors.Is(err, reqresp.ErrUnsupported) {
+		client := eventStyle(t, s.Client, nil, requestresponse.Unary(echo, requestresponse.SupportInbound))
+		eventStyle(t, s.Server, nil, requestresponse.Unary(echo, requestresponse.SupportFull))
+		if id, err := client.SendRequest(t.Context(), s.Server.ID(), "ping"); id != 0 || !errors.Is(err, reqresp.ErrUnsupported) {
 			t.Errorf("got %v, %v, want ErrUnsupported", id, err)
 		}
-		if len(s.client.Network().Conns()) != 0 {
+		if len(s.Client.Network().Conns()) != 0 {
 			t.Error("peer was dialed")
 		}
 		wantQuiet(t, client)
@@ -121,15 +111,15 @@ func TestScenario21InboundOnlySendsNothing(t *testing.T) {
 
 func TestScenario21OutboundOnlyIsNotServed(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		client := eventStyle(t, s.client, nil, requestresponse.Unary(echo, requestresponse.SupportOutbound))
-		server := eventStyle(t, s.server, nil, requestresponse.Unary(echo, requestresponse.SupportFull))
-		id := send(t, client, s.server.ID(), "ping")
-		respond(t, server, wantRequest(t, server, s.client.ID()), "pong")
-		wantResponse(t, client, s.server.ID(), id)
+		client := eventStyle(t, s.Client, nil, requestresponse.Unary(echo, requestresponse.SupportOutbound))
+		server := eventStyle(t, s.Server, nil, requestresponse.Unary(echo, requestresponse.SupportFull))
+		id := send(t, client, s.Server.ID(), "ping")
+		respond(t, server, wantRequest(t, server, s.Client.ID()), "pong")
+		wantResponse(t, client, s.Server.ID(), id)
 		next[requestresponse.ResponseSent](t, server)
 
-		id = send(t, server, s.client.ID(), "ping")
-		wantOutboundFailure(t, server, s.client.ID(), id, reqresp.ReasonUnsupported)
+		id = send(t, server, s.Client.ID(), "ping")
+		wantOutboundFailure(t, server, s.Client.ID(), id, reqresp.ReasonUnsupported)
 		wantQuiet(t, client)
 	})
 }
