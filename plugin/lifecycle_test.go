@@ -83,7 +83,7 @@ func TestServicesOfOneNode(t *testing.T) {
 		}
 	}
 	cfg.Name = "late"
-	if _, err := plugin.New(stack, nil, cfg); err == nil || !strings.Contains(err.Error(), "too late") {
+	if _, err := plugin.New(stack, nil, cfg); err == nil || !strings.Contains(err.Error(), "before the node is started") {
 		t.Errorf("a service of a node that runs: %v", err)
 	}
 	if err := stack.Close(); err != nil {

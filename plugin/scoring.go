@@ -23,9 +23,6 @@ import (
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
 
-// scoresName is where a service keeps scores and bans.
-func scoresName(name string) string { return name + "-scores.json" }
-
 // scores are a book that is kept in a file.
 type scores struct {
 	*score.Book
