@@ -71,8 +71,8 @@ func (c *chain) holds(slot ssz.Slot) bool {
 type Option func(*Store)
 
 // FreeSpace has Append ask, before it writes, how many bytes are free on the volume of the database, or on that of the
-// segment files if fewer are, and keep [Reserve] of them: the error is a [*SpaceError] otherwise. By default it writes until it fails. Nothing is
-// refused while free fails.
+// segment files if fewer are, and keep [Reserve] of them: the error is a [*SpaceError] otherwise. By default it writes
+// until it fails. Nothing is refused while free fails.
 func FreeSpace(free func() (uint64, error)) Option { return func(s *Store) { s.free = free } }
 
 // Open opens the store in db, which is either empty or has been used by this package before, and in a directory for its
