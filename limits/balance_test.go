@@ -2,9 +2,6 @@ package limits_test
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"net/netip"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -74,50 +71,4 @@ func TestBalancesAreOfAPeerByMethod(t *testing.T) {
 		cancel()
 		synctest.Wait()
 	})
-}
-
-// TestPrefixesAreBounded has peers come from ever new prefixes.
-func TestPrefixesAreBounded(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		c := onlyBlocks(limits.Quota{Requests: limits.Rate{N: 1, Per: time.Minute, Burst: 1}}, limits.Config{
-			MaxPeers: 50, Prefix: limits.Prefix{Peers: 1},
-		})
-		l, err := limits.New(&limits.Options{Config: c, Addr: func(id peer.ID) netip.Addr {
-			return netip.MustParseAddr(string(id))
-		}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i := range 50 {
-			admit(t, l, peer.ID(fmt.Sprintf("10.0.%d.1", i)), blocks).Release()
-		}
-		if _, err := l.Admit(t.Context(), "10.1.0.1", blocks); !errors.Is(err, limits.ErrTooManyPeers) {
-			t.Errorf("Admit returned %v, want %v", err, limits.ErrTooManyPeers)
-		}
-		time.Sleep(time.Minute)
-		for i := range 50 {
-			admit(t, l, peer.ID(fmt.Sprintf("10.1.%d.1", i)), blocks).Release()
-		}
-		if n := l.Peers(); n != 50 {
-			t.Errorf("%d peers are tracked, want 50", n)
-		}
-	})
-}
-
-// Without addresses there are no prefixes to count by, which nobody would notice.
-func TestPrefixesNeedAddresses(t *testing.T) {
-	t.Parallel()
-	c := limits.Config{Prefix: limits.Prefix{Peers: 4}}
-	const want = "limits: Prefix.Peers is 4, which needs Options.Addr: see HostAddr, or want 0"
-	if _, err := limits.New(&limits.Options{Config: c}); err == nil || err.Error() != want {
-		t.Errorf("New returned %v, want %q", err, want)
-	}
-	l, err := limits.New(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := l.Apply(c); err == nil || l.Config().Prefix.Peers >= 0 {
-		t.Errorf("Apply returned %v, with %+v in effect", err, l.Config().Prefix)
-	}
 }

@@ -167,19 +167,16 @@ func sleep(ctx context.Context, d time.Duration) error {
 }
 
 func (p *Pacer) head(to peer.ID, method string) chan struct{} {
-	client := p.client(to)
-	p.mu.Lock()
+	s := p.lock(to)
 	defer p.mu.Unlock()
-	return p.peerLocked(to, client).queue(method).head
+	return s.queue(method).head
 }
 
 // take notes a request if it may be sent now. Else it returns when to try again. It fails if head is not of the
 // request's queue any more.
 func (p *Pacer) take(head chan struct{}, to peer.ID, method string, items int) (time.Duration, bool) {
-	client := p.client(to)
-	p.mu.Lock()
+	s := p.lock(to)
 	defer p.mu.Unlock()
-	s := p.peerLocked(to, client)
 	if s.queue(method).head != head {
 		return 0, false
 	}
@@ -189,20 +186,16 @@ func (p *Pacer) take(head chan struct{}, to peer.ID, method string, items int) (
 // Batch returns how many of some items to ask a peer for at once: all of them, or less if the quota holds less or the
 // peer has shown that it grants less. Many requests of that size get the most out of a peer.
 func (p *Pacer) Batch(to peer.ID, method string, items int) int {
-	client := p.client(to)
-	p.mu.Lock()
+	s := p.lock(to)
 	defer p.mu.Unlock()
-	s := p.peerLocked(to, client)
 	s.grow(s.used, method)
 	return s.batch(method, items)
 }
 
 // Delay returns for how long Wait would hold back a request, as things stand and if no other is sent before.
 func (p *Pacer) Delay(to peer.ID, method string, items int) time.Duration {
-	client := p.client(to)
-	p.mu.Lock()
+	s := p.lock(to)
 	defer p.mu.Unlock()
-	s := p.peerLocked(to, client)
 	return s.delay(s.used, method, items)
 }
 
@@ -210,10 +203,8 @@ func (p *Pacer) Delay(to peer.ID, method string, items int) time.Duration {
 // shrinks to what it has granted. So does that of a peer whose answer came too late.
 func (p *Pacer) Done(to peer.ID, method string, r reqresp.Result) {
 	limited := r.Err != nil && p.opts.IsLimited != nil && p.opts.IsLimited(r.Err)
-	client := p.client(to)
-	p.mu.Lock()
+	s := p.lock(to)
 	defer p.mu.Unlock()
-	s := p.peerLocked(to, client)
 	s.pending = max(s.pending-1, 0)
 	switch {
 	case limited:
@@ -244,8 +235,10 @@ func (p *Pacer) client(id peer.ID) string {
 	return client
 }
 
-// peerLocked returns the peer's state, which it makes if need be.
-func (p *Pacer) peerLocked(id peer.ID, client string) *peerState {
+// lock locks the pacer, and returns the peer's state, which it makes if need be, as of now.
+func (p *Pacer) lock(id peer.ID) *peerState {
+	client := p.client(id)
+	p.mu.Lock()
 	now := time.Now()
 	s := p.peers[id]
 	if s == nil {
