@@ -36,7 +36,7 @@ type shard struct {
 	_ [64]byte // keeps the next shard's lock off this one's cache line
 }
 
-// A key is a seeded hash of a peer's ID. Peers are found by it, without a look at their IDs far off in memory. Two peers
+// A key is a seeded hash of a peer's ID. Peers are found by it without a look at their IDs far off in memory. Two peers
 // with one key would share their budgets. Nobody can construct them without the seed, and among a million peers chance
 // does so once in thirty million times.
 type key uint64
