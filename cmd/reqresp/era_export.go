@@ -19,16 +19,18 @@ import (
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
-const eraExportDescription = `Writes eras of a store to era files. An era file ends with the state after the era, which a store does not have:
-each STATE names an era by the state that ends it. It is a file with the SSZ of a BeaconState, as the beacon API serves
-it by /eth/v2/debug/beacon/states/SLOT, of a slot that 8192 divides; or an era file, whose state is taken. The store
-must have all blocks of the era. Its node must not run.
+const eraExportDescription = `Writes eras of a store to era files. An era file ends with the state after the era,
+which a store does not have: each STATE names an era by the state that ends it. It is a file with the
+SSZ of a BeaconState, as the beacon API serves it by /eth/v2/debug/beacon/states/SLOT, of a slot that
+8192 divides; or an era file, whose states are taken. The store must have all blocks of the era. Its
+node must not run.
 
-Each file is verified as by 'reqresp era check' before it gets its name, so that a file of that name is whole. One
-that is there already is left alone. A state is in memory as a whole, hundreds of MiB on mainnet.
+Each file is verified as by 'reqresp era check' before it gets its name, so that a file of that name is
+whole. One that is there already is left alone. A state is in memory as a whole, hundreds of MiB on
+mainnet.
 
-With --json it prints one object: files, a list of file, era, blocks and bytes; written is false for those that were
-there already.`
+With --json it prints one object: files, a list of file, era, blocks, bytes and written, which is false
+for those that were there already.`
 
 // eraExportResult is the JSON of era export.
 type eraExportResult struct {

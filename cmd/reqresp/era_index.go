@@ -14,11 +14,13 @@ import (
 )
 
 const eraIndexDescription = `Writes an index of the blocks of a directory of era files by their roots into that
-directory: NETWORK-roots.e2s, 16 bytes for each block. With it 'reqresp serve --era' answers requests by root
-for all blocks; without it, for those of the newest era and of the eras that were asked for last. The index has to be
-written anew when files are added. A node reads it when it starts. It may be copied to wherever the same files are.
+directory: NETWORK-roots.e2s, 16 bytes for each block. With it 'reqresp serve --era' answers requests by
+root for all blocks; without it, for those of the newest era and of the eras that were asked for last.
+The index has to be written anew when files are added. A node reads it when it starts. It may be copied
+to wherever the same files are.
 
-The index is made from the states in the files. Roots are not computed: a block is verified when it is served.
+The index is made from the states in the files. Roots are not computed: a block is verified when it is
+served.
 
 With --json it prints one object: file, first_slot, end_slot (the one after the last) and bytes.`
 

@@ -177,7 +177,7 @@ func TestHelpTeaches(t *testing.T) {
 		"era":        {"list", "check", "index", "export", "serve --era"},
 		"era check":  {"What a pass proves", "Signatures are not checked", "--network.config"},
 		"era list":   {"--json", "empty_slots"},
-		"era export": {"SSZ of a BeaconState", "/eth/v2/debug/beacon/states/SLOT", "--out", "verified"},
+		"era export": {"as the beacon API serves it", "/eth/v2/debug/beacon/states/SLOT", "--out", "verified"},
 		"era index":  {"-roots.e2s", "16 bytes for each block", "written anew", "--network.config"},
 		"config":     {"REQRESP_HTTP_PORT", "--ipcpath"},
 		"sync":       {"--trusted-root", "--batch", "--rate", "(Prysm about 2 blocks/s", "taken at its word", "--from"},

@@ -18,9 +18,9 @@
 // the files if the store is empty or behind. A finalized checkpoint is the store's to know.
 //
 // By root the chain finds all blocks of the store and, with a root index, of the files: see [era.RootIndex]. Without
-// one, and of files that are newer than it, the chain finds the blocks of the last era, and those of eras whose index is
-// in memory because they were asked for. It leaves out others: the specs require blocks by root from the last finalized
-// checkpoint on, and all that is in an era file is before that.
+// one, and of files that are newer than it, the chain finds the blocks of the last era, and those of eras whose index
+// is in memory because they were asked for. It leaves out others: the specs require blocks by root from the last
+// finalized checkpoint on, and all that is in an era file is before that.
 // Ancestries go on through the files all the same, as they are found by range.
 //
 // # What is verified
