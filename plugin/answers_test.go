@@ -48,7 +48,8 @@ func simulatePair(t *testing.T, chain beacon.Chain, middleware reqresp.Middlewar
 
 // simulatePairWith is simulatePair with budgets of the node's own for what it asks.
 func simulatePairWith(
-	t *testing.T, chain beacon.Chain, middleware reqresp.Middleware, budgets []outbound.Quota, f func(t *testing.T, p pair),
+	t *testing.T, chain beacon.Chain, middleware reqresp.Middleware, budgets []outbound.Quota,
+	f func(t *testing.T, p pair),
 ) {
 	blocks, err := devchain.Blocks()
 	if err != nil {
@@ -170,7 +171,8 @@ func TestAPeerAtItsLimitIsNotPenalised(t *testing.T) {
 			t.Fatal(err)
 		}
 		result, err := p.node.Sync(t.Context(), p.at.ID, status, nil)
-		if e, ok := errors.AsType[*rangesync.LimitedError](err); !ok || e.Peer != p.at.ID || e.Refusals != int(asked.Load()) || result.Blocks > 0 {
+		if e, ok := errors.AsType[*rangesync.LimitedError](err); !ok || e.Peer != p.at.ID ||
+			e.Refusals != int(asked.Load()) || result.Blocks > 0 {
 			t.Errorf("sync has %d blocks, and failed with %v", result.Blocks, err)
 		}
 		// Pauses of 5, 10, 20, … s make for few tries.
@@ -341,7 +343,10 @@ func TestAPeerThatRefusesBlocksIsStillPinged(t *testing.T) {
 	}
 	for name, budgets := range map[string][]outbound.Quota{
 		"of the client": nil, "none": {},
-		"of blocks": {{Methods: []string{"beacon_blocks_by_range"}, Items: limits.Rate{N: 500, Per: time.Second, Burst: 500}}},
+		"of blocks": {{
+			Methods: []string{"beacon_blocks_by_range"},
+			Items:   limits.Rate{N: 500, Per: time.Second, Burst: 500},
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			simulatePairWith(t, nil, limited, budgets, func(t *testing.T, p pair) {

@@ -22,6 +22,9 @@ type Store struct {
 	db       ethdb.KeyValueStore
 	segments *segment.Dir // Nil if all blocks are kept in the database.
 
+	custody  atomic.Pointer[[]uint64] // Nil if not set.
+	complete [len(sidecarKinds)]completion
+
 	free func() (uint64, error) // nil if it is not to be asked
 	view atomic.Pointer[view]   // What readers see. Replaced, never changed.
 
@@ -68,8 +71,8 @@ func (c *chain) holds(slot ssz.Slot) bool {
 type Option func(*Store)
 
 // FreeSpace has Append ask, before it writes, how many bytes are free on the volume of the database, or on that of the
-// segment files if fewer are, and keep [Reserve] of them: the error is a [*SpaceError] otherwise. By default it writes until it fails. Nothing is
-// refused while free fails.
+// segment files if fewer are, and keep [Reserve] of them: the error is a [*SpaceError] otherwise. By default it writes
+// until it fails. Nothing is refused while free fails.
 func FreeSpace(free func() (uint64, error)) Option { return func(s *Store) { s.free = free } }
 
 // Open opens the store in db, which is either empty or has been used by this package before, and in a directory for its
@@ -81,7 +84,7 @@ func FreeSpace(free func() (uint64, error)) Option { return func(s *Store) { s.f
 // store from being opened. The records of the chain, of its network and of the schema are stored twice, far
 // apart; damage to both of a kind keeps the store from being opened, and the error wraps [ErrCorrupt].
 func Open(db ethdb.KeyValueStore, dir string, options ...Option) (*Store, error) {
-	s := &Store{db: db, turn: make(chan struct{}, 1)}
+	s := &Store{db: db, turn: make(chan struct{}, 1), complete: newCompletions()}
 	if dir != "" {
 		s.segments = segment.Open(dir)
 	}

@@ -80,7 +80,7 @@ func TestWhatIsCommittedIsRead(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "segments")
 	d := segment.Open(path)
-	all := objects(1, 40)
+	all := append(objects(1, 40), snappy.AppendFrames(nil, make([]byte, 40<<20))) // and one beyond any buffer
 	offsets, length := write(t, d, blocksID, 0, all[:15])
 	more, _ := write(t, d, blocksID, length, all[15:])
 	offsets = append(offsets, more...)
