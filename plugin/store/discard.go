@@ -83,7 +83,10 @@ func (s *Store) Prune(ctx context.Context, before ssz.Slot) error {
 		return nil
 	}
 	err := errors.Join(s.prune(ctx, min(before, v.Head.Slot)), s.sync())
-	return errors.Join(err, s.dropFiles(beacon.KindBlock, *s.view.Load().Earliest))
+	for kind := beacon.KindBlock; kind <= beacon.KindExecutionPayloadEnvelope; kind++ {
+		err = errors.Join(err, s.dropFiles(kind, *s.view.Load().Earliest))
+	}
+	return err
 }
 
 func (s *Store) prune(ctx context.Context, before ssz.Slot) error {
@@ -136,6 +139,9 @@ func (s *Store) deleteSlots(w ethdb.Batch, first, last ssz.Slot) error {
 		if err := w.Delete(indexKey(r.Root)); err != nil {
 			return err
 		}
+	}
+	if err := deleteSidecars(w, first, last); err != nil {
+		return err
 	}
 	for _, prefix := range []byte{recordPrefix, framesPrefix, oldCommitmentsPrefix} {
 		end := append(slotKey(prefix, last), 0) // All keys of slots are of the same length.

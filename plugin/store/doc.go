@@ -20,6 +20,11 @@
 // Append verifies that blocks link, not that they are what they claim to be. [Store.Verify]
 // computes everything anew.
 //
+// What belongs to blocks is stored by [Store.AppendSidecars], along with them or later: blob sidecars, data column
+// sidecars and execution payload envelopes. The store may hold some of them, and tells servers from which slot on it
+// holds all of a kind: of columns, all that [Store.SetCustody] names. They become history, and are discarded, with
+// their blocks.
+//
 // With the blocks it keeps what is known of their chain: the network ([Store.SetNetwork]), what
 // the source of the blocks last said of itself ([Store.SetSource]), and the root that they are
 // trusted for ([Store.SetAnchor]). [Store.Info] tells what of this has been confirmed.
@@ -80,6 +85,10 @@
 //	f, slot (8)                             root (32), frames
 //	i, root (32)                            slot (8)
 //	s, kind (1), period (8), number (2)     length of a segment file (8)
+//	k, kind (1), slot (8)                   slot (8), root of the block (32), and for each object, ascending:
+//	                                        index (2), SSZ size (4), frames size (4), CRC-32C of the frames (4),
+//	                                        file (2), offset (8)
+//	g, kind (1), slot (8), index (2)        root of the block (32), frames
 //	av, zn, zc                              as v, n and c
 //
 // The file of a record is the number of the segment file in the slot's period, or 65535: then the frames are under f,
@@ -87,8 +96,8 @@
 // A number above 0 is that of a supplementary file, beside one that is damaged. The last three values spare a look into
 // the block, from Deneb on; they are missing if the network was not known when the block was appended.
 //
-// Kinds are those of [beacon.Kind]: 0 are blocks. Segment files of other kinds have names, record types and lengths
-// like those of blocks; the objects of a block are to have one index record for each kind.
+// Kinds are those of [beacon.Kind]: 0 are blocks, of which there is nothing under k and g. Under g are the frames of
+// objects whose file is 65535.
 //
 // Version 1 had all frames in the database. Its records end with the frames size, and what a block says of its blobs is
 // under b, slot (8): root (32) and the last three values. They are read as they are, and replaced as blocks are moved.

@@ -18,6 +18,10 @@ var (
 	// frames of another length, or with a slot or parent root other than in its SSZ.
 	ErrBlock = errors.New("store: inconsistent block")
 
+	// ErrSidecar is returned by AppendSidecars for an object that is not what it is given for: of another block or
+	// index, malformed, or with a wrong inclusion proof.
+	ErrSidecar = errors.New("store: inconsistent sidecar")
+
 	// ErrOrder is returned by Append for a block that is not above the one before it, nor stored
 	// already: below the earliest slot, in a slot known to be empty, or in the place of another.
 	ErrOrder = errors.New("store: block out of order")

@@ -22,6 +22,9 @@ type Store struct {
 	db       ethdb.KeyValueStore
 	segments *segment.Dir // Nil if all blocks are kept in the database.
 
+	custody  atomic.Pointer[[]uint64] // Nil if not set.
+	complete [len(sidecarKinds)]completion
+
 	free func() (uint64, error) // nil if it is not to be asked
 	view atomic.Pointer[view]   // What readers see. Replaced, never changed.
 
@@ -84,7 +87,7 @@ func FreeSpace(free func() (uint64, error)) Option { return func(s *Store) { s.f
 // are stored twice, far apart; damage to both of a kind keeps the store from being opened, and the error wraps
 // [ErrCorrupt].
 func Open(db ethdb.KeyValueStore, dir string, options ...Option) (*Store, error) {
-	s := &Store{db: db, turn: make(chan struct{}, 1)}
+	s := &Store{db: db, turn: make(chan struct{}, 1), complete: newCompletions()}
 	if dir != "" {
 		s.segments = segment.Open(dir)
 	}
