@@ -212,7 +212,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("plugin: Config.%w", field.Errorf("Custody", "is %d, want at most %d, for all groups",
 			c.Custody, ssz.NumberOfCustodyGroups))
 	case c.Custody > 0 && c.MetaData != nil:
-		return errors.New("plugin: Config.Custody is of no effect with Config.MetaData, which has its own count: leave it zero")
+		return errors.New("plugin: Config.Custody is of no effect with Config.MetaData, which has its own count: " +
+			"leave it zero")
 	}
 	if c.Drain < 0 {
 		return fmt.Errorf("plugin: Config.Drain is %v, it must not be negative", c.Drain)

@@ -23,3 +23,14 @@ func (s *Service) metaData(n *ssz.Network, chain beacon.Chain) (func() ssz.MetaD
 	}
 	return func() ssz.MetaDataV3 { return ssz.MetaDataV3{CustodyGroupCount: count} }, nil
 }
+
+// setCustody tells the embedded store, if there is one, which columns peers expect of this node. They cannot know of a
+// host without a secp256k1 key.
+func (r *running) setCustody(groups uint64) {
+	if r.store == nil {
+		return
+	}
+	if id, err := beacon.NodeIDOf(r.host.ID()); err == nil {
+		r.store.SetCustody(beacon.CustodyColumns(id, groups))
+	}
+}

@@ -201,6 +201,7 @@ func (s *Service) openServer(r *running, chain beacon.Chain) error {
 	if err != nil {
 		return err
 	}
+	r.setCustody(metaData().CustodyGroupCount)
 	r.server = beacon.NewServer(r.host, r.network, chain, s.serverOptions(r, metaData))
 	r.onClose(func() error { return s.stopServer(r.server) })
 	if err := r.server.Start(); err != nil {

@@ -3,10 +3,12 @@ package store
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"github.com/ethereum/go-ethereum/ethdb"
 
+	"github.com/seed-2dd5877b/reqresp/plugin/sidecar"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/snappy"
 	"github.com/seed-2dd5877b/reqresp/ssz"
@@ -34,17 +36,26 @@ const maxValueKept = 1 << 20
 //
 // Append keeps no reference to the blocks.
 func (s *Store) Append(ctx context.Context, blocks ...*beacon.Block) error {
+	return s.append(ctx, blocks, nil)
+}
+
+// append stores blocks, and what belongs to them.
+func (s *Store) append(ctx context.Context, blocks []*beacon.Block, of []sidecar.Sidecars) error {
 	if err := s.lock(ctx); err != nil {
 		return err
 	}
 	defer s.unlock()
 	next := *s.view.Load()
 	fresh, size, err := s.checkBlocks(&next, blocks)
-	if err != nil || len(fresh) == 0 {
+	if err != nil {
+		return err
+	}
+	sidecars, sidecarSize, err := s.checkSidecars(next.network, of)
+	if err != nil || len(fresh)+len(sidecars) == 0 {
 		return err
 	}
 	// What goes to the database is written to a log, and then to a table.
-	if err := s.CheckSpace(Reserve + 2*uint64(size)); err != nil {
+	if err := s.CheckSpace(Reserve + 2*uint64(size+sidecarSize)); err != nil {
 		return err
 	}
 	direct, err := s.settle(ctx)
@@ -52,7 +63,7 @@ func (s *Store) Append(ctx context.Context, blocks ...*beacon.Block) error {
 		return err
 	}
 	next.History = s.view.Load().History
-	return s.store(&next, fresh, direct)
+	return s.store(&next, fresh, sidecars, direct)
 }
 
 // A block is one that is to be stored.
@@ -87,13 +98,15 @@ func (s *Store) checkBlocks(next *view, blocks []*beacon.Block) (fresh []block, 
 	return fresh, size, nil
 }
 
-// store stores blocks: first their frames, and then what leads to them. Those that are history go to segment files if
-// all before them are there.
-func (s *Store) store(next *view, blocks []block, direct bool) error {
+// store stores blocks and what belongs to them: first frames, and then what leads to them. Blocks that are history go
+// to segment files if all before them are there.
+func (s *Store) store(next *view, blocks []block, sidecars []*freshSidecars, direct bool) error {
 	batch := s.db.NewBatch()
 	defer batch.Close()
 	w := &historyWriter{store: s, network: next.network, kind: beacon.KindBlock, batch: batch}
 	defer func() { _ = w.close() }() // It has been closed, unless something else has failed.
+	others := s.newSidecarWriter(next.network, batch)
+	defer func() { _ = others.close() }() // Likewise.
 	settled, ok := next.settled()
 	direct = direct && ok && s.segments != nil
 	for i := range blocks {
@@ -113,7 +126,12 @@ func (s *Store) store(next *view, blocks []block, direct bool) error {
 			return fmt.Errorf("store: %w", err)
 		}
 	}
-	if err := w.commit(); err != nil {
+	for _, f := range sidecars {
+		if err := others.put(f, next.History != nil && f.record.slot <= *next.History); err != nil {
+			return fmt.Errorf("store: %w", err)
+		}
+	}
+	if err := errors.Join(w.commit(), others.commit()); err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
 	return s.commit(batch, next)
@@ -200,14 +218,23 @@ func canonicalFrames(b *beacon.Block) ([]byte, error) {
 		return nil, fmt.Errorf("%w: slot %d with parent %v has SSZ with parent %v",
 			ErrBlock, b.Slot, b.ParentRoot, header.ParentRoot)
 	}
-	n, err := snappy.CheckFrames(b.Frames)
-	switch {
-	case err != nil, len(b.Frames) == 0:
-		return snappy.AppendFrames(nil, b.SSZ), nil
-	case n != len(b.SSZ):
-		return nil, fmt.Errorf("%w: slot %d: frames of %d bytes beside SSZ of %d", ErrBlock, b.Slot, n, len(b.SSZ))
+	frames, err := framesToStore(b.SSZ, b.Frames)
+	if err != nil {
+		return nil, fmt.Errorf("%w: slot %d: %w", ErrBlock, b.Slot, err)
 	}
-	return b.Frames, nil
+	return frames, nil
+}
+
+// framesToStore returns frames of an object as they are if every peer can read them, and else others.
+func framesToStore(encoded, frames []byte) ([]byte, error) {
+	n, err := snappy.CheckFrames(frames)
+	switch {
+	case err != nil, len(frames) == 0:
+		return snappy.AppendFrames(nil, encoded), nil
+	case n != len(encoded):
+		return nil, fmt.Errorf("frames of %d bytes beside SSZ of %d", n, len(encoded))
+	}
+	return frames, nil
 }
 
 // commit writes a batch along with the record of the chain, syncs, and then publishes next.

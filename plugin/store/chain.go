@@ -35,8 +35,14 @@ func (s *Store) Status(context.Context) (beacon.Status, error) {
 	return status, nil
 }
 
-// Sources implements [beacon.Chain]. The store holds blocks alone, and knows what they say of their blobs.
-func (s *Store) Sources() beacon.Sources { return beacon.Sources{BlobCommitments: s.blobCommitments} }
+// Sources implements [beacon.Chain]. The store holds what belongs to blocks as far as it was given it, and knows what
+// blocks say of their blobs.
+func (s *Store) Sources() beacon.Sources {
+	return beacon.Sources{
+		Blobs: source{s}, Columns: source{s}, Payloads: source{s},
+		Earliest: s.earliestOf, BlobCommitments: s.blobCommitments,
+	}
+}
 
 // BlocksByRange implements [beacon.Chain]. It reads no block data, and holds no iterator while it
 // yields. A range that overflows ends with the last slot of all. An empty store has no slots
@@ -178,7 +184,7 @@ func (s *Store) AppendFrames(_ context.Context, ref beacon.Ref, dst []byte) ([]b
 	if r, ok, err := s.record(ref.Slot); err == nil && ok && r.Root != ref.Root {
 		return dst, fmt.Errorf("%w: slot %d, root %v, is now %v", ErrDiscarded, ref.Slot, ref.Root, r.Root)
 	}
-	return dst, &CorruptError{ref.Slot, ref.Root, err}
+	return dst, &CorruptError{ref.Slot, ref.Root, ofKind(&ref, err)}
 }
 
 // appendFrames reads the frames of a ref: where it says, or where the block is now, if it has been moved.
@@ -190,16 +196,11 @@ func (s *Store) appendFrames(v *view, ref beacon.Ref, dst []byte) ([]byte, error
 			return out, nil
 		}
 	}
-	r, ok, err := s.record(ref.Slot)
-	switch {
-	case err != nil:
+	at, err := s.placeOf(&ref)
+	if err != nil {
 		return nil, err
-	case !ok:
-		return nil, errMissing
-	case r.Root != ref.Root:
-		return nil, fmt.Errorf("%w: %v", errPlace, r.Root)
 	}
-	return s.readFrames(v, &ref, &r.place, dst)
+	return s.readFrames(v, &ref, at, dst)
 }
 
 // readFrames reads the frames of a ref from a place.
@@ -210,7 +211,7 @@ func (s *Store) readFrames(v *view, ref *beacon.Ref, at *place, dst []byte) ([]b
 	if s.segments == nil || v.network == nil {
 		return nil, fmt.Errorf("%w: it is in a segment file", errMissing)
 	}
-	id := segment.ID{Kind: beacon.KindBlock, Period: v.network.period(ref.Slot), Number: at.file}
+	id := segment.ID{Kind: ref.Kind, Period: v.network.period(ref.Slot), Number: at.file}
 	out, err := s.segments.AppendData(dst, id, at.offset, ref.FramesSize)
 	if err != nil {
 		return nil, err
@@ -222,13 +223,21 @@ func (s *Store) readFrames(v *view, ref *beacon.Ref, at *place, dst []byte) ([]b
 }
 
 // frameKeys has keys that serve to seek frames: one for each block would be garbage.
-var frameKeys = sync.Pool{New: func() any { return new([slotKeySize]byte) }}
+var frameKeys = sync.Pool{New: func() any { return new([sidecarFramesKeySize]byte) }}
+
+// appendFramesKey appends the key of the frames of a ref in the database.
+func appendFramesKey(dst []byte, ref *beacon.Ref) []byte {
+	if ref.Kind == beacon.KindBlock {
+		return appendSlotKey(dst, framesPrefix, ref.Slot)
+	}
+	return appendSidecarFramesKey(dst, ref.Kind, ref.Slot, uint16(ref.Index))
+}
 
 // readHot reads the frames of a ref from the database.
 func (s *Store) readHot(ref *beacon.Ref, dst []byte) ([]byte, error) {
-	key := frameKeys.Get().(*[slotKeySize]byte)
-	defer frameKeys.Put(key)
-	it, ok := s.seek(appendSlotKey(key[:0], framesPrefix, ref.Slot))
+	room := frameKeys.Get().(*[sidecarFramesKeySize]byte)
+	defer frameKeys.Put(room)
+	it, ok := s.seek(appendFramesKey(room[:0], ref))
 	defer it.Release()
 	if !ok {
 		if err := it.Error(); err != nil {

@@ -70,7 +70,8 @@ func (s *Store) oldCommitments(slot ssz.Slot, root ssz.Root) (c ssz.BlobCommitme
 		return c, false
 	}
 	b, err := unseal(bytes.Clone(it.Value()))
-	if err := errors.Join(err, it.Error()); err != nil || len(b) != rootSize+commitmentsSize || ssz.Root(b[:rootSize]) != root {
+	err = errors.Join(err, it.Error())
+	if err != nil || len(b) != rootSize+commitmentsSize || ssz.Root(b[:rootSize]) != root {
 		return c, false
 	}
 	b = b[rootSize:]

@@ -18,10 +18,10 @@ const discardStep = 1024
 // trusted root, or to be damaged. The block below becomes the head. If all blocks from the
 // earliest slot on are discarded, the store is as if none had ever been appended.
 //
-// Blocks are discarded from the head downward in batches; the last one is synced before Truncate
-// returns. Their segment files are cut then. If ctx ends meanwhile, Truncate returns its error, and what has been discarded stays
-// so. Discarding nothing is no error. If the block that would become the head is damaged, nothing
-// is discarded, and the error is the [*CorruptError] for it.
+// Blocks are discarded from the head downward in batches; the last one is synced before Truncate returns. Their segment
+// files are cut then. If ctx ends meanwhile, Truncate returns its error, and what has been discarded stays so.
+// Discarding nothing is no error. If the block that would become the head is damaged, nothing is discarded, and the
+// error is the [*CorruptError] for it.
 func (s *Store) Truncate(ctx context.Context, from ssz.Slot) error {
 	if err := s.lock(ctx); err != nil {
 		return err
@@ -70,9 +70,9 @@ func (s *Store) truncate(ctx context.Context, from ssz.Slot, head *position) err
 // Prune discards the blocks below a slot, and makes it the earliest one. The head block stays in
 // any case: a slot above it counts as its own. Pruning nothing is no error.
 //
-// Blocks are discarded from the earliest slot upward in batches; the last one is synced before
-// Prune returns. Then the segment files are removed in which no block is left; of others nothing is freed. If ctx ends meanwhile, Prune returns its error, and what has been discarded stays
-// so.
+// Blocks are discarded from the earliest slot upward in batches; the last one is synced before Prune returns. Then the
+// segment files are removed in which no block is left; of others nothing is freed. If ctx ends meanwhile, Prune returns
+// its error, and what has been discarded stays so.
 func (s *Store) Prune(ctx context.Context, before ssz.Slot) error {
 	if err := s.lock(ctx); err != nil {
 		return err
@@ -83,7 +83,10 @@ func (s *Store) Prune(ctx context.Context, before ssz.Slot) error {
 		return nil
 	}
 	err := errors.Join(s.prune(ctx, min(before, v.Head.Slot)), s.sync())
-	return errors.Join(err, s.dropFiles(beacon.KindBlock, *s.view.Load().Earliest))
+	for kind := beacon.KindBlock; kind <= beacon.KindExecutionPayloadEnvelope; kind++ {
+		err = errors.Join(err, s.dropFiles(kind, *s.view.Load().Earliest))
+	}
+	return err
 }
 
 func (s *Store) prune(ctx context.Context, before ssz.Slot) error {
@@ -136,6 +139,9 @@ func (s *Store) deleteSlots(w ethdb.Batch, first, last ssz.Slot) error {
 		if err := w.Delete(indexKey(r.Root)); err != nil {
 			return err
 		}
+	}
+	if err := deleteSidecars(w, first, last); err != nil {
+		return err
 	}
 	for _, prefix := range []byte{recordPrefix, framesPrefix, oldCommitmentsPrefix} {
 		end := append(slotKey(prefix, last), 0) // All keys of slots are of the same length.

@@ -20,6 +20,11 @@
 // Append verifies that blocks link, not that they are what they claim to be. [Store.Verify]
 // computes everything anew.
 //
+// What belongs to blocks is stored by [Store.AppendSidecars], along with them or later: blob sidecars, data column
+// sidecars and execution payload envelopes. The store may hold some of them, and tells servers from which slot on it
+// holds all of a kind: of columns, all that [Store.SetCustody] names. They become history, and are discarded, with
+// their blocks.
+//
 // With the blocks it keeps what is known of their chain: the network ([Store.SetNetwork]), what
 // the source of the blocks last said of itself ([Store.SetSource]), and the root that they are
 // trusted for ([Store.SetAnchor]). [Store.Info] tells what of this has been confirmed.
@@ -40,21 +45,21 @@
 // # Durability
 //
 // go-ethereum's databases write without syncing, and so do file systems. Each call that changes something first writes
-// and syncs segment files, then writes one batch to the database and syncs that, and only then shows it to readers: when
-// Append returns nil, its blocks survive a kill and a loss of power. A batch is written as a whole or not at all, and
-// the index in it says how long each segment file is: what a file has beyond that is no part of the store, and is cut
-// off before more is written. So the store is consistent whenever it is opened. After a failed write to the database,
-// or a failed sync, the state of the disk is unknown; from then on all writes are [ErrFailed], until the store is
-// opened anew. A segment file that cannot be written, on a full disk for example, costs nothing but the call.
+// and syncs segment files, then writes one batch to the database and syncs that, and only then shows it to readers:
+// when Append returns nil, its blocks survive a kill and a loss of power. A batch is written as a whole or not at all,
+// and the index in it says how long each segment file is: what a file has beyond that is no part of the store, and is
+// cut off before more is written. So the store is consistent whenever it is opened. After a failed write to the
+// database, or a failed sync, the state of the disk is unknown; from then on all writes are [ErrFailed], until the
+// store is opened anew. A segment file that cannot be written, on a full disk for example, costs nothing but the call.
 //
 // # Corruption
 //
 // Every value carries a CRC-32C, and the index has one of each block's frames. An entry that is missing, damaged or in
-// the wrong place is
-// reported as a [*CorruptError] that names the slot, and nothing of it is served; a range whose
-// blocks do not link is not served beyond the gap. A damaged byte in a segment file costs the block that it is in. The
-// way to repair is to Truncate from the
-// reported slot on and to append the blocks again.
+// the wrong place is reported as a [*CorruptError] that names the slot, and nothing of it is served; a range whose
+// blocks do not link is not served beyond the gap. A damaged byte in a segment file costs the block that it is in.
+//
+// [Store.Repair] makes a damaged index anew from the segment files, and one that is lost with its database. The way to
+// repair damaged frames is to Truncate from the reported slot on and to append the blocks again.
 //
 // # Concurrency
 //
@@ -73,13 +78,17 @@
 //	key                                     value, after the CRC-32C
 //	v                                       version of the schema (4)
 //	n                                       network, JSON
-//	c                                       head, earliest slot, end of history, source, anchor, JSON
+//	c                                       head, earliest slot, end of history, lost index, source, anchor, JSON
 //	r, slot (8)                             slot (8), root (32), parent root (32), SSZ size (4), frames size (4),
 //	                                        CRC-32C of the frames (4), file (2), offset (8),
 //	                                        and perhaps KZG commitments (4), block hash (32), parent block hash (32)
 //	f, slot (8)                             root (32), frames
 //	i, root (32)                            slot (8)
 //	s, kind (1), period (8), number (2)     length of a segment file (8)
+//	k, kind (1), slot (8)                   slot (8), root of the block (32), and for each object, ascending:
+//	                                        index (2), SSZ size (4), frames size (4), CRC-32C of the frames (4),
+//	                                        file (2), offset (8)
+//	g, kind (1), slot (8), index (2)        root of the block (32), frames
 //	av, zn, zc                              as v, n and c
 //
 // The file of a record is the number of the segment file in the slot's period, or 65535: then the frames are under f,
@@ -87,8 +96,8 @@
 // A number above 0 is that of a supplementary file, beside one that is damaged. The last three values spare a look into
 // the block, from Deneb on; they are missing if the network was not known when the block was appended.
 //
-// Kinds are those of [beacon.Kind]: 0 are blocks. Segment files of other kinds have names, record types and lengths
-// like those of blocks; the objects of a block are to have one index record for each kind.
+// Kinds are those of [beacon.Kind]: 0 are blocks, of which there is nothing under k and g. Under g are the frames of
+// objects whose file is 65535.
 //
 // Version 1 had all frames in the database. Its records end with the frames size, and what a block says of its blobs is
 // under b, slot (8): root (32) and the last three values. They are read as they are, and replaced as blocks are moved.

@@ -138,8 +138,8 @@ func checkDamaged(t *testing.T, dir string, blocks []*beacon.Block) (served, rep
 	return served, reported, true
 }
 
-// TestDamagedFiles damages the files of a database, one byte of one at a time. Nothing ends the process, no wrong byte is
-// served, and blocks are lost only in what was hit: the one that the byte is of and its neighbors, or all of a file
+// TestDamagedFiles damages the files of a database, one byte of one at a time. Nothing ends the process, no wrong byte
+// is served, and blocks are lost only in what was hit: the one that the byte is of and its neighbors, or all of a file
 // whose outline was hit.
 func TestDamagedFiles(t *testing.T) {
 	t.Parallel()

@@ -178,6 +178,8 @@ func (s *Store) settleSome(first, last ssz.Slot) (moved int, err error) {
 		view:          &next, batch: batch, begin: first,
 	}
 	defer func() { _ = m.close() }() // It has been closed, unless something else has failed.
+	others := s.newSidecarWriter(next.network, batch)
+	defer func() { _ = others.close() }() // Likewise.
 	for r, err := range s.scan(first, last, scanBatch) {
 		if err == nil {
 			err = m.move(&r)
@@ -187,12 +189,16 @@ func (s *Store) settleSome(first, last ssz.Slot) (moved int, err error) {
 		if err != nil {
 			return 0, fmt.Errorf("store: %w", err)
 		}
-		if m.moved >= settleBytes {
+		n, err := others.settle(&next, r.Slot)
+		if err != nil {
+			return 0, fmt.Errorf("store: %w", err)
+		}
+		if m.moved += n; m.moved >= settleBytes {
 			last = r.Slot
 			break
 		}
 	}
-	if err := errors.Join(m.forget(last), m.commit()); err != nil {
+	if err := errors.Join(m.forget(last), m.commit(), others.commit()); err != nil {
 		return 0, fmt.Errorf("store: %w", err)
 	}
 	next.History = &last
@@ -266,7 +272,7 @@ func (s *Store) cutFiles() error {
 		switch {
 		case v.Head == nil, f.Period > v.network.period(v.Head.Slot):
 			return 0, nil
-		case f.Kind == beacon.KindBlock && f.Period == v.network.period(v.Head.Slot):
+		case f.Period == v.network.period(v.Head.Slot):
 			return s.usedLength(v, f)
 		}
 		return f.Size, nil
@@ -277,6 +283,15 @@ func (s *Store) cutFiles() error {
 // it is all of the file.
 func (s *Store) usedLength(v *view, f segment.File) (length int64, err error) {
 	first, last := v.network.slotsOf(f.Period)
+	if f.Kind != beacon.KindBlock {
+		for r, err := range s.scanSidecars(f.Kind, first, min(last, v.Head.Slot)) {
+			if err != nil {
+				return f.Size, nil
+			}
+			length = max(length, r.end(f.Number))
+		}
+		return length, nil
+	}
 	for r, err := range s.scan(first, min(last, v.Head.Slot), scanBatch) {
 		if err != nil {
 			return f.Size, nil

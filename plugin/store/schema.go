@@ -27,8 +27,12 @@ const (
 	framesPrefix  = 'f'
 	indexPrefix   = 'i'
 	segmentPrefix = 's'
-	lowPrefix     = 'a'
-	highPrefix    = 'z'
+
+	sidecarPrefix       = 'k'
+	sidecarFramesPrefix = 'g'
+
+	lowPrefix  = 'a'
+	highPrefix = 'z'
 
 	oldCommitmentsPrefix = 'b' // of version 1
 )

@@ -14,13 +14,16 @@ import (
 // Verify reads everything that is stored and verifies that nothing is missing or damaged: that
 // each block decodes from its frames as its fork has it, that its slot, parent root and root are
 // those recorded, that its parent is the block before it, and that its root leads to it. The signature of a block,
-// which its root does not cover, is not verified: that takes the chain's state.
+// which its root does not cover, is not verified: that takes the chain's state. What belongs to a block is verified
+// against it, KZG proofs included, see [sidecar.Verify].
 //
-// It yields every block, in ascending order, with a nil error or with a [*CorruptError]. A block
+// It yields every block, in ascending order, with a nil error or with a [*CorruptError], and after a block each
+// object of another kind that belongs to it and is damaged, with a *CorruptError. A block
 // that is missing is yielded, with its error, before the one that names it as its parent, or at
 // the very end if only its root is left. Any other error is the last pair: that of ctx or of the
 // database, [ErrNoNetwork], or [ErrDiscarded] if blocks were discarded meanwhile. Blocks that are
-// appended meanwhile are not verified. It costs about as much as the hashing of all blocks.
+// appended meanwhile are not verified. It costs about as much as the hashing of all blocks, and a few milliseconds for
+// each block with sidecars.
 func (s *Store) Verify(ctx context.Context) iter.Seq2[beacon.Ref, error] {
 	return func(yield func(beacon.Ref, error) bool) {
 		v := s.view.Load()
@@ -103,7 +106,7 @@ func (c *check) block(ctx context.Context, r *record) bool {
 	if err != nil {
 		return c.report(r.Ref, err)
 	}
-	return c.yield(r.Ref, nil)
+	return c.yield(r.Ref, nil) && c.sidecars(ctx, r)
 }
 
 // checkIndex verifies that the root of a block leads to it.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/era/e2store"
 )
@@ -13,9 +14,12 @@ import (
 // ErrShort is returned for a file that is shorter than what has been written to it.
 var ErrShort = errors.New("segment file is shorter than what was written to it")
 
-// bufferSize is how much a Writer collects for one write, in bytes. Larger objects than a quarter of it are written from
-// where they are, as a copy costs more than a system call.
-const bufferSize = 64 << 10
+// bufferSize is how much a Writer collects for one write, in bytes: the copy costs less than the system call that it
+// spares. Larger objects are written from where they are.
+const bufferSize = 1 << 20
+
+// buffers has the buffers of Writers that are closed.
+var buffers = sync.Pool{New: func() any { return new(make([]byte, 0, bufferSize)) }}
 
 // A Writer appends objects to one file. What it has written counts once [Writer.Commit] has returned nil; until then,
 // and whatever fails, the objects that were in the file before are as they were. It is not safe for concurrent use,
@@ -27,7 +31,7 @@ type Writer struct {
 	created bool
 	before  int64 // the length at which the Writer began
 	length  int64 // with what is in buf
-	buf     []byte
+	buf     *[]byte
 	err     error
 }
 
@@ -45,8 +49,9 @@ func (d *Dir) Writer(id ID, length int64) (*Writer, error) {
 		return nil, err
 	}
 	w := &Writer{id: id, dir: d, file: f, created: length == 0, before: length, length: length}
+	w.buf = buffers.Get().(*[]byte)
 	if err := w.begin(); err != nil {
-		return nil, errors.Join(err, f.Close())
+		return nil, errors.Join(err, w.Close())
 	}
 	return w, nil
 }
@@ -77,10 +82,9 @@ func (w *Writer) begin() error {
 	if _, err := w.file.Seek(w.length, io.SeekStart); err != nil {
 		return err
 	}
-	w.buf = make([]byte, 0, bufferSize)
 	if w.created {
-		w.buf = w.id.appendHead(w.buf)
-		w.length = int64(len(w.buf))
+		*w.buf = w.id.appendHead(*w.buf)
+		w.length = int64(len(*w.buf))
 	}
 	return nil
 }
@@ -88,12 +92,12 @@ func (w *Writer) begin() error {
 // Append appends an object and returns the offset of its record, for [Dir.AppendData]. It keeps no reference to the
 // frames. After an error the Writer writes nothing more.
 func (w *Writer) Append(frames []byte) (offset int64, err error) {
-	if len(w.buf)+e2store.HeaderSize+min(len(frames), bufferSize/4) > bufferSize {
+	if len(*w.buf)+e2store.HeaderSize+len(frames) > bufferSize {
 		w.flush()
 	}
-	w.buf = e2store.Header{Type: forms[w.id.Kind].typ, Length: uint32(len(frames))}.Append(w.buf)
-	if len(frames) <= bufferSize/4 {
-		w.buf = append(w.buf, frames...)
+	*w.buf = e2store.Header{Type: forms[w.id.Kind].typ, Length: uint32(len(frames))}.Append(*w.buf)
+	if e2store.HeaderSize+len(frames) <= bufferSize {
+		*w.buf = append(*w.buf, frames...)
 	} else {
 		w.flush()
 		w.write(frames)
@@ -104,8 +108,8 @@ func (w *Writer) Append(frames []byte) (offset int64, err error) {
 }
 
 func (w *Writer) flush() {
-	w.write(w.buf)
-	w.buf = w.buf[:0]
+	w.write(*w.buf)
+	*w.buf = (*w.buf)[:0]
 }
 
 func (w *Writer) write(b []byte) {
@@ -143,5 +147,10 @@ func (w *Writer) sync() error {
 	return nil
 }
 
-// Close closes the file. What was not committed is left over.
-func (w *Writer) Close() error { return w.file.Close() }
+// Close closes the file. What was not committed is left over. The Writer must not be used any more.
+func (w *Writer) Close() error {
+	*w.buf = (*w.buf)[:0]
+	buffers.Put(w.buf)
+	w.buf = nil
+	return w.file.Close()
+}
