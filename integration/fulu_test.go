@@ -108,7 +108,8 @@ func TestAClientOfFuluKeepsUs(t *testing.T) {
 				if follower.left != test.left || follower.connected() == (test.left != 0) {
 					t.Errorf("it has left with %v: %q", follower.left, follower.strikes)
 				}
-				if got := follower.chain.known(); len(got) != test.synced || test.left == 0 && got[len(got)-1].Root != blocks[len(blocks)-1].Root {
+				if got := follower.chain.known(); len(got) != test.synced || test.left == 0 &&
+					got[len(got)-1].Root != blocks[len(blocks)-1].Root {
 					t.Errorf("it has %d blocks, want %d", len(got), test.synced)
 				}
 				if test.left == 0 && (len(follower.strikes) > 0 || len(source.strikes) > 0 || follower.columns == 0) {

@@ -85,8 +85,8 @@ func benchNode(dir, listen string, now func() time.Time) (*node.Node, *plugin.Se
 
 func benchNow() time.Time { return devchain.Network().TimeAt(benchFirst + 2*benchBatch) }
 
-// tell tells where a host listens, and then, for each line, what the process has used, after it has run the command that
-// the line names.
+// tell tells where a host listens, and then, for each line, what the process has used, after it has run the command
+// that the line names.
 func tell(h host.Host, commands map[string]func() error) error {
 	answer := json.NewEncoder(os.Stdout)
 	if err := answer.Encode(peer.AddrInfo{ID: h.ID(), Addrs: h.Addrs()}); err != nil {

@@ -83,8 +83,11 @@ func (p countedAdmission) Settle(used reqresp.Cost) {
 func newVillage(t *testing.T) *village {
 	t.Helper()
 	v := &village{
-		network: &simnet.Simnet{LatencyFunc: simnet.StaticLatency(20 * time.Millisecond), Logger: slog.New(slog.DiscardHandler)},
-		byID:    make(map[peer.ID]*villager),
+		network: &simnet.Simnet{
+			LatencyFunc: simnet.StaticLatency(20 * time.Millisecond),
+			Logger:      slog.New(slog.DiscardHandler),
+		},
+		byID: make(map[peer.ID]*villager),
 	}
 	v.network.Start()
 	t.Cleanup(v.network.Close)

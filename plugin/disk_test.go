@@ -205,7 +205,8 @@ func TestADamagedBlockIsLoggedAndTheRestIsServed(t *testing.T) {
 			t.Errorf("stopping: %v", err)
 		}
 	}
-	if n := strings.Count(log.String(), "what is damaged on the disk is not served"); n != 1 || !strings.Contains(log.String(), "slot ") {
+	if n := strings.Count(log.String(), "what is damaged on the disk is not served"); n != 1 ||
+		!strings.Contains(log.String(), "slot ") {
 		t.Errorf("%d lines on damage in\n%s", n, log.String())
 	}
 }
@@ -226,7 +227,8 @@ func TestADatabaseThatCannotBeOpenedIsDamaged(t *testing.T) {
 		}
 	}
 	stack = newNode(t, nodeConfig(dir))
-	if _, _, err := plugin.OpenStore(stack, ""); !errors.Is(err, store.ErrCorrupt) || !strings.Contains(err.Error(), plugin.DatabaseName) {
+	if _, _, err := plugin.OpenStore(stack, ""); !errors.Is(err, store.ErrCorrupt) ||
+		!strings.Contains(err.Error(), plugin.DatabaseName) {
 		t.Errorf("error %v, want %v and the path", err, store.ErrCorrupt)
 	}
 }
@@ -243,7 +245,8 @@ func TestABanThatCannotBeWrittenIsToldOf(t *testing.T) {
 	c := client.New(stack.Attach())
 	defer c.Close()
 	err := c.Ban(t.Context(), id, time.Hour, "test")
-	if want := "the ban is in force until the node ends, but that could not be written"; err == nil || !strings.Contains(err.Error(), want) {
+	if want := "the ban is in force until the node ends, but that could not be written"; err == nil ||
+		!strings.Contains(err.Error(), want) {
 		t.Errorf("error %v, want %q", err, want)
 	}
 	if bans := service.Scores().Bans(); len(bans) != 1 {
@@ -293,7 +296,10 @@ func TestTheLogHasALineAMinuteForAllStrangers(t *testing.T) {
 			t.Errorf("%d lines, want %d:\n%s", len(lines), want, log.String())
 		}
 		for _, line := range lines {
-			for _, want := range []string{"msg=status", "peers=", "inbound=", "banned=", "requests=", "failed=", "chunks=", "bytes=", "head=142"} {
+			for _, want := range []string{
+				"msg=status", "peers=", "inbound=", "banned=", "requests=", "failed=", "chunks=",
+				"bytes=", "head=142",
+			} {
 				if !strings.Contains(line, want) {
 					t.Errorf("no %q in %s", want, line)
 				}

@@ -89,7 +89,10 @@ func TestServicesOfOneNode(t *testing.T) {
 	if err := stack.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"beaconchain", "other-beaconchain", "reqresp-nodekey", "other-nodekey", "reqresp-peers.json"} {
+	for _, name := range []string{
+		"beaconchain", "other-beaconchain", "reqresp-nodekey", "other-nodekey",
+		"reqresp-peers.json",
+	} {
 		if _, err := os.Stat(filepath.Join(dir, "test", name)); err != nil {
 			t.Error(err)
 		}

@@ -23,7 +23,9 @@ func withFuluChain(t *testing.T, chain *beacontest.Chain, f func(t *testing.T, c
 }
 
 // checkChunks compares what a client was sent with what the chain has: its bytes, and its frames as they were.
-func checkChunks[T any](t *testing.T, name string, got iter.Seq2[T, error], chunk func(T) beacon.Chunk, want []*beacontest.Item) {
+func checkChunks[T any](
+	t *testing.T, name string, got iter.Seq2[T, error], chunk func(T) beacon.Chunk, want []*beacontest.Item,
+) {
 	t.Helper()
 	i := 0
 	for object, err := range got {

@@ -21,7 +21,10 @@ func FuzzColumnChecks(f *testing.F) {
 	cells, many := make([][2048]byte, 2), make([][48]byte, 3)
 	seed((&containers.DataColumnSidecar{}).MarshalSSZ())
 	seed((&containers.DataColumnSidecar{Column: cells, KZGCommitments: many[:2], KZGProofs: many[:2]}).MarshalSSZ())
-	seed((&containers.DataColumnSidecar{Index: 200, Column: cells, KZGCommitments: many, KZGProofs: many[:1]}).MarshalSSZ())
+	seed((&containers.DataColumnSidecar{
+		Index: 200, Column: cells, KZGCommitments: many,
+		KZGProofs: many[:1],
+	}).MarshalSSZ())
 	seed((&containers.DataColumnSidecarGloas{Column: cells, KZGProofs: many[:2]}).MarshalSSZ())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		for _, fork := range []ssz.Fork{ssz.Fulu, ssz.Gloas} {

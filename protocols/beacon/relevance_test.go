@@ -27,8 +27,14 @@ func greetings() []greeting {
 		{"other head", func(s *beacon.Status) { s.HeadRoot, s.HeadSlot = ssz.Root{1}, 100 }, true},
 		{"nothing finalized", func(s *beacon.Status) { s.FinalizedRoot, s.FinalizedEpoch = ssz.Root{}, 0 }, true},
 		{"finalized later", func(s *beacon.Status) { s.FinalizedRoot, s.FinalizedEpoch = ssz.Root{1}, 3 }, true},
-		{"finalized in the far future", func(s *beacon.Status) { s.FinalizedRoot, s.FinalizedEpoch = ssz.Root{1}, 1<<64-1 }, true},
-		{"finalized before what we hold", func(s *beacon.Status) { s.FinalizedRoot, s.FinalizedEpoch = ssz.Root{1}, 1 }, true},
+		{
+			"finalized in the far future", func(s *beacon.Status) { s.FinalizedRoot, s.FinalizedEpoch = ssz.Root{1}, 1<<64-1 },
+			true,
+		},
+		{
+			"finalized before what we hold", func(s *beacon.Status) { s.FinalizedRoot, s.FinalizedEpoch = ssz.Root{1}, 1 },
+			true,
+		},
 		{"other finalized root", func(s *beacon.Status) { s.FinalizedRoot[0] ^= 1 }, false},
 		{"digest of the fork before", func(s *beacon.Status) { s.ForkDigest = devBlock(44).Digest }, false},
 		{"digest of another network", func(s *beacon.Status) { s.ForkDigest = ssz.Mainnet().DigestAt(0) }, false},

@@ -31,6 +31,7 @@ const (
 	rootIndexStart   = 2 * e2store.HeaderSize // after the Version record
 	rootIndexEntries = rootIndexStart + rootIndexHead
 	rootIndexSum     = 4
+	rootPage         = 256 * rootEntry // is read at a time
 )
 
 // A RootIndex finds the slots of the blocks of a history by their roots. The format of era files has no such index:
@@ -44,7 +45,7 @@ type RootIndex struct {
 	src        e2store.Source
 	first, end ssz.Slot
 	last       ssz.Root
-	blocks     int64
+	pages      [][rootPrefix]byte // what each page of entries begins with
 }
 
 // RootIndexName returns the name of the file of the root index of a network's era files, which is in the same
@@ -110,7 +111,8 @@ func newRootEntry(root ssz.Root, slot ssz.Slot) (e [rootEntry]byte) {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// OpenRootIndex opens a root index by its path. It reads the file once, to verify its checksum. The caller closes it.
+// OpenRootIndex opens a root index by its path. It reads the file once, to verify its checksum, and keeps 12 bytes in
+// memory for every 256 blocks. The caller closes it.
 //
 // The error wraps [ErrRootIndex] if the file is damaged, not a root index, or of another network; else it is that of
 // the file.
@@ -151,22 +153,24 @@ func (x *RootIndex) read(ctx context.Context, n *ssz.Network) error {
 	}
 	x.first, x.end = ssz.Slot(binary.LittleEndian.Uint64(head[32:])), ssz.Slot(binary.LittleEndian.Uint64(head[40:]))
 	x.last = ssz.Root(head[48:])
-	size := length - rootIndexHead - rootIndexSum
-	if x.blocks = size / rootEntry; size < 0 || size%rootEntry != 0 {
+	if size := length - rootIndexHead - rootIndexSum; size < 0 || size%rootEntry != 0 {
 		return fmt.Errorf("%w: %d bytes of entries", ErrRootIndex, size)
 	}
-	return x.verify(ctx)
+	return x.readEntries(ctx, crc32.Checksum(head, castagnoli))
 }
 
-// verify verifies the checksum.
-func (x *RootIndex) verify(ctx context.Context) (err error) {
-	sum, buf := uint32(0), make([]byte, 0, 1<<20)
-	end := x.src.Size() - rootIndexSum
-	for off := int64(rootIndexStart); off < end; off += int64(len(buf)) {
+// readEntries reads what each page begins with, and verifies the checksum. That of what is before is sum.
+func (x *RootIndex) readEntries(ctx context.Context, sum uint32) (err error) {
+	buf := make([]byte, 0, 256*rootPage)
+	end := x.entriesEnd()
+	for off := int64(rootIndexEntries); off < end; off += int64(len(buf)) {
 		if buf, err = e2store.AppendRange(ctx, x.src, buf[:0], off, min(int64(cap(buf)), end-off)); err != nil {
 			return err
 		}
 		sum = crc32.Update(sum, castagnoli, buf)
+		for page := range slices.Chunk(buf, rootPage) {
+			x.pages = append(x.pages, [rootPrefix]byte(page))
+		}
 	}
 	if buf, err = e2store.AppendRange(ctx, x.src, buf[:0], end, rootIndexSum); err != nil {
 		return err
@@ -176,6 +180,9 @@ func (x *RootIndex) verify(ctx context.Context) (err error) {
 	}
 	return nil
 }
+
+// entriesEnd returns where the entries end.
+func (x *RootIndex) entriesEnd() int64 { return x.src.Size() - rootIndexSum }
 
 // Close closes the file.
 func (x *RootIndex) Close() error {
@@ -192,20 +199,22 @@ func (x *RootIndex) Slots() (first, end ssz.Slot) { return x.first, x.end }
 func (x *RootIndex) LastRoot() ssz.Root { return x.last }
 
 // SlotOf returns the slot of the block with a root. It reports false if the history has none. The caller compares the
-// root with that of the block: the index has 12 bytes of it. It costs some 24 reads of 16 bytes among ten million
-// blocks. The error is that of the file.
+// root with that of the block: the index has 12 bytes of it. It costs one read of 4 KiB. The error is that of the file.
 func (x *RootIndex) SlotOf(ctx context.Context, root ssz.Root) (slot ssz.Slot, ok bool, err error) {
-	var entry [rootEntry]byte
-	at := func(i int) []byte {
-		if err == nil {
-			_, err = x.src.ReadAt(ctx, entry[:], rootIndexEntries+int64(i)*rootEntry)
-		}
-		return entry[:rootPrefix]
+	compare := func(entry []byte) int { return bytes.Compare(entry[:rootPrefix], root[:rootPrefix]) }
+	page := sort.Search(len(x.pages), func(i int) bool { return compare(x.pages[i][:]) > 0 }) - 1
+	if page < 0 {
+		return 0, false, nil
 	}
-	i := sort.Search(int(x.blocks), func(i int) bool { return bytes.Compare(at(i), root[:rootPrefix]) >= 0 })
-	ok = i < int(x.blocks) && bytes.Equal(at(i), root[:rootPrefix]) && err == nil
-	if !ok {
+	off := rootIndexEntries + int64(page)*rootPage
+	entries, err := e2store.AppendRange(ctx, x.src, make([]byte, 0, rootPage), off, min(rootPage, x.entriesEnd()-off))
+	if err != nil {
 		return 0, false, err
 	}
-	return ssz.Slot(binary.LittleEndian.Uint32(entry[rootPrefix:])), true, nil
+	n := len(entries) / rootEntry
+	at, ok := sort.Find(n, func(i int) int { return -compare(entries[i*rootEntry:]) })
+	if !ok {
+		return 0, false, nil
+	}
+	return ssz.Slot(binary.LittleEndian.Uint32(entries[at*rootEntry+rootPrefix:])), true, nil
 }

@@ -1,9 +1,14 @@
 package era_test
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
+	"hash/crc32"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -94,4 +99,69 @@ func TestRootIndexOfGenesisAloneIsEmpty(t *testing.T) {
 	if _, ok, err := x.SlotOf(t.Context(), chain()[0].root); ok || err != nil {
 		t.Errorf("found %v, %v", ok, err)
 	}
+}
+
+// madeUpIndex returns a root index of so many blocks, as the documentation says it is, and its entries.
+func madeUpIndex(blocks int) (content []byte, entries [][16]byte) {
+	random := rand.NewChaCha8([32]byte{1})
+	entries = make([][16]byte, blocks)
+	for i := range entries {
+		_, _ = random.Read(entries[i][:12])
+		binary.LittleEndian.PutUint32(entries[i][12:], uint32(i))
+	}
+	slices.SortFunc(entries, func(a, b [16]byte) int { return bytes.Compare(a[:], b[:]) })
+	genesis := network().GenesisValidatorsRoot()
+	data := append(genesis[:], make([]byte, 8)...)
+	data = append(binary.LittleEndian.AppendUint64(data, uint64(blocks)), genesis[:]...)
+	for i := range entries {
+		data = append(data, entries[i][:]...)
+	}
+	data = binary.LittleEndian.AppendUint32(data, crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli)))
+	content = append([]byte("e2\x00\x00\x00\x00\x00\x00\x80\x01"), binary.LittleEndian.AppendUint32(nil, uint32(len(data)))...)
+	return slices.Concat(content, []byte{0, 0}, data), entries
+}
+
+func checkFound(t testing.TB, x *era.RootIndex, entry [16]byte) {
+	t.Helper()
+	root := ssz.Root(append(entry[:12:12], make([]byte, 20)...))
+	slot, ok, err := x.SlotOf(t.Context(), root)
+	if want := binary.LittleEndian.Uint32(entry[12:]); err != nil || !ok || slot != ssz.Slot(want) {
+		t.Fatalf("found %v in slot %d, %v, want %d", ok, slot, err, want)
+	}
+}
+
+func TestRootIndexOfManyPages(t *testing.T) {
+	for _, blocks := range []int{255, 256, 257, 70_000} {
+		content, entries := madeUpIndex(blocks)
+		x := must(openRootIndex(t, content, network()))
+		for _, e := range entries {
+			checkFound(t, x, e)
+			e[11]++
+			if _, ok, err := x.SlotOf(t.Context(), ssz.Root(append(e[:12:12], make([]byte, 20)...))); ok || err != nil {
+				t.Fatalf("found %v, %v", ok, err)
+			}
+		}
+	}
+}
+
+// BenchmarkRootIndex looks up blocks among ten million, and opens the index of them.
+func BenchmarkRootIndex(b *testing.B) {
+	content, entries := madeUpIndex(10_000_000)
+	path := filepath.Join(b.TempDir(), era.RootIndexName(network()))
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		b.Fatal(err)
+	}
+	b.Run("open", func(b *testing.B) {
+		for b.Loop() {
+			must(era.OpenRootIndex(b.Context(), path, network())).Close()
+		}
+	})
+	b.Run("slot", func(b *testing.B) {
+		x := must(era.OpenRootIndex(b.Context(), path, network()))
+		defer x.Close()
+		b.ReportAllocs()
+		for i := 0; b.Loop(); i++ {
+			checkFound(b, x, entries[i*104729%len(entries)])
+		}
+	})
 }

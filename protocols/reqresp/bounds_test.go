@@ -64,7 +64,10 @@ func TestStreamsBeyondTheBoundsAreReset(t *testing.T) {
 func TestPendingExchangesProtectTheConnection(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		guarded := func() [2]bool {
-			return [2]bool{s.Client.ConnManager().IsProtected(s.Server.ID(), ""), s.Server.ConnManager().IsProtected(s.Client.ID(), "")}
+			return [2]bool{
+				s.Client.ConnManager().IsProtected(s.Server.ID(), ""),
+				s.Server.ConnManager().IsProtected(s.Client.ID(), ""),
+			}
 		}
 		serve(t, s.Server, nil, echo.Serve(func(_ context.Context, _ peer.ID, req *Text) (*Text, error) {
 			n, _ := strconv.Atoi(string(*req))
@@ -122,7 +125,8 @@ func TestUnaryIgnoresTheRequestsBound(t *testing.T) {
 	p := reqresp.NewUnary[Count, Text](family, "bounded", 1)
 	simulate(t, func(t *testing.T, s *simulation) {
 		serve(t, s.Server, nil, p.Serve(func(context.Context, peer.ID, *Count) (*Text, error) { return new(Text("a")), nil }))
-		if got, err := p.Call(t.Context(), reqresp.NewClient(s.Client, nil), s.Server.ID(), new(Count(0))); err != nil || *got != "a" {
+		if got, err := p.Call(t.Context(), reqresp.NewClient(s.Client, nil), s.Server.ID(), new(Count(0))); err != nil ||
+			*got != "a" {
 			t.Errorf("got %v, %v", got, err)
 		}
 	})
@@ -130,15 +134,18 @@ func TestUnaryIgnoresTheRequestsBound(t *testing.T) {
 
 func TestUnaryHandlerSendsOnce(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		serve(t, s.Server, nil, reqresp.Handler{Spec: echo.Spec(), Serve: func(ctx context.Context, in *reqresp.Inbound) error {
-			if err := errors.Join(received(ctx, in), in.Send(ctx, new(Text("a")))); err != nil {
-				t.Error(err)
-			}
-			if in.Send(ctx, new(Text("b"))) == nil {
-				t.Error("sent a second response")
-			}
-			return nil
-		}})
+		serve(t, s.Server, nil, reqresp.Handler{
+			Spec: echo.Spec(),
+			Serve: func(ctx context.Context, in *reqresp.Inbound) error {
+				if err := errors.Join(received(ctx, in), in.Send(ctx, new(Text("a")))); err != nil {
+					t.Error(err)
+				}
+				if in.Send(ctx, new(Text("b"))) == nil {
+					t.Error("sent a second response")
+				}
+				return nil
+			},
+		})
 		if _, err := echo.Call(t.Context(), reqresp.NewClient(s.Client, nil), s.Server.ID(), new(Text(""))); err != nil {
 			t.Error(err)
 		}

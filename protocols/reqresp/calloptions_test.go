@@ -122,7 +122,8 @@ func TestCallWithTimeouts(t *testing.T) {
 
 func TestCallWithATotalTimeout(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		quick := reqresp.NewUnary[Text, Text](family, "quick", 1).WithLimits(reqresp.Limits{Timeouts: reqresp.Timeouts{Total: 5 * time.Second}})
+		quick := reqresp.NewUnary[Text, Text](family,
+			"quick", 1).WithLimits(reqresp.Limits{Timeouts: reqresp.Timeouts{Total: 5 * time.Second}})
 		serveRaw(t, s.Server, quick.Spec().Protocols()[0], drain)
 		s.Connect(t)
 		c := reqresp.NewClient(s.Client, nil)
@@ -219,10 +220,11 @@ func TestBoundOnAllCalls(t *testing.T) {
 func TestBoundOnStreamsOfAConnection(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		release := make(chan struct{})
-		srv := serve(t, s.Server, &reqresp.ServerOptions{MaxStreamsPerConn: 2}, echo.Serve(func(_ context.Context, _ peer.ID, req *Text) (*Text, error) {
-			<-release
-			return req, nil
-		}))
+		srv := serve(t, s.Server, &reqresp.ServerOptions{MaxStreamsPerConn: 2},
+			echo.Serve(func(_ context.Context, _ peer.ID, req *Text) (*Text, error) {
+				<-release
+				return req, nil
+			}))
 		conns := connectTwice(t, s)
 		c := reqresp.NewClient(s.Client, nil)
 		done := make(chan error, 6)
@@ -255,7 +257,10 @@ func TestOptionsOfCallsMerge(t *testing.T) {
 		}))
 		s.Client.Peerstore().ClearAddrs(s.Server.ID())
 		c := reqresp.NewClient(s.Client, nil).
-			With(reqresp.CallOptions{Addrs: s.Server.Addrs(), Timeouts: reqresp.Timeouts{FirstByte: time.Hour, Total: time.Hour}}).
+			With(reqresp.CallOptions{Addrs: s.Server.Addrs(), Timeouts: reqresp.Timeouts{
+				FirstByte: time.Hour,
+				Total:     time.Hour,
+			}}).
 			With(reqresp.CallOptions{Protocols: v1.Spec().Protocols()}).
 			With(reqresp.CallOptions{Timeouts: reqresp.Timeouts{FirstByte: 3 * time.Second}})
 		start := time.Now()

@@ -23,7 +23,8 @@ func wantNothingHeld(t *testing.T, tr transport, client, server host.Host) {
 	t.Helper()
 	for _, pair := range [][2]host.Host{{client, server}, {server, client}} {
 		h, other := pair[0], pair[1].ID()
-		simtest.WaitFor(t, "the resource manager to be at zero", func() bool { return held(h, other) == network.ScopeStat{Memory: tr.Memory} })
+		simtest.WaitFor(t, "the resource manager to be at zero",
+			func() bool { return held(h, other) == network.ScopeStat{Memory: tr.Memory} })
 		simtest.WaitFor(t, "streams to be gone", func() bool { return streams(h) == 0 })
 		simtest.WaitFor(t, "the connection to be unprotected", func() bool { return !h.ConnManager().IsProtected(other, "") })
 	}
@@ -84,7 +85,8 @@ func churn(t *testing.T, tr transport, c *reqresp.Client, to peer.ID, failing re
 	case 3:
 		ctx, cancel := context.WithTimeout(t.Context(), rand.N(2*time.Millisecond))
 		defer cancel()
-		if _, err := collect(counter.Call(ctx, c, to, new(Count(20)))); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := collect(counter.Call(ctx, c, to, new(Count(20)))); err != nil &&
+			!errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("exchange %d: %v", i, err)
 		}
 	default:

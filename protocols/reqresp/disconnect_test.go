@@ -73,11 +73,12 @@ func (d disconnection) try(t *testing.T, client, server host.Host, closeConn fun
 	}
 	there, ended := make(chan struct{}, 2), make(chan reqresp.Result, 1)
 	trace := &reqresp.Trace{Done: func(x *reqresp.Exchange) { ended <- x.Result }}
-	srv := serve(t, server, &reqresp.ServerOptions{Trace: trace}, handles(func(ctx context.Context, in *reqresp.Inbound) error {
-		err := d.handle(ctx, in)
-		there <- struct{}{}
-		return errors.Join(err, waits(ctx))
-	}))
+	srv := serve(t, server, &reqresp.ServerOptions{Trace: trace},
+		handles(func(ctx context.Context, in *reqresp.Inbound) error {
+			err := d.handle(ctx, in)
+			there <- struct{}{}
+			return errors.Join(err, waits(ctx))
+		}))
 	go func() {
 		<-there
 		<-there
@@ -97,7 +98,8 @@ func (d disconnection) try(t *testing.T, client, server host.Host, closeConn fun
 		t.Errorf("server's reason is %v: %v", got, result.Err)
 	}
 	simtest.WaitFor(t, "the connection to be gone", func() bool {
-		return client.Network().Connectedness(server.ID()) != network.Connected && server.Network().Connectedness(client.ID()) != network.Connected
+		return client.Network().Connectedness(server.ID()) != network.Connected &&
+			server.Network().Connectedness(client.ID()) != network.Connected
 	})
 	if err := srv.Stop(t.Context()); err != nil {
 		t.Error(err)

@@ -112,9 +112,18 @@ func TestVerdictsCrossTheWire(t *testing.T) {
 		result error
 		want   reqresp.Error
 	}{
-		{"local verdict", reqresp.Errorf(reqresp.CodeResourceUnavailable, "no such %s", "block"), reqresp.Error{Code: 3, Message: "no such block"}},
-		{"wrapped verdict", fmt.Errorf("outer: %w", reqresp.Errorf(reqresp.CodeInvalidRequest, "inner")), reqresp.Error{Code: 1, Message: "inner"}},
-		{"hidden cause", reqresp.Errorf(reqresp.CodeInvalidRequest, "no").WithCause(secret), reqresp.Error{Code: 1, Message: "no"}},
+		{
+			"local verdict", reqresp.Errorf(reqresp.CodeResourceUnavailable, "no such %s", "block"),
+			reqresp.Error{Code: 3, Message: "no such block"},
+		},
+		{
+			"wrapped verdict", fmt.Errorf("outer: %w", reqresp.Errorf(reqresp.CodeInvalidRequest, "inner")),
+			reqresp.Error{Code: 1, Message: "inner"},
+		},
+		{
+			"hidden cause", reqresp.Errorf(reqresp.CodeInvalidRequest, "no").WithCause(secret),
+			reqresp.Error{Code: 1, Message: "no"},
+		},
 		{"application's code", reqresp.Errorf(139, "rate limited"), reqresp.Error{Code: 139, Message: "rate limited"}},
 		{"plain error", secret, reqresp.Error{Code: 2}},
 		{"another peer's verdict", &reqresp.Error{Code: 3, Message: "theirs", Remote: true}, reqresp.Error{Code: 2}},
@@ -182,7 +191,8 @@ func TestServerWithoutErrorCodecTellsCodeByReset(t *testing.T) {
 	echo := reqresp.NewUnary[Text, Text](plain, "echo", 1)
 	simulate(t, func(t *testing.T, s *simulation) {
 		var result error
-		serve(t, s.Server, nil, echo.Serve(func(_ context.Context, _ peer.ID, req *Text) (*Text, error) { return req, result }))
+		serve(t, s.Server, nil,
+			echo.Serve(func(_ context.Context, _ peer.ID, req *Text) (*Text, error) { return req, result }))
 		c := reqresp.NewClient(s.Client, nil)
 		if got, err := echo.Call(t.Context(), c, s.Server.ID(), new(Text("hello"))); err != nil || *got != "hello" {
 			t.Errorf("got %v, %v", got, err)

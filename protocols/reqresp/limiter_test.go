@@ -133,12 +133,13 @@ func TestWhatThePacerIsTold(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			simulate(t, func(t *testing.T, s *simulation) {
 				l := new(ledger)
-				srv := serve(t, s.Server, &reqresp.ServerOptions{Limiter: l}, handles(func(ctx context.Context, in *reqresp.Inbound) error {
-					if err := in.Receive(ctx, new(Text)); err != nil {
-						return err
-					}
-					return tt.serve(ctx, in, l)
-				}))
+				srv := serve(t, s.Server, &reqresp.ServerOptions{Limiter: l},
+					handles(func(ctx context.Context, in *reqresp.Inbound) error {
+						if err := in.Receive(ctx, new(Text)); err != nil {
+							return err
+						}
+						return tt.serve(ctx, in, l)
+					}))
 				_, err := collect(paced.Call(t.Context(), reqresp.NewClient(s.Client, nil), s.Server.ID(), new(Text(""))))
 				if e, ok := errors.AsType[*reqresp.Error](err); ok != tt.verdict || (ok && e.Message != "") {
 					t.Errorf("caller got %v", err)
@@ -160,25 +161,27 @@ func TestSettlesWhatWasWrittenOfACutOffChunk(t *testing.T) {
 	spec := reqresp.NewStream[Text, Text](family, "paced", 1).WithLimits(limits).Spec()
 	simulate(t, func(t *testing.T, s *simulation) {
 		l := new(ledger)
-		serve(t, s.Server, &reqresp.ServerOptions{Limiter: l}, reqresp.Handler{Spec: spec, Serve: func(ctx context.Context, in *reqresp.Inbound) error {
-			if err := in.Receive(ctx, new(Text)); err != nil {
-				return err
-			}
-			start := time.Now()
-			err := in.Send(ctx, new(Text(make([]byte, 1000<<10))))
-			if !errors.Is(err, reqresp.ErrTimeout) || time.Since(start) != 6*time.Second {
-				t.Errorf("a peer that does not read: %v after %v, want a timeout after 3s in which its window filled and 3s more", err, time.Since(start))
-			}
-			// Nothing may follow half a chunk, and the handler's verdict must not either.
-			if again := in.Send(ctx, new(Text("next"))); !errors.Is(again, reqresp.ErrTimeout) {
-				t.Errorf("the next send: %v, want the first one's error", again)
-			}
-			if n := in.Result().ResponseBytes; n == 0 || n >= 1000<<10 {
-				t.Errorf("%d bytes sent, want a part of the chunk", n)
-			}
-			l.note("sent 1/%d", in.Result().ResponseBytes)
-			return nil
-		}})
+		serve(t, s.Server, &reqresp.ServerOptions{Limiter: l},
+			reqresp.Handler{Spec: spec, Serve: func(ctx context.Context, in *reqresp.Inbound) error {
+				if err := in.Receive(ctx, new(Text)); err != nil {
+					return err
+				}
+				start := time.Now()
+				err := in.Send(ctx, new(Text(make([]byte, 1000<<10))))
+				if !errors.Is(err, reqresp.ErrTimeout) || time.Since(start) != 6*time.Second {
+					t.Errorf("a peer that does not read: %v after %v, want a timeout after 3s in which its window filled and 3s more",
+						err, time.Since(start))
+				}
+				// Nothing may follow half a chunk, and the handler's verdict must not either.
+				if again := in.Send(ctx, new(Text("next"))); !errors.Is(again, reqresp.ErrTimeout) {
+					t.Errorf("the next send: %v, want the first one's error", again)
+				}
+				if n := in.Result().ResponseBytes; n == 0 || n >= 1000<<10 {
+					t.Errorf("%d bytes sent, want a part of the chunk", n)
+				}
+				l.note("sent 1/%d", in.Result().ResponseBytes)
+				return nil
+			}})
 		s.Connect(t)
 		stream := openRaw(t, s.Client, s.Server, spec.Protocols()[0])
 		_, _ = stream.Write([]byte{0})

@@ -27,7 +27,8 @@ func scenarios() []scenario {
 	var (
 		short   = reqresp.Limits{Timeouts: reqresp.Timeouts{FirstByte: 100 * time.Millisecond, Total: 500 * time.Millisecond}}
 		hang    = reqresp.NewUnary[Text, Text](family, "hang", 1).WithLimits(short)
-		blocked = reqresp.NewUnary[Text, Text](family, "blocked", 1).WithLimits(reqresp.Limits{Timeouts: reqresp.Timeouts{Total: 500 * time.Millisecond}})
+		blocked = reqresp.NewUnary[Text, Text](family,
+			"blocked", 1).WithLimits(reqresp.Limits{Timeouts: reqresp.Timeouts{Total: 500 * time.Millisecond}})
 		endless = reqresp.NewStream[Text, Text](family, "endless", 1)
 		wrong   = reqresp.NewStream[Text, Text](family, "verdict", 1)
 		bug     = reqresp.NewUnary[Text, Text](family, "bug", 1)

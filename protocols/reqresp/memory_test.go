@@ -64,7 +64,8 @@ func TestMessagesBeyondTheMemoryAreRefused(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			simulate(t, func(t *testing.T, s *simulation) {
 				done, trace := outcomes()
-				srv := serve(t, s.Server, &reqresp.ServerOptions{MaxMemory: memory, Trace: trace}, echo.Serve(echoed), sized.Serve(sizes))
+				srv := serve(t, s.Server, &reqresp.ServerOptions{MaxMemory: memory, Trace: trace}, echo.Serve(echoed),
+					sized.Serve(sizes))
 				s.Connect(t)
 				c := reqresp.NewClient(s.Client, nil)
 				for n := range uint64(3) {
@@ -90,28 +91,30 @@ func TestFetchesAreHeldInMemory(t *testing.T) {
 	const memory = 64 << 10
 	simulate(t, func(t *testing.T, s *simulation) {
 		var srv *reqresp.Server
-		srv = serve(t, s.Server, &reqresp.ServerOptions{MaxMemory: memory}, handles(func(ctx context.Context, in *reqresp.Inbound) error {
-			if err := in.Receive(ctx, new(Text)); err != nil {
-				return err
-			}
-			before := srv.Memory()
-			err := in.Fetch(ctx, memory/2, func(dst []byte) ([]byte, error) {
-				if got := srv.Memory(); got != before+memory/2 {
-					t.Errorf("%d bytes held during a fetch of %d, %d before", got, memory/2, before)
+		srv = serve(t, s.Server, &reqresp.ServerOptions{MaxMemory: memory},
+			handles(func(ctx context.Context, in *reqresp.Inbound) error {
+				if err := in.Receive(ctx, new(Text)); err != nil {
+					return err
 				}
-				return append(dst, "abc"...), nil
-			})
-			if got := srv.Memory(); err != nil || got != before {
-				t.Errorf("%d bytes held after a fetch, want %d: %v", got, before, err)
-			}
-			err = in.Fetch(ctx, memory+1, func(dst []byte) ([]byte, error) {
-				t.Error("fetched without memory")
-				return dst, nil
-			})
-			wantOverLimit(t, "fetch", err, network.ErrResourceLimitExceeded)
-			return nil
-		}))
-		if _, err := collect(paced.Call(t.Context(), reqresp.NewClient(s.Client, nil), s.Server.ID(), new(Text("")))); err != nil {
+				before := srv.Memory()
+				err := in.Fetch(ctx, memory/2, func(dst []byte) ([]byte, error) {
+					if got := srv.Memory(); got != before+memory/2 {
+						t.Errorf("%d bytes held during a fetch of %d, %d before", got, memory/2, before)
+					}
+					return append(dst, "abc"...), nil
+				})
+				if got := srv.Memory(); err != nil || got != before {
+					t.Errorf("%d bytes held after a fetch, want %d: %v", got, before, err)
+				}
+				err = in.Fetch(ctx, memory+1, func(dst []byte) ([]byte, error) {
+					t.Error("fetched without memory")
+					return dst, nil
+				})
+				wantOverLimit(t, "fetch", err, network.ErrResourceLimitExceeded)
+				return nil
+			}))
+		if _, err := collect(paced.Call(t.Context(), reqresp.NewClient(s.Client, nil), s.Server.ID(),
+			new(Text("")))); err != nil {
 			t.Error(err)
 		}
 	})
@@ -207,7 +210,8 @@ func TestMemoryIsReleasedOnceHoweverAnExchangeEnds(t *testing.T) {
 			return errors.Join(received(ctx, in), in.SendAppend(ctx, 0, func([]byte) ([]byte, error) { return nil, errCodec }))
 		},
 		"expected": func(ctx context.Context, in *reqresp.Inbound) error {
-			return errors.Join(received(ctx, in), in.Reserve(ctx, reqresp.Cost{Items: 1, Bytes: 1 << 20}), in.Send(ctx, text(2<<20)))
+			return errors.Join(received(ctx, in), in.Reserve(ctx, reqresp.Cost{Items: 1, Bytes: 1 << 20}),
+				in.Send(ctx, text(2<<20)))
 		},
 		"far too much expected": func(ctx context.Context, in *reqresp.Inbound) error {
 			return errors.Join(received(ctx, in), in.Reserve(ctx, reqresp.Cost{Items: 1, Bytes: 1 << 63}), in.Send(ctx, text(1)))
@@ -223,7 +227,8 @@ func TestMemoryIsReleasedOnceHoweverAnExchangeEnds(t *testing.T) {
 				if srv.Memory() != 0 || ledger.balance.Load() != 0 {
 					t.Errorf("%d bytes held, %d reserved", srv.Memory(), ledger.balance.Load())
 				}
-				if read := name != "panic" && name != "nothing read"; (ledger.reserved.Load() > 0) != read || (ledger.released.Load() == 1) != read {
+				if read := name != "panic" && name != "nothing read"; (ledger.reserved.Load() > 0) != read ||
+					(ledger.released.Load() == 1) != read {
 					t.Errorf("%d reservations, %d releases", ledger.reserved.Load(), ledger.released.Load())
 				}
 				if ledger.services.Load() != 1 {
@@ -253,10 +258,27 @@ func TestRefusalsOfTheResourceManager(t *testing.T) {
 		{"streams of the peer", rcmgr.PartialLimitConfig{PeerDefault: none}, false, false},
 		{"streams of the protocol", rcmgr.PartialLimitConfig{Protocol: forEcho(none)}, false, false},
 		{"peer's streams of the protocol", rcmgr.PartialLimitConfig{ProtocolPeer: forEcho(none)}, false, false},
-		{"streams of the service", rcmgr.PartialLimitConfig{Service: map[string]rcmgr.ResourceLimits{reqresp.ServiceName: none}}, true, false},
-		{"peer's streams of the service", rcmgr.PartialLimitConfig{ServicePeer: map[string]rcmgr.ResourceLimits{reqresp.ServiceName: none}}, true, false},
-		{"memory of the service", rcmgr.PartialLimitConfig{Service: map[string]rcmgr.ResourceLimits{reqresp.ServiceName: small}}, true, true},
-		{"peer's memory of the protocol", rcmgr.PartialLimitConfig{ProtocolPeer: map[protocol.ID]rcmgr.ResourceLimits{echoID: small, sizedID: small}}, true, true},
+		{
+			"streams of the service",
+			rcmgr.PartialLimitConfig{Service: map[string]rcmgr.ResourceLimits{reqresp.ServiceName: none}},
+			true, false,
+		},
+		{
+			"peer's streams of the service",
+			rcmgr.PartialLimitConfig{ServicePeer: map[string]rcmgr.ResourceLimits{reqresp.ServiceName: none}},
+			true, false,
+		},
+		{
+			"memory of the service",
+			rcmgr.PartialLimitConfig{Service: map[string]rcmgr.ResourceLimits{reqresp.ServiceName: small}},
+			true, true,
+		},
+		{
+			"peer's memory of the protocol",
+			rcmgr.PartialLimitConfig{ProtocolPeer: map[protocol.ID]rcmgr.ResourceLimits{echoID: small, sizedID: small}},
+			true,
+			true,
+		},
 		{"memory of the stream", rcmgr.PartialLimitConfig{Stream: small}, true, true},
 	}
 	for _, tr := range transports {

@@ -98,7 +98,10 @@ func TestErrorKeepsWhatItWraps(t *testing.T) {
 		"reqresp: code 200: no (hidden)":                 reqresp.Errorf(200, "no").WithCause(errors.New("hidden")),
 		`reqresp: peer answered invalid request: "\x00"`: &reqresp.Error{Code: 1, Message: "\x00", Remote: true},
 		"reqresp: peer answered server error":            &reqresp.Error{Code: 2, Remote: true},
-		"reqresp: /x with 1 failed in phase dial: no":    &reqresp.Failure{Peer: "\x00", Protocol: "/x", Phase: reqresp.PhaseDial, Err: errors.New("no")},
+		"reqresp: /x with 1 failed in phase dial: no": &reqresp.Failure{
+			Peer: "\x00", Protocol: "/x",
+			Phase: reqresp.PhaseDial, Err: errors.New("no"),
+		},
 	} {
 		if err.Error() != want {
 			t.Errorf("got %q, want %q", err, want)
@@ -152,7 +155,8 @@ func TestExchangeOutOfTurn(t *testing.T) {
 func TestNamesOfUnknownValues(t *testing.T) {
 	for want, got := range map[string]fmt.Stringer{
 		"phase(99)": reqresp.Phase(99), "kind(99)": reqresp.Kind(99), "code 99": reqresp.Code(99),
-		"first byte": reqresp.PhaseFirstByte, "stream": reqresp.KindStream, "resource unavailable": reqresp.CodeResourceUnavailable,
+		"first byte": reqresp.PhaseFirstByte, "stream": reqresp.KindStream,
+		"resource unavailable": reqresp.CodeResourceUnavailable,
 	} {
 		if got.String() != want {
 			t.Errorf("got %q, want %q", got, want)

@@ -65,7 +65,8 @@ func TestRequestIsChosenByTheSpecThatWon(t *testing.T) {
 	v2 := reqresp.NewUnary[Text, Text](family, "status", 2)
 	v1 := reqresp.NewUnary[Count, Count](family, "status", 1)
 	simulate(t, func(t *testing.T, s *simulation) {
-		serve(t, s.Server, nil, v1.Serve(func(_ context.Context, _ peer.ID, req *Count) (*Count, error) { return new(*req + 1), nil }))
+		serve(t, s.Server, nil,
+			v1.Serve(func(_ context.Context, _ peer.ID, req *Count) (*Count, error) { return new(*req + 1), nil }))
 		out, err := reqresp.NewClient(s.Client, nil).Open(t.Context(), s.Server.ID(), v2.Spec(), v1.Spec())
 		if err != nil {
 			t.Fatal(err)

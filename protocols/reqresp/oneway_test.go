@@ -109,7 +109,10 @@ func TestOneWayWaitsForTheNegotiation(t *testing.T) {
 	}{
 		{"no answer", func(*simulation, context.CancelFunc) {}, reqresp.ErrTimeout, 4 * time.Second},
 		{"cancelled", func(_ *simulation, cancel context.CancelFunc) { cancel() }, context.Canceled, time.Second},
-		{"disconnected", func(s *simulation, _ context.CancelFunc) { _ = s.Server.Network().ClosePeer(s.Client.ID()) }, reqresp.ErrDisconnected, time.Second + simtest.OneWay},
+		{
+			"disconnected", func(s *simulation, _ context.CancelFunc) { _ = s.Server.Network().ClosePeer(s.Client.ID()) },
+			reqresp.ErrDisconnected, time.Second + simtest.OneWay,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -136,9 +139,10 @@ func TestOneWayWaitsForTheNegotiation(t *testing.T) {
 func TestOneWayHandlerFails(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		trace := new(journal)
-		serve(t, s.Server, &reqresp.ServerOptions{Trace: trace.Trace()}, notice.Serve(func(context.Context, peer.ID, *Text) error {
-			return errors.New("no interest")
-		}))
+		serve(t, s.Server, &reqresp.ServerOptions{Trace: trace.Trace()},
+			notice.Serve(func(context.Context, peer.ID, *Text) error {
+				return errors.New("no interest")
+			}))
 		c := reqresp.NewClient(s.Client, nil)
 		for i := range 3 {
 			if err := notice.Send(t.Context(), c, s.Server.ID(), new(Text("news"))); err != nil {

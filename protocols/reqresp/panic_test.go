@@ -19,7 +19,8 @@ func TestPanicOfARequestFailsTheCall(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		serve(t, s.Server, nil, counter.Serve(counted))
 		c := reqresp.NewClient(s.Client, nil)
-		_, err := collect(reqresp.NewStream[brokenCount, Text](family, "count", 1).Call(t.Context(), c, s.Server.ID(), new(brokenCount)))
+		_, err := collect(reqresp.NewStream[brokenCount, Text](family, "count", 1).Call(t.Context(), c, s.Server.ID(),
+			new(brokenCount)))
 		wantFailure(t, err, reqresp.PhaseRequest, errCodec)
 		if got := reqresp.ReasonOf(err); got != reqresp.ReasonPanic {
 			t.Errorf("got reason %v, want %v", got, reqresp.ReasonPanic)
@@ -34,7 +35,8 @@ func TestPanicOfARequestFailsTheCall(t *testing.T) {
 // error of ours, by a message or by a reset.
 func TestHandlerThatAsksAnotherPeer(t *testing.T) {
 	causes := []error{
-		remoteReset(0), reqresp.ErrDisconnected, reqresp.ErrUnsupported, reqresp.ErrTimeout, reqresp.ErrClosed, reqresp.ErrViolation,
+		remoteReset(0), reqresp.ErrDisconnected, reqresp.ErrUnsupported, reqresp.ErrTimeout, reqresp.ErrClosed,
+		reqresp.ErrViolation,
 		&reqresp.Error{Code: 3, Message: "gone", Remote: true},
 	}
 	for _, f := range []reqresp.Family{family, plain} {

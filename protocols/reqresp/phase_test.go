@@ -89,7 +89,9 @@ func stalls() []stall {
 
 // lastStep makes a call step by step and returns when the failing step began and
 // what it failed with. The first byte's arrival is not a step of its own.
-func lastStep(ctx context.Context, c *reqresp.Client, to peer.ID, spec *reqresp.Spec, req Text) (began time.Time, err error) {
+func lastStep(
+	ctx context.Context, c *reqresp.Client, to peer.ID, spec *reqresp.Spec, req Text,
+) (began time.Time, err error) {
 	began = time.Now()
 	out, err := c.Open(ctx, to, spec)
 	if err != nil {

@@ -32,7 +32,8 @@ func TestMessagesThatKeepArrivingAreNotTimedOut(t *testing.T) {
 		})
 	}
 	simulateAt(t, slowLink, func(t *testing.T, s *simulation) {
-		serve(t, s.Server, nil, echo.Serve(func(context.Context, peer.ID, *Text) (*Text, error) { return new(Text("ok")), nil }))
+		serve(t, s.Server, nil,
+			echo.Serve(func(context.Context, peer.ID, *Text) (*Text, error) { return new(Text("ok")), nil }))
 		s.Connect(t)
 		start := time.Now()
 		if _, err := echo.Call(t.Context(), reqresp.NewClient(s.Client, nil), s.Server.ID(), text(1<<20-1)); err != nil {
@@ -79,7 +80,10 @@ var trickles = []struct {
 	after time.Duration // when it is timed out, zero if never
 }{
 	{"a byte now and then", 1, 9 * time.Second, reqresp.DefaultProgressTimeout},
-	{"just below the floor", floor - 1, reqresp.DefaultProgressTimeout + 10*time.Millisecond, reqresp.DefaultProgressTimeout},
+	{
+		"just below the floor", floor - 1, reqresp.DefaultProgressTimeout + 10*time.Millisecond,
+		reqresp.DefaultProgressTimeout,
+	},
 	{"the floor", floor, reqresp.DefaultProgressTimeout - time.Second, 0},
 	{"the floor in small pieces", floor / 8, reqresp.DefaultProgressTimeout/8 - 100*time.Millisecond, 0},
 }
@@ -115,7 +119,8 @@ func TestResponsesBelowTheFloorAreTimedOut(t *testing.T) {
 
 func TestRequestsBelowTheFloorAreTimedOut(t *testing.T) {
 	const size = 10 * floor
-	patient := reqresp.NewUnary[Text, Text](family, "patient", 1).WithLimits(reqresp.Limits{Timeouts: reqresp.Timeouts{Total: time.Hour}})
+	patient := reqresp.NewUnary[Text, Text](family,
+		"patient", 1).WithLimits(reqresp.Limits{Timeouts: reqresp.Timeouts{Total: time.Hour}})
 	for _, tt := range trickles {
 		t.Run(tt.name, func(t *testing.T) {
 			simulate(t, func(t *testing.T, s *simulation) {
@@ -134,7 +139,8 @@ func TestRequestsBelowTheFloorAreTimedOut(t *testing.T) {
 					}
 					return
 				}
-				if took := time.Since(start); !errors.Is(err, reqresp.ErrTimeout) || took < tt.after || took > tt.after+time.Second {
+				if took := time.Since(start); !errors.Is(err, reqresp.ErrTimeout) || took < tt.after ||
+					took > tt.after+time.Second {
 					t.Errorf("%v after %v, want a timeout after %v", err, took, tt.after)
 				}
 			})
@@ -163,7 +169,8 @@ func TestFirstByteAfterATimeoutMayTakeLonger(t *testing.T) {
 		{"half an answer again", 0, false, reqresp.DefaultProgressTimeout, reqresp.PhaseResponse},
 		{"behind that", 2*wait - late, true, 0, 0},
 	}
-	patient := reqresp.NewUnary[Text, Text](family, "patient", 1).WithLimits(reqresp.Limits{Timeouts: reqresp.Timeouts{Total: time.Hour}})
+	patient := reqresp.NewUnary[Text, Text](family,
+		"patient", 1).WithLimits(reqresp.Limits{Timeouts: reqresp.Timeouts{Total: time.Hour}})
 	simulate(t, func(t *testing.T, s *simulation) {
 		next := make(chan int, 1)
 		serveRaw(t, s.Server, patient.Spec().Protocols()[0], func(stream network.Stream) {

@@ -78,7 +78,9 @@ func mplexTransport() transport {
 
 // readLate makes a call whose caller does not read on before the response was written, and then does what else it
 // is given. It returns how many blocks came before the failure.
-func readLate(t *testing.T, c *reqresp.Client, to peer.ID, asked Count, done <-chan error, meanwhile func()) (got int, failed error) {
+func readLate(
+	t *testing.T, c *reqresp.Client, to peer.ID, asked Count, done <-chan error, meanwhile func(),
+) (got int, failed error) {
 	t.Helper()
 	for block, err := range blocks.Call(t.Context(), c, to, &asked) {
 		if err != nil {
@@ -102,7 +104,8 @@ func TestResponseThatIsNotReadIsCutOffOnMplex(t *testing.T) {
 	tr := mplexTransport()
 	unlimited := rcmgr.ResourceLimits{Memory: rcmgr.Unlimited64}
 	client := tr.Limited(t, rcmgr.PartialLimitConfig{
-		System: unlimited, PeerDefault: unlimited, ProtocolDefault: unlimited, ProtocolPeerDefault: unlimited, Stream: unlimited,
+		System: unlimited, PeerDefault: unlimited, ProtocolDefault: unlimited, ProtocolPeerDefault: unlimited,
+		Stream: unlimited,
 	})
 	server := tr.Host(t)
 	connect(t, client, server)

@@ -29,12 +29,24 @@ var ends = []struct {
 	verdict reqresp.Code            // that the caller gets, zero for none
 }{
 	{"success", ask, answers, reqresp.ReasonSuccess, int(reqresp.ReasonSuccess), 0, 0},
-	{"verdict", ask, returns(reqresp.Errorf(reqresp.CodeResourceUnavailable, "gone")), reqresp.ReasonErrorResponse, int(reqresp.ReasonErrorResponse), 0, 3},
+	{
+		"verdict", ask, returns(reqresp.Errorf(reqresp.CodeResourceUnavailable, "gone")), reqresp.ReasonErrorResponse,
+		int(reqresp.ReasonErrorResponse), 0, 3,
+	},
 	{"handler's error", ask, returns(errCodec), reqresp.ReasonErrorResponse, int(reqresp.ReasonIO), 0, 2},
-	{"panic", ask, func(context.Context, *reqresp.Inbound) error { panic("hunter2") }, reqresp.ReasonErrorResponse, int(reqresp.ReasonPanic), 0, 2},
+	{
+		"panic", ask, func(context.Context, *reqresp.Inbound) error { panic("hunter2") }, reqresp.ReasonErrorResponse,
+		int(reqresp.ReasonPanic), 0, 2,
+	},
 	{"omission", ask, returns(nil), reqresp.ReasonViolation, int(reqresp.ReasonOmission), 0, 0},
-	{"refused", ask, returns(reqresp.ErrRefused), reqresp.ReasonOverLimit, int(reqresp.ReasonOverLimit), network.StreamResourceLimitExceeded, 0},
-	{"rate limited", ask, returns(reqresp.ErrRateLimited), reqresp.ReasonOverLimit, int(reqresp.ReasonOverLimit), network.StreamRateLimited, 0},
+	{
+		"refused", ask, returns(reqresp.ErrRefused), reqresp.ReasonOverLimit, int(reqresp.ReasonOverLimit),
+		network.StreamResourceLimitExceeded, 0,
+	},
+	{
+		"rate limited", ask, returns(reqresp.ErrRateLimited), reqresp.ReasonOverLimit, int(reqresp.ReasonOverLimit),
+		network.StreamRateLimited, 0,
+	},
 	{"server times out", ask, func(ctx context.Context, in *reqresp.Inbound) error {
 		return errors.Join(received(ctx, in), waits(ctx))
 	}, reqresp.ReasonReset, int(reqresp.ReasonTimeout), network.StreamGarbageCollected, 0},
@@ -130,7 +142,11 @@ func TestReasons(t *testing.T) {
 			simulate(t, func(t *testing.T, s *simulation) {
 				s.Connect(t)
 				served, asked := make(chan error, 1), make(chan error, 1)
-				spec := reqresp.NewUnary[Text, Text](family, "echo", 1).WithLimits(reqresp.Limits{Timeouts: reqresp.Timeouts{Total: 8 * time.Second, Progress: 5 * time.Second}}).Spec()
+				spec := reqresp.NewUnary[Text, Text](family,
+					"echo", 1).WithLimits(reqresp.Limits{Timeouts: reqresp.Timeouts{
+					Total:    8 * time.Second,
+					Progress: 5 * time.Second,
+				}}).Spec()
 				if tt.method != nil {
 					serve(t, s.Server, &reqresp.ServerOptions{Trace: &reqresp.Trace{
 						Done: func(x *reqresp.Exchange) { served <- x.Err },
@@ -151,7 +167,8 @@ func TestReasons(t *testing.T) {
 				if tt.resets != 0 && !errors.Is(err, remoteReset(tt.resets)) {
 					t.Errorf("caller got %v, want a reset with %#x", err, uint32(tt.resets))
 				}
-				if e, ok := errors.AsType[*reqresp.Error](err); ok != (tt.verdict != 0) || ok && (e.Code != tt.verdict || !e.Remote) {
+				if e, ok := errors.AsType[*reqresp.Error](err); ok != (tt.verdict != 0) || ok &&
+					(e.Code != tt.verdict || !e.Remote) {
 					t.Errorf("caller got %v, want verdict %v", err, tt.verdict)
 				}
 				time.Sleep(time.Minute)
@@ -219,7 +236,10 @@ func TestReasonShutdownOfTheServer(t *testing.T) {
 // A host that has no room for a stream refuses it itself.
 func TestReasonOverLimitOfTheResourceManager(t *testing.T) {
 	limits := rcmgr.PartialLimitConfig{Protocol: map[protocol.ID]rcmgr.ResourceLimits{
-		echo.Spec().Protocols()[0]: {Streams: rcmgr.BlockAllLimit, StreamsOutbound: rcmgr.BlockAllLimit, StreamsInbound: rcmgr.BlockAllLimit},
+		echo.Spec().Protocols()[0]: {
+			Streams: rcmgr.BlockAllLimit, StreamsOutbound: rcmgr.BlockAllLimit,
+			StreamsInbound: rcmgr.BlockAllLimit,
+		},
 	}}
 	resources, err := rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(limits.Build(rcmgr.DefaultLimits.AutoScale())))
 	if err != nil {

@@ -50,7 +50,8 @@ func TestFurtherCallsWaitTheirTurn(t *testing.T) {
 		_, err := echo.Call(ctx, c, s.Server.ID(), new(Text("impatient")))
 		wantFailure(t, err, reqresp.PhaseQueue, context.DeadlineExceeded)
 		other := reqresp.NewUnary[Text, Text](family, "other", 1)
-		if _, err := other.Call(t.Context(), c, s.Server.ID(), new(Text(""))); err != nil || time.Since(start) > 200*time.Millisecond {
+		if _, err := other.Call(t.Context(), c, s.Server.ID(), new(Text(""))); err != nil ||
+			time.Since(start) > 200*time.Millisecond {
 			t.Errorf("another protocol waited %v, %v", time.Since(start), err)
 		}
 		for range 6 {

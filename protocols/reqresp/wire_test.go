@@ -34,13 +34,31 @@ var responses = []struct {
 		unary: []error{reqresp.ErrTooManyChunks}, stream: []error{reqresp.ErrViolation, reqresp.ErrTooManyChunks},
 	},
 	{name: "nothing", unary: []error{reqresp.ErrViolation, reqresp.ErrNoResponse}},
-	{name: "status alone", wire: "\x00", unary: []error{reqresp.ErrViolation, io.ErrUnexpectedEOF}, stream: []error{reqresp.ErrViolation, io.ErrUnexpectedEOF}},
-	{name: "cut off", wire: "\x00\x05a", unary: []error{reqresp.ErrViolation, io.ErrUnexpectedEOF}, stream: []error{reqresp.ErrViolation, io.ErrUnexpectedEOF}},
-	{name: "too long", wire: "\x00\x80\x80\x80\x80\x01", unary: []error{reqresp.ErrViolation, errTooLong}, stream: []error{reqresp.ErrViolation, errTooLong}},
-	{name: "reset before anything", end: network.Stream.Reset, unary: []error{network.ErrReset}, stream: []error{network.ErrReset}},
-	{name: "reset in the middle", wire: "\x00\x05a", end: lateReset, unary: []error{network.ErrReset}, stream: []error{network.ErrReset}},
+	{
+		name: "status alone", wire: "\x00", unary: []error{reqresp.ErrViolation, io.ErrUnexpectedEOF},
+		stream: []error{reqresp.ErrViolation, io.ErrUnexpectedEOF},
+	},
+	{
+		name: "cut off", wire: "\x00\x05a", unary: []error{reqresp.ErrViolation, io.ErrUnexpectedEOF},
+		stream: []error{reqresp.ErrViolation, io.ErrUnexpectedEOF},
+	},
+	{
+		name: "too long", wire: "\x00\x80\x80\x80\x80\x01", unary: []error{reqresp.ErrViolation, errTooLong},
+		stream: []error{reqresp.ErrViolation, errTooLong},
+	},
+	{
+		name: "reset before anything", end: network.Stream.Reset, unary: []error{network.ErrReset},
+		stream: []error{network.ErrReset},
+	},
+	{
+		name: "reset in the middle", wire: "\x00\x05a", end: lateReset, unary: []error{network.ErrReset},
+		stream: []error{network.ErrReset},
+	},
 	{name: "reset between chunks", wire: "\x00\x01a", end: lateReset, stream: []error{network.ErrReset}},
-	{name: "reset after the last chunk", wire: "\x00\x01a\x00\x01b", end: lateReset, unary: []error{reqresp.ErrTooManyChunks}},
+	{
+		name: "reset after the last chunk", wire: "\x00\x01a\x00\x01b", end: lateReset,
+		unary: []error{reqresp.ErrTooManyChunks},
+	},
 	{name: "never ended", wire: "\x00\x01a\x00\x01b", end: leave, unary: []error{reqresp.ErrTooManyChunks}},
 }
 

@@ -24,7 +24,9 @@ type (
 )
 
 // eventStyle starts an event face that is stopped with the test.
-func eventStyle(t testing.TB, h host.Host, opts *requestresponse.Options, offers ...requestresponse.Protocol[Text, Text]) *textFace {
+func eventStyle(
+	t testing.TB, h host.Host, opts *requestresponse.Options, offers ...requestresponse.Protocol[Text, Text],
+) *textFace {
 	t.Helper()
 	r := requestresponse.New(h, opts, offers...)
 	if err := r.Start(); err != nil {
@@ -82,7 +84,9 @@ func send(t testing.TB, r *textFace, to peer.ID, req Text) requestresponse.Outbo
 	return sendWith(t, r, to, req, reqresp.CallOptions{})
 }
 
-func sendWith(t testing.TB, r *textFace, to peer.ID, req Text, o reqresp.CallOptions) requestresponse.OutboundRequestID {
+func sendWith(
+	t testing.TB, r *textFace, to peer.ID, req Text, o reqresp.CallOptions,
+) requestresponse.OutboundRequestID {
 	t.Helper()
 	id, err := r.SendRequestWith(t.Context(), to, req, o)
 	if err != nil {
@@ -140,7 +144,9 @@ func wantSent(t testing.TB, r *textFace, to peer.ID, id requestresponse.InboundR
 }
 
 // wantOutboundFailure receives the next event, the failure of a request of ours.
-func wantOutboundFailure(t testing.TB, r *textFace, to peer.ID, id requestresponse.OutboundRequestID, reason reqresp.Reason) error {
+func wantOutboundFailure(
+	t testing.TB, r *textFace, to peer.ID, id requestresponse.OutboundRequestID, reason reqresp.Reason,
+) error {
 	t.Helper()
 	f := next[requestresponse.OutboundFailure](t, r)
 	if f.Peer != to || f.ID != id || f.Reason != reason || reqresp.ReasonOf(f.Err) != reason {
@@ -153,7 +159,9 @@ func wantOutboundFailure(t testing.TB, r *textFace, to peer.ID, id requestrespon
 }
 
 // wantInboundFailure receives the next event, the failure of a request of a peer.
-func wantInboundFailure(t testing.TB, r *textFace, from peer.ID, id requestresponse.InboundRequestID, reason reqresp.Reason) error {
+func wantInboundFailure(
+	t testing.TB, r *textFace, from peer.ID, id requestresponse.InboundRequestID, reason reqresp.Reason,
+) error {
 	t.Helper()
 	f := next[requestresponse.InboundFailure](t, r)
 	if f.Peer != from || f.ID != id || f.Reason != reason || reqresp.ReasonOf(f.Err) != reason {

@@ -54,9 +54,11 @@ func TestFullQueueHoldsRequestsBack(t *testing.T) {
 
 // A request that waits for room until it times out is not delivered, later neither.
 func TestRequestIsGivenUpInAFullQueue(t *testing.T) {
-	brief := reqresp.NewUnary[Text, Text](family, "brief", 1).WithLimits(reqresp.Limits{Timeouts: reqresp.Timeouts{Total: 5 * time.Second}})
+	brief := reqresp.NewUnary[Text, Text](family,
+		"brief", 1).WithLimits(reqresp.Limits{Timeouts: reqresp.Timeouts{Total: 5 * time.Second}})
 	simulate(t, func(t *testing.T, s *simulation) {
-		server := eventStyle(t, s.Server, &requestresponse.Options{MaxEvents: 1}, requestresponse.Unary(brief, requestresponse.SupportInbound))
+		server := eventStyle(t, s.Server, &requestresponse.Options{MaxEvents: 1},
+			requestresponse.Unary(brief, requestresponse.SupportInbound))
 		client := eventStyle(t, s.Client, nil, requestresponse.Unary(brief, requestresponse.SupportOutbound))
 		for _, text := range []Text{"first", "second"} {
 			id := send(t, client, s.Server.ID(), text)
@@ -77,7 +79,8 @@ func TestFullQueueHoldsLastEventsBack(t *testing.T) {
 	const pending = 5
 	simulate(t, func(t *testing.T, s *simulation) {
 		serve(t, s.Server, nil, echo.Serve(echoed))
-		client := eventStyle(t, s.Client, &requestresponse.Options{MaxEvents: 1, MaxPending: pending}, requestresponse.Unary(echo, requestresponse.SupportOutbound))
+		client := eventStyle(t, s.Client, &requestresponse.Options{MaxEvents: 1, MaxPending: pending},
+			requestresponse.Unary(echo, requestresponse.SupportOutbound))
 		sent := make(map[requestresponse.OutboundRequestID]bool)
 		trySend := func() error {
 			id, err := client.SendRequest(t.Context(), s.Server.ID(), "ping")
@@ -121,7 +124,8 @@ func TestFullQueueHoldsLastEventsBack(t *testing.T) {
 func TestNextRequestMayFollowAtOnce(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		serve(t, s.Server, nil, echo.Serve(echoed))
-		client := eventStyle(t, s.Client, &requestresponse.Options{MaxPending: 1}, requestresponse.Unary(echo, requestresponse.SupportOutbound))
+		client := eventStyle(t, s.Client, &requestresponse.Options{MaxPending: 1},
+			requestresponse.Unary(echo, requestresponse.SupportOutbound))
 		for range 1000 {
 			id := send(t, client, s.Server.ID(), "ping")
 			wantResponse(t, client, s.Server.ID(), id)
@@ -138,7 +142,8 @@ func TestNothingIsSentBeforeStartOrAfterStop(t *testing.T) {
 		if speaks(s.Client, echo.Spec().Protocols()[0]) {
 			t.Error("served before Start")
 		}
-		if err := errors.Join(client.Start(), client.Start(), client.Stop(t.Context()), client.Stop(t.Context())); err != nil {
+		if err := errors.Join(client.Start(), client.Start(), client.Stop(t.Context()),
+			client.Stop(t.Context())); err != nil {
 			t.Error(err)
 		}
 		if _, err := client.SendRequest(t.Context(), s.Server.ID(), ""); !errors.Is(err, reqresp.ErrClosed) {

@@ -37,7 +37,8 @@ func newRig(t *testing.T, seed uint64, unit time.Duration, a, b host.Host) *rig 
 		Dial: 5 * unit, Negotiate: 5 * unit, Write: 5 * unit, FirstByte: 6 * unit, Progress: 6 * unit, Total: 8 * unit,
 	}}
 	g := &rig{t: t, seed: seed, unit: unit, graceful: seed%2 == 0}
-	g.offer = requestresponse.Unary(reqresp.NewUnary[Text, Text](family, "fault", 1).WithLimits(limits), requestresponse.SupportFull)
+	g.offer = requestresponse.Unary(reqresp.NewUnary[Text, Text](family, "fault", 1).WithLimits(limits),
+		requestresponse.SupportFull)
 	for i, h := range []host.Host{a, b} {
 		g.parties[i] = &party{rig: g, host: h, to: []host.Host{b, a}[i].ID()}
 	}
@@ -269,7 +270,8 @@ func TestScenario28EveryExchangeEndsOnceOnEveryTransport(t *testing.T) {
 			}
 		}
 		for _, pair := range [][2]host.Host{{client, server}, {server, client}} {
-			simtest.WaitFor(t, "the resource manager to be at zero", func() bool { return held(pair[0], pair[1].ID()) == network.ScopeStat{} })
+			simtest.WaitFor(t, "the resource manager to be at zero",
+				func() bool { return held(pair[0], pair[1].ID()) == network.ScopeStat{} })
 			if pair[0].ConnManager().IsProtected(pair[1].ID(), "") {
 				t.Error("a connection is protected after all is over")
 			}
@@ -288,7 +290,8 @@ func (g *rig) wantVariety() {
 		}
 	}
 	for _, reason := range []reqresp.Reason{
-		reqresp.ReasonSuccess, reqresp.ReasonErrorResponse, reqresp.ReasonViolation, reqresp.ReasonTimeout, reqresp.ReasonCancelled, reqresp.ReasonReset,
+		reqresp.ReasonSuccess, reqresp.ReasonErrorResponse, reqresp.ReasonViolation, reqresp.ReasonTimeout,
+		reqresp.ReasonCancelled, reqresp.ReasonReset,
 	} {
 		if all[reason] == 0 {
 			g.t.Errorf("no exchange ended for reason %v: %v", reason, all)

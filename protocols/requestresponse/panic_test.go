@@ -15,10 +15,28 @@ func TestCodecPanicsAreEvents(t *testing.T) {
 		phase          reqresp.Phase // of the outbound failure, zero for a verdict
 		inbound        reqresp.Reason
 	}{
-		{"writing the request", brokenCodec{WriteRequest: panics}, brokenCodec{}, reqresp.ReasonPanic, reqresp.PhaseRequest, 0},
+		{
+			"writing the request",
+			brokenCodec{WriteRequest: panics},
+			brokenCodec{},
+			reqresp.ReasonPanic,
+			reqresp.PhaseRequest, 0,
+		},
 		{"reading the request", brokenCodec{}, brokenCodec{CheckRequest: panics}, reqresp.ReasonErrorResponse, 0, 0},
-		{"writing the response", brokenCodec{}, brokenCodec{WriteResponse: panics}, reqresp.ReasonErrorResponse, 0, reqresp.ReasonPanic},
-		{"reading the response", brokenCodec{CheckResponse: panics}, brokenCodec{}, reqresp.ReasonPanic, reqresp.PhaseResponse, reqresp.ReasonSuccess},
+		{
+			"writing the response",
+			brokenCodec{},
+			brokenCodec{WriteResponse: panics},
+			reqresp.ReasonErrorResponse, 0,
+			reqresp.ReasonPanic,
+		},
+		{
+			"reading the response",
+			brokenCodec{CheckResponse: panics},
+			brokenCodec{},
+			reqresp.ReasonPanic,
+			reqresp.PhaseResponse, reqresp.ReasonSuccess,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -109,7 +127,8 @@ func TestPanicsBesideTheCodecAreEvents(t *testing.T) {
 func TestPanicWithAVerdict(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		verdict := func() error { panic(reqresp.Errorf(reqresp.CodeResourceUnavailable, "secret")) }
-		server := eventStyle(t, s.Server, nil, requestresponse.Unary(brokenEcho(brokenCodec{WriteResponse: verdict}), requestresponse.SupportInbound))
+		server := eventStyle(t, s.Server, nil, requestresponse.Unary(brokenEcho(brokenCodec{WriteResponse: verdict}),
+			requestresponse.SupportInbound))
 		client := eventStyle(t, s.Client, nil, requestresponse.Unary(echo, requestresponse.SupportOutbound))
 		id := send(t, client, s.Server.ID(), "ping")
 		req := wantRequest(t, server, s.Client.ID())

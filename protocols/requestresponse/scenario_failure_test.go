@@ -69,7 +69,8 @@ func TestScenario05ClosedChannelIsAnOmission(t *testing.T) {
 func TestScenario08ClientCannotReadTheResponse(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		server := eventStyle(t, s.Server, nil, requestresponse.Unary(echo, requestresponse.SupportInbound))
-		client := eventStyle(t, s.Client, nil, requestresponse.Unary(brokenEcho(brokenCodec{CheckResponse: fails}), requestresponse.SupportOutbound))
+		client := eventStyle(t, s.Client, nil, requestresponse.Unary(brokenEcho(brokenCodec{CheckResponse: fails}),
+			requestresponse.SupportOutbound))
 		id := send(t, client, s.Server.ID(), "ping")
 		req := wantRequest(t, server, s.Client.ID())
 		respond(t, server, req, "pong")
@@ -82,7 +83,8 @@ func TestScenario08ClientCannotReadTheResponse(t *testing.T) {
 func TestScenario09ClientCannotWriteTheRequest(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		server := eventStyle(t, s.Server, nil, requestresponse.Unary(echo, requestresponse.SupportInbound))
-		client := eventStyle(t, s.Client, nil, requestresponse.Unary(brokenEcho(brokenCodec{WriteRequest: fails}), requestresponse.SupportOutbound))
+		client := eventStyle(t, s.Client, nil, requestresponse.Unary(brokenEcho(brokenCodec{WriteRequest: fails}),
+			requestresponse.SupportOutbound))
 		id := send(t, client, s.Server.ID(), "ping")
 		err := wantOutboundFailure(t, client, s.Server.ID(), id, reqresp.ReasonIO)
 		wantFailure(t, err, reqresp.PhaseRequest, errCodec)
@@ -138,7 +140,8 @@ func TestScenario11NoRoomForAnotherStream(t *testing.T) {
 // file.
 func TestScenario12ServerCannotReadTheRequest(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		server := eventStyle(t, s.Server, nil, requestresponse.Unary(brokenEcho(brokenCodec{CheckRequest: fails}), requestresponse.SupportInbound))
+		server := eventStyle(t, s.Server, nil, requestresponse.Unary(brokenEcho(brokenCodec{CheckRequest: fails}),
+			requestresponse.SupportInbound))
 		client := eventStyle(t, s.Client, nil, requestresponse.Unary(echo, requestresponse.SupportOutbound))
 		id := send(t, client, s.Server.ID(), "ping")
 		err := wantOutboundFailure(t, client, s.Server.ID(), id, reqresp.ReasonErrorResponse)
@@ -149,7 +152,8 @@ func TestScenario12ServerCannotReadTheRequest(t *testing.T) {
 
 func TestScenario13ServerCannotWriteTheResponse(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		server := eventStyle(t, s.Server, nil, requestresponse.Unary(brokenEcho(brokenCodec{WriteResponse: fails}), requestresponse.SupportInbound))
+		server := eventStyle(t, s.Server, nil, requestresponse.Unary(brokenEcho(brokenCodec{WriteResponse: fails}),
+			requestresponse.SupportInbound))
 		client := eventStyle(t, s.Client, nil, requestresponse.Unary(echo, requestresponse.SupportOutbound))
 		id := send(t, client, s.Server.ID(), "ping")
 		req := wantRequest(t, server, s.Client.ID())
@@ -198,7 +202,8 @@ func TestScenario25StreamsBeyondTheBoundCauseNoEvent(t *testing.T) {
 				tt.opts.Trace = &reqresp.Trace{Done: func(x *reqresp.Exchange) {
 					ends.Note("%v", reqresp.ReasonOf(x.Err))
 				}}
-				server := eventStyle(t, s.Server, &requestresponse.Options{Server: &tt.opts}, requestresponse.Unary(echo, requestresponse.SupportInbound))
+				server := eventStyle(t, s.Server, &requestresponse.Options{Server: &tt.opts},
+					requestresponse.Unary(echo, requestresponse.SupportInbound))
 				client := eventStyle(t, s.Client, nil, requestresponse.Unary(echo, requestresponse.SupportOutbound))
 				ids := make(map[requestresponse.OutboundRequestID]bool)
 				var held []*requestresponse.RequestMessage[Text, Text]

@@ -28,7 +28,8 @@ func wantShut(t *testing.T, r *textFace, c *requestresponse.ResponseChannel[Text
 }
 
 func TestScenario22ChannelShutsOnTimeout(t *testing.T) {
-	brief := reqresp.NewUnary[Text, Text](family, "brief", 1).WithLimits(reqresp.Limits{Timeouts: reqresp.Timeouts{Total: 5 * time.Second}})
+	brief := reqresp.NewUnary[Text, Text](family,
+		"brief", 1).WithLimits(reqresp.Limits{Timeouts: reqresp.Timeouts{Total: 5 * time.Second}})
 	simulate(t, func(t *testing.T, s *simulation) {
 		server := eventStyle(t, s.Server, nil, requestresponse.Unary(brief, requestresponse.SupportInbound))
 		client := eventStyle(t, s.Client, nil, requestresponse.Unary(brief, requestresponse.SupportOutbound))
@@ -38,7 +39,8 @@ func TestScenario22ChannelShutsOnTimeout(t *testing.T) {
 		if !req.Channel.IsOpen() {
 			t.Error("channel is not open")
 		}
-		wantFailure(t, wantInboundFailure(t, server, s.Client.ID(), req.ID, reqresp.ReasonTimeout), reqresp.PhaseHandle, reqresp.ErrTimeout)
+		wantFailure(t, wantInboundFailure(t, server, s.Client.ID(), req.ID, reqresp.ReasonTimeout), reqresp.PhaseHandle,
+			reqresp.ErrTimeout)
 		if took := time.Since(start); took.Round(roundTrip) != 5*time.Second {
 			t.Errorf("timed out after %v", took)
 		}
@@ -91,7 +93,8 @@ func TestScenario26IsPendingInbound(t *testing.T) {
 		send(t, client, s.Server.ID(), "ping")
 		req := wantRequest(t, server, from)
 		time.Sleep(5 * time.Second)
-		if !server.IsPendingInbound(from, req.ID) || server.IsPendingInbound(s.Server.ID(), req.ID) || server.IsPendingInbound(from, req.ID+1) {
+		if !server.IsPendingInbound(from, req.ID) || server.IsPendingInbound(s.Server.ID(), req.ID) ||
+			server.IsPendingInbound(from, req.ID+1) {
 			t.Error("want the request to be pending, of its own peer, and no other")
 		}
 		if client.IsPendingInbound(s.Server.ID(), req.ID) {

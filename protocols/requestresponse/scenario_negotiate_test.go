@@ -28,7 +28,10 @@ func TestScenario19FirstProtocolThatThePeerSupportsWins(t *testing.T) {
 		{"fallback", []int{3, 2, 1}, []int{1}, nil, "/test/status/1/text"},
 		{"second choice", []int{3, 1, 2}, []int{2, 1}, nil, "/test/status/1/text"},
 		{"chosen by the call", []int{3, 2, 1}, []int{1, 2, 3}, []protocol.ID{"/test/status/2/text"}, "/test/status/2/text"},
-		{"order of the call", []int{3, 2, 1}, []int{1, 2}, []protocol.ID{"/test/status/3/text", "/test/status/1/text", "/test/status/2/text"}, "/test/status/1/text"},
+		{"order of the call", []int{3, 2, 1}, []int{1, 2}, []protocol.ID{
+			"/test/status/3/text", "/test/status/1/text",
+			"/test/status/2/text",
+		}, "/test/status/1/text"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -72,8 +75,12 @@ func TestScenario20NothingInCommonIsUnsupportedBothWays(t *testing.T) {
 // advertised; what is not offered outbound is not proposed.
 func TestScenario21InboundAndOutboundOnly(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		asker := eventStyle(t, s.Client, nil, requestresponse.Unary(version(3), requestresponse.SupportOutbound), requestresponse.Unary(version(2), requestresponse.SupportInbound), requestresponse.Unary(version(1), requestresponse.SupportFull))
-		answerer := eventStyle(t, s.Server, nil, requestresponse.Unary(version(3), requestresponse.SupportOutbound), requestresponse.Unary(version(2), requestresponse.SupportInbound), requestresponse.Unary(version(1), requestresponse.SupportFull))
+		asker := eventStyle(t, s.Client, nil, requestresponse.Unary(version(3), requestresponse.SupportOutbound),
+			requestresponse.Unary(version(2), requestresponse.SupportInbound), requestresponse.Unary(version(1),
+				requestresponse.SupportFull))
+		answerer := eventStyle(t, s.Server, nil, requestresponse.Unary(version(3), requestresponse.SupportOutbound),
+			requestresponse.Unary(version(2), requestresponse.SupportInbound), requestresponse.Unary(version(1),
+				requestresponse.SupportFull))
 		for n, want := range map[int]bool{1: true, 2: true, 3: false} {
 			if id := version(n).Spec().Protocols()[0]; speaks(s.Client, id) != want {
 				t.Errorf("%s is advertised: %t", id, !want)
@@ -99,7 +106,8 @@ func TestScenario21InboundOnlySendsNothing(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		client := eventStyle(t, s.Client, nil, requestresponse.Unary(echo, requestresponse.SupportInbound))
 		eventStyle(t, s.Server, nil, requestresponse.Unary(echo, requestresponse.SupportFull))
-		if id, err := client.SendRequest(t.Context(), s.Server.ID(), "ping"); id != 0 || !errors.Is(err, reqresp.ErrUnsupported) {
+		if id, err := client.SendRequest(t.Context(), s.Server.ID(), "ping"); id != 0 ||
+			!errors.Is(err, reqresp.ErrUnsupported) {
 			t.Errorf("got %v, %v, want ErrUnsupported", id, err)
 		}
 		if len(s.Client.Network().Conns()) != 0 {

@@ -76,8 +76,10 @@ func TestSumTypeOverAFamily(t *testing.T) {
 	words := reqresp.NewUnary[question, question](family, "word", 1)
 	numbers := reqresp.NewUnary[question, question](family, "number", 1)
 	simulate(t, func(t *testing.T, s *simulation) {
-		asker := requestresponse.New(s.Client, nil, requestresponse.Unary(words, requestresponse.SupportFull), requestresponse.Unary(numbers, requestresponse.SupportOutbound))
-		answerer := requestresponse.New(s.Server, nil, requestresponse.Unary(words, requestresponse.SupportFull), requestresponse.Unary(numbers, requestresponse.SupportInbound))
+		asker := requestresponse.New(s.Client, nil, requestresponse.Unary(words, requestresponse.SupportFull),
+			requestresponse.Unary(numbers, requestresponse.SupportOutbound))
+		answerer := requestresponse.New(s.Server, nil, requestresponse.Unary(words, requestresponse.SupportFull),
+			requestresponse.Unary(numbers, requestresponse.SupportInbound))
 		for _, rr := range []*requestresponse.RequestResponse[question, question]{asker, answerer} {
 			if err := rr.Start(); err != nil {
 				t.Fatal(err)
