@@ -311,7 +311,7 @@ func (a *attacker) demand(ctx context.Context) {
 
 // fetch asks for the most there is, and reads as much of it as it is told to.
 func (a *attacker) fetch(ctx context.Context, h host.Host, most int64) error {
-	answer, err := ask(ctx, h, a.order.Target.ID, storeProtocol, rangeRequest())
+	answer, err := ask(ctx, h, a.order.Target.ID, storeProtocol, rangeRequest(benchFirst))
 	if err != nil {
 		return err
 	}
@@ -352,7 +352,7 @@ var malformed = []struct {
 	{"bad varint", storeProtocol, strings.Repeat("\xff", 11)},
 	{"bad snappy", storeProtocol, "\x18\xff\x06\x00\x00sNaPpX"},
 	{"wrong size", storeProtocol, string(framed(make([]byte, 23)))},
-	{"trailing bytes", storeProtocol, string(rangeRequest()) + "!"},
+	{"trailing bytes", storeProtocol, string(rangeRequest(benchFirst)) + "!"},
 	{"unknown SSZ", rootProtocol, string(framed(make([]byte, 33)))},
 }
 
@@ -383,7 +383,7 @@ func (a *attacker) vanish(ctx context.Context) {
 		if err != nil {
 			return err
 		}
-		whole := rangeRequest()
+		whole := rangeRequest(benchFirst)
 		switch n % 4 {
 		case 0: // before the request
 			return stream.Close()
@@ -413,7 +413,7 @@ func (a *attacker) stall(ctx context.Context) {
 			return err
 		}
 		_ = stream.SetWriteDeadline(time.Now().Add(time.Second))
-		_, err = stream.Write(rangeRequest())
+		_, err = stream.Write(rangeRequest(benchFirst))
 		return errors.Join(err, stream.CloseWrite())
 	})
 }

@@ -100,7 +100,7 @@ func serveAttacked(text string) error {
 	if err := stack.Start(); err != nil {
 		return err
 	}
-	if err := service.Store().Append(context.Background(), benchBlocks()...); err != nil {
+	if err := service.Store().Append(context.Background(), newBenchChain().batch()...); err != nil {
 		return err
 	}
 	debug.FreeOSMemory()

@@ -57,7 +57,8 @@ var lodestarQuotas = map[string]struct {
 	requests int
 	per      time.Duration
 }{
-	"ping": {2, 10 * time.Second}, "metadata": {2, 5 * time.Second}, "status": {5, 15 * time.Second}, "goodbye": {1, 10 * time.Second},
+	"ping": {2, 10 * time.Second}, "metadata": {2, 5 * time.Second}, "status": {5, 15 * time.Second},
+	"goodbye": {1, 10 * time.Second},
 }
 
 // newFuluClient starts a client on a host. Its chain has some blocks, or none.
@@ -131,7 +132,8 @@ func (c *fuluClient) follow(ctx context.Context, to peer.AddrInfo) error {
 			_ = c.sync(ctx, theirs, groups)
 		}
 	})
-	heartbeat, ping, status := time.NewTicker(lodestarHeartbeat), time.NewTicker(lodestarPing), time.NewTicker(lodestarStatus)
+	heartbeat, ping, status := time.NewTicker(lodestarHeartbeat), time.NewTicker(lodestarPing),
+		time.NewTicker(lodestarStatus)
 	defer heartbeat.Stop()
 	defer ping.Stop()
 	defer status.Stop()
@@ -221,7 +223,9 @@ func (c *fuluClient) sync(ctx context.Context, theirs beacon.Status, groups uint
 	return nil
 }
 
-func (c *fuluClient) batch(ctx context.Context, start ssz.Slot, count uint64, custody []uint64) (blocks []*beacon.Block, err error) {
+func (c *fuluClient) batch(
+	ctx context.Context, start ssz.Slot, count uint64, custody []uint64,
+) (blocks []*beacon.Block, err error) {
 	for b, err := range c.server.Client().BlocksByRange(ctx, c.to, start, count) {
 		if err != nil {
 			return nil, c.judge("beacon_blocks_by_range", err)

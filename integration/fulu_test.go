@@ -3,20 +3,15 @@ package integration_test
 import (
 	"context"
 	"crypto/rand"
-	"fmt"
-	"log/slog"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
-	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/protocol"
-	"github.com/libp2p/go-libp2p/x/simlibp2p"
-	"github.com/marcopolo/simnet"
 
+	"github.com/seed-2dd5877b/reqresp/internal/simtest"
 	"github.com/seed-2dd5877b/reqresp/plugin"
 	"github.com/seed-2dd5877b/reqresp/plugin/rangesync"
 	"github.com/seed-2dd5877b/reqresp/plugin/store"
@@ -29,39 +24,17 @@ import (
 // of virtual time whose clock is at a slot of the Fulu chain.
 func simulateFulu(t *testing.T, at ssz.Slot, f func(t *testing.T, source, node, follower host.Host)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		time.Sleep(time.Until(beacontest.FuluNetwork().TimeAt(at)))
-		link := simnet.LinkSettings{BitsPerSecond: 1000 * simlibp2p.OneMbps}
-		nw := &simnet.Simnet{
-			LatencyFunc: func(*simnet.Packet) time.Duration { return 5 * time.Millisecond },
-			Logger:      slog.New(slog.DiscardHandler),
-		}
-		var hosts [3]host.Host
-		for i := range hosts {
+	simtest.Run(t, simtest.Options{
+		Hosts: 3,
+		At:    beacontest.FuluNetwork().TimeAt(at),
+		Host: func() []libp2p.Option {
 			key, _, err := crypto.GenerateSecp256k1Key(rand.Reader)
 			if err != nil {
 				t.Fatal(err)
 			}
-			hosts[i], err = libp2p.New(
-				libp2p.Identity(key),
-				libp2p.ListenAddrStrings(fmt.Sprintf("/ip4/%s/udp/8000/quic-v1", simnet.IntToPublicIPv4(i))),
-				simlibp2p.QUICSimnet(nw, simnet.NodeBiDiLinkSettings{Downlink: link, Uplink: link}),
-				libp2p.DisableIdentifyAddressDiscovery(),
-				libp2p.ResourceManager(&network.NullResourceManager{}),
-			)
-			if err != nil {
-				t.Fatal(err)
-			}
-		}
-		nw.Start()
-		t.Cleanup(func() {
-			for _, h := range hosts {
-				h.Close()
-			}
-			nw.Close()
-		})
-		f(t, hosts[0], hosts[1], hosts[2])
-	})
+			return []libp2p.Option{libp2p.Identity(key)}
+		},
+	}, func(t *testing.T, n *simtest.Network) { f(t, n.Hosts[0], n.Hosts[1], n.Hosts[2]) })
 }
 
 // fuluSlots returns the blocks of some slots of the Fulu chain, both ends included.
@@ -135,7 +108,8 @@ func TestAClientOfFuluKeepsUs(t *testing.T) {
 				if follower.left != test.left || follower.connected() == (test.left != 0) {
 					t.Errorf("it has left with %v: %q", follower.left, follower.strikes)
 				}
-				if got := follower.chain.known(); len(got) != test.synced || test.left == 0 && got[len(got)-1].Root != blocks[len(blocks)-1].Root {
+				if got := follower.chain.known(); len(got) != test.synced || test.left == 0 &&
+					got[len(got)-1].Root != blocks[len(blocks)-1].Root {
 					t.Errorf("it has %d blocks, want %d", len(got), test.synced)
 				}
 				if test.left == 0 && (len(follower.strikes) > 0 || len(source.strikes) > 0 || follower.columns == 0) {

@@ -143,7 +143,9 @@ type syncResult struct {
 	Trust  string `json:"trust"`
 }
 
-func testSync(ctx context.Context, t *testing.T, reqresp string, source *lodestar.Node, datadir string, flags []string) (result syncResult) {
+func testSync(
+	ctx context.Context, t *testing.T, reqresp string, source *lodestar.Node, datadir string, flags []string,
+) (result syncResult) {
 	args := append([]string{"sync", "--json", "--datadir", datadir}, flags...)
 	out := run(ctx, t, reqresp, append(args, source.Multiaddr())...)
 	lines := bytes.Split(bytes.TrimSpace(out), []byte("\n"))
@@ -162,7 +164,9 @@ func testSync(ctx context.Context, t *testing.T, reqresp string, source *lodesta
 }
 
 // testIdentical holds what we serve against what Lodestar's own API gave.
-func testIdentical(ctx context.Context, t *testing.T, reqresp string, server *served, blocks []lodestar.Block, flags []string) {
+func testIdentical(
+	ctx context.Context, t *testing.T, reqresp string, server *served, blocks []lodestar.Block, flags []string,
+) {
 	dir := t.TempDir()
 	last := blocks[len(blocks)-1].Slot
 	for start := uint64(1); start <= last; start += 128 {

@@ -65,7 +65,8 @@ func TestLodestarKeepsUs(t *testing.T) {
 		}
 		info = now
 	}
-	if info.MetaData == nil || info.Fails != 0 || info.Status.ForkDigest != s.Server().Family().Network().DigestAt(s.Server().CurrentEpoch()) {
+	if info.MetaData == nil || info.Fails != 0 ||
+		info.Status.ForkDigest != s.Server().Family().Network().DigestAt(s.Server().CurrentEpoch()) {
 		t.Errorf("known of it: status %+v, metadata %+v, %d failures", info.Status, info.MetaData, info.Fails)
 	}
 	t.Logf("it kept us for %v, its status is %v old", time.Since(info.Since), time.Since(info.StatusAt))

@@ -15,14 +15,15 @@ import (
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
 
-// rustBenchServer is set, to the address to listen on, in the environment of the process that serves the protocol bytes.
+// rustBenchServer is set, to the address to listen on, in the environment of the process that serves the protocol
+// bytes.
 const rustBenchServer = "REQRESP_RUST_BENCH_SERVER"
 
 func init() { servers[rustBenchServer] = serveRustBench }
 
 // BenchmarkRust has rust-libp2p's request-response, ours and plain streams of go-libp2p do the same work in turn:
-// equal requests on the protocol bytes, over TCP with noise and yamux, from one process to another of the same kind. One
-// operation is the work of each.
+// equal requests on the protocol bytes, over TCP with noise and yamux, from one process to another of the same kind.
+// One operation is the work of each.
 //
 // It reports for all three the requests per second, or the MB of responses per second where these are large, and the
 // ratios of ours to Rust's and to the plain streams', which bound what can be had in Go (higher is better).
@@ -121,7 +122,9 @@ func ourRivals(b *testing.B, concurrent int) (ours, plain *rival) {
 }
 
 // measureGo does what the Rust peers do when told to measure.
-func measureGo(ctx context.Context, work rustpeer.Work, call func(context.Context, *frame) (*frame, error)) (rustpeer.Measurement, error) {
+func measureGo(
+	ctx context.Context, work rustpeer.Work, call func(context.Context, *frame) (*frame, error),
+) (rustpeer.Measurement, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var (
@@ -161,7 +164,7 @@ func serveRustBench(listen string) error {
 		return err
 	}
 	h.SetStreamHandler(plainFrames, servePlain)
-	if err := tell(h); err != nil {
+	if err := tell(h, nil); err != nil {
 		return err
 	}
 	return server.Stop(context.Background())

@@ -45,7 +45,9 @@ func TestRustResponseOmission(t *testing.T) {
 		rusttest.ExpectFailure(t, p.rust, rustpeer.KindInboundFailure, "ResponseOmission")
 		wg.Wait()
 
-		p.serve(t, nil, reqresp.Handler{Spec: bytesProtocol.Spec(), Serve: func(ctx context.Context, in *reqresp.Inbound) error {
+		p.serve(t, nil, reqresp.Handler{Spec: bytesProtocol.Spec(), Serve: func(ctx context.Context,
+			in *reqresp.Inbound,
+		) error {
 			return in.Receive(ctx, new(frame))
 		}})
 		p.send(t, "bytes", rustpeer.Sizes{Request: 8, Response: 8})
@@ -92,25 +94,26 @@ func TestRustConnectionCloses(t *testing.T) {
 
 // Acceptance scenarios 10 and 14: either side gives up on a slow one.
 func TestRustTimeout(t *testing.T) {
-	eachRustPair(t, rustpeer.Options{Hold: []string{"bytes"}, Timeout: 500 * time.Millisecond}, func(t *testing.T, p *rustPair) {
-		client := reqresp.NewClient(p.host, nil).With(reqresp.CallOptions{
-			Timeouts: reqresp.Timeouts{FirstByte: 100 * time.Millisecond},
-		})
-		if _, err := bytesProtocol.Call(deadline(t), client, p.id, bytesRequest(8, 8)); !errors.Is(err, reqresp.ErrTimeout) {
-			t.Errorf("our request: %v, want %v", err, reqresp.ErrTimeout)
-		}
-		rusttest.Expect(t, p.rust, rustpeer.KindRequest)
-		rusttest.ExpectFailure(t, p.rust, rustpeer.KindInboundFailure, "Timeout")
+	eachRustPair(t, rustpeer.Options{Hold: []string{"bytes"}, Timeout: 500 * time.Millisecond},
+		func(t *testing.T, p *rustPair) {
+			client := reqresp.NewClient(p.host, nil).With(reqresp.CallOptions{
+				Timeouts: reqresp.Timeouts{FirstByte: 100 * time.Millisecond},
+			})
+			if _, err := bytesProtocol.Call(deadline(t), client, p.id, bytesRequest(8, 8)); !errors.Is(err, reqresp.ErrTimeout) {
+				t.Errorf("our request: %v, want %v", err, reqresp.ErrTimeout)
+			}
+			rusttest.Expect(t, p.rust, rustpeer.KindRequest)
+			rusttest.ExpectFailure(t, p.rust, rustpeer.KindInboundFailure, "Timeout")
 
-		release := make(chan struct{})
-		p.serve(t, nil, bytesProtocol.Serve(func(ctx context.Context, from peer.ID, req *frame) (*frame, error) {
-			<-release
-			return serveBytes(ctx, from, req)
-		}))
-		p.send(t, "bytes", rustpeer.Sizes{Request: 8, Response: 8})
-		rusttest.ExpectFailure(t, p.rust, rustpeer.KindOutboundFailure, "Timeout")
-		close(release)
-	})
+			release := make(chan struct{})
+			p.serve(t, nil, bytesProtocol.Serve(func(ctx context.Context, from peer.ID, req *frame) (*frame, error) {
+				<-release
+				return serveBytes(ctx, from, req)
+			}))
+			p.send(t, "bytes", rustpeer.Sizes{Request: 8, Response: 8})
+			rusttest.ExpectFailure(t, p.rust, rustpeer.KindOutboundFailure, "Timeout")
+			close(release)
+		})
 }
 
 // Acceptance scenario 25, with both sides in both roles: what is over capacity fails, what is within succeeds.

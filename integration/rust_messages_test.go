@@ -82,8 +82,11 @@ func (v *rustVariant) unmarshal(data []byte, unmarshal func([]byte, any) error) 
 }
 
 var rustMessages = map[string]*rustMessage{
-	"least":          {},
-	"most":           {Text: "täxt \"\\\n\u2028", Number: math.MaxUint64, Bytes: allBytes(), Note: new("note"), Ratio: math.MaxFloat64},
+	"least": {},
+	"most": {
+		Text: "täxt \"\\\n\u2028", Number: math.MaxUint64, Bytes: allBytes(), Note: new("note"),
+		Ratio: math.MaxFloat64,
+	},
 	"integral float": {Ratio: 2},
 	"small float":    {Ratio: -1.5e-7}, // serde_json reads those with a larger exponent inexactly,
 	"newtype":        {Variant: rustVariant{&rustFields{Count: new(int64(math.MinInt64))}}},

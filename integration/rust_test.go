@@ -133,7 +133,8 @@ func TestRustFallsBackToOlderVersion(t *testing.T) {
 	}
 }
 
-// Acceptance scenario 6, with both sides in both roles: every request of a crowd that shares one dial gets its own response.
+// Acceptance scenario 6, with both sides in both roles: every request of a crowd that shares one dial gets its own
+// response.
 func TestRustConcurrentRequests(t *testing.T) {
 	const crowd = 90
 	eachRustPair(t, rustpeer.Options{}, func(t *testing.T, p *rustPair) {
@@ -159,7 +160,8 @@ func TestRustConcurrentRequests(t *testing.T) {
 		}
 	})
 	eachRustPair(t, rustpeer.Options{}, func(t *testing.T, p *rustPair) {
-		p.serve(t, &reqresp.ServerOptions{MaxStreams: 16 * 2 * crowd, MaxStreamsPerPeer: crowd}, bytesProtocol.Serve(serveBytes))
+		p.serve(t, &reqresp.ServerOptions{MaxStreams: 16 * 2 * crowd, MaxStreamsPerPeer: crowd},
+			bytesProtocol.Serve(serveBytes))
 		sizes := make(map[uint64]int)
 		for n := range crowd {
 			sizes[p.send(t, "bytes", rustpeer.Sizes{Request: 8, Response: n})] = n
@@ -184,7 +186,8 @@ func TestRustExplicitAddress(t *testing.T) {
 		addrs := p.host.Peerstore().Addrs(p.id)
 		p.host.Peerstore().ClearAddrs(p.id)
 		client := reqresp.NewClient(p.host, nil)
-		if _, err := bytesProtocol.Call(deadline(t), client, p.id, bytesRequest(8, 8)); reqresp.ReasonOf(err) != reqresp.ReasonDial {
+		if _, err := bytesProtocol.Call(deadline(t), client, p.id,
+			bytesRequest(8, 8)); reqresp.ReasonOf(err) != reqresp.ReasonDial {
 			t.Errorf("without an address: %v, want a failure to dial", err)
 		}
 		withAddrs := client.With(reqresp.CallOptions{Addrs: addrs})

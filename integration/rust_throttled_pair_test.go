@@ -136,8 +136,8 @@ func (p *throttledPair) next(t *testing.T) throttled.Event {
 	}
 }
 
-// askRust sends as many requests as there is credit for, sees them answered and new credit come, and returns how many they
-// were.
+// askRust sends as many requests as there is credit for, sees them answered and new credit come, and returns how many
+// they were.
 func (p *throttledPair) askRust(t *testing.T) int {
 	t.Helper()
 	sent := p.sendOurs(t)

@@ -139,7 +139,8 @@ func TestRustReportsTooManyRequests(t *testing.T) {
 		t.Errorf("got %x, %v, want the end of the stream", got, err)
 	}
 	p.rustNext(t, rustpeer.KindTooManyInboundRequests)
-	if failure := p.rustNext(t, rustpeer.KindInboundFailure); failure.Failure != "ResponseOmission" || failure.ID == request.ID {
+	if failure := p.rustNext(t, rustpeer.KindInboundFailure); failure.Failure != "ResponseOmission" ||
+		failure.ID == request.ID {
 		t.Errorf("Rust's event %v, want the omission of a request that was not reported", failure)
 	}
 	rusttest.Do(t, func(ctx context.Context) error { return p.rust.Answer(ctx, "ping", request.ID) })
@@ -164,7 +165,8 @@ func TestDroppedRequestsDoNotStallRust(t *testing.T) {
 		for failure.Kind == rustpeer.KindResumeSending { // the credit was faster
 			failure = p.rustEvent(t)
 		}
-		if failure.Kind != rustpeer.KindOutboundFailure || failure.Failure != "ConnectionClosed" && failure.Failure != "Timeout" {
+		if failure.Kind != rustpeer.KindOutboundFailure || failure.Failure != "ConnectionClosed" &&
+			failure.Failure != "Timeout" {
 			t.Errorf("Rust's event %v, want ConnectionClosed or Timeout", failure)
 		}
 		waitUntil(t, "credit of ours", func() bool {
@@ -205,7 +207,8 @@ func TestRustThrottledAndPlainAreUnsupported(t *testing.T) {
 	if _, err := plain.SendRequest(deadline(t), p.id, frame("ping")); err != nil {
 		t.Fatal(err)
 	}
-	if failure, ok := (<-plain.Events()).(requestresponse.OutboundFailure); !ok || failure.Reason != reqresp.ReasonUnsupported {
+	if failure, ok := (<-plain.Events()).(requestresponse.OutboundFailure); !ok ||
+		failure.Reason != reqresp.ReasonUnsupported {
 		t.Errorf("got %+v, want that it is unsupported", failure)
 	}
 	p.sendRust(t)

@@ -70,66 +70,85 @@ func BenchmarkServe(b *testing.B) {
 
 func benchmarkServe(b *testing.B, listen string) {
 	server := startServer(b, benchServer, listen)
-	client := newBenchClient(b)
-	if err := client.Connect(b.Context(), server.info); err != nil {
-		b.Fatal(err)
-	}
-	store := &contender{name: "store", id: storeProtocol, request: rangeRequest()}
-	plain := &contender{name: "plain", id: plainProtocol, request: rangeRequest()}
+	client := newBenchClient(b, server, benchNow)
+	store := &contender{name: "store", id: storeProtocol}
+	plain := &contender{name: "plain", id: plainProtocol}
 	for _, c := range []*contender{plain, store} {
-		c.run(b, client, server) // warm up
-		*c = contender{name: c.name, id: c.id, request: c.request, size: c.size}
+		c.run(b, client, server, 1) // warm up
+		*c = contender{name: c.name, id: c.id, size: c.size}
 	}
 	if store.size != plain.size {
 		b.Fatalf("store served %d bytes, plain streams %d", store.size, plain.size)
 	}
 	for b.Loop() {
-		plain.run(b, client, server)
-		store.run(b, client, server)
+		plain.run(b, client, server, 1)
+		store.run(b, client, server, 1)
 	}
+	reportBoth(b, plain, store)
+	b.ReportMetric(store.perBlock(store.used.Mallocs)-plain.perBlock(plain.used.Mallocs), "extra-allocs/block")
+	b.ReportMetric(store.perBlock(store.used.Bytes)-plain.perBlock(plain.used.Bytes), "extra-B/block")
+}
+
+// reportBoth reports what both ways to serve have done, and their ratios.
+func reportBoth(b *testing.B, plain, store *contender) {
 	plain.report(b)
 	store.report(b)
 	b.ReportMetric(store.rate()/plain.rate(), "rate-ratio")
 	b.ReportMetric(float64(store.used.CPU)/float64(plain.used.CPU), "cpu-ratio")
-	b.ReportMetric(store.perBlock(store.used.Mallocs)-plain.perBlock(plain.used.Mallocs), "extra-allocs/block")
-	b.ReportMetric(store.perBlock(store.used.Bytes)-plain.perBlock(plain.used.Bytes), "extra-B/block")
 	b.ReportMetric(0, "ns/op") // of both together, it says nothing
 }
 
-// newBenchClient makes a host that answers to status and ping: the service hangs up on one that
-// stays silent for long.
-func newBenchClient(b *testing.B) host.Host {
+// newBenchClient makes a host that is connected to a server and answers to status and ping: the service hangs up on
+// one that stays silent for long.
+func newBenchClient(b *testing.B, server *benchProcess, now func() time.Time) host.Host {
 	h := newHost(b)
-	answerer := beacon.NewServer(h, devchain.Network(), &beacontest.Chain{}, &beacon.ServerOptions{Now: benchNow})
+	answerer := beacon.NewServer(h, devchain.Network(), &beacontest.Chain{}, &beacon.ServerOptions{Now: now})
 	if err := answerer.Start(); err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { _ = answerer.Stop(context.Background()) })
+	if err := h.Connect(b.Context(), server.info); err != nil {
+		b.Fatal(err)
+	}
 	return h
 }
 
 // contender is one of the two ways to serve.
 type contender struct {
-	name    string
-	id      protocol.ID
-	request []byte
-	size    int64
+	name string
+	id   protocol.ID
+	size int64
 
 	blocks  int
 	elapsed time.Duration
 	used    usage
 }
 
-// run makes one request and reads the answer to its end.
-func (c *contender) run(b *testing.B, client host.Host, server *benchProcess) {
+// run asks for some batches from the first on, one after the other.
+func (c *contender) run(b *testing.B, client host.Host, server *benchProcess, batches int) {
 	before := server.usage(b)
 	start := time.Now()
+	size := int64(0)
+	for i := range batches {
+		size += c.ask(b, client, server, benchFirst+ssz.Slot(i*benchBatch))
+	}
+	if c.size != 0 && c.size != size {
+		b.Fatalf("%s: %d bytes, want %d", c.name, size, c.size)
+	}
+	c.size = size
+	c.elapsed += time.Since(start)
+	c.blocks += batches * benchBatch
+	c.used.add(server.usage(b), before)
+}
+
+// ask asks for the batch that begins with a slot, reads the answer to its end and returns its size.
+func (c *contender) ask(b *testing.B, client host.Host, server *benchProcess, first ssz.Slot) int64 {
 	stream, err := client.NewStream(b.Context(), server.info.ID, c.id)
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer stream.Close()
-	if _, err := stream.Write(c.request); err != nil {
+	if _, err := stream.Write(rangeRequest(first)); err != nil {
 		b.Fatal(err)
 	}
 	if err := stream.CloseWrite(); err != nil {
@@ -137,15 +156,9 @@ func (c *contender) run(b *testing.B, client host.Host, server *benchProcess) {
 	}
 	n, err := io.Copy(discard{}, stream)
 	if err != nil {
-		b.Fatalf("%s: after %d bytes: %v", c.name, n, err)
+		b.Fatalf("%s: slot %d: after %d bytes: %v", c.name, first, n, err)
 	}
-	if c.size != 0 && c.size != n {
-		b.Fatalf("%s: %d bytes, want %d", c.name, n, c.size)
-	}
-	c.size = n
-	c.elapsed += time.Since(start)
-	c.blocks += benchBatch
-	c.used.add(server.usage(b), before)
+	return n
 }
 
 // discard hides io.Discard's ReadFrom, whose buffer is small.
@@ -167,17 +180,19 @@ type usage struct {
 	CPU     time.Duration
 	Mallocs uint64
 	Bytes   uint64
+	Read    uint64 // bytes from disk; 0 where that is not known
 }
 
 func (u *usage) add(to, from usage) {
 	u.CPU += to.CPU - from.CPU
 	u.Mallocs += to.Mallocs - from.Mallocs
 	u.Bytes += to.Bytes - from.Bytes
+	u.Read += to.Read - from.Read
 }
 
-// rangeRequest is the wire form of a request for a full batch.
-func rangeRequest() []byte {
-	req := ssz.BeaconBlocksByRangeRequest{StartSlot: benchFirst, Count: benchBatch, Step: 1}
+// rangeRequest is the wire form of a request for the batch that begins with a slot.
+func rangeRequest(first ssz.Slot) []byte {
+	req := ssz.BeaconBlocksByRangeRequest{StartSlot: first, Count: benchBatch, Step: 1}
 	b, err := req.MarshalSSZ()
 	if err != nil {
 		panic(err)
@@ -259,8 +274,11 @@ func startServer(b *testing.B, name, listen string) *benchProcess {
 }
 
 // usage asks the process what it has used.
-func (p *benchProcess) usage(b *testing.B) usage {
-	if _, err := io.WriteString(p.ask, "\n"); err != nil {
+func (p *benchProcess) usage(b *testing.B) usage { return p.do(b, "") }
+
+// do has the process do something, and returns what it has used then.
+func (p *benchProcess) do(b *testing.B, command string) usage {
+	if _, err := io.WriteString(p.ask, command+"\n"); err != nil {
 		b.Fatal(err)
 	}
 	var u usage

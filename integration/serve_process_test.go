@@ -5,10 +5,12 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"syscall"
 	"time"
 
@@ -44,20 +46,20 @@ func serveBench(listen string) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	stack, service, err := benchNode(dir, listen)
+	stack, service, err := benchNode(dir, listen, benchNow)
 	if err != nil {
 		return err
 	}
 	defer stack.Close()
-	blocks := benchBlocks()
+	blocks := newBenchChain().batch()
 	if err := service.Store().Append(context.Background(), blocks...); err != nil {
 		return err
 	}
 	service.Host().SetStreamHandler(plainProtocol, plainHandler(blocks))
-	return tell(service.Host())
+	return tell(service.Host(), nil)
 }
 
-func benchNode(dir, listen string) (*node.Node, *plugin.Service, error) {
+func benchNode(dir, listen string, now func() time.Time) (*node.Node, *plugin.Service, error) {
 	stack, err := node.New(&node.Config{Name: "bench", DataDir: dir, P2P: p2p.Config{NoDiscovery: true, NoDial: true}})
 	if err != nil {
 		return nil, nil, err
@@ -73,7 +75,7 @@ func benchNode(dir, listen string) (*node.Node, *plugin.Service, error) {
 		Listen: []string{listen},
 		Preset: config.None,
 		Limits: limits.Config{Node: ample, Default: limits.Method{Peer: ample}},
-		Now:    benchNow,
+		Now:    now,
 	})
 	if err != nil {
 		return nil, nil, err
@@ -83,12 +85,19 @@ func benchNode(dir, listen string) (*node.Node, *plugin.Service, error) {
 
 func benchNow() time.Time { return devchain.Network().TimeAt(benchFirst + 2*benchBatch) }
 
-func tell(h host.Host) error {
+// tell tells where a host listens, and then, for each line, what the process has used, after it has run the command
+// that the line names.
+func tell(h host.Host, commands map[string]func() error) error {
 	answer := json.NewEncoder(os.Stdout)
 	if err := answer.Encode(peer.AddrInfo{ID: h.ID(), Addrs: h.Addrs()}); err != nil {
 		return err
 	}
 	for questions := bufio.NewScanner(os.Stdin); questions.Scan(); {
+		if do := commands[questions.Text()]; do != nil {
+			if err := do(); err != nil {
+				return err
+			}
+		}
 		if err := answer.Encode(currentUsage()); err != nil {
 			return err
 		}
@@ -103,11 +112,16 @@ func currentUsage() usage {
 	}
 	var mem runtime.MemStats
 	runtime.ReadMemStats(&mem)
-	return usage{
+	u := usage{
 		CPU:     time.Duration(ru.Utime.Nano() + ru.Stime.Nano()),
 		Mallocs: mem.Mallocs,
 		Bytes:   mem.TotalAlloc,
 	}
+	if text, err := os.ReadFile("/proc/self/io"); err == nil {
+		_, read, _ := strings.Cut(string(text), "\nread_bytes: ")
+		_, _ = fmt.Sscan(read, &u.Read)
+	}
+	return u
 }
 
 // plainHandler writes the same chunks from memory, one write each.
@@ -135,24 +149,38 @@ func plainHandler(blocks []*beacon.Block) network.StreamHandler {
 	}
 }
 
-// benchBlocks makes a chain of blocks that nobody could verify, of a size and compressibility like
-// mainnet's.
-func benchBlocks() []*beacon.Block {
-	random := rand.New(rand.NewChaCha8([32]byte{1}))
+// A benchChain makes a chain of blocks that nobody could verify, of a size and compressibility like mainnet's.
+type benchChain struct {
+	random *rand.Rand
+	next   ssz.Slot
+	parent ssz.Root
+}
+
+func newBenchChain() *benchChain {
+	return &benchChain{random: rand.New(rand.NewChaCha8([32]byte{1})), next: benchFirst}
+}
+
+// batch makes the next blocks, one in each slot.
+func (c *benchChain) batch() []*beacon.Block {
 	n := devchain.Network()
 	blocks := make([]*beacon.Block, benchBatch)
-	var parent ssz.Root
 	for i := range blocks {
-		slot := benchFirst + ssz.Slot(i)
-		b := &beacon.Block{Slot: slot, ParentRoot: parent, Digest: n.DigestAt(n.EpochOf(slot)), SSZ: make([]byte, benchSize)}
-		b.Fork = n.ForkAt(n.EpochOf(slot))
-		binary.BigEndian.PutUint64(b.Root[:], uint64(slot))
-		fillBlock(b, random)
+		b := &beacon.Block{
+			Slot: c.next, Root: benchRoot(c.next), ParentRoot: c.parent,
+			Fork: n.ForkAt(n.EpochOf(c.next)), Digest: n.DigestAt(n.EpochOf(c.next)), SSZ: make([]byte, benchSize),
+		}
+		fillBlock(b, c.random)
 		b.Frames = snappy.AppendFrames(nil, b.SSZ)
-		blocks[i], parent = b, b.Root
+		blocks[i], c.parent = b, b.Root
+		c.next++
 	}
 	debug.FreeOSMemory()
 	return blocks
+}
+
+func benchRoot(slot ssz.Slot) (root ssz.Root) {
+	binary.BigEndian.PutUint64(root[:], uint64(slot))
+	return root
 }
 
 // fillBlock writes a block's header and, for its body, stretches of noise

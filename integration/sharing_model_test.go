@@ -40,7 +40,8 @@ func newModel(t *testing.T, c limits.Config, size uint64) *model {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &model{book: book, spec: reqresp.NewStream[parcel, parcel](reqresp.Family{Prefix: "/test", Codec: parcelCodec{}}, "beacon_blocks_by_range", 1).Spec(), size: size, addrs: make(map[peer.ID]netip.Addr)}
+	m := &model{book: book, spec: reqresp.NewStream[parcel, parcel](reqresp.Family{Prefix: "/test", Codec: parcelCodec{}},
+		"beacon_blocks_by_range", 1).Spec(), size: size, addrs: make(map[peer.ID]netip.Addr)}
 	m.limiter, err = limits.New(&limits.Options{Config: c, Scores: book, Addr: m.addr})
 	if err != nil {
 		t.Fatal(err)

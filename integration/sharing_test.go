@@ -35,7 +35,9 @@ func sceneConfig(peers int, size, times uint64) limits.Config {
 	return c
 }
 
-func newScene(t *testing.T, a attack, honest, attackers int, times uint64) (*scene, context.CancelFunc, *sync.WaitGroup) {
+func newScene(
+	t *testing.T, a attack, honest, attackers int, times uint64,
+) (*scene, context.CancelFunc, *sync.WaitGroup) {
 	t.Helper()
 	const size = 64 << 10
 	s := &scene{model: newModel(t, sceneConfig(honest+attackers, size, times), size)}

@@ -83,8 +83,11 @@ func (p countedAdmission) Settle(used reqresp.Cost) {
 func newVillage(t *testing.T) *village {
 	t.Helper()
 	v := &village{
-		network: &simnet.Simnet{LatencyFunc: simnet.StaticLatency(20 * time.Millisecond), Logger: slog.New(slog.DiscardHandler)},
-		byID:    make(map[peer.ID]*villager),
+		network: &simnet.Simnet{
+			LatencyFunc: simnet.StaticLatency(20 * time.Millisecond),
+			Logger:      slog.New(slog.DiscardHandler),
+		},
+		byID: make(map[peer.ID]*villager),
 	}
 	v.network.Start()
 	t.Cleanup(v.network.Close)
@@ -138,7 +141,7 @@ func (v *village) serve(t *testing.T) {
 		t.Fatal(err)
 	}
 	v.server = reqresp.NewServer(v.at, &reqresp.ServerOptions{
-		Limiter: counted{v}, Middleware: []reqresp.Middleware{v.book.Middleware()},
+		Limiter: counted{v}, Trace: v.book.Trace(), Middleware: []reqresp.Middleware{v.book.Middleware()},
 	})
 	v.server.Register(parcels.Serve(func(_ context.Context, _ peer.ID, req *parcel, send func(*parcel) error) error {
 		for i := range *req {

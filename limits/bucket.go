@@ -32,7 +32,11 @@ const (
 	currencies
 )
 
+// A cost is passed by pointer where a decision is made: Go copies an array through memory, which takes longer than most
+// of the arithmetic here.
 type cost [currencies]uint64
+
+var nothing cost
 
 // A rate is a Rate, ready for the arithmetic. That is in whole nanoseconds, so that waits are exact. The zero rate sets
 // no bound.
@@ -215,7 +219,7 @@ type budget [currencies]bucket
 
 // readyAt returns when c can be paid. In the currencies from first on nothing is owed then either, even if c has
 // nothing in them.
-func (b *budget) readyAt(r *rates, c cost, weight float64, first int) time.Duration {
+func (b *budget) readyAt(r *rates, c *cost, weight float64, first int) time.Duration {
 	at := always
 	for i := range b {
 		if r[i].n > 0 && (c[i] > 0 || i >= first) {
@@ -226,7 +230,7 @@ func (b *budget) readyAt(r *rates, c cost, weight float64, first int) time.Durat
 }
 
 // overdrawn reports whether c can be paid on overdraft neither.
-func (b *budget) overdrawn(r *rates, now time.Duration, c cost, weight float64) bool {
+func (b *budget) overdrawn(r *rates, now time.Duration, c *cost, weight float64) bool {
 	for i := range b {
 		if r[i].n > 0 && c[i] > 0 && b[i].overdrawn(&r[i], now, r[i].spanFor(c[i], weight)) {
 			return true
@@ -235,22 +239,22 @@ func (b *budget) overdrawn(r *rates, now time.Duration, c cost, weight float64) 
 	return false
 }
 
-// take takes all of c or nothing, as a bucket does, and returns what was taken.
-func (b *budget) take(r *rates, now time.Duration, c cost, weight float64, force bool) (cost, bool) {
-	var taken cost
+// take takes all of c or nothing, as a bucket does. It sets taken, nothing before, to what was taken.
+func (b *budget) take(r *rates, now time.Duration, c *cost, weight float64, force bool, taken *cost) bool {
 	for i := range b {
 		n, ok := b[i].take(&r[i], now, c[i], weight, force)
 		if !ok {
-			b.settle(r, now, taken, cost{}, weight)
-			return cost{}, false
+			b.settle(r, now, taken, &nothing, weight)
+			*taken = nothing
+			return false
 		}
 		taken[i] = n
 	}
-	return taken, true
+	return true
 }
 
 // settle corrects what was taken to what was used.
-func (b *budget) settle(r *rates, now time.Duration, taken, used cost, weight float64) {
+func (b *budget) settle(r *rates, now time.Duration, taken, used *cost, weight float64) {
 	for i := range b {
 		b[i].settle(&r[i], now, taken[i], used[i], weight)
 	}

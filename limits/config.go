@@ -19,7 +19,7 @@ const (
 	// specs never queues at all.
 	DefaultMaxQueue = 16
 	// DefaultMaxPeers is far beyond the connections of any node. As many peers, which have used six methods each, take
-	// up to 18 MiB, and up to 56 MiB where each has an address prefix of its own.
+	// up to 12 MiB, and up to 48 MiB where each has an address prefix of its own.
 	DefaultMaxPeers = 1 << 14
 )
 
@@ -157,26 +157,6 @@ func (c *Config) Method(name string) Method {
 	return c.Default
 }
 
-// Bounds of a [Rate].
-const (
-	maxTokens = 1 << 30
-	minPer    = time.Millisecond
-	maxPer    = time.Hour
-	maxBurst  = 1 << 40
-	maxFill   = 24 * time.Hour
-)
-
-// A Rate is the size and the refill of a token bucket. The zero Rate means that of the quota it falls back to, see
-// [Quota]; it never means unlimited.
-type Rate struct {
-	// N is how many tokens are refilled every Per, evenly. It is at least 1 and at most 2^30.
-	N uint64
-	// Per is the time that N is refilled in, between 1 ms and an hour. Zero means a second.
-	Per time.Duration
-	// Burst is how many tokens the bucket holds, at least 1 and at most what is refilled in 24 hours. Zero means N.
-	Burst uint64
-}
-
 // A Quota is a rate in each of the currencies that serving is paid for in. What a rate that is zero means is told where
 // the quota is.
 type Quota struct {
@@ -186,45 +166,6 @@ type Quota struct {
 	Items Rate
 	// Bytes limits the bytes written to the stream for them.
 	Bytes Rate
-}
-
-// String returns the rate as N/Per+Burst, such as "128/10s+256".
-func (r Rate) String() string {
-	return fmt.Sprintf("%d/%v+%d", r.N, r.Per, r.Burst)
-}
-
-func (r Rate) withDefaults(fallback Rate) Rate {
-	if r == (Rate{}) {
-		return fallback
-	}
-	if r.Per == 0 {
-		r.Per = time.Second
-	}
-	if r.Burst == 0 {
-		r.Burst = r.N
-	}
-	return r
-}
-
-func (r Rate) validate() error {
-	if r == (Rate{}) {
-		return nil
-	}
-	if r.N < 1 || r.N > maxTokens {
-		return field.Errorf("N", "%d is not between 1 and %d", r.N, maxTokens)
-	}
-	if r.Per < minPer || r.Per > maxPer {
-		return field.Errorf("Per", "%v is not between %v and %v", r.Per, minPer, maxPer)
-	}
-	if r.Burst < 1 || r.Burst > maxBurst {
-		return field.Errorf("Burst", "%d is not between 1 and %d", r.Burst, uint64(maxBurst))
-	}
-	compiled := r.compile()
-	if compiled.fill > maxFill {
-		return field.Errorf("Burst", "%d is not between 1 and %d, which %d per %v refill in %v",
-			r.Burst, compiled.tokens(maxFill), r.N, r.Per, maxFill)
-	}
-	return nil
 }
 
 func (q Quota) withDefaults(fallback Quota) Quota {
@@ -245,14 +186,6 @@ func (q Quota) validate() error {
 
 const mib = 1 << 20
 
-// defaultBytes is 16 Mbit/s: some 25 of today's blocks each second, of 60 to 90 KiB on the wire. The burst is 256 of
-// the larger ones, which is two full requests at a time, and twice the largest chunk there can be.
-var defaultBytes = Rate{N: 2 * mib, Per: time.Second, Burst: 24 * mib}
-
-// defaultRequests is what the most generous of the deployed servers grants. Stricter ones are known to stall requesters
-// which ask in small batches.
-var defaultRequests = Rate{N: 10, Per: time.Second, Burst: 20}
-
 // defaultNode is the default of [Config].Node: 128 Mbit/s, in which eight peers can sync at full speed, and a little of
 // everything that grows with requests.
 var defaultNode = Quota{
@@ -261,11 +194,12 @@ var defaultNode = Quota{
 	Bytes:    Rate{N: 16 * mib, Per: time.Second, Burst: 64 * mib},
 }
 
-// defaultQuota is the default of [Config].Default.
+// defaultQuota is the default of [Config].Default. Its bytes are 16 Mbit/s, and their burst is more than twice the
+// largest chunk there can be.
 var defaultQuota = Quota{
-	Requests: defaultRequests,
+	Requests: Rate{N: 10, Per: time.Second, Burst: 20},
 	Items:    Rate{N: 128, Per: 10 * time.Second, Burst: 256},
-	Bytes:    defaultBytes,
+	Bytes:    Rate{N: 2 * mib, Per: time.Second, Burst: 24 * mib},
 }
 
 // Warnings returns an error for each rate that is so low that requesters which come back wait at the floor, see

@@ -27,7 +27,7 @@
 // The overdraft is bounded, so that a peer which always asks gets no more than its rate in the long run. Each bucket
 // lends up to two bursts, or twice what is wanted if that is more, and what is granted while it has lent a little less.
 // An exchange that is due and finds this used up is refused with [ErrOverdrawn], or with [ErrOverCapacity] if what is
-// shared is used up: its stream is reset with the resource-limit code. [Stats] counts both. They are no fault of a peer
+// shared is used up: its stream is reset with the resource-limit code. They are no fault of a peer
 // that keeps to the number of exchanges which may run at a time.
 //
 // A chunk that costs more than a whole burst is sent when the bucket is full, and owed. Of one chunk no more is owed

@@ -46,8 +46,8 @@ type exchange struct {
 	next   *exchange // among the shard's spare ones
 }
 
-// get returns an exchange for what a peer uses of a method. The shard is locked.
-func (l *Limiter) get(sh *shard, u *usage) *exchange {
+// exchange returns one for what a peer uses of a method. The shard is locked.
+func (l *Limiter) exchange(sh *shard, u *usage) *exchange {
 	p := sh.spare
 	if p == nil {
 		p = &exchange{limiter: l, shard: sh, wake: make(chan struct{}, 1)}
@@ -76,18 +76,28 @@ func (p *exchange) put() {
 	p.shard.spare, p.next = p, p.shard.spare
 }
 
+// get gets what p asks for of the peer's own budget, and what it wants of all that is shared. If it fails p is no more
+// if it was to be admitted. The shard is locked, but while waiting.
+func (p *exchange) get(ctx context.Context, now time.Duration, s stage) error {
+	now, err := p.own(ctx, now, s)
+	if err == nil {
+		err = p.pass(ctx, now, s)
+	}
+	return err
+}
+
 // own waits until the peer's own budget and its other exchanges let p go on, and takes what p asks for of that. From
 // due on it takes it on overdraft. If it fails p is no more if it was to be admitted. It returns the time it is then.
 // The shard is locked, but while waiting.
 func (p *exchange) own(ctx context.Context, now time.Duration, s stage) (time.Duration, error) {
 	u := p.usage
-	if q := &u.queues[s]; now < p.due {
-		if len(*q) == 0 && p.ownAt(s) <= now {
+	if now < p.due {
+		if u.queued(s) == 0 && p.ownAt(s) <= now {
 			p.takeOwn(now, s)
 			return now, nil
 		}
 		p.tag = 0
-		err := p.await(ctx, &p.shard.mu, q, func(now time.Duration) time.Duration { return u.serve(now, s) })
+		err := p.await(ctx, &p.shard.mu, u.queue(s), func(now time.Duration) time.Duration { return u.serve(now, s) })
 		now = p.limiter.now()
 		switch {
 		case err == nil && p.passed:
@@ -100,9 +110,9 @@ func (p *exchange) own(ctx context.Context, now time.Duration, s stage) (time.Du
 			return now, err
 		}
 	}
-	most, owes := (1+overdraft)*p.limiter.config.MaxConcurrent, p.want
+	most, owes := (1+overdraft)*p.limiter.config.MaxConcurrent, &p.want
 	if s == admission {
-		owes = cost{requests: 1, items: 1, bytes: 1}
+		owes = &cost{requests: 1, items: 1, bytes: 1}
 	}
 	if s == admission && int(u.slots) >= most || u.budget.overdrawn(&u.method.rates, now, owes, u.peer.weight) {
 		p.drop(s)
@@ -128,14 +138,14 @@ func (p *exchange) ownAt(s stage) time.Duration {
 		}
 		first = requests
 	}
-	return u.budget.readyAt(&u.method.rates, p.ask, u.peer.weight, first)
+	return u.budget.readyAt(&u.method.rates, &p.ask, u.peer.weight, first)
 }
 
 // takeOwn takes what p asks for of the peer's own budget. The shard is locked.
 func (p *exchange) takeOwn(now time.Duration, s stage) {
 	u := p.usage
 	p.weight = u.peer.weight
-	p.held, _ = u.budget.take(&u.method.rates, now, p.ask, p.weight, true)
+	u.budget.take(&u.method.rates, now, &p.ask, p.weight, true, &p.held)
 	if s == admission {
 		u.slots++
 		u.peer.standing.begin(now)
@@ -144,7 +154,7 @@ func (p *exchange) takeOwn(now time.Duration, s stage) {
 
 // serve lets those pass that can, and returns when the next may. The shard is locked.
 func (u *usage) serve(now time.Duration, s stage) time.Duration {
-	q := &u.queues[s]
+	q := u.queue(s)
 	for len(*q) > 0 {
 		p := (*q)[0]
 		if at := p.ownAt(s); at > now {
@@ -157,9 +167,8 @@ func (u *usage) serve(now time.Duration, s stage) time.Duration {
 }
 
 // pass takes what p wants of all that is shared, and waits where it has to. From due on it takes it on overdraft. If it
-// fails p holds nothing, and is no more if it was to be admitted. It returns the time it is then. The shard is locked,
-// but while waiting.
-func (p *exchange) pass(ctx context.Context, now time.Duration, s stage) (time.Duration, error) {
+// fails p holds nothing, and is no more if it was to be admitted. The shard is locked, but while waiting.
+func (p *exchange) pass(ctx context.Context, now time.Duration, s stage) error {
 	var err error
 	passed := now < p.due && p.passFreely(now, s)
 	if !passed && now < p.due {
@@ -173,20 +182,20 @@ func (p *exchange) pass(ctx context.Context, now time.Duration, s stage) (time.D
 	}
 	if err != nil {
 		p.fail(now, s)
-		return now, err
+		return err
 	}
 	if s == chunk {
 		// While a chunk is fetched and written, which may be for long if the peer does not read, the exchange needs no
 		// promise.
-		p.promise(cost{requests: 1})
-		return now, nil
+		p.promise(&cost{requests: 1})
+		return nil
 	}
 	p.held, p.charged, p.admitted = cost{}, 0, true
 	for i := range p.levels {
 		p.holds[i].taken = cost{} // it is spent
 	}
 	p.usage.active++
-	return now, nil
+	return nil
 }
 
 // take takes what p wants of every pool, all or nothing, on overdraft if force is set. If it fails it returns the pool
@@ -195,9 +204,9 @@ func (p *exchange) take(now time.Duration, s stage, force bool) (at time.Duratio
 	for i := range p.levels {
 		if at, ok := p.holds[i].take(now, p, s, force); !ok {
 			for j := range i {
-				p.holds[j].settle(now, cost{})
+				p.holds[j].settle(now, &nothing)
 				if s == admission {
-					p.holds[j].promise(cost{}, whatever)
+					p.holds[j].promise(&nothing, whatever)
 				}
 			}
 			return at, p.holds[i].pool
@@ -227,7 +236,7 @@ func (p *exchange) passFreely(now time.Duration, s stage) bool {
 // waiting.
 func (p *exchange) passInTurn(ctx context.Context, now time.Duration, s stage) (bool, error) {
 	l, peer := p.limiter, p.usage.peer
-	_, _ = l.peer(p.shard, l.key(peer.id), peer.id) // an exchange may go on for long, and the peer's weight change
+	_, _ = l.peer(p.shard, l.key(peer.id), peer.id, now) // an exchange may go on for long, and the peer's weight change
 	p.charged = requestBytes
 	if s == chunk {
 		p.charged = p.want[bytes]
@@ -250,17 +259,17 @@ func (p *exchange) passInTurn(ctx context.Context, now time.Duration, s stage) (
 
 // promised returns what p is promised of every pool between chunks: a place, and so many chunks every 8 s. That is two
 // for a first chunk within 4 s, and one for every further.
-func (p *exchange) promised() cost {
+func (p *exchange) promised() *cost {
 	size := p.usage.method.chunkSize()
 	if size <= smallChunk {
-		return cost{requests: 1}
+		return &cost{requests: 1}
 	}
-	return cost{requests: 1, items: p.chunks, bytes: p.chunks * size}
+	return &cost{requests: 1, items: p.chunks, bytes: p.chunks * size}
 }
 
 // promise makes c what p is promised of every pool, whether there is room for that or not. While there is none nobody
 // else is admitted. The shard is locked.
-func (p *exchange) promise(c cost) {
+func (p *exchange) promise(c *cost) {
 	for i := range p.levels {
 		p.holds[i].promise(c, whatever)
 	}
@@ -269,7 +278,7 @@ func (p *exchange) promise(c cost) {
 
 // fail gives back what p holds, for nothing came of it. The shard is locked.
 func (p *exchange) fail(now time.Duration, s stage) {
-	p.settle(now, cost{})
+	p.settle(now, &nothing)
 	if s == admission {
 		p.end()
 		return
@@ -278,9 +287,9 @@ func (p *exchange) fail(now time.Duration, s stage) {
 }
 
 // settle corrects what is held to what was used. The shard is locked.
-func (p *exchange) settle(now time.Duration, used cost) {
+func (p *exchange) settle(now time.Duration, used *cost) {
 	l, u := p.limiter, p.usage
-	u.budget.settle(&u.method.rates, now, p.held, used, p.weight)
+	u.budget.settle(&u.method.rates, now, &p.held, used, p.weight)
 	p.held = cost{}
 	for i := range p.levels {
 		p.holds[i].settle(now, used)
@@ -297,7 +306,7 @@ func (p *exchange) settle(now time.Duration, used cost) {
 // end ends the exchange and frees its slot. The shard is locked.
 func (p *exchange) end() {
 	u := p.usage
-	p.promise(cost{})
+	p.promise(&nothing)
 	if p.admitted {
 		u.active--
 	}
@@ -338,35 +347,20 @@ func (h *handle) Reserve(ctx context.Context, c reqresp.Cost) error {
 	}
 	p.shard.mu.Lock()
 	defer p.shard.mu.Unlock()
-	u, asked := p.usage, p.limiter.now()
-	now, err := p.reserve(ctx, asked, c)
-	n := p.shard.count(u.method)
-	n.wait(now - asked)
-	if err != nil {
-		n.refuse(err)
-		return refused(u.peer.id, u.method.name, err)
-	}
-	if now >= p.due {
-		n.Overdue++
-	}
-	return nil
+	return refused(p.usage.peer.id, p.usage.method.name, p.reserve(ctx, c))
 }
 
-// reserve returns the time it is when c may be used. The shard is locked, but while waiting.
-func (p *exchange) reserve(ctx context.Context, now time.Duration, c reqresp.Cost) (time.Duration, error) {
+// reserve waits until c may be used. The shard is locked, but while waiting.
+func (p *exchange) reserve(ctx context.Context, c reqresp.Cost) error {
+	now := p.limiter.now()
 	if p.held != (cost{}) || p.holds[p.levels-1].taken != (cost{}) {
-		p.settle(now, cost{})
+		p.settle(now, &nothing)
 		p.promise(p.promised())
 	}
 	p.ask = cost{items: c.Items, bytes: c.Bytes}
 	// The peer's own budget can be told later what was used, but of what is shared others wait for their part.
-	p.want = p.ask
-	p.want[bytes] = p.expect()
-	now, err := p.own(ctx, now, chunk)
-	if err != nil {
-		return now, err
-	}
-	return p.pass(ctx, now, chunk)
+	p.want = cost{items: c.Items, bytes: p.expect()}
+	return p.get(ctx, now, chunk)
 }
 
 // expect returns how many bytes the next chunk takes, as far as can be told. Handlers may not know what they will send,
@@ -388,13 +382,10 @@ func (h *handle) Settle(used reqresp.Cost) {
 	p.shard.mu.Lock()
 	defer p.shard.mu.Unlock()
 	now, waited, u := p.limiter.now(), p.charged > 0, p.usage
-	p.settle(now, cost{items: used.Items, bytes: used.Bytes})
+	p.settle(now, &cost{items: used.Items, bytes: used.Bytes})
 	if used.Items > 0 {
 		u.peer.standing.read(now, waited)
 		u.method.sent(used)
-		n := p.shard.count(u.method)
-		n.Items += used.Items
-		n.Bytes += used.Bytes
 		p.due, p.chunks = now+nextChunkWithin, 1
 		if p.beyond = 0; p.ask[bytes] > 0 {
 			p.beyond = used.Bytes - min(used.Bytes, p.ask[bytes])

@@ -1,12 +1,14 @@
 package limits
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"hash/maphash"
 	"maps"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -77,7 +79,7 @@ type Options struct {
 // together, and admits no more than can be served. It implements [reqresp.Limiter].
 type Limiter struct {
 	start  time.Time
-	seeds  [2]maphash.Seed
+	seed   maphash.Seed
 	scores Scores
 	addr   func(peer.ID) netip.Addr
 
@@ -105,7 +107,7 @@ func New(opts *Options) (*Limiter, error) {
 	}
 	l := &Limiter{
 		start:  time.Now(),
-		seeds:  [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()},
+		seed:   maphash.MakeSeed(),
 		scores: o.Scores,
 		addr:   o.Addr,
 	}
@@ -222,7 +224,6 @@ func (l *Limiter) Admit(ctx context.Context, from peer.ID, spec *reqresp.Spec) (
 		sh.mu.Unlock()
 		return h, nil
 	}
-	sh.count(m).refuse(err)
 	overran := errors.Is(err, ErrQueueFull)
 	if isRefusal(err) && !overran {
 		// One was refused that waited for the peer's own, of which as many run as may.
@@ -238,29 +239,21 @@ func (l *Limiter) Admit(ctx context.Context, from peer.ID, spec *reqresp.Spec) (
 
 // admit admits an exchange. The shard is locked, but while waiting.
 func (l *Limiter) admit(ctx context.Context, sh *shard, k key, from peer.ID, m *method) (*handle, error) {
-	asked := l.now()
-	ps, err := l.peer(sh, k, from)
+	now := l.now()
+	ps, err := l.peer(sh, k, from, now)
 	if err != nil {
 		return nil, err
 	}
 	u := l.usage(ps, m)
-	if len(u.queues[admission]) >= l.config.MaxQueue {
+	if u.queued(admission) >= l.config.MaxQueue {
 		return nil, ErrQueueFull
 	}
-	p := l.get(sh, u)
-	p.due, p.chunks, p.beyond = asked+firstChunkWithin, 2, 0
-	p.ask = cost{requests: 1}
-	p.want = p.ask
-	now, err := p.own(ctx, asked, admission)
-	if err == nil {
-		now, err = p.pass(ctx, now, admission)
-	}
-	if err != nil {
+	p := l.exchange(sh, u)
+	p.due, p.chunks, p.beyond = now+firstChunkWithin, 2, 0
+	p.ask, p.want = cost{requests: 1}, cost{requests: 1}
+	if err := p.get(ctx, now, admission); err != nil {
 		return nil, err
 	}
-	n := sh.count(m)
-	n.Admitted++
-	n.wait(now - asked)
 	return sh.handle(p), nil
 }
 
@@ -284,7 +277,7 @@ func (l *Limiter) Refused(from peer.ID, spec *reqresp.Spec) {
 func (sh *shard) inFlight(k key, m *method) (slots, queued int) {
 	if ps := sh.peers[k]; ps != nil && m.index < len(ps.usages) && ps.usages[m.index] != nil {
 		u := ps.usages[m.index]
-		return int(u.slots), len(u.queues[admission])
+		return int(u.slots), u.queued(admission)
 	}
 	return 0, 0
 }
@@ -317,3 +310,45 @@ func (r *refusal) Error() string {
 func (r *refusal) Unwrap() []error { return []error{reqresp.ErrRefused, r.err} }
 
 func (l *Limiter) now() time.Duration { return time.Since(l.start) }
+
+// A Balance is what a peer has left of its budget for a method. What it owes is negative.
+type Balance struct {
+	// Method is the method's name.
+	Method string
+	// Requests, Items and Bytes are the whole tokens left in the buckets.
+	Requests, Items, Bytes int64
+	// Active is how many exchanges are admitted.
+	Active int
+	// Waiting is how many exchanges wait for admission.
+	Waiting int
+}
+
+// Balances returns the peer's balances, ordered by method. Methods that it did not use, or so long ago that its budget
+// is full, may be missing. The slice is the caller's.
+func (l *Limiter) Balances(id peer.ID) []Balance {
+	k := l.key(id)
+	sh := l.shard(k)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	ps, now := sh.peers[k], l.now()
+	if ps == nil {
+		return nil
+	}
+	var balances []Balance
+	for _, u := range ps.usages {
+		if u == nil {
+			continue
+		}
+		r := &u.method.rates
+		balances = append(balances, Balance{
+			Method:   u.method.name,
+			Requests: u.budget[requests].left(&r[requests], now),
+			Items:    u.budget[items].left(&r[items], now),
+			Bytes:    u.budget[bytes].left(&r[bytes], now),
+			Active:   int(u.active),
+			Waiting:  u.waiting(),
+		})
+	}
+	slices.SortFunc(balances, func(a, b Balance) int { return cmp.Compare(a.Method, b.Method) })
+	return balances
+}

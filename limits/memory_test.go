@@ -27,11 +27,11 @@ func TestPeersTakeAsMuchMemoryAsStated(t *testing.T) {
 		addr func(peer.ID) netip.Addr
 		most uint64 // as the documentation of DefaultMaxPeers has it
 	}{
-		"without prefixes": {nil, 18 << 20},
+		"without prefixes": {nil, 12 << 20},
 		"of a prefix each": {func(peer.ID) netip.Addr {
 			next++
 			return netip.AddrFrom4([4]byte{byte(1 + next>>16), byte(next >> 8), byte(next), 1})
-		}, 56 << 20},
+		}, 48 << 20},
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := heap()

@@ -32,20 +32,18 @@ type shard struct {
 	peers   map[key]*peerState
 	spare   *exchange // those which no exchange has, linked
 	handles []handle  // that nobody has yet
-	stats   []Stats   // by method.index
 
 	_ [64]byte // keeps the next shard's lock off this one's cache line
 }
 
-// A key is a 128-bit seeded hash of a peer's ID. Collisions are infeasible to construct and negligible by chance, so
-// peers are found by it, without a look at their IDs, which are far off in memory.
-type key [2]uint64
+// A key is a seeded hash of a peer's ID. Peers are found by it without a look at their IDs far off in memory. Two peers
+// with one key would share their budgets. Nobody can construct them without the seed, and among a million peers chance
+// does so once in thirty million times.
+type key uint64
 
-func (l *Limiter) key(id peer.ID) key {
-	return key{maphash.String(l.seeds[0], string(id)), maphash.String(l.seeds[1], string(id))}
-}
+func (l *Limiter) key(id peer.ID) key { return key(maphash.String(l.seed, string(id))) }
 
-func (l *Limiter) shard(k key) *shard { return &l.shards[k[0]%shards] }
+func (l *Limiter) shard(k key) *shard { return &l.shards[k%shards] }
 
 // A method is what all peers' use of it shares.
 type method struct {
@@ -93,29 +91,48 @@ func (m *method) sent(used reqresp.Cost) {
 	}
 }
 
-// A usage is what one peer uses of one method. It is guarded by its shard's lock.
+// A usage is what one peer uses of one method. It is guarded by its shard's lock. It fills a cache line: a decision
+// about a peer that was not seen for long takes as long as the lines it reads from the main memory.
 type usage struct {
 	budget budget
 	peer   *peerState
 	method *method
-	prefix *pool  // nil if there is none
-	slots  uint16 // exchanges that run, or wait for what is shared to be admitted
-	active uint16 // exchanges admitted
-	queues [stages]queue
+	prefix *pool          // nil if there is none
+	slots  uint16         // exchanges that run, or wait for what is shared to be admitted
+	active uint16         // exchanges admitted
+	queues *[stages]queue // nil before the first exchange waits
+}
+
+// queue returns where exchanges wait.
+func (u *usage) queue(s stage) *queue {
+	if u.queues == nil {
+		u.queues = new([stages]queue)
+	}
+	return &u.queues[s]
+}
+
+// queued returns how many exchanges wait for their peer's own budget and exchanges.
+func (u *usage) queued(s stage) int {
+	if u.queues == nil {
+		return 0
+	}
+	return len(u.queues[s])
 }
 
 // waiting returns how many exchanges wait for admission.
-func (u *usage) waiting() int { return len(u.queues[admission]) + int(u.slots-u.active) }
+func (u *usage) waiting() int { return u.queued(admission) + int(u.slots-u.active) }
 
 // idle reports whether the usage could be replaced by a new one.
 func (u *usage) idle(now time.Duration) bool {
-	return u.slots == 0 && len(u.queues[admission]) == 0 && u.budget.fullAt() <= now
+	return u.slots == 0 && u.queued(admission) == 0 && u.budget.fullAt() <= now
 }
 
 // wake has those look again that may be able to go on earlier than they thought.
 func (u *usage) wake() {
-	u.queues[admission].wake()
-	u.queues[chunk].wake()
+	if u.queues != nil {
+		u.queues[admission].wake()
+		u.queues[chunk].wake()
+	}
 }
 
 // A peerState is what a limiter knows of a peer. It is guarded by its shard's lock.
@@ -193,8 +210,8 @@ func (l *Limiter) usage(ps *peerState, m *method) *usage {
 
 // peer returns the state of a peer, up to date, which it makes if need be. The shard is locked, but while others are
 // asked of the peer.
-func (l *Limiter) peer(sh *shard, k key, id peer.ID) (*peerState, error) {
-	ps, now := sh.peers[k], l.now()
+func (l *Limiter) peer(sh *shard, k key, id peer.ID, now time.Duration) (*peerState, error) {
+	ps := sh.peers[k]
 	isNew := ps == nil
 	if !isNew {
 		if l.scores == nil && l.addr == nil || now-ps.refreshed < refreshInterval {
@@ -214,7 +231,7 @@ func (l *Limiter) peer(sh *shard, k key, id peer.ID) (*peerState, error) {
 	}
 	switch ps = sh.peers[k]; {
 	case ps == nil && !isNew:
-		return l.peer(sh, k, id) // it was forgotten meanwhile
+		return l.peer(sh, k, id, now) // it was forgotten meanwhile
 	case ps == nil:
 		l.forgetSome(sh, now, forgetPerPeer)
 		ps = &peerState{id: id}

@@ -89,25 +89,22 @@ type hold struct {
 
 // promise makes c what is promised to the exchange. It fails, and changes nothing, if the pool has no room for that. A
 // single exchange always has room: that is slow, but not impossible.
-func (h *hold) promise(c cost, r room) bool {
-	s := h.pool
-	for i := range c {
+func (h *hold) promise(c *cost, r room) bool {
+	s, before := h.pool, h.promised
+	for i, n := range c {
 		if s.most[i] == 0 {
-			c[i] = 0
+			n = 0
 		}
-		more := c[i] - h.promised[i] // less, if c is: it wraps around
-		if more == 0 {
+		if n == before[i] {
 			continue
 		}
-		after := s.promised[i].Add(more)
-		if c[i] > h.promised[i] && r != whatever && after > s.mostFor(i, r) && after != c[i] {
-			for j := range i + 1 {
-				s.promised[j].Add(h.promised[j] - c[j])
-			}
+		after := s.promised[i].Add(n - before[i]) // less, if n is: it wraps around
+		h.promised[i] = n
+		if n > before[i] && r != whatever && after > s.mostFor(i, r) && after != n {
+			h.promise(&before, whatever)
 			return false
 		}
 	}
-	h.promised = c
 	return true
 }
 
@@ -115,7 +112,7 @@ func (h *hold) promise(c cost, r room) bool {
 // far as can be told.
 func (h *hold) take(now time.Duration, p *exchange, s stage, force bool) (at time.Duration, ok bool) {
 	b, r := &h.pool.budget, &h.pool.rates
-	if force && b.overdrawn(r, now, p.want, 1) {
+	if force && b.overdrawn(r, now, &p.want, 1) {
 		return never, false
 	}
 	room := shared
@@ -125,17 +122,17 @@ func (h *hold) take(now time.Duration, p *exchange, s stage, force bool) (at tim
 	if s == admission && !h.promise(p.promised(), room) {
 		return never, false // who gives up a promise wakes others
 	}
-	if h.taken, ok = b.take(r, now, p.want, 1, force); !ok {
+	if !b.take(r, now, &p.want, 1, force, &h.taken) {
 		if s == admission {
-			h.promise(cost{}, whatever)
+			h.promise(&nothing, whatever)
 		}
-		return max(b.readyAt(r, p.want, 1, currencies), now+1), false
+		return max(b.readyAt(r, &p.want, 1, currencies), now+1), false
 	}
 	return now, true
 }
 
-func (h *hold) settle(now time.Duration, used cost) {
-	h.pool.budget.settle(&h.pool.rates, now, h.taken, used, 1)
+func (h *hold) settle(now time.Duration, used *cost) {
+	h.pool.budget.settle(&h.pool.rates, now, &h.taken, used, 1)
 	h.taken = cost{}
 }
 

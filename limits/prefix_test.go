@@ -3,6 +3,7 @@ package limits_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"sync"
 	"testing"
@@ -212,5 +213,86 @@ func TestAddressThatAPeerIsConnectedAt(t *testing.T) {
 	}
 	if addr(bob).IsValid() {
 		t.Error("a peer that is not connected has an address")
+	}
+}
+
+func TestPrefixSharesTheBudgetsOfAFewPeers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := onlyBlocks(limits.Quota{Requests: limits.Rate{N: 1, Burst: 5}}, limits.Config{Prefix: limits.Prefix{Peers: 2}})
+		l, err := limits.New(&limits.Options{Config: c, Addr: func(id peer.ID) netip.Addr {
+			return netip.MustParseAddr(string(id[:len(id)-1]))
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		for i := range 14 {
+			admit(t, l, peer.ID("10.0.0.1"+string(rune('a'+i))), blocks).Release()
+		}
+		wantAt(t, "admission of the fourteenth of one prefix", start, 2*s)
+		for _, other := range []peer.ID{"10.0.1.1x", "2001:db8::1x", "::ffff:10.0.2.1x"} {
+			start = time.Now()
+			admit(t, l, other, blocks).Release()
+			wantAt(t, "admission from another prefix", start, 0)
+		}
+		start = time.Now()
+		admit(t, l, "::ffff:10.0.0.7x", blocks).Release()
+		wantAt(t, "admission from the prefix, written otherwise", start, s/2)
+
+		c = l.Config()
+		c.Prefix.Peers = -1
+		if err := l.Apply(c); err != nil {
+			t.Fatal(err)
+		}
+		start = time.Now()
+		admit(t, l, "10.0.0.8x", blocks).Release()
+		wantAt(t, "admission with prefixes turned off", start, 0)
+	})
+}
+
+// TestPrefixesAreBounded has peers come from ever new prefixes.
+func TestPrefixesAreBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := onlyBlocks(limits.Quota{Requests: limits.Rate{N: 1, Per: time.Minute, Burst: 1}}, limits.Config{
+			MaxPeers: 50, Prefix: limits.Prefix{Peers: 1},
+		})
+		l, err := limits.New(&limits.Options{Config: c, Addr: func(id peer.ID) netip.Addr {
+			return netip.MustParseAddr(string(id))
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 50 {
+			admit(t, l, peer.ID(fmt.Sprintf("10.0.%d.1", i)), blocks).Release()
+		}
+		if _, err := l.Admit(t.Context(), "10.1.0.1", blocks); !errors.Is(err, limits.ErrTooManyPeers) {
+			t.Errorf("Admit returned %v, want %v", err, limits.ErrTooManyPeers)
+		}
+		time.Sleep(time.Minute)
+		for i := range 50 {
+			admit(t, l, peer.ID(fmt.Sprintf("10.1.%d.1", i)), blocks).Release()
+		}
+		if n := l.Peers(); n != 50 {
+			t.Errorf("%d peers are tracked, want 50", n)
+		}
+	})
+}
+
+// Without addresses there are no prefixes to count by, which nobody would notice.
+func TestPrefixesNeedAddresses(t *testing.T) {
+	t.Parallel()
+	c := limits.Config{Prefix: limits.Prefix{Peers: 4}}
+	const want = "limits: Prefix.Peers is 4, which needs Options.Addr: see HostAddr, or want 0"
+	if _, err := limits.New(&limits.Options{Config: c}); err == nil || err.Error() != want {
+		t.Errorf("New returned %v, want %q", err, want)
+	}
+	l, err := limits.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Apply(c); err == nil || l.Config().Prefix.Peers >= 0 {
+		t.Errorf("Apply returned %v, with %+v in effect", err, l.Config().Prefix)
 	}
 }

@@ -15,9 +15,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
-	"github.com/libp2p/go-libp2p/x/simlibp2p"
-	"github.com/marcopolo/simnet"
 
+	"github.com/seed-2dd5877b/reqresp/internal/simtest"
 	"github.com/seed-2dd5877b/reqresp/limits"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
@@ -77,49 +76,42 @@ func (numberCodec) ReadResponse(r reqresp.Reader, _ protocol.ID, _ int, resp any
 var count = reqresp.NewStream[number, number](
 	reqresp.Family{Prefix: "/test", Codec: numberCodec{}}, "count", 1)
 
-// A pair is a client and the server it calls, at 10 ms from each other.
+// A pair is a client and the server it calls, on a simulated network.
 type pair struct {
 	client  *reqresp.Client
 	asker   peer.ID
 	to      peer.ID
 	limiter *limits.Limiter
+	ended   chan error // what the server's exchanges ended in
 }
 
 // newPair is called in a bubble, where the pair ends with the test.
 func newPair(t *testing.T, q limits.Quota) pair {
 	t.Helper()
-	link := simnet.LinkSettings{BitsPerSecond: 100 * simlibp2p.OneMbps}
-	network, meta, err := simlibp2p.SimpleLibp2pNetwork([]simlibp2p.NodeLinkSettingsAndCount{{
-		LinkSettings: simnet.NodeBiDiLinkSettings{Downlink: link, Uplink: link}, Count: 2,
-	}}, simnet.StaticLatency(10*time.Millisecond), simlibp2p.NetworkSettings{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	network.Start()
-	t.Cleanup(network.Close)
-	for _, h := range meta.Nodes {
-		t.Cleanup(func() { _ = h.Close() })
-	}
-	asker, server := meta.Nodes[0], meta.Nodes[1]
+	hosts := simtest.New(t, simtest.Options{}).Hosts
+	asker, server := hosts[0], hosts[1]
 	limiter, err := limits.New(&limits.Options{Config: limits.Config{
 		Methods: map[string]limits.Method{count.Spec().Name(): {Peer: q}},
 	}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	serveCount(t, server, limiter)
+	ended := make(chan error, 8)
+	serveCount(t, server, limiter, ended)
 	if err := asker.Connect(t.Context(), peer.AddrInfo{ID: server.ID(), Addrs: server.Addrs()}); err != nil {
 		t.Fatal(err)
 	}
 	// The client makes more calls at a time than the server admits.
 	client := reqresp.NewClient(asker, &reqresp.ClientOptions{MaxCallsPerPeer: 8})
-	return pair{client, asker.ID(), server.ID(), limiter}
+	return pair{client, asker.ID(), server.ID(), limiter, ended}
 }
 
 // serveCount serves count with handlers that send as many numbers as asked for.
-func serveCount(t *testing.T, h host.Host, limiter *limits.Limiter) {
+func serveCount(t *testing.T, h host.Host, limiter *limits.Limiter, ended chan<- error) {
 	t.Helper()
-	srv := reqresp.NewServer(h, &reqresp.ServerOptions{Limiter: limiter})
+	srv := reqresp.NewServer(h, &reqresp.ServerOptions{
+		Limiter: limiter, Trace: &reqresp.Trace{Done: func(x *reqresp.Exchange) { ended <- x.Err }},
+	})
 	srv.Register(count.Serve(func(_ context.Context, _ peer.ID, req *number, send func(*number) error) error {
 		for i := range *req {
 			if err := send(&i); err != nil {
@@ -155,12 +147,12 @@ func (p pair) call(t *testing.T, n number, start time.Time) []time.Duration {
 	return at
 }
 
-// after20ms returns the times that many seconds after a round trip: what is
+// afterTrip returns the times that many seconds after a round trip: what is
 // negotiated goes along with the request.
-func after20ms(seconds ...float64) []time.Duration {
+func afterTrip(seconds ...float64) []time.Duration {
 	var d []time.Duration
 	for _, s := range seconds {
-		d = append(d, time.Duration(s*float64(time.Second))+20*time.Millisecond)
+		d = append(d, time.Duration(s*float64(time.Second))+2*simtest.OneWay)
 	}
 	return d
 }
@@ -177,8 +169,8 @@ func TestServerWithholdsChunksOverQuota(t *testing.T) {
 		items limits.Rate
 		want  []time.Duration
 	}{
-		"at the rate":  {limits.Rate{N: 2, Burst: 3}, after20ms(0, 0, 0, 0.5, 1, 1.5)},
-		"at the floor": {limits.Rate{N: 1, Per: time.Minute, Burst: 2}, after20ms(0, 0, 8, 16, 24, 32)},
+		"at the rate":  {limits.Rate{N: 2, Burst: 3}, afterTrip(0, 0, 0, 0.5, 1, 1.5)},
+		"at the floor": {limits.Rate{N: 1, Per: time.Minute, Burst: 2}, afterTrip(0, 0, 8, 16, 24, 32)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -204,12 +196,12 @@ func TestServerResetsWhatIsOverdrawn(t *testing.T) {
 			}
 		}
 		// Two, then four on overdraft, and one as a little less than four was owed.
-		wantTimes(t, "the call", at, after20ms(0, 0, 8, 16, 24, 32, 40))
+		wantTimes(t, "the call", at, afterTrip(0, 0, 8, 16, 24, 32, 40))
 		if d := time.Since(start); d.Round(time.Second) != 48*time.Second {
 			t.Errorf("call failed after %v, want 48s", d)
 		}
-		if st := pair.limiter.Stats()[0]; st.Overdrawn != 1 || st.Overdue != 5 {
-			t.Errorf("statistics are %+v", st)
+		if err := <-pair.ended; !errors.Is(err, limits.ErrOverdrawn) {
+			t.Errorf("the server's exchange ended in %v, want %v", err, limits.ErrOverdrawn)
 		}
 	})
 }
@@ -230,9 +222,9 @@ func TestServerLetsTheThirdRequestWait(t *testing.T) {
 		wg.Wait()
 		// The first two take turns. The third is admitted after 3 s, as the
 		// first ends. It is not its turn yet when its 4 s are over.
-		wantTimes(t, "the first", at[0], after20ms(0, 0, 1, 3))
-		wantTimes(t, "the second", at[1], after20ms(2, 4, 6, 7))
-		wantTimes(t, "the third", at[2], after20ms(4.2))
+		wantTimes(t, "the first", at[0], afterTrip(0, 0, 1, 3))
+		wantTimes(t, "the second", at[1], afterTrip(2, 4, 6, 7))
+		wantTimes(t, "the third", at[2], afterTrip(4.2))
 	})
 }
 
@@ -265,8 +257,8 @@ func TestCancelledCallFreesItsSlot(t *testing.T) {
 		// The server learns of it as it sends the cancelled call's third chunk,
 		// after 6 s. Until then the third call is one too many, and is admitted after
 		// its 4 s.
-		wantTimes(t, "the second", second, after20ms(4, 10, 12))
-		wantTimes(t, "the third", third, after20ms(4.2))
+		wantTimes(t, "the second", second, afterTrip(4, 10, 12))
+		wantTimes(t, "the third", third, afterTrip(4.2))
 		time.Sleep(time.Second)
 		if b := pair.limiter.Balances(pair.asker)[0]; b.Active != 0 || b.Waiting != 0 {
 			t.Errorf("%d exchanges are active and %d wait, want none", b.Active, b.Waiting)

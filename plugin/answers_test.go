@@ -15,6 +15,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/seed-2dd5877b/reqresp/limits"
 	"github.com/seed-2dd5877b/reqresp/limits/outbound"
 	"github.com/seed-2dd5877b/reqresp/limits/score"
 	"github.com/seed-2dd5877b/reqresp/plugin"
@@ -45,9 +46,10 @@ func simulatePair(t *testing.T, chain beacon.Chain, middleware reqresp.Middlewar
 	simulatePairWith(t, chain, middleware, nil, f)
 }
 
-// simulatePairWith is simulatePair with budgets of the node's own for what it asks.
+// simulatePairWith is simulatePair with quotas of the node's own for what it asks.
 func simulatePairWith(
-	t *testing.T, chain beacon.Chain, middleware reqresp.Middleware, budgets []outbound.Budget, f func(t *testing.T, p pair),
+	t *testing.T, chain beacon.Chain, middleware reqresp.Middleware, quotas []outbound.Quota,
+	f func(t *testing.T, p pair),
 ) {
 	blocks, err := devchain.Blocks()
 	if err != nil {
@@ -66,7 +68,7 @@ func simulatePairWith(
 			t.Fatal(err)
 		}
 		node, err := plugin.NewStandalone("", nil, plugin.Config{
-			Genesis: devGenesis(), Host: client, Peers: peers.Config{NoDial: true}, Outbound: budgets,
+			Genesis: devGenesis(), Host: client, Peers: peers.Config{NoDial: true}, Outbound: quotas,
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -169,7 +171,8 @@ func TestAPeerAtItsLimitIsNotPenalised(t *testing.T) {
 			t.Fatal(err)
 		}
 		result, err := p.node.Sync(t.Context(), p.at.ID, status, nil)
-		if e, ok := errors.AsType[*rangesync.LimitedError](err); !ok || e.Peer != p.at.ID || e.Refusals != int(asked.Load()) || result.Blocks > 0 {
+		if e, ok := errors.AsType[*rangesync.LimitedError](err); !ok || e.Peer != p.at.ID ||
+			e.Refusals != int(asked.Load()) || result.Blocks > 0 {
 			t.Errorf("sync has %d blocks, and failed with %v", result.Blocks, err)
 		}
 		// Pauses of 5, 10, 20, … s make for few tries.
@@ -328,7 +331,7 @@ func TestAPeerThatIsLeftAloneIsLookedAfter(t *testing.T) {
 	})
 }
 
-// Whatever a node's own budgets are, a peer that is not asked for blocks for an hour is still pinged.
+// Whatever a node's own quotas are, a peer that is not asked for blocks for an hour is still pinged.
 func TestAPeerThatRefusesBlocksIsStillPinged(t *testing.T) {
 	limited := func(next reqresp.HandlerFunc) reqresp.HandlerFunc {
 		return func(ctx context.Context, in *reqresp.Inbound) error {
@@ -338,12 +341,15 @@ func TestAPeerThatRefusesBlocksIsStillPinged(t *testing.T) {
 			return next(ctx, in)
 		}
 	}
-	for name, budgets := range map[string][]outbound.Budget{
+	for name, quotas := range map[string][]outbound.Quota{
 		"of the client": nil, "none": {},
-		"of blocks": {{Methods: []string{"beacon_blocks_by_range"}, Items: outbound.Rate{N: 500, Per: time.Second, Burst: 500}}},
+		"of blocks": {{
+			Methods: []string{"beacon_blocks_by_range"},
+			Items:   limits.Rate{N: 500, Per: time.Second, Burst: 500},
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			simulatePairWith(t, nil, limited, budgets, func(t *testing.T, p pair) {
+			simulatePairWith(t, nil, limited, quotas, func(t *testing.T, p pair) {
 				if _, err := p.node.Peers().Connect(t.Context(), p.at); err != nil {
 					t.Fatal(err)
 				}

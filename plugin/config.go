@@ -118,11 +118,11 @@ type Config struct {
 	// service and need it; it is for one service, and Scores must be zero with it. Nil has the service make one
 	// from Scores, and log what becomes of peers.
 	Book *score.Book
-	// Outbound are the budgets that are kept to in what is asked of every peer; see package
+	// Outbound are the quotas that are kept to in what is asked of every peer; see package
 	// limits/outbound. Nil means those that a peer's client bears by default, which are strict for a
 	// client that is not known. An empty slice sets no bounds, as for peers whose limits are known to
 	// be higher. A peer that says it was asked too much is left alone for a while in any case.
-	Outbound []outbound.Budget
+	Outbound []outbound.Quota
 	// Trace is called as exchanges go on, those that are served and those that the service's client begins, after
 	// the metrics. Nil calls nothing.
 	Trace *reqresp.Trace
@@ -130,6 +130,11 @@ type Config struct {
 	PeerTrace *beacon.PeerTrace
 	// Middleware wraps every exchange that is served, the first outermost.
 	Middleware []reqresp.Middleware
+	// Custody is how many custody groups of data columns the node has, from CUSTODY_REQUIREMENT to
+	// ssz.NumberOfCustodyGroups: see beacon.CustodyColumns. Metadata and the record of discovery announce it if the
+	// chain holds data columns, and else CUSTODY_REQUIREMENT, which is the least that the specs allow. Zero means
+	// CUSTODY_REQUIREMENT. It must be zero with MetaData.
+	Custody uint64
 	// MetaData is what metadata and ping requests are answered from; see
 	// beacon.ServerOptions.
 	MetaData func() ssz.MetaDataV3
@@ -201,6 +206,14 @@ func (c Config) Validate() error {
 	}
 	if err := c.validateDiscovery(); err != nil {
 		return err
+	}
+	switch {
+	case c.Custody > ssz.NumberOfCustodyGroups:
+		return fmt.Errorf("plugin: Config.%w", field.Errorf("Custody", "is %d, want at most %d, for all groups",
+			c.Custody, ssz.NumberOfCustodyGroups))
+	case c.Custody > 0 && c.MetaData != nil:
+		return errors.New("plugin: Config.Custody is of no effect with Config.MetaData, which has its own count: " +
+			"leave it zero")
 	}
 	if c.Drain < 0 {
 		return fmt.Errorf("plugin: Config.Drain is %v, it must not be negative", c.Drain)

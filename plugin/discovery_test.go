@@ -123,7 +123,8 @@ func TestDiscoveryOfACallersHost(t *testing.T) {
 	discovering := nodeConfig("")
 	discovering.P2P.PrivateKey = raw
 	discovering.P2P.NoDiscovery, discovering.P2P.DiscoveryV5 = false, true
-	if _, err := plugin.New(newNode(t, discovering), nil, cfg); err == nil || !strings.Contains(err.Error(), "NoDiscovery") {
+	if _, err := plugin.New(newNode(t, discovering), nil, cfg); err == nil ||
+		!strings.Contains(err.Error(), "NoDiscovery") {
 		t.Errorf("a host with the key of a node that discovers: %v", err)
 	}
 }
@@ -144,8 +145,14 @@ func TestNewRefusesConflictsWithDiscovery(t *testing.T) {
 			c.Listen, c.Discovery.Listen = []string{"/ip4/127.0.0.1/udp/9000/quic-v1"}, "127.0.0.1:9000"
 		}, "/udp/9000/"},
 		{"a key that is not secp256k1", nodeConfig(""), func(c *plugin.Config) { c.Listen, c.Host = nil, h }, "secp256k1"},
-		{"a boot node that is none", nodeConfig(""), func(c *plugin.Config) { c.Discovery.BootNodes = []string{"enr:x"} }, `"enr:x"`},
-		{"the default ports", nodeConfig(""), func(c *plugin.Config) { c.Listen, c.Discovery = nil, new(discovery.Config) }, ""},
+		{
+			"a boot node that is none", nodeConfig(""), func(c *plugin.Config) { c.Discovery.BootNodes = []string{"enr:x"} },
+			`"enr:x"`,
+		},
+		{
+			"the default ports", nodeConfig(""), func(c *plugin.Config) { c.Listen, c.Discovery = nil, new(discovery.Config) },
+			"",
+		},
 	} {
 		cfg := discoverable()
 		test.edit(&cfg)

@@ -17,6 +17,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/seed-2dd5877b/reqresp/internal/simtest"
 	"github.com/seed-2dd5877b/reqresp/plugin"
 	"github.com/seed-2dd5877b/reqresp/plugin/client"
 	"github.com/seed-2dd5877b/reqresp/plugin/devchain"
@@ -56,7 +57,7 @@ func fillAsBefore(t *testing.T, cfg *node.Config) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := store.Open(db)
+	s, err := store.Open(db, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,6 +109,20 @@ func TestDamageToAFreezerIsNoneOfTheStore(t *testing.T) {
 		flipMiddle(t, path)
 	}
 	_, service := start(t, dir, devConfig())
+	if _, root, ok := service.Store().Head(); !ok || root != devchain.HeadRoot() {
+		t.Errorf("head %v, %t", root, ok)
+	}
+}
+
+// History that is in the database moves to segment files as the service runs.
+func TestHistoryMovesToSegmentFiles(t *testing.T) {
+	dir := t.TempDir()
+	fillAsBefore(t, nodeConfig(dir))
+	_, service := start(t, dir, devConfig())
+	simtest.WaitFor(t, "the segment file", func() bool {
+		_, err := os.Stat(filepath.Join(dir, "test", plugin.DatabaseName+"-segments", "blocks-00000000.e2s"))
+		return err == nil
+	})
 	if _, root, ok := service.Store().Head(); !ok || root != devchain.HeadRoot() {
 		t.Errorf("head %v, %t", root, ok)
 	}
@@ -190,7 +205,8 @@ func TestADamagedBlockIsLoggedAndTheRestIsServed(t *testing.T) {
 			t.Errorf("stopping: %v", err)
 		}
 	}
-	if n := strings.Count(log.String(), "what is damaged on the disk is not served"); n != 1 || !strings.Contains(log.String(), "slot ") {
+	if n := strings.Count(log.String(), "what is damaged on the disk is not served"); n != 1 ||
+		!strings.Contains(log.String(), "slot ") {
 		t.Errorf("%d lines on damage in\n%s", n, log.String())
 	}
 }
@@ -211,7 +227,8 @@ func TestADatabaseThatCannotBeOpenedIsDamaged(t *testing.T) {
 		}
 	}
 	stack = newNode(t, nodeConfig(dir))
-	if _, _, err := plugin.OpenStore(stack, ""); !errors.Is(err, store.ErrCorrupt) || !strings.Contains(err.Error(), plugin.DatabaseName) {
+	if _, _, err := plugin.OpenStore(stack, ""); !errors.Is(err, store.ErrCorrupt) ||
+		!strings.Contains(err.Error(), plugin.DatabaseName) {
 		t.Errorf("error %v, want %v and the path", err, store.ErrCorrupt)
 	}
 }
@@ -228,7 +245,8 @@ func TestABanThatCannotBeWrittenIsToldOf(t *testing.T) {
 	c := client.New(stack.Attach())
 	defer c.Close()
 	err := c.Ban(t.Context(), id, time.Hour, "test")
-	if want := "the ban is in force until the node ends, but that could not be written"; err == nil || !strings.Contains(err.Error(), want) {
+	if want := "the ban is in force until the node ends, but that could not be written"; err == nil ||
+		!strings.Contains(err.Error(), want) {
 		t.Errorf("error %v, want %q", err, want)
 	}
 	if bans := service.Scores().Bans(); len(bans) != 1 {
@@ -278,7 +296,10 @@ func TestTheLogHasALineAMinuteForAllStrangers(t *testing.T) {
 			t.Errorf("%d lines, want %d:\n%s", len(lines), want, log.String())
 		}
 		for _, line := range lines {
-			for _, want := range []string{"msg=status", "peers=", "inbound=", "banned=", "requests=", "failed=", "chunks=", "bytes=", "head=142"} {
+			for _, want := range []string{
+				"msg=status", "peers=", "inbound=", "banned=", "requests=", "failed=", "chunks=",
+				"bytes=", "head=142",
+			} {
 				if !strings.Contains(line, want) {
 					t.Errorf("no %q in %s", want, line)
 				}

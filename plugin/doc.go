@@ -47,6 +47,7 @@
 // In the node's data directory there are, with the service's name in place of "reqresp":
 //
 //	beaconchain          the embedded store; NAME-beaconchain for other names
+//	beaconchain-segments its history, in files that can be read without it; NAME-beaconchain-segments for other names
 //	reqresp-nodekey      the peer identity, as hex
 //	reqresp-peers.json   peers that are known
 //	reqresp-scores.json  scores and bans

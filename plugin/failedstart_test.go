@@ -31,8 +31,8 @@ func inTheWay(t *testing.T, path string) (undo func()) {
 	return func() { os.Remove(path) }
 }
 
-// labelled runs f, and returns how to count the goroutines that come of it, whatever else goes on in the process. Pebble
-// leaves one behind, of the watch over its disk, when it cannot open a database: that is not ours.
+// labelled runs f, and returns how to count the goroutines that come of it, whatever else goes on in the process.
+// Pebble leaves one behind, of the watch over its disk, when it cannot open a database: that is not ours.
 func labelled(t *testing.T, f func(context.Context)) (count func() int) {
 	t.Helper()
 	pprof.Do(t.Context(), pprof.Labels("test", t.Name()), f)

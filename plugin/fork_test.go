@@ -59,11 +59,12 @@ func (c *growingChain) AppendFrames(_ context.Context, ref beacon.Ref, dst []byt
 	return append(dst, c.blocks[ref.Slot-devchain.FirstSlot].Frames...), nil
 }
 
-// simulate runs f with two hosts on a simulated network, which do not know of each other. The bubble's clock is at a slot
-// of the development chain.
+// simulate runs f with two hosts on a simulated network, which do not know of each other. The bubble's clock is at a
+// slot of the development chain.
 func simulate(t *testing.T, at ssz.Slot, f func(t *testing.T, a, b host.Host)) {
 	t.Helper()
-	simtest.Run(t, simtest.Options{At: devchain.Network().TimeAt(at)}, func(t *testing.T, n *simtest.Network) { f(t, n.Hosts[0], n.Hosts[1]) })
+	simtest.Run(t, simtest.Options{At: devchain.Network().TimeAt(at)},
+		func(t *testing.T, n *simtest.Network) { f(t, n.Hosts[0], n.Hosts[1]) })
 }
 
 // offers returns which versions of status a host offers.

@@ -26,7 +26,10 @@ import (
 
 func fuluGenesis() *store.Network {
 	genesis, root := beacontest.FuluGenesis()
-	return &store.Network{Config: beacontest.FuluConfig(), GenesisTime: uint64(genesis.Unix()), GenesisValidatorsRoot: root}
+	return &store.Network{
+		Config: beacontest.FuluConfig(), GenesisTime: uint64(genesis.Unix()),
+		GenesisValidatorsRoot: root,
+	}
 }
 
 // fuluBlocks are those of a real chain of Deneb, Electra and Fulu up to a slot.
@@ -78,7 +81,8 @@ func checkFuluNode(t *testing.T, c *beacon.Client, to peer.ID, record string) {
 		t.Fatal(err)
 	}
 	var announced uint64
-	if err := node.Load(enr.WithEntry("cgc", &announced)); err != nil || announced != md.CustodyGroupCount || announced != 4 {
+	if err := node.Load(enr.WithEntry("cgc", &announced)); err != nil || announced != md.CustodyGroupCount ||
+		announced != 4 {
 		t.Errorf("the record has %d custody groups, %v, the metadata %d", announced, err, md.CustodyGroupCount)
 	}
 	id, err := beacon.NodeIDOf(to)
@@ -183,7 +187,7 @@ func TestStoreThatChangesDuringAnAnswer(t *testing.T) {
 		{"reorganized before the second ancestor", reorganize, 2, askHead(at(first+5), 10), 1, false},
 	} {
 		simulate(t, 0, func(t *testing.T, server, client host.Host) {
-			s, err := store.Open(memorydb.New())
+			s, err := store.Open(memorydb.New(), t.TempDir())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -206,7 +210,8 @@ func TestStoreThatChangesDuringAnAnswer(t *testing.T) {
 			client.Peerstore().AddAddrs(server.ID(), server.Addrs(), peerstore.PermanentAddrTTL)
 			got, err := tt.ask(t.Context(), beacon.NewClient(client, beacon.NewFamily(n), nil), server.ID())
 			e, ok := errors.AsType[*reqresp.Error](err)
-			if refused := ok && e.Code == reqresp.CodeResourceUnavailable; got != tt.want || refused != tt.refused || !refused && err != nil {
+			if refused := ok && e.Code == reqresp.CodeResourceUnavailable; got != tt.want || refused != tt.refused || !refused &&
+				err != nil {
 				t.Errorf("%s: %d blocks, %v, want %d", tt.name, got, err, tt.want)
 			}
 			if pacer.before > 0 {

@@ -23,7 +23,8 @@ var offered = []protocol.ID{"/meshsub/1.2.0", "/meshsub/1.1.0", "/meshsub/1.0.0"
 // newStranger makes a host without a service that is connected to one.
 func newStranger(t *testing.T, to host.Host) host.Host {
 	t.Helper()
-	h, err := libp2p.New(libp2p.NoListenAddrs, libp2p.ResourceManager(&network.NullResourceManager{}), libp2p.DisableMetrics())
+	h, err := libp2p.New(libp2p.NoListenAddrs, libp2p.ResourceManager(&network.NullResourceManager{}),
+		libp2p.DisableMetrics())
 	if err != nil {
 		t.Fatal(err)
 	}

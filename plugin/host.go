@@ -177,17 +177,13 @@ func (s *mplexStream) drain() {
 	_, _ = io.Copy(io.Discard, s.MuxedStream)
 }
 
-// identityFile is where a service keeps its peer identity, as hex, like go-ethereum's own
-// nodekey beside it.
-func identityFile(name string) string { return name + "-nodekey" }
-
-// identity returns the key of the service's own host. Deployed clients hang up
-// on keys that are not secp256k1.
+// identity returns the key of the service's own host. Deployed clients hang up on keys that are not secp256k1. It is
+// kept as hex, like go-ethereum's own nodekey beside it.
 func identity(env environment, cfg *Config) (*ecdsa.PrivateKey, error) {
 	if cfg.ShareNodeKey {
 		return env.nodeKey(), nil
 	}
-	path := env.path(identityFile(cfg.Name))
+	path := env.path(cfg.Name + "-nodekey")
 	if path == "" {
 		return gcrypto.GenerateKey()
 	}

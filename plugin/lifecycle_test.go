@@ -83,13 +83,16 @@ func TestServicesOfOneNode(t *testing.T) {
 		}
 	}
 	cfg.Name = "late"
-	if _, err := plugin.New(stack, nil, cfg); err == nil || !strings.Contains(err.Error(), "too late") {
+	if _, err := plugin.New(stack, nil, cfg); err == nil || !strings.Contains(err.Error(), "before the node is started") {
 		t.Errorf("a service of a node that runs: %v", err)
 	}
 	if err := stack.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"beaconchain", "other-beaconchain", "reqresp-nodekey", "other-nodekey", "reqresp-peers.json"} {
+	for _, name := range []string{
+		"beaconchain", "other-beaconchain", "reqresp-nodekey", "other-nodekey",
+		"reqresp-peers.json",
+	} {
 		if _, err := os.Stat(filepath.Join(dir, "test", name)); err != nil {
 			t.Error(err)
 		}

@@ -21,7 +21,7 @@ func TestLowLimitsAreLogged(t *testing.T) {
 	low := limits.Method{Peer: limits.Quota{Requests: limits.Rate{N: 1, Per: time.Minute, Burst: 1}}}
 	for methods, want := range map[string]string{
 		"":     "",
-		"ping": "methods.ping.peer.requests: 1/1m0s+1 refills a request in 1m0s",
+		"ping": "methods.ping.peer.requests: 1/m refills a request in 1m0s",
 	} {
 		var log bytes.Buffer
 		cfg := devConfig()
@@ -77,7 +77,7 @@ func TestLimitIsSetWhereNoMethodHasOne(t *testing.T) {
 	if err := service.Limiter().Apply(limits.Config{MaxConcurrent: 3}); err != nil {
 		t.Fatal(err)
 	}
-	var want config.Rate
+	var want limits.Rate
 	if err := want.UnmarshalText([]byte("7/s")); err != nil {
 		t.Fatal(err)
 	}

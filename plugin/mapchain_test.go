@@ -14,7 +14,8 @@ func TestMapChainServesTheLongestRange(t *testing.T) {
 		t.Fatal(err)
 	}
 	n := 0
-	for ref, err := range newMapChain(blocks).BlocksByRange(t.Context(), devchain.FirstSlot, math.MaxUint64-uint64(devchain.FirstSlot)+1) {
+	for ref, err := range newMapChain(blocks).BlocksByRange(t.Context(), devchain.FirstSlot,
+		math.MaxUint64-uint64(devchain.FirstSlot)+1) {
 		if err != nil {
 			t.Fatal(err)
 		}

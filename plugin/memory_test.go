@@ -22,7 +22,10 @@ func TestMemoryBoundsTheStreamsOfAPeer(t *testing.T) {
 	cfg := devConfig()
 	cfg.Memory = resources.MinMemory
 	_, service := start(t, t.TempDir(), cfg)
-	plan, err := resources.New(beacon.NewFamily(ssz.Mainnet()).Specs(), &resources.Options{Memory: cfg.Memory, Gossipsub: true})
+	plan, err := resources.New(beacon.NewFamily(ssz.Mainnet()).Specs(), &resources.Options{
+		Memory:    cfg.Memory,
+		Gossipsub: true,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +41,8 @@ func TestMemoryBoundsTheStreamsOfAPeer(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	h, err := libp2p.New(libp2p.NoListenAddrs, libp2p.ResourceManager(&network.NullResourceManager{}), libp2p.DisableMetrics())
+	h, err := libp2p.New(libp2p.NoListenAddrs, libp2p.ResourceManager(&network.NullResourceManager{}),
+		libp2p.DisableMetrics())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +83,8 @@ func specNamed(t *testing.T, name string) *reqresp.Spec {
 // A peer that leaves its streams without a protocol is banned, and seen in the metrics.
 func TestPeerThatNeverNegotiatesIsBanned(t *testing.T) {
 	_, service := start(t, t.TempDir(), devConfig())
-	h, err := libp2p.New(libp2p.NoListenAddrs, libp2p.ResourceManager(&network.NullResourceManager{}), libp2p.DisableMetrics())
+	h, err := libp2p.New(libp2p.NoListenAddrs, libp2p.ResourceManager(&network.NullResourceManager{}),
+		libp2p.DisableMetrics())
 	if err != nil {
 		t.Fatal(err)
 	}

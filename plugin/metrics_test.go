@@ -80,10 +80,12 @@ func TestMetricsOfASync(t *testing.T) {
 		t.Error("the sync was not seen while it was under way, or is still seen")
 	}
 	const method = "beacon_blocks_by_range"
-	simtest.WaitFor(t, "the last exchange to end", func() bool { return totals(t, server, method, metrics.Inbound).Active == 0 })
+	simtest.WaitFor(t, "the last exchange to end",
+		func() bool { return totals(t, server, method, metrics.Inbound).Active == 0 })
 	in, out := totals(t, server, method, metrics.Inbound), totals(t, client, method, metrics.Outbound)
 	for _, got := range []metrics.Totals{in, out} {
-		if got.Chunks != 142 || got.Outcomes["success"] < 3 || got.SSZBytes < 342653 || got.WireBytes < 10000 || got.FirstByte <= 0 {
+		if got.Chunks != 142 || got.Outcomes["success"] < 3 || got.SSZBytes < 342653 || got.WireBytes < 10000 ||
+			got.FirstByte <= 0 {
 			t.Errorf("totals %+v", got)
 		}
 	}

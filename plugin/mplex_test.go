@@ -17,8 +17,10 @@ import (
 // A connection on mplex goes on when streams were refused on it with their first bytes unread.
 func TestMplexConnectionSurvivesRefusedStreams(t *testing.T) {
 	_, service := start(t, t.TempDir(), devConfig())
-	h, err := libp2p.New(libp2p.NoListenAddrs, libp2p.ResourceManager(&network.NullResourceManager{}), libp2p.DisableMetrics(),
-		libp2p.Transport(tcp.NewTCPTransport), libp2p.Security(noise.ID, noise.New), libp2p.Muxer(mplex.ID, mplex.DefaultTransport))
+	h, err := libp2p.New(libp2p.NoListenAddrs, libp2p.ResourceManager(&network.NullResourceManager{}),
+		libp2p.DisableMetrics(),
+		libp2p.Transport(tcp.NewTCPTransport), libp2p.Security(noise.ID, noise.New),
+		libp2p.Muxer(mplex.ID, mplex.DefaultTransport))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -99,7 +99,7 @@ func register(stack *node.Node, s *Service) (err error) {
 	defer func() {
 		// A node that was started takes no more services, and panics.
 		if p := recover(); p != nil {
-			err = fmt.Errorf("plugin: New comes too late: %v", p)
+			err = fmt.Errorf("plugin: New must be called before the node is started: %v", p)
 		}
 	}()
 	stack.RegisterAPIs(s.APIs())

@@ -11,21 +11,15 @@ import (
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon/quota"
 )
 
-// peersFile is where a service remembers its peers.
-func peersFile(name string) string { return name + "-peers.json" }
-
 func (s *Service) peerOptions() *peers.Options {
 	o := peers.Options{Config: s.cfg.Peers}
-	o.File = s.env.path(peersFile(s.cfg.Name))
+	o.File = s.env.path(s.cfg.Name + "-peers.json")
 	o.Addr = s.addr
 	o.Shared = s.cfg.Host != nil
 	o.Scores = scoreProvider{s.scores.Book}
 	o.Logger = s.cfg.Logger.With("module", "peers")
 	return &o
 }
-
-// discoveryFiles is where a service keeps the nodes that it found.
-func discoveryFiles(name string) string { return name + "-nodes" }
 
 func (s *Service) openDiscovery(r *running) error {
 	if s.cfg.Discovery == nil {
@@ -36,7 +30,7 @@ func (s *Service) openDiscovery(r *running) error {
 		return err
 	}
 	o := discovery.Options{Config: *s.cfg.Discovery}
-	o.Database = s.env.path(discoveryFiles(s.cfg.Name))
+	o.Database = s.env.path(s.cfg.Name + "-nodes")
 	o.Logger = s.cfg.Logger.With("module", "discovery")
 	if r.discovery, err = discovery.Start(key, r.host.Network().ListenAddresses(), r.server, r.peers, &o); err != nil {
 		return err
@@ -47,31 +41,26 @@ func (s *Service) openDiscovery(r *running) error {
 
 // Peers returns the manager of the peers, which tells who is connected and changes that, or nil while
 // the service is not running.
-func (s *Service) Peers() *peers.Manager {
-	if r := s.running.Load(); r != nil {
-		return r.peers
-	}
-	return nil
-}
+func (s *Service) Peers() *peers.Manager { return s.opened().peers }
 
 // Record returns the node record (ENR) that discovery publishes, as text that begins "enr:" and is good as a
 // boot node of others. It is empty while the service is not running, or without Config.Discovery.
 func (s *Service) Record() string {
-	if r := s.running.Load(); r != nil && r.discovery != nil {
-		return r.discovery.Record()
+	if d := s.opened().discovery; d != nil {
+		return d.Record()
 	}
 	return ""
 }
 
 // pacerOptions are those of what peers are asked for.
 func (s *Service) pacerOptions() *outbound.Options {
-	budgets := quota.Granted()
-	defaults := budgets[""]
+	quotas := quota.Granted()
+	defaults := quotas[""]
 	if s.cfg.Outbound != nil {
-		budgets = map[string][]outbound.Budget{"": s.cfg.Outbound}
+		quotas = map[string][]outbound.Quota{"": s.cfg.Outbound}
 	}
 	return &outbound.Options{
-		Budgets: budgets, Defaults: defaults, Client: s.clientOf, IsLimited: beacon.IsRateLimited,
+		Quotas: quotas, Defaults: defaults, Client: s.clientOf, IsLimited: beacon.IsRateLimited,
 	}
 }
 

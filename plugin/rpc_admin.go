@@ -132,22 +132,12 @@ func (a *AdminAPI) about(id string) (*running, peer.ID, error) {
 	return r, of, err
 }
 
-// limits returns what each peer may use of each method, ordered by method.
-func (s *Service) limits() []api.Limit {
-	quotas := s.quotas()
-	list := make([]api.Limit, 0, len(quotas))
-	for _, method := range slices.Sorted(maps.Keys(quotas)) {
-		list = append(list, s.limitOf(method, quotas[method]))
-	}
-	return list
-}
-
 func (s *Service) limitOf(method string, q limits.Quota) api.Limit {
 	return api.Limit{
 		Method:   method,
-		Requests: config.Rate(q.Requests),
-		Items:    config.Rate(q.Items),
-		Bytes:    config.ByteRate(q.Bytes),
+		Requests: q.Requests,
+		Items:    q.Items,
+		Bytes:    limits.ByteRate(q.Bytes),
 		Changed:  q != s.configured.Method(method).Peer,
 	}
 }
@@ -161,8 +151,8 @@ func (s *Service) setLimit(method string, change api.LimitChange) (api.Limit, er
 	defer s.applying.Unlock()
 	c := s.limiter.Config()
 	m := c.Method(method)
-	setRate(&m.Peer.Requests, (*limits.Rate)(change.Requests))
-	setRate(&m.Peer.Items, (*limits.Rate)(change.Items))
+	setRate(&m.Peer.Requests, change.Requests)
+	setRate(&m.Peer.Items, change.Items)
 	setRate(&m.Peer.Bytes, (*limits.Rate)(change.Bytes))
 	c.Methods[method] = m
 	if err := s.limiter.Apply(c); err != nil {

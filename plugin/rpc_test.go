@@ -12,7 +12,6 @@ import (
 
 	"github.com/seed-2dd5877b/reqresp/internal/simtest"
 	"github.com/seed-2dd5877b/reqresp/limits"
-	"github.com/seed-2dd5877b/reqresp/limits/config"
 	"github.com/seed-2dd5877b/reqresp/limits/score"
 	"github.com/seed-2dd5877b/reqresp/plugin"
 	"github.com/seed-2dd5877b/reqresp/plugin/api"
@@ -80,7 +79,8 @@ func TestReadingCalls(t *testing.T) {
 		t.Run(transport, func(t *testing.T) {
 			c := dial(t, endpoint)
 			info, err := c.NodeInfo(t.Context())
-			if err != nil || info.PeerID != server.Host().ID() || info.Status.HeadRoot != devchain.HeadRoot() || len(info.Addrs) != 2 {
+			if err != nil || info.PeerID != server.Host().ID() || info.Status.HeadRoot != devchain.HeadRoot() ||
+				len(info.Addrs) != 2 {
 				t.Errorf("node %+v, error %v", info, err)
 			}
 			peers, err := c.Peers(t.Context())
@@ -98,7 +98,8 @@ func TestReadingCalls(t *testing.T) {
 				t.Errorf("details %+v, error %v", details, err)
 			}
 			budgets, err := c.Budgets(t.Context())
-			if err != nil || !slices.EqualFunc(budgets, details.Budgets, func(a, b api.Budget) bool { return a.Method == b.Method }) {
+			if err != nil ||
+				!slices.EqualFunc(budgets, details.Budgets, func(a, b api.Budget) bool { return a.Method == b.Method }) {
 				t.Errorf("budgets %+v, error %v", budgets, err)
 			}
 			if none, err := c.PeerBudgets(t.Context(), "unknown"); err == nil {
@@ -109,12 +110,14 @@ func TestReadingCalls(t *testing.T) {
 				t.Fatalf("%d methods, error %v", len(methods), err)
 			}
 			for _, m := range methods {
-				if m.Method == "beacon_blocks_by_range" && m.Direction == "inbound" && (m.Chunks != 142 || m.Ended() < 3 || len(m.Protocols) != 2) {
+				if m.Method == "beacon_blocks_by_range" && m.Direction == "inbound" && (m.Chunks != 142 || m.Ended() < 3 ||
+					len(m.Protocols) != 2) {
 					t.Errorf("method %+v", m)
 				}
 			}
 			all, err := c.Limits(t.Context())
-			if err != nil || len(all) != 18 || all[1].Method != "beacon_blocks_by_range" || all[1].Items.String() != "512/10s+1024" {
+			if err != nil || len(all) != 18 || all[1].Method != "beacon_blocks_by_range" ||
+				all[1].Items.String() != "512/10s+1024" {
 				t.Errorf("limits %v, error %v", all, err)
 			}
 			if s, err := c.Syncing(t.Context()); s != nil || err != nil {
@@ -125,7 +128,7 @@ func TestReadingCalls(t *testing.T) {
 }
 
 func TestAdminIsNotExposedOverHTTPUnlessAskedFor(t *testing.T) {
-	change := api.LimitChange{Items: &config.Rate{N: 9, Per: time.Second, Burst: 9}}
+	change := api.LimitChange{Items: &limits.Rate{N: 9, Per: time.Second, Burst: 9}}
 	for _, test := range []struct {
 		modules []string
 		open    bool
@@ -193,7 +196,8 @@ func TestConnectAndDisconnect(t *testing.T) {
 		t.Fatal(err)
 	}
 	simtest.WaitFor(t, "the peer to go", func() bool { return len(service.Host().Network().Peers()) == 0 })
-	simtest.WaitFor(t, "the goodbye to be counted", func() bool { return totals(t, other, "goodbye", "inbound").Outcomes["success"] == 1 })
+	simtest.WaitFor(t, "the goodbye to be counted",
+		func() bool { return totals(t, other, "goodbye", "inbound").Outcomes["success"] == 1 })
 }
 
 func TestErrorsNameWhatIsAllowed(t *testing.T) {
@@ -209,8 +213,16 @@ func TestErrorsNameWhatIsAllowed(t *testing.T) {
 		{"reqresp_peer", []any{"me"}, `"me": want a peer id like 16Uiu2HA`},
 		{"reqresp_peer", []any{somebody}, "peer is not connected"},
 		{"reqresp_budgets", []any{""}, `"": want a peer id like 16Uiu2HA`},
-		{"reqrespadmin_setLimit", []any{"pong", api.LimitChange{}}, `method "pong": want one of beacon_blocks_by_head, beacon_blocks_by_range, `},
-		{"reqrespadmin_setLimit", []any{"ping", map[string]string{"items": "many"}}, `"many" is not a rate like "128/10s+256"`},
+		{
+			"reqrespadmin_setLimit",
+			[]any{"pong", api.LimitChange{}},
+			`method "pong": want one of beacon_blocks_by_head, beacon_blocks_by_range, `,
+		},
+		{
+			"reqrespadmin_setLimit",
+			[]any{"ping", map[string]string{"items": "many"}},
+			`"many" is not a rate like "128/10s+256"`,
+		},
 		{"reqrespadmin_setLimit", []any{"ping", map[string]string{"items": "0/s"}}, "rate and burst must be positive"},
 		{"reqrespadmin_setLimit", []any{"ping", map[string]string{"items": "1/2h"}}, "not between 1ms and 1h0m0s"},
 		{"reqrespadmin_connect", []any{"127.0.0.1:9000"}, "want a multiaddr with the peer's id, like /ip4/"},
@@ -248,7 +260,8 @@ func TestBansAndTrustOverRPC(t *testing.T) {
 	if err != nil || len(peers) != 1 || !peers[0].Trusted {
 		t.Errorf("peers %+v, error %v", peers, err)
 	}
-	if trusted, err := c.Trusted(t.Context()); err != nil || !slices.Equal(trusted, []api.Trusted{{PeerID: id, Changed: true}}) {
+	if trusted, err := c.Trusted(t.Context()); err != nil ||
+		!slices.Equal(trusted, []api.Trusted{{PeerID: id, Changed: true}}) {
 		t.Errorf("trusted %v, error %v", trusted, err)
 	}
 	if err := c.Ban(t.Context(), id, time.Hour, "test"); err == nil || !strings.Contains(err.Error(), "peer is trusted") {
@@ -257,7 +270,8 @@ func TestBansAndTrustOverRPC(t *testing.T) {
 	if err := c.Untrust(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Ban(t.Context(), id, -time.Hour, "test"); err == nil || !strings.Contains(err.Error(), `duration "-1h0m0s": want more than none`) {
+	if err := c.Ban(t.Context(), id, -time.Hour, "test"); err == nil ||
+		!strings.Contains(err.Error(), `duration "-1h0m0s": want more than none`) {
 		t.Errorf("banning for less than no time: %v", err)
 	}
 	if err := c.Ban(t.Context(), id, 48*time.Hour, "test"); err != nil {
@@ -265,11 +279,13 @@ func TestBansAndTrustOverRPC(t *testing.T) {
 	}
 	simtest.WaitFor(t, "the banned peer to go", func() bool { return len(service.Host().Network().Peers()) == 0 })
 	bans, err := c.Bans(t.Context())
-	if err != nil || len(bans) != 1 || bans[0].PeerID != id || bans[0].Reason != "test" || time.Until(bans[0].Until) < 47*time.Hour {
+	if err != nil || len(bans) != 1 || bans[0].PeerID != id || bans[0].Reason != "test" ||
+		time.Until(bans[0].Until) < 47*time.Hour {
 		t.Errorf("bans %+v, error %v", bans, err)
 	}
 	if err := other.Host().Connect(t.Context(), addrOf(t, service.Host(), "tcp")); err == nil {
-		simtest.WaitFor(t, "the connection of the banned peer to end", func() bool { return len(other.Host().Network().Peers()) == 0 })
+		simtest.WaitFor(t, "the connection of the banned peer to end",
+			func() bool { return len(other.Host().Network().Peers()) == 0 })
 	}
 	for _, want := range []bool{true, false} {
 		if was, err := c.Unban(t.Context(), id); was != want || err != nil {
@@ -312,7 +328,7 @@ func TestWhatIsNotKeptIsToldApart(t *testing.T) {
 		t.Errorf("changed at first: %v", got)
 	}
 	old := itemsOf(service, "ping")
-	limit, err := c.SetLimit(t.Context(), "ping", api.LimitChange{Items: &config.Rate{N: 9}})
+	limit, err := c.SetLimit(t.Context(), "ping", api.LimitChange{Items: &limits.Rate{N: 9}})
 	if err != nil || !limit.Changed {
 		t.Errorf("limit %+v, error %v", limit, err)
 	}
@@ -320,7 +336,7 @@ func TestWhatIsNotKeptIsToldApart(t *testing.T) {
 		t.Errorf("changed: %v", got)
 	}
 	// One that is as it was is not changed.
-	if limit, err := c.SetLimit(t.Context(), "ping", api.LimitChange{Items: new(config.Rate(old))}); err != nil || limit.Changed {
+	if limit, err := c.SetLimit(t.Context(), "ping", api.LimitChange{Items: &old}); err != nil || limit.Changed {
 		t.Errorf("limit %+v, error %v", limit, err)
 	}
 	if err := c.Trust(t.Context(), now); err != nil {
@@ -368,7 +384,8 @@ func TestServicesAreToldApartOverRPC(t *testing.T) {
 	}
 	c := client.New(stack.Attach())
 	defer c.Close()
-	if _, err := c.Service("second").SetLimit(t.Context(), "ping", api.LimitChange{Items: &config.Rate{N: 9}}); err != nil {
+	if _, err := c.Service("second").SetLimit(t.Context(), "ping",
+		api.LimitChange{Items: &limits.Rate{N: 9}}); err != nil {
 		t.Fatal(err)
 	}
 	for service, want := range map[*plugin.Service]bool{first: false, second: true} {

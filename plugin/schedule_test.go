@@ -86,8 +86,10 @@ func TestOldStoresAreServedWithTodaysSchedule(t *testing.T) {
 				}
 			}
 			const change = `GLOAS_FORK_EPOCH is 353024, was not scheduled`
-			run(withoutGloas(t), dead, `level=WARN msg="the network's schedule lacks what the one that is built in has`, "another schedule")
-			run(nil, alive, `msg="the store's network has another schedule now" module=service changes="`+change+`"`, "level=WARN")
+			run(withoutGloas(t), dead, `level=WARN msg="the network's schedule lacks what the one that is built in has`,
+				"another schedule")
+			run(nil, alive, `msg="the store's network has another schedule now" module=service changes="`+change+`"`,
+				"level=WARN")
 			run(nil, alive, "", change) // It is remembered.
 		})
 	}
@@ -110,7 +112,8 @@ func TestAnotherPastIsRefused(t *testing.T) {
 			cfg.Genesis.Config = strings.Replace(devchain.Config(), "FULU_FORK_EPOCH: 2", "FULU_FORK_EPOCH: 3", 1)
 			_, start, _ = on(t, dir, cfg)
 			err := start()
-			if _, ok := errors.AsType[*store.NetworkError](err); !ok || !strings.Contains(err.Error(), "FULU_FORK_EPOCH is 3, was 2") {
+			if _, ok := errors.AsType[*store.NetworkError](err); !ok ||
+				!strings.Contains(err.Error(), "FULU_FORK_EPOCH is 3, was 2") {
 				t.Errorf("error %v, want a NetworkError with both values", err)
 			}
 		})
@@ -135,7 +138,8 @@ func TestOldSchedulesAreSaid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const age, retired, behind = "the built-in schedule is old", "the network has been shut down", "lacks what the one that is built in has"
+	const age, retired, behind = "the built-in schedule is old", "the network has been shut down",
+		"lacks what the one that is built in has"
 	after := func(b *ssz.BuiltIn, months int) time.Time { return b.Date.AddDate(0, months, 1) }
 	for name, test := range map[string]struct {
 		cfg  plugin.Config
@@ -173,7 +177,8 @@ func TestOldSchedulesAreSaid(t *testing.T) {
 			if err := s.Stop(); err != nil {
 				t.Error(err)
 			}
-			if got := strings.TrimSpace(log.String()); !strings.Contains(got, test.want) || test.want == "" && got != "" || strings.Contains(got, "\n") {
+			if got := strings.TrimSpace(log.String()); !strings.Contains(got, test.want) || test.want == "" && got != "" ||
+				strings.Contains(got, "\n") {
 				t.Errorf("log %q, want %q", got, test.want)
 			}
 		})

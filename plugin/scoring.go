@@ -23,9 +23,6 @@ import (
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
 
-// scoresName is where a service keeps scores and bans.
-func scoresName(name string) string { return name + "-scores.json" }
-
 // scores are a book that is kept in a file.
 type scores struct {
 	*score.Book
@@ -168,16 +165,16 @@ func (f *scoresFile) save() error {
 	return nil
 }
 
-// trace returns the hooks that score what peers answer.
+// trace returns the hooks that score what peers ask, as score.Book.Trace does, and what they answer.
 func (s *scores) trace() *reqresp.Trace {
-	return &reqresp.Trace{Done: func(x *reqresp.Exchange) {
+	return reqresp.JoinTraces(s.Trace(), &reqresp.Trace{Done: func(x *reqresp.Exchange) {
 		if x.Inbound {
-			return // See score.Book.Middleware.
+			return
 		}
 		if class, what := faultOf(x.Spec.Name(), x.Err); what != "" {
 			s.Penalize(x.Peer, class, fmt.Sprintf("%s: %s", what, x.Spec.Name()))
 		}
-	}}
+	}})
 }
 
 // faultOf returns what a peer did wrong that was asked by a method, and how grave that is: nothing

@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -157,7 +158,7 @@ func (s *Service) open(r *running) error {
 		return err
 	}
 	r.onClose(release)
-	if r.scores, err = s.scores.open(s.env.path(scoresName(s.cfg.Name)), s.log()); err != nil {
+	if r.scores, err = s.scores.open(s.env.path(s.cfg.Name+"-scores.json"), s.log()); err != nil {
 		return err
 	}
 	r.onClose(r.scores.close)
@@ -196,7 +197,12 @@ func (s *Service) openServer(r *running, chain beacon.Chain) error {
 	if r.peers, err = peers.New(r.host, s.peerOptions()); err != nil {
 		return err
 	}
-	r.server = beacon.NewServer(r.host, r.network, chain, s.serverOptions(r))
+	metaData, err := s.metaData(r.network, chain)
+	if err != nil {
+		return err
+	}
+	r.setCustody(metaData().CustodyGroupCount)
+	r.server = beacon.NewServer(r.host, r.network, chain, s.serverOptions(r, metaData))
 	r.onClose(func() error { return s.stopServer(r.server) })
 	if err := r.server.Start(); err != nil {
 		return err
@@ -206,13 +212,13 @@ func (s *Service) openServer(r *running, chain beacon.Chain) error {
 	return nil
 }
 
-func (s *Service) serverOptions(r *running) *beacon.ServerOptions {
+func (s *Service) serverOptions(r *running, metaData func() ssz.MetaDataV3) *beacon.ServerOptions {
 	return &beacon.ServerOptions{
 		Limiter:     s.limiter,
 		Middleware:  append([]reqresp.Middleware{s.scores.Middleware()}, s.cfg.Middleware...),
 		MaxStreams:  r.plan.MaxStreams,
 		MaxMemory:   r.plan.MaxMemory,
-		MetaData:    s.cfg.MetaData,
+		MetaData:    metaData,
 		CallLimiter: s.pacer,
 		Trace:       reqresp.JoinTraces(s.metrics.Trace(), s.scores.trace(), s.damageTrace(), s.cfg.Trace),
 		PeerTrace:   peerTraces(r.peers.Trace(), s.cfg.PeerTrace),
@@ -285,12 +291,10 @@ func (s *Service) Stop() error {
 var ErrNotRunning = errors.New("plugin: service is not running")
 
 // Host returns the libp2p host, or nil while the service is not running.
-func (s *Service) Host() host.Host {
-	if r := s.running.Load(); r != nil {
-		return r.host
-	}
-	return nil
-}
+func (s *Service) Host() host.Host { return s.opened().host }
+
+// opened returns what is open: nothing while the service is not running.
+func (s *Service) opened() *running { return cmp.Or(s.running.Load(), &running{}) }
 
 // Addrs returns the multiaddrs at which peers can dial the host, each with the peer
 // id. It fails with ErrNotRunning while the service is not running.
@@ -312,30 +316,15 @@ func (s *Service) Addrs() ([]string, error) {
 
 // Server returns the server, which also has the client, or nil while the service
 // is not running.
-func (s *Service) Server() *beacon.Server {
-	if r := s.running.Load(); r != nil {
-		return r.server
-	}
-	return nil
-}
+func (s *Service) Server() *beacon.Server { return s.opened().server }
 
 // Store returns the embedded store, or nil while the service is not running or
 // if it has a chain of its own.
-func (s *Service) Store() *store.Store {
-	if r := s.running.Load(); r != nil {
-		return r.store
-	}
-	return nil
-}
+func (s *Service) Store() *store.Store { return s.opened().store }
 
 // History returns what serves the files of Config.Era along with the store, or nil while the service is not running or
 // without such files.
-func (s *Service) History() *history.Chain {
-	if r := s.running.Load(); r != nil {
-		return r.history
-	}
-	return nil
-}
+func (s *Service) History() *history.Chain { return s.opened().history }
 
 // Limiter returns the limiter of what is served. Its configuration can be changed at any time, starting from
 // limits.Limiter.Config as Apply replaces all of it, and remains changed when the service is stopped and started again.

@@ -129,7 +129,8 @@ func TestSyncBetweenServices(t *testing.T) {
 				t.Fatalf("status %+v", status)
 			}
 			source := rangesync.Source{Client: client.Server().Client(), Peer: to.ID, Status: status}
-			result, err := rangesync.Run(t.Context(), source, client.Store(), &rangesync.Options{TrustedRoot: devchain.FinalizedRoot()})
+			result, err := rangesync.Run(t.Context(), source, client.Store(),
+				&rangesync.Options{TrustedRoot: devchain.FinalizedRoot()})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -176,7 +177,8 @@ func TestStopSaysGoodbyeAndLeavesNothing(t *testing.T) {
 	if err := clientStack.Close(); err != nil {
 		t.Fatal(err)
 	}
-	simtest.WaitFor(t, "the goodbye to be counted", func() bool { return totals(t, server, "goodbye", "inbound").Outcomes["success"] == 1 })
+	simtest.WaitFor(t, "the goodbye to be counted",
+		func() bool { return totals(t, server, "goodbye", "inbound").Outcomes["success"] == 1 })
 	simtest.WaitFor(t, "the server to forget the client", func() bool { return len(server.Server().PeerStatuses()) == 0 })
 	if err := serverStack.Close(); err != nil {
 		t.Fatal(err)
@@ -235,19 +237,51 @@ func TestNewRefusesConflicts(t *testing.T) {
 		{"chain with genesis", nodeConfig(""), true, func(c *plugin.Config) { c.Network = ssz.Mainnet() }, "Config.Genesis"},
 		{"store with network", nodeConfig(""), false, func(c *plugin.Config) { c.Network = ssz.Mainnet() }, "Config.Network"},
 		{"host and listen", nodeConfig(""), false, func(c *plugin.Config) { c.Host = h }, "Config.Listen"},
-		{"host and node key", nodeConfig(""), false, func(c *plugin.Config) { c.Host, c.Listen, c.ShareNodeKey = h, nil, true }, "Config.ShareNodeKey"},
-		{"no multiaddr", nodeConfig(""), false, func(c *plugin.Config) { c.Listen = []string{"0.0.0.0:9000"} }, `"0.0.0.0:9000"`},
-		{"no transport", nodeConfig(""), false, func(c *plugin.Config) { c.Listen = []string{"/ip4/0.0.0.0/udp/9000"} }, `"/ip4/0.0.0.0/udp/9000" is of no transport`},
-		{"too little memory", nodeConfig(""), false, func(c *plugin.Config) { c.Memory = 1 }, "Config.Memory is 1 bytes, want 67108864"},
+		{
+			"host and node key", nodeConfig(""), false,
+			func(c *plugin.Config) { c.Host, c.Listen, c.ShareNodeKey = h, nil, true }, "Config.ShareNodeKey",
+		},
+		{
+			"no multiaddr", nodeConfig(""), false, func(c *plugin.Config) { c.Listen = []string{"0.0.0.0:9000"} },
+			`"0.0.0.0:9000"`,
+		},
+		{
+			"no transport", nodeConfig(""), false, func(c *plugin.Config) { c.Listen = []string{"/ip4/0.0.0.0/udp/9000"} },
+			`"/ip4/0.0.0.0/udp/9000" is of no transport`,
+		},
+		{
+			"too little memory", nodeConfig(""), false, func(c *plugin.Config) { c.Memory = 1 },
+			"Config.Memory is 1 bytes, want 67108864",
+		},
 		{"negative drain", nodeConfig(""), false, func(c *plugin.Config) { c.Drain = -time.Second }, "-1s"},
 		{"node key of a listening node", listening, false, func(c *plugin.Config) { c.ShareNodeKey = true }, `"127.0.0.1:0"`},
-		{"node key of a discovering node", discovering, false, func(c *plugin.Config) { c.ShareNodeKey = true }, "NoDiscovery"},
+		{
+			"node key of a discovering node", discovering, false, func(c *plugin.Config) { c.ShareNodeKey = true },
+			"NoDiscovery",
+		},
 		{"no such preset", nodeConfig(""), false, func(c *plugin.Config) { c.Preset = "huge" }, `no preset "huge"`},
-		{"scores and a book", nodeConfig(""), false, func(c *plugin.Config) { c.Scores.BanFor, c.Book = time.Hour, new(score.Book) }, "Config.Scores"},
+		{
+			"scores and a book", nodeConfig(""), false,
+			func(c *plugin.Config) { c.Scores.BanFor, c.Book = time.Hour, new(score.Book) }, "Config.Scores",
+		},
 		{"a namespace of the node", nodeConfig(""), false, func(c *plugin.Config) { c.Name = "admin" }, `"admin"`},
-		{"more outbound peers than peers", nodeConfig(""), false, func(c *plugin.Config) { c.Peers.Target, c.Peers.MinOutbound = 4, 5 }, "MinOutbound is 5"},
-		{"a static peer without address", nodeConfig(""), false, func(c *plugin.Config) { c.Peers.Static = []peer.AddrInfo{{ID: h.ID()}} }, "Config.Peers"},
+		{
+			"more outbound peers than peers", nodeConfig(""), false,
+			func(c *plugin.Config) { c.Peers.Target, c.Peers.MinOutbound = 4, 5 }, "MinOutbound is 5",
+		},
+		{
+			"a static peer without address", nodeConfig(""), false,
+			func(c *plugin.Config) { c.Peers.Static = []peer.AddrInfo{{ID: h.ID()}} }, "Config.Peers",
+		},
 		{"bad scores", nodeConfig(""), false, func(c *plugin.Config) { c.Scores.Window = 1 }, "Config.Scores"},
+		{
+			"more custody than there is", nodeConfig(""), false, func(c *plugin.Config) { c.Custody = 129 },
+			"Config.Custody is 129, want at most 128",
+		},
+		{
+			"custody and metadata", nodeConfig(""), false,
+			func(c *plugin.Config) { c.Custody, c.MetaData = 4, func() (md ssz.MetaDataV3) { return md } }, "Config.MetaData",
+		},
 		{"bad limits", nodeConfig(""), false, func(c *plugin.Config) { c.Limits.MaxQueue = -3 }, "-3"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -306,7 +340,10 @@ func TestTheNodeKeyIsSharedOnce(t *testing.T) {
 // Where there was a key there is no new one without a word: peers know the node by it.
 func TestUnusableIdentityIsNotReplaced(t *testing.T) {
 	key := strings.Repeat("1f", 32)
-	for name, content := range map[string]string{"empty": "", "no key": "no key", "half": key[:32], "zero": strings.Repeat("00", 32)} {
+	for name, content := range map[string]string{
+		"empty": "", "no key": "no key", "half": key[:32],
+		"zero": strings.Repeat("00", 32),
+	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			path := filepath.Join(dir, "reqresp-nodekey")

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"strings"
 	"time"
@@ -36,10 +37,13 @@ func storeName(name string) string {
 	return name + "-" + DatabaseName
 }
 
+// segmentsName is the directory of the segment files of a service's embedded store, beside the database.
+func segmentsName(name string) string { return storeName(name) + "-segments" }
+
 // OpenStore opens the embedded store of the service with that Config.Name, DefaultName if it is empty, on a
-// node on which it does not run: to fill it or to look into it. A store that is new is made. The database
-// belongs to the caller, who closes it before a service starts and before the node is closed. It fails if
-// less than 32 MiB are free on its volume, and stores no blocks while less than store.Reserve are. The error
+// node on which it does not run: to fill it or to look into it. A store that is new is made. The store and
+// the database belong to the caller, who closes them, in this order, before a service starts and before the node is
+// closed. It fails if less than 32 MiB are free on its volume, and stores no blocks while less than store.Reserve are. The error
 // wraps [store.ErrCorrupt] if the database is damaged so that it cannot be opened.
 func OpenStore(stack *node.Node, name string) (*store.Store, ethdb.Database, error) {
 	name = cmp.Or(name, DefaultName)
@@ -51,8 +55,9 @@ func OpenStore(stack *node.Node, name string) (*store.Store, ethdb.Database, err
 
 func openStore(env environment, name string) (*store.Store, ethdb.Database, error) {
 	var options []store.Option
+	segments := env.path(segmentsName(name))
 	if path := env.path(storeName(name)); path != "" {
-		options = append(options, store.FreeSpace(func() (uint64, error) { return freeSpace(path) }))
+		options = append(options, store.FreeSpace(func() (uint64, error) { return leastSpace(path, segments) }))
 		if err := checkSpace(path, minFree); err != nil {
 			return nil, nil, fmt.Errorf("plugin: opening the block database: %w", err)
 		}
@@ -61,7 +66,7 @@ func openStore(env environment, name string) (*store.Store, ethdb.Database, erro
 	if err != nil {
 		return nil, nil, fmt.Errorf("plugin: opening the block database: %w", err)
 	}
-	s, err := store.Open(db, options...)
+	s, err := store.Open(db, segments, options...)
 	if err != nil {
 		return nil, nil, errors.Join(err, db.Close())
 	}
@@ -76,6 +81,7 @@ func (s *Service) openStore(r *running) error {
 		return err
 	}
 	r.onClose(db.Close)
+	r.onClose(opened.Close)
 	r.store = opened
 	changes, err := r.store.UseNetwork(context.Background(), s.cfg.Genesis, s.cfg.Now())
 	if errors.Is(err, store.ErrNoNetwork) {
@@ -88,9 +94,36 @@ func (s *Service) openStore(r *running) error {
 		s.log().Info("the store's network has another schedule now", "changes", strings.Join(changes, "; "))
 	}
 	stored, _ := r.store.Network()
-	r.network, err = stored.Parse()
-	return err
+	if r.network, err = stored.Parse(); err != nil {
+		return err
+	}
+	s.convertStore(r)
+	return nil
 }
+
+// convertStore moves the history that is in the database of the embedded store, as in one of an earlier version, to its
+// segment files, while the service runs.
+func (s *Service) convertStore(r *running) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	r.onClose(func() error { cancel(); <-done; return nil })
+	go func() {
+		defer close(done)
+		var logged time.Time
+		err := r.store.Convert(ctx, func(slot, last ssz.Slot) {
+			if time.Since(logged) >= convertLogInterval {
+				logged = time.Now()
+				s.log().Info("moving the store's history to segment files", "slot", slot, "last", last)
+			}
+		})
+		if err != nil && ctx.Err() == nil {
+			s.log().Error("the store's history cannot be moved to segment files", "err", err)
+		}
+	}()
+}
+
+// convertLogInterval is how often the progress of a conversion is logged.
+const convertLogInterval = time.Minute
 
 // openHistory opens the era files that are served with the embedded store, which is open.
 func (s *Service) openHistory(r *running) error {
@@ -100,7 +133,14 @@ func (s *Service) openHistory(r *running) error {
 		return fmt.Errorf("plugin: Config.Era: %w", err)
 	}
 	r.onClose(dir.Close)
-	if r.history, err = history.Open(ctx, dir, r.network, r.store); err != nil {
+	roots, err := era.OpenRootIndex(ctx, filepath.Join(s.cfg.Era, era.RootIndexName(r.network)), r.network)
+	switch {
+	case err == nil:
+		r.onClose(roots.Close)
+	case !errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("plugin: Config.Era: %w", err)
+	}
+	if r.history, err = history.Open(ctx, dir, r.network, r.store, roots); err != nil {
 		return fmt.Errorf("plugin: Config.Era: %s: %w", s.cfg.Era, err)
 	}
 	return nil
@@ -174,6 +214,13 @@ func freeSpace(path string) (uint64, error) {
 	return usage.Free, nil
 }
 
+// leastSpace returns how many bytes are free on the one of two volumes that has fewer.
+func leastSpace(path, other string) (uint64, error) {
+	a, err := freeSpace(path)
+	b, otherErr := freeSpace(other)
+	return min(a, b), errors.Join(err, otherErr)
+}
+
 // scheduleMonths is how many months a built-in schedule is good for: the time between two forks has been longer.
 const scheduleMonths = 6
 
@@ -196,7 +243,7 @@ func (s *Service) checkSchedule(n *ssz.Network) {
 	}
 	given := s.cfg.Genesis != nil && s.cfg.Genesis.Config != b.Config // a file that says the same, perhaps of today
 	if !given && len(store.Differences(n, b.Network())) == 0 && s.cfg.Now().After(b.Date.AddDate(0, scheduleMonths, 0)) {
-		logger.Warn("the built-in schedule is old: forks that were scheduled since are not known, unless a configuration has them",
+		logger.Warn("the built-in schedule is old: forks scheduled since are not known, unless a configuration has them",
 			"as_of", b.Date.Format(time.DateOnly))
 	}
 }

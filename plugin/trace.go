@@ -6,12 +6,9 @@ import (
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 )
 
-// both calls two hooks, either of which may be nil, one after the other.
+// both calls two hooks, the second of which may be nil, one after the other.
 func both[Info any](a, b func(Info)) func(Info) {
-	switch {
-	case a == nil:
-		return b
-	case b == nil:
+	if b == nil {
 		return a
 	}
 	return func(info Info) {
@@ -21,10 +18,7 @@ func both[Info any](a, b func(Info)) func(Info) {
 }
 
 func bothWith[Info, More any](a, b func(Info, More)) func(Info, More) {
-	switch {
-	case a == nil:
-		return b
-	case b == nil:
+	if b == nil {
 		return a
 	}
 	return func(info Info, more More) {
@@ -33,7 +27,7 @@ func bothWith[Info, More any](a, b func(Info, More)) func(Info, More) {
 	}
 }
 
-// peerTraces returns hooks that tell two. The second may be nil.
+// peerTraces joins the hooks of the manager, which has all, with those of the configuration, which may be nil.
 func peerTraces(a, b *beacon.PeerTrace) *beacon.PeerTrace {
 	if b == nil {
 		return a

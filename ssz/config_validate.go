@@ -9,8 +9,8 @@ import (
 // maxBlobCommitments is MAX_BLOB_COMMITMENTS_PER_BLOCK, the same in all presets.
 const maxBlobCommitments = 4096
 
-// numberOfCustodyGroups is NUMBER_OF_CUSTODY_GROUPS, the same in all presets.
-const numberOfCustodyGroups = 128
+// NumberOfCustodyGroups is NUMBER_OF_CUSTODY_GROUPS, the same in all networks.
+const NumberOfCustodyGroups = 128
 
 func (c *Config) validate() error {
 	if c.Preset >= presetCount {
@@ -41,7 +41,7 @@ func (c *Config) validate() error {
 		{"MAX_REQUEST_BLOB_SIDECARS", c.MaxRequestBlobSidecars, 0, math.MaxInt32},
 		{"MAX_REQUEST_BLOB_SIDECARS_ELECTRA", c.MaxRequestBlobSidecarsElectra, 0, math.MaxInt32},
 		{"MAX_REQUEST_DATA_COLUMN_SIDECARS", c.MaxRequestDataColumnSidecars, 0, math.MaxInt32},
-		{"CUSTODY_REQUIREMENT", c.CustodyRequirement, 0, numberOfCustodyGroups},
+		{"CUSTODY_REQUIREMENT", c.CustodyRequirement, 0, NumberOfCustodyGroups},
 	} {
 		if v.value < v.min || v.value > v.max {
 			return fmt.Errorf("%w: %s %d: want %d to %d", ErrConfig, v.name, v.value, v.min, v.max)

@@ -49,12 +49,18 @@ func (b *BuiltIn) Network() *Network { return b.network() }
 
 // The genesis time and validators root of a network are those of its genesis state.
 var networks = []*BuiltIn{
-	newBuiltIn("mainnet", mainnetConfig, 1606824023, "4b363db94e286120d76eb905340fdd4e54bfe9f06bf33ff6cf5ad27f511bfe95", 2026, time.November),
-	newBuiltIn("sepolia", sepoliaConfig, 1655733600, "d8ea171f3c94aea21ebc42a1ed61052acf3f9209c00e4efbaaddac09ed9b8078", 2026, time.November),
-	newBuiltIn("hoodi", hoodiConfig, 1742213400, "212f13fc4df078b6cb7db228f1c8307566dcecf900867401a92023d7ba99cb5f", 2026, time.November),
-	newBuiltIn("gnosis", gnosisConfig, 1638993340, "f5dcb5564e829aab27264b9becd5dfaa017085611224cb3036f573368dbb9d47", 2026, time.September),
-	newBuiltIn("chiado", chiadoConfig, 1665396300, "9d642dac73058fbf39c0ae41ab1e34e4d889043cb199851ded7095bc99eb4c1e", 2026, time.September),
-	retired(newBuiltIn("holesky", holeskyConfig, 1695902400, "9143aa7c615a7f7115e2b6aac319c03529df8242ae705fba9df39b79c59fa8b1", 2025, time.October)),
+	newBuiltIn("mainnet", mainnetConfig, 1606824023,
+		"4b363db94e286120d76eb905340fdd4e54bfe9f06bf33ff6cf5ad27f511bfe95", 2026, time.November),
+	newBuiltIn("sepolia", sepoliaConfig, 1655733600,
+		"d8ea171f3c94aea21ebc42a1ed61052acf3f9209c00e4efbaaddac09ed9b8078", 2026, time.November),
+	newBuiltIn("hoodi", hoodiConfig, 1742213400,
+		"212f13fc4df078b6cb7db228f1c8307566dcecf900867401a92023d7ba99cb5f", 2026, time.November),
+	newBuiltIn("gnosis", gnosisConfig, 1638993340,
+		"f5dcb5564e829aab27264b9becd5dfaa017085611224cb3036f573368dbb9d47", 2026, time.September),
+	newBuiltIn("chiado", chiadoConfig, 1665396300,
+		"9d642dac73058fbf39c0ae41ab1e34e4d889043cb199851ded7095bc99eb4c1e", 2026, time.September),
+	retired(newBuiltIn("holesky", holeskyConfig, 1695902400,
+		"9143aa7c615a7f7115e2b6aac319c03529df8242ae705fba9df39b79c59fa8b1", 2025, time.October)),
 }
 
 // newBuiltIn returns a network, as of the first day of a month, that is parsed when it is first asked for, as few

@@ -104,6 +104,8 @@ var wants = map[string]string{
 		"or a node record (enr:…)",
 	"FILE":     "a file, or - for standard input",
 	"FILE|DIR": "a file, or a directory of era files",
+	"DIR":      "a directory of era files",
+	"STATE":    "a file with the SSZ of a BeaconState, or an era file",
 	"ID":       "a peer id like 16Uiu2HA…, or a node record (enr:…)",
 	"METHOD":   "the name of a method, like blocks-by-range",
 }

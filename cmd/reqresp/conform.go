@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,12 +12,14 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/seed-2dd5877b/reqresp/internal/atomicfile"
 	"github.com/seed-2dd5877b/reqresp/internal/settings"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon/conformance"
 )
 
-const conformDescription = `Holds a peer against the rules of the consensus specs for Req/Resp, and prints a table: which rule,
-whether it was kept, how strongly the specs word it, what was asked and what was seen.
+const conformDescription = `Holds a peer against the rules of the consensus specs for Req/Resp, and
+prints a table: which rule, whether it was kept, how strongly the specs word it, what was asked and
+what was seen.
 
 It takes some minutes, as it paces itself: it stays well within what deployed clients grant a peer.
 A few requests are malformed on purpose; they come late, and there are fewer of them than a client
@@ -80,11 +83,9 @@ func (a *app) runConform(ctx context.Context, in *invocation, c *conforming) (er
 	if err != nil {
 		return err
 	}
-	report, err := newReport(c.junit)
-	if err != nil {
+	if err := probeReport(c.junit); err != nil {
 		return err
 	}
-	defer report.discard()
 	ctx, watch := watchGoodbye(ctx, to.ID)
 	i, err := a.startAsker(network, in.config, watch)
 	if err != nil {
@@ -116,7 +117,7 @@ func (a *app) runConform(ctx context.Context, in *invocation, c *conforming) (er
 			}
 		}
 	}
-	if err := report.write(to.ID.String(), results); err != nil {
+	if err := writeReport(c.junit, to.ID, results); err != nil {
 		return err
 	}
 	if !c.json {
@@ -162,47 +163,36 @@ func identityName(id peer.ID) string {
 	return id.String()
 }
 
-// A junitReport is a file that is there as a whole, or as it was before.
-type junitReport struct {
-	path string
-	file *os.File // beside path; nil if there is to be none
-}
-
-// newReport finds out at once whether a report can be written.
-func newReport(path string) (*junitReport, error) {
+// probeReport finds out at once whether a report can be written.
+func probeReport(path string) error {
 	if path == "" {
-		return new(junitReport), nil
-	}
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("--junit %s is not a regular file", path)
-	}
-	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.tmp")
-	if err != nil {
-		return nil, fmt.Errorf("--junit: %w", err)
-	}
-	return &junitReport{path, file}, nil
-}
-
-func (r *junitReport) write(name string, results []conformance.Result) error {
-	if r.file == nil {
 		return nil
 	}
-	err := conformance.WriteJUnit(r.file, name, results)
-	err = errors.Join(err, r.file.Chmod(0o644), r.file.Sync(), r.file.Close())
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("--junit %s is not a regular file", path)
+	}
+	probe, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.tmp")
+	if err != nil {
+		return fmt.Errorf("--junit: %w", err)
+	}
+	return errors.Join(probe.Close(), os.Remove(probe.Name()))
+}
+
+// writeReport replaces a report as a whole. Everybody may read it.
+func writeReport(path string, of peer.ID, results []conformance.Result) error {
+	if path == "" {
+		return nil
+	}
+	var report bytes.Buffer
+	err := conformance.WriteJUnit(&report, of.String(), results)
 	if err == nil {
-		err = os.Rename(r.file.Name(), r.path)
+		err = atomicfile.Write(path, report.Bytes())
+	}
+	if err == nil {
+		err = os.Chmod(path, 0o644)
 	}
 	if err != nil {
 		return fmt.Errorf("--junit: %w", err)
 	}
-	r.file = nil
 	return nil
-}
-
-// discard removes what was not written to its end.
-func (r *junitReport) discard() {
-	if r.file != nil {
-		_ = r.file.Close()
-		_ = os.Remove(r.file.Name())
-	}
 }

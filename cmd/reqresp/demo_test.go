@@ -79,7 +79,7 @@ func TestMismatchesAreFound(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			s, err := store.Open(memorydb.New())
+			s, err := store.Open(memorydb.New(), t.TempDir())
 			if err != nil {
 				t.Fatal(err)
 			}

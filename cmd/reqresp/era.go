@@ -22,13 +22,17 @@ mainnet-00001-40cf2f3c.era.
 
    list    what files have, by their indices
    check   whether files are intact, and link
+   index   have blocks of a directory found by root
+   export  write era files from a store and states
 
 Blocks are read from them by 'reqresp import', or served as they are by 'reqresp serve --era'.`
 
 func (a *app) era() *cli.Command {
 	return &cli.Command{
-		Name: "era", Usage: "list and check era files", Description: eraDescription,
-		Commands:        []*cli.Command{a.eraList().cli(), a.eraCheck().cli()},
+		Name: "era", Usage: "list, check, index and write era files", Description: eraDescription,
+		Commands: []*cli.Command{
+			a.eraList().cli(), a.eraCheck().cli(), a.eraIndex().cli(), a.eraExport().cli(),
+		},
 		HideHelpCommand: true, Action: noCommand, OnUsageError: onUsageError,
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -397,6 +398,115 @@ func TestServeOfEraFiles(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The index that is made is read by the node that serves the files, which refuses one that is damaged.
+func TestServeWithAnEraIndex(t *testing.T) {
+	t.Parallel()
+	network, files := eraNetwork(t), eraDir(t, eraGenesis, eraFirst, eraSecond)
+	index := slices.Concat([]string{"era", "index", "--json", files}, network)
+	got := decode[eraIndexResult](t, succeed(t, index...))
+	want := eraIndexResult{File: filepath.Join(files, "vecdev-roots.e2s"), EndSlot: 128, Bytes: 100 + 16*122}
+	if got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	old := eraBlocks(20, 20)[0].Root.String()
+	s := startServe(t, t.TempDir(), append(slices.Clone(network), "--era", files)...)
+	call := slices.Concat([]string{"call", s.line(t), "blocks-by-root", "--root", old}, network)
+	if got := succeed(t, call...); !strings.Contains(got, old) {
+		t.Errorf("not found with an index: %s", got)
+	}
+	s.stop()
+	if err := os.Truncate(got.File, 1000); err != nil {
+		t.Fatal(err)
+	}
+	fail(t, exitFailed, "bad root index", slices.Concat([]string{
+		"serve", "--datadir", t.TempDir(), "--era", files, "--listen", "/ip4/127.0.0.1/tcp/0",
+	}, network)...)
+	succeed(t, index...) // makes it good
+	fail(t, exitFailed, "no blocks", slices.Concat([]string{"era", "index", eraDir(t, eraGenesis)}, network)...)
+}
+
+// What was imported from era files is exported as the same files.
+func TestEraExportMakesTheFilesThatWereImported(t *testing.T) {
+	t.Parallel()
+	dir, out := t.TempDir(), t.TempDir()
+	succeed(t, slices.Concat([]string{"import", "--datadir", dir, eraTestdata}, eraNetwork(t))...)
+	names := []string{eraGenesis, eraFirst, eraSecond}
+	export := []string{"era", "export", "--json", "--datadir", dir, "--out", out}
+	for _, name := range names {
+		export = append(export, filepath.Join(eraTestdata, name))
+	}
+	for _, written := range []bool{true, false} {
+		got := decode[eraExportResult](t, succeed(t, export...))
+		if len(got.Files) != 3 || got.Files[1] != (exportedEra{
+			File: filepath.Join(out, eraFirst), Era: 1, Blocks: 62, Bytes: 106068, Written: written,
+		}) {
+			t.Fatalf("%+v", got)
+		}
+	}
+	for _, name := range names {
+		got, err := os.ReadFile(filepath.Join(out, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := os.ReadFile(filepath.Join(eraTestdata, name))
+		if err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s: %d bytes, not those of the file that was imported: %v", name, len(got), err)
+		}
+	}
+	if entries, err := os.ReadDir(out); err != nil || len(entries) != 3 {
+		t.Errorf("%d files, %v", len(entries), err)
+	}
+}
+
+// An era is exported with a state as the beacon API serves it. What cannot be exported leaves no file.
+func TestEraExportWithAState(t *testing.T) {
+	t.Parallel()
+	network, dir := eraNetwork(t), t.TempDir()
+	path := filepath.Join(dir, "blocks.jsonl")
+	writeFile(t, path, []byte(linesOf(eraBlocks(1, 100))))
+	succeed(t, slices.Concat([]string{"import", "--datadir", dir, path}, network)...)
+	stateOf := func(name string) string {
+		f, err := era.Open(t.Context(), filepath.Join(eraTestdata, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		state, err := f.Groups()[0].OpenState(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		encoded, err := io.ReadAll(state)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), "state.ssz")
+		writeFile(t, path, encoded)
+		return path
+	}
+	first, out := stateOf(eraFirst), t.TempDir()
+	text := succeed(t, "era", "export", "--datadir", dir, "--out", out, first)
+	if want := filepath.Join(out, eraFirst) + ": era 1, 61 blocks, "; !strings.HasPrefix(text, want) {
+		t.Errorf("%s", text)
+	}
+	succeed(t, slices.Concat([]string{"era", "check", filepath.Join(out, eraFirst)}, network)...)
+
+	short := filepath.Join(t.TempDir(), "state.ssz")
+	writeFile(t, short, []byte("short"))
+	other := t.TempDir()
+	for _, tt := range []struct{ state, want string }{
+		{stateOf(eraSecond), "block of slot 101: written false, in the state true"},
+		{short, "bad state"},
+		{filepath.Join(other, "none.ssz"), "no such file"},
+	} {
+		fail(t, exitFailed, tt.want, "era", "export", "--datadir", dir, "--out", other, tt.state)
+	}
+	if entries, err := os.ReadDir(other); err != nil || len(entries) != 0 {
+		t.Errorf("%d files are left behind, %v", len(entries), err)
+	}
+	fail(t, exitUsage, "STATE is missing: want a file with the SSZ", "era", "export", "--datadir", dir)
+	fail(t, exitUsage, "DIR is missing: want a directory", "era", "index")
 }
 
 // A damaged block is named in the log as it is asked for.

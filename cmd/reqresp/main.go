@@ -125,7 +125,9 @@ func (a *app) root() *cli.Command {
 		Writer: a.stdout, ErrWriter: a.stderr, Action: noCommand, OnUsageError: onUsageError,
 		ExitErrHandler: func(context.Context, *cli.Command, error) {},
 	}
-	for _, c := range []command{a.demo(), a.imports(), a.serve(), a.sync(), a.call(), a.conform(), a.verify()} {
+	for _, c := range []command{
+		a.demo(), a.imports(), a.serve(), a.sync(), a.call(), a.conform(), a.verify(), a.convert(),
+	} {
 		root.Commands = append(root.Commands, c.cli())
 	}
 	root.Commands = append(root.Commands, a.era(), a.ssz(), a.config().cli())

@@ -108,9 +108,9 @@ func (in *invocation) peerID() (peer.ID, error) {
 	return id, nil
 }
 
-const topDescription = `Shows what a node does, live: what it serves and asks each second, by method; how much of it waits
-for a budget (throttled is how many exchanges wait, on average); and the peers, those first that
-have the least left of a budget.
+const topDescription = `Shows what a node does, live: what it serves and asks each second, by method; how much
+of it waits for a budget (throttled is how many exchanges wait, on average); and the peers, those
+first that have the least left of a budget.
 
 It needs a terminal. For scripts there are 'reqresp methods --json' and others.`
 

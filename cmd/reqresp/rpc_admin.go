@@ -8,7 +8,7 @@ import (
 
 	"github.com/seed-2dd5877b/reqresp/cmd/reqresp/internal/config"
 	"github.com/seed-2dd5877b/reqresp/internal/settings"
-	limitsconfig "github.com/seed-2dd5877b/reqresp/limits/config"
+	"github.com/seed-2dd5877b/reqresp/limits"
 	"github.com/seed-2dd5877b/reqresp/limits/score"
 	"github.com/seed-2dd5877b/reqresp/plugin/api"
 	"github.com/seed-2dd5877b/reqresp/plugin/client"
@@ -102,9 +102,9 @@ func (a *app) limit() command {
 		name: "limit", usage: "change what each peer may use of a method", args: "METHOD", least: 1,
 		description: limitDescription,
 		flags: settings.Table{
-			settings.New("", "requests", rate[limitsconfig.Rate](&change.Requests), "`RATE` of requests"),
-			settings.New("", "items", rate[limitsconfig.Rate](&change.Items), "`RATE` of response chunks"),
-			settings.New("", "bytes", rate[limitsconfig.ByteRate](&change.Bytes), "`RATE` of bytes on the wire"),
+			settings.New("", "requests", rate[limits.Rate](&change.Requests), "`RATE` of requests"),
+			settings.New("", "items", rate[limits.Rate](&change.Items), "`RATE` of response chunks"),
+			settings.New("", "bytes", rate[limits.ByteRate](&change.Bytes), "`RATE` of bytes on the wire"),
 		},
 	}, func(ctx context.Context, in *invocation, c *client.Client) (api.Limit, error) {
 		method, err := config.ParseMethod(in.arg(0))

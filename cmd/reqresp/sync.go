@@ -10,6 +10,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/seed-2dd5877b/reqresp/internal/settings"
+	"github.com/seed-2dd5877b/reqresp/limits"
 	"github.com/seed-2dd5877b/reqresp/limits/outbound"
 	"github.com/seed-2dd5877b/reqresp/plugin/peers"
 	"github.com/seed-2dd5877b/reqresp/plugin/rangesync"
@@ -65,7 +66,8 @@ func (a *app) sync() command {
 	return command{
 		name: "sync", usage: "download blocks from a peer into a store", args: "PEER", least: 1, description: syncDescription,
 		configured: []string{
-			"node", "network", "p2p.trusted_nodes", "p2p.no_gossipsub", "p2p.memory", "limits", "http", "metrics", "pprof", "log",
+			"node", "network", "p2p.trusted_nodes", "p2p.no_gossipsub", "p2p.memory", "limits", "http", "metrics", "pprof",
+			"log",
 		},
 		verbosity: quiet,
 		flags: settings.Table{
@@ -115,7 +117,7 @@ func (a *app) runSync(ctx context.Context, in *invocation, s *syncing) (err erro
 	}
 	ctx, watch := watchGoodbye(ctx, to.ID)
 	cfg := in.config.Service
-	cfg.Listen, cfg.Discovery, cfg.Outbound = localListen(), nil, s.budgets()
+	cfg.Listen, cfg.Discovery, cfg.Outbound = localListen(), nil, s.quotas()
 	cfg.Peers = peers.Config{NoDial: true, Trusted: cfg.Peers.Trusted} // The peer is named.
 	cfg.PeerTrace, cfg.Logger = watch.trace(), a.logger(in.config)
 	if cfg.Genesis, err = in.network(); err != nil {
@@ -140,15 +142,13 @@ func (a *app) runSync(ctx context.Context, in *invocation, s *syncing) (err erro
 	return a.reportSync(s.json, result, time.Since(began))
 }
 
-// budgets returns those that --rate comes to, nil without it.
-func (s *syncing) budgets() []outbound.Budget {
+// quotas returns those that --rate comes to, nil without it.
+func (s *syncing) quotas() []outbound.Quota {
 	if s.rate == 0 {
 		return nil
 	}
-	return []outbound.Budget{{
-		Methods: []string{"beacon_blocks_by_range"},
-		Items:   outbound.Rate{N: s.rate, Per: time.Second, Burst: max(s.rate, rangesync.DefaultBatch)},
-	}}
+	rate := limits.Rate{N: uint64(s.rate), Burst: uint64(max(s.rate, rangesync.DefaultBatch))}
+	return []outbound.Quota{{Methods: []string{"beacon_blocks_by_range"}, Items: rate}}
 }
 
 // maxRequestBlocks is how many blocks may be asked for at once today.

@@ -35,6 +35,7 @@ func TestMistakesInTheArguments(t *testing.T) {
 		{"serve --datadir DIR now", `"now"`, "reqresp serve"},
 		{"serve --datadir DIR --listen 127.0.0.1", "is no multiaddr", "reqresp serve"},
 		{"serve --datadir DIR --listen /ip4/127.0.0.1/udp/0", "want TCP or QUIC, like", "reqresp serve"},
+		{"serve --datadir DIR --custody 129", `--custody: "129": want 1 to 128 custody groups, or all`, "reqresp serve"},
 		{"serve --datadir DIR --memory 63", `--memory: "63": want 64 to 1048576 MiB, or 0`, "reqresp serve"},
 		{"serve --datadir DIR --maxpeers 0", `--maxpeers: "0": want a whole number from 1 to 10000`, "reqresp serve"},
 		{"serve --datadir DIR --minoutbound 65", "p2p.min_outbound: is 65, want at most 64, the number of all peers", "reqresp serve"},
@@ -170,18 +171,20 @@ func TestFailures(t *testing.T) {
 func TestHelpTeaches(t *testing.T) {
 	t.Parallel()
 	for command, wants := range map[string][]string{
-		"":          {"reqresp demo", "exit code", "PEER"},
-		"demo":      {`{"blocks":142,"bytes":342653,"mismatches":0,"seconds":0.25}`},
-		"import":    {"ssz_hex", "context_hex", "--finalized-root", "era file"},
-		"serve":     {"SIGTERM", "--era", "--listen", "--genesis-time", "--metrics.port", "--pprof", "--http.api", "--bootnodes", "built in\n   for mainnet, sepolia", "--staticnodes"},
-		"era":       {"list", "check", "serve --era"},
-		"era check": {"What a pass proves", "Signatures are not checked", "--network.config"},
-		"era list":  {"--json", "empty_slots"},
-		"config":    {"REQRESP_HTTP_PORT", "--ipcpath"},
-		"sync":      {"--trusted-root", "--batch", "--rate", "(Prysm about 2 blocks/s", "taken at its word", "--from"},
-		"ssz":       {"root", "json", "check", "StatusV2", "unverified"},
-		"conform":   {"MUST", "--json", "paces itself", "--junit", "peer id of its own"},
-		"call":      {"blocks-by-range", "metadata", "--ssz", "SLOT.ssz"},
+		"":           {"reqresp demo", "exit code", "PEER"},
+		"demo":       {`{"blocks":142,"bytes":342653,"mismatches":0,"seconds":0.25}`},
+		"import":     {"ssz_hex", "context_hex", "--finalized-root", "era file"},
+		"serve":      {"SIGTERM", "--era", "--listen", "--genesis-time", "--metrics.port", "--pprof", "--http.api", "--bootnodes", "built in\n   for mainnet, sepolia", "--staticnodes"},
+		"era":        {"list", "check", "index", "export", "serve --era"},
+		"era check":  {"What a pass proves", "Signatures are not checked", "--network.config"},
+		"era list":   {"--json", "empty_slots"},
+		"era export": {"as the beacon API serves it", "/eth/v2/debug/beacon/states/SLOT", "--out", "verified"},
+		"era index":  {"-roots.e2s", "16 bytes for each block", "written anew", "--network.config"},
+		"config":     {"REQRESP_HTTP_PORT", "--ipcpath"},
+		"sync":       {"--trusted-root", "--batch", "--rate", "(Prysm about 2 blocks/s", "taken at its word", "--from"},
+		"ssz":        {"root", "json", "check", "StatusV2", "unverified"},
+		"conform":    {"MUST", "--json", "paces itself", "--junit", "peer id of its own"},
+		"call":       {"blocks-by-range", "metadata", "--ssz", "SLOT.ssz"},
 	} {
 		stdout := succeed(t, append(strings.Fields(command), "--help")...)
 		for _, want := range wants {

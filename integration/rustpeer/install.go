@@ -72,7 +72,9 @@ func Install(ctx context.Context, program Program) (path string, err error) {
 		return "", fmt.Errorf("rustpeer: %w", err)
 	}
 	name := "rustpeer-" + string(program)
-	err = install.Once(ctx, dir, func(ctx context.Context, tmp string) error { return build(ctx, tmp, program, files, name) })
+	err = install.Once(ctx, dir, func(ctx context.Context, tmp string) error {
+		return build(ctx, tmp, program, files, name)
+	})
 	if err != nil {
 		return "", fmt.Errorf("rustpeer: %w", err)
 	}

@@ -38,7 +38,8 @@ func table(a *all) settings.Table {
 		{Key: "in.every", Value: settings.Duration(&a.every, time.Second, time.Hour)},
 		{Key: "words", Value: settings.List(&a.words, nil)},
 		{Flag: "nums", Value: settings.Numbers(&a.nums)},
-		{Key: `in."a.b".upper`, Value: settings.Parsed(&a.upper, func(s string) (string, error) { return strings.ToUpper(s), nil }, strings.ToLower)},
+		{Key: `in."a.b".upper`, Value: settings.Parsed(&a.upper,
+			func(s string) (string, error) { return strings.ToUpper(s), nil }, strings.ToLower)},
 		{Key: "in.old", Value: settings.Gone("want in.maybe in its place")},
 	}
 }
@@ -170,7 +171,8 @@ func TestFlags(t *testing.T) {
 	if a.text != "a,b" || a.count != 7 || !slices.Equal(a.nums, []uint64{1, 2, 3}) {
 		t.Errorf("set is %+v", a)
 	}
-	if got := rows.Flag("count.max"); got.Variable() != "REQRESP_COUNT_MAX" || !slices.Equal(got.Default(), []string{"3"}) {
+	if got := rows.Flag("count.max"); got.Variable() != "REQRESP_COUNT_MAX" ||
+		!slices.Equal(got.Default(), []string{"3"}) {
 		t.Errorf("variable %s, default %q", got.Variable(), got.Default())
 	}
 	if got := rows.Flag("nums").Variable(); got != "" {

@@ -142,7 +142,8 @@ func parse(data []byte) (*File, error) {
 }
 
 func presetSetting(name *string) *settings.Setting {
-	return settings.New("preset", "", settings.OneOf(name, Presets()...), "preset that everything in comments is taken from")
+	return settings.New("preset", "", settings.OneOf(name, Presets()...),
+		"preset that everything in comments is taken from")
 }
 
 func notPreset(e settings.Entry) bool {

@@ -242,7 +242,7 @@ func TestWarningsNameThePlace(t *testing.T) {
 		key, _, _ := strings.Cut(warning.Error(), " refills ")
 		got = append(got, key)
 	}
-	want := []string{"node.bytes: 1024/1s+1024", `methods."my own".peer.requests: 1/1m0s+1`}
+	want := []string{"node.bytes: 1024/s", `methods."my own".peer.requests: 1/m`}
 	if !slices.Equal(got, want) {
 		t.Errorf("warnings are of %q, want %q", got, want)
 	}

@@ -165,9 +165,9 @@ func parsePeer(text string) (peer.ID, error) {
 // quotaOf returns the settings of a quota. Whose it is goes into their help, if that is not empty.
 func quotaOf(key, whose string, q *limits.Quota) settings.Table {
 	rows := settings.Table{
-		{Key: key + ".requests", Usage: "rate of requests, as N/TIME+BURST, ", Value: rateValue((*Rate)(&q.Requests))},
-		{Key: key + ".items", Usage: "rate of response chunks ", Value: rateValue((*Rate)(&q.Items))},
-		{Key: key + ".bytes", Usage: "rate of bytes on the wire ", Value: rateValue((*ByteRate)(&q.Bytes))},
+		{Key: key + ".requests", Usage: "rate of requests, as N/TIME+BURST, ", Value: rateValue(&q.Requests)},
+		{Key: key + ".items", Usage: "rate of response chunks ", Value: rateValue(&q.Items)},
+		{Key: key + ".bytes", Usage: "rate of bytes on the wire ", Value: rateValue((*limits.ByteRate)(&q.Bytes))},
 	}
 	for _, s := range rows {
 		if s.Usage += whose; whose == "" {

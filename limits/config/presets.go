@@ -24,7 +24,8 @@ func Presets() []string { return []string{Default, Home, Generous, Archive, None
 //go:embed presets
 var files embed.FS
 
-// Preset returns the preset of a name with every default filled in, which is the caller's. It fails if there is none.
+// Preset returns a preset by its name, with every default filled in. The caller owns it. It fails if no preset has the
+// name.
 func Preset(name string) (Config, error) {
 	f, err := presetFile(name)
 	if err != nil {

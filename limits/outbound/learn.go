@@ -1,24 +1,21 @@
 package outbound
 
 import (
-	"math"
 	"slices"
 	"time"
-
-	"golang.org/x/time/rate"
 )
 
-// What is learned from a peer that does not grant what its budget allows. It is asked for no more than it has granted
+// What is learned from a peer that does not grant what its quota allows. It is asked for no more than it has granted
 // at once, less a margin as requests do not arrive as evenly as they are sent, and for no more than half of what it was
 // asked for before. Its rate shrinks as its burst, as with deployed servers a setting scales both.
 const (
 	// margin is the part of what was granted that is asked for from then on.
 	margin = 15.0 / 16
-	// growth is by how much a budget recovers after some time without a refusal. The next refusal may come of it, so
+	// growth is by how much a quota recovers after some time without a refusal. The next refusal may come of it, so
 	// this takes long: Prysm forgets one an hour.
 	growth           = 1.25
 	growAfterRefusal = 2 * time.Hour
-	// A late answer may be the network's fault. A budget recovers from it sooner, and is not lowered for it below a
+	// A late answer may be the network's fault. A quota recovers from it sooner, and is not lowered for it below a
 	// part of what it was.
 	growAfterDelay = 10 * time.Minute
 	leastAfterLate = 4
@@ -45,44 +42,44 @@ func (s *peerState) refused(now time.Time, method string, chunks int) {
 		return // The request was in flight when the peer was found to be at its limit.
 	}
 	q.backOff(now)
-	if i := s.adopt(method); i >= 0 {
-		s.shrink(i, q, now, chunks, least)
-		s.limiters[i] = q.limiter(s.budgets[i], now, q.granted) // The peer's bucket has nothing left.
+	if b := s.adopt(method); b != nil {
+		b.shrink(q, now, chunks, least)
+		b.reset(q, now, q.granted) // The peer's bucket has nothing left.
 		q.growAfter = growAfterRefusal
 	}
 }
 
 // late takes an answer that the peer has withheld for too long, after so many chunks, for what it grants.
 func (s *peerState) late(now time.Time, method string, chunks int) {
-	i, q := s.budgetOf(method), s.queue(method)
-	if i < 0 || now.Before(q.until) {
+	b, q := s.budgetOf(method), s.queue(method)
+	if b == nil || now.Before(q.until) {
 		return
 	}
-	s.shrink(i, q, now, chunks, float64(s.budgets[i].Items.Burst)/leastAfterLate)
-	s.limiters[i] = q.limiter(s.budgets[i], now, missing(s.limiters[i], now))
+	b.shrink(q, now, chunks, float64(b.Items.Burst)/leastAfterLate)
+	b.reset(q, now, b.missing(now))
 	q.growAfter = max(q.growAfter, growAfterDelay)
 }
 
-// adopt returns the index of the method's own budget. Where there is none it takes the default. It returns -1 if there
-// is none there either.
-func (s *peerState) adopt(method string) int {
-	if i := s.budgetOf(method); i >= 0 {
-		return i
+// adopt returns the method's own budget. Where there is none it makes one of the default. It returns nil if there is no
+// default.
+func (s *peerState) adopt(method string) *budget {
+	if b := s.budgetOf(method); b != nil {
+		return b
 	}
-	for _, b := range s.defaults {
-		if slices.Contains(b.Methods, method) {
-			s.budgets = append(slices.Clip(s.budgets), Budget{Methods: []string{method}, Items: b.Items})
-			s.limiters = append(s.limiters, b.Items.limiter())
-			return len(s.budgets) - 1
+	for _, q := range s.defaults {
+		if slices.Contains(q.Methods, method) {
+			b := newBudget(Quota{Methods: []string{method}, Items: q.Items})
+			s.budgets = append(s.budgets, b)
+			return b
 		}
 	}
-	return -1
+	return nil
 }
 
 // shrink has a budget grant what the peer has granted at once, but no less than a burst of floor.
-func (s *peerState) shrink(i int, q *queue, now time.Time, chunks int, floor float64) {
-	before := q.burst(s.budgets[i])
-	used := max(missing(s.limiters[i], now)-float64(q.asked), 0) + float64(chunks)
+func (b *budget) shrink(q *queue, now time.Time, chunks int, floor float64) {
+	before := b.burst(q)
+	used := max(b.missing(now)-float64(q.asked), 0) + float64(chunks)
 	if used < 1 {
 		used = before // Nothing was granted, which tells nothing but that half of it is to be tried.
 	}
@@ -92,45 +89,25 @@ func (s *peerState) shrink(i int, q *queue, now time.Time, chunks int, floor flo
 // grow has the budget of a method recover, if it is time to.
 func (s *peerState) grow(now time.Time, method string) {
 	q := s.queue(method)
-	i := s.budgetOf(method)
-	if q.granted == 0 || i < 0 || now.Sub(q.changed) < q.growAfter {
+	b := s.budgetOf(method)
+	if q.granted == 0 || b == nil || now.Sub(q.changed) < q.growAfter {
 		return
 	}
 	q.granted, q.changed = q.granted*growth, now
-	if q.granted >= float64(s.budgets[i].Items.Burst) {
+	if q.granted >= float64(b.Items.Burst) {
 		q.granted, q.growAfter = 0, 0
 	}
-	s.limiters[i] = q.limiter(s.budgets[i], now, missing(s.limiters[i], now))
-}
-
-// missing returns the tokens that a bucket lacks.
-func missing(l *rate.Limiter, now time.Time) float64 { return float64(l.Burst()) - l.TokensAt(now) }
-
-// burst is that of a budget, or less if the peer grants less.
-func (q *queue) burst(b Budget) float64 {
-	if q.granted > 0 {
-		return min(q.granted, float64(b.Items.Burst))
-	}
-	return float64(b.Items.Burst)
-}
-
-// limiter returns the bucket of a budget as the peer grants it, which lacks some tokens.
-func (q *queue) limiter(b Budget, now time.Time, missing float64) *rate.Limiter {
-	burst := q.burst(b)
-	part := burst / float64(b.Items.Burst)
-	lim := rate.NewLimiter(b.Items.limiter().Limit()*rate.Limit(part), max(int(burst), 1))
-	take(lim, now, int(math.Ceil(min(missing, owed*float64(lim.Burst())))))
-	return lim
+	b.reset(q, now, b.missing(now))
 }
 
 // batch returns how many of some items to ask for at once: half a burst where the peer has shown what it grants, as
 // servers count in batches of their own.
 func (s *peerState) batch(method string, items int) int {
-	i := s.budgetOf(method)
-	if i < 0 {
+	b := s.budgetOf(method)
+	if b == nil {
 		return items
 	}
-	most := s.limiters[i].Burst()
+	most := b.bucket.Burst()
 	if s.queue(method).granted > 0 {
 		most = max(most/2, 1)
 	}
@@ -139,7 +116,7 @@ func (s *peerState) batch(method string, items int) int {
 
 // rest returns for how long a method is not used, so that the peer does not refuse too often. A peer that has ever
 // refused has no more requests in flight than it may refuse. Methods with small answers go on unless they were refused
-// themselves: their budgets are kept to, and nobody is to be taken for gone.
+// themselves: their quotas are kept to, and nobody is to be taken for gone.
 func (s *peerState) rest(now time.Time, method string) time.Duration {
 	recent := s.recent(now)
 	switch {
@@ -155,8 +132,8 @@ func (s *peerState) rest(now time.Time, method string) time.Duration {
 
 // small reports whether a method is one with small answers.
 func (s *peerState) small(method string) bool {
-	isSmall := func(b Budget) bool { return b.Small && slices.Contains(b.Methods, method) }
-	return slices.ContainsFunc(s.budgets, isSmall) || slices.ContainsFunc(s.defaults, isSmall)
+	isSmall := func(q Quota) bool { return q.Small && slices.Contains(q.Methods, method) }
+	return slices.ContainsFunc(s.all[s.client], isSmall) || slices.ContainsFunc(s.defaults, isSmall)
 }
 
 // lookAgain is when a request looks again that waits for others to end.

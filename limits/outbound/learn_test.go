@@ -11,6 +11,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/seed-2dd5877b/reqresp/limits"
 	"github.com/seed-2dd5877b/reqresp/limits/outbound"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon/quota"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
@@ -61,9 +62,9 @@ func (p *prysmLimit) worstHour() (worst int) {
 	return worst
 }
 
-// TestBudgetShrinksToWhatIsGranted has a peer asked for blocks for hours, as fast as the pacer lets, whose
+// TestQuotaShrinksToWhatIsGranted has a peer asked for blocks for hours, as fast as the pacer lets, whose
 // limit is lower than that of any peer by default.
-func TestBudgetShrinksToWhatIsGranted(t *testing.T) {
+func TestQuotaShrinksToWhatIsGranted(t *testing.T) {
 	t.Parallel()
 	for _, client := range []string{"prysm", "", "lighthouse", "reqresp"} {
 		for _, limit := range []int{64, 32, 16, 8, 4} {
@@ -137,13 +138,13 @@ func wantBatch(t *testing.T, p *outbound.Pacer, method string, want int) {
 	}
 }
 
-func TestBudgetRecoversSlowly(t *testing.T) {
+func TestQuotaRecoversSlowly(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p := newPacer(t, &outbound.Options{IsLimited: isLimited})
 		wantBatch(t, p, blocks[0], 120)
 		granted(t, p, 64, 32)
-		for _, method := range blocks { // which share a budget
+		for _, method := range blocks { // which share a quota
 			wantBatch(t, p, method, 15) // half of 30
 		}
 		wantBatch(t, p, blobs[0], 720)
@@ -163,7 +164,7 @@ func TestBudgetRecoversSlowly(t *testing.T) {
 	})
 }
 
-func TestLateAnswersShrinkTheBudget(t *testing.T) {
+func TestLateAnswersShrinkTheQuota(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		phase  reqresp.Phase
@@ -233,7 +234,7 @@ func TestPeerIsNotDrivenToItsFifthRefusal(t *testing.T) {
 		granted(t, p, 64, 0)
 		server := &prysmLimit{refusals: []time.Time{time.Now()}}
 		var askers sync.WaitGroup
-		// Each has a budget of its own, so that all could be in flight at once.
+		// Each has a quota of its own, so that all could be in flight at once.
 		for _, method := range []string{blocks[0], blobs[0], columns[0], envelopes[1], light[0]} {
 			askers.Go(func() {
 				for p.Wait(ctx, alice, method, p.Batch(alice, method, 64)) == nil {
@@ -261,18 +262,18 @@ func TestPeerIsNotDrivenToItsFifthRefusal(t *testing.T) {
 	})
 }
 
-// TestPeerWithoutBudgetsIsLearnedFromTheDefaults has a peer refuse that is granted whatever is asked for, as far as the
-// budgets go.
-func TestPeerWithoutBudgetsIsLearnedFromTheDefaults(t *testing.T) {
+// TestPeerWithoutQuotasIsLearnedFromTheDefaults has a peer refuse that is granted whatever is asked for, as far as the
+// quotas go.
+func TestPeerWithoutQuotasIsLearnedFromTheDefaults(t *testing.T) {
 	t.Parallel()
-	own := outbound.Budget{Methods: blocks, Items: outbound.Rate{N: 500, Per: sec, Burst: 1000}}
-	for name, budgets := range map[string]map[string][]outbound.Budget{
-		"no budgets": {}, "none for any client": every(), "one of its own": every(own),
+	own := outbound.Quota{Methods: blocks, Items: limits.Rate{N: 500, Per: sec, Burst: 1000}}
+	for name, quotas := range map[string]map[string][]outbound.Quota{
+		"no quotas": {}, "none for any client": every(), "one of its own": every(own),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				p := newPacer(t, &outbound.Options{Budgets: budgets, Defaults: quota.Granted()[""], IsLimited: isLimited})
+				p := newPacer(t, &outbound.Options{Quotas: quotas, Defaults: quota.Granted()[""], IsLimited: isLimited})
 				wantBatch(t, p, blocks[0], 1000)
 				wantBatch(t, p, blobs[0], 1000)
 				at(t, p, alice, blobs[0], 64, 0)
@@ -293,13 +294,13 @@ func TestPeerWithoutBudgetsIsLearnedFromTheDefaults(t *testing.T) {
 	}
 }
 
-// TestSmallMethodsOfAnyBudgetGoOn has a peer refuse whose own budgets, or the defaults, name a method with small answers.
-func TestSmallMethodsOfAnyBudgetGoOn(t *testing.T) {
+// TestSmallMethodsOfAnyQuotaGoOn has a peer refuse whose own quotas, or the defaults, name a method with small answers.
+func TestSmallMethodsOfAnyQuotaGoOn(t *testing.T) {
 	t.Parallel()
-	small := []outbound.Budget{{Methods: []string{"ping"}, Items: outbound.Rate{N: 1, Per: sec, Burst: 1}, Small: true}}
+	small := []outbound.Quota{{Methods: []string{"ping"}, Items: limits.Rate{N: 1, Per: sec, Burst: 1}, Small: true}}
 	for name, opts := range map[string]outbound.Options{
-		"its own":      {Budgets: every(small...), Defaults: []outbound.Budget{}},
-		"the defaults": {Budgets: every(), Defaults: small},
+		"its own":      {Quotas: every(small...), Defaults: []outbound.Quota{}},
+		"the defaults": {Quotas: every(), Defaults: small},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

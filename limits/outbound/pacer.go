@@ -5,12 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
-	"golang.org/x/time/rate"
 
+	"github.com/seed-2dd5877b/reqresp/limits"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
 
@@ -19,15 +21,15 @@ const DefaultMaxPeers = 1 << 12
 
 // Options are the optional settings of a [Pacer]. The zero value is ready.
 type Options struct {
-	// Budgets are what clients grant, by the client's name. Those of the empty name hold for a peer whose client is not
+	// Quotas are what clients grant, by the client's name. Those of the empty name hold for a peer whose client is not
 	// known or not named here. A peer without any is asked at once, until it refuses. The map must not be changed any
 	// more. Nil means none.
-	Budgets map[string][]Budget
-	// Defaults are what is known of any peer, whatever Budgets says: a method that the peer's budgets lack takes its
+	Quotas map[string][]Quota
+	// Defaults are what is known of any peer, whatever Quotas says: a method that the peer's quotas lack takes its
 	// own from here once the peer refuses it, and a method with small answers here goes on while the peer is left
-	// alone. The slice must not be changed any more. Nil means Budgets[""].
-	Defaults []Budget
-	// Client returns the name of a peer's client, as Budgets has it. It is called for every request, concurrently. Nil
+	// alone. The slice must not be changed any more. Nil means Quotas[""].
+	Defaults []Quota
+	// Client returns the name of a peer's client, as Quotas has it. It is called for every request, concurrently. Nil
 	// means that none is known.
 	Client func(peer.ID) string
 	// IsLimited tells whether an error is a peer's way to say that it was asked too much, such as beacon.IsRateLimited.
@@ -38,45 +40,37 @@ type Options struct {
 	MaxPeers int
 }
 
-// A Rate is how much may be asked for every so often, and at once.
-type Rate struct {
-	// N is how much, at least 1.
-	N int
-	// Per is in what time, at least 1 ms.
-	Per time.Duration
-	// Burst is the most at once, at least 1.
-	Burst int
-}
-
-// A Budget is what a peer is asked for, by some methods together.
-type Budget struct {
-	// Methods are those which share the budget. A method has one budget at most. A budget without any is of all
+// A Quota is what a peer is asked for, by some methods together.
+type Quota struct {
+	// Methods are those which share the quota. A method has one quota at most. A quota without any is of all
 	// methods, which count by requests.
 	Methods []string
 	// Items limits what is asked for: blocks, sidecars, or requests where each is answered by one chunk. For ranges of
 	// sidecars a server may count slots as well; whoever asks counts them in.
-	Items Rate
+	Items limits.Rate
 	// Small is set for methods with small answers: they go on while the peer is left alone for having refused others.
 	Small bool
 }
 
-// validate returns an error that names what is outside its range.
-func validate(budgets []Budget) error {
+// effective returns the quotas with rates whose defaults are filled in, or an error that names what is outside its
+// range.
+func effective(quotas []Quota) ([]Quota, error) {
+	quotas = slices.Clone(quotas)
 	seen := make(map[string]bool)
-	for _, b := range budgets {
-		r := b.Items
-		if r.N < 1 || r.Burst < 1 || r.Per < time.Millisecond {
-			return fmt.Errorf("outbound: budget of %v: %d per %v with a burst of %d: want at least 1 per 1ms with a burst of 1",
-				b.Methods, r.N, r.Per, r.Burst)
+	for i := range quotas {
+		q := &quotas[i]
+		var err error
+		if q.Items, err = q.Items.Effective(); err != nil {
+			return nil, fmt.Errorf("outbound: quota of %v: %w", q.Methods, err)
 		}
-		for _, m := range b.Methods {
+		for _, m := range q.Methods {
 			if seen[m] {
-				return fmt.Errorf("outbound: method %q has two budgets: want one at most", m)
+				return nil, fmt.Errorf("outbound: method %q has two quotas: want one at most", m)
 			}
 			seen[m] = true
 		}
 	}
-	return nil
+	return quotas, nil
 }
 
 // A Pacer delays requests to what peers bear. It implements [reqresp.CallLimiter], is safe for concurrent use, and
@@ -90,7 +84,7 @@ type Pacer struct {
 
 var _ reqresp.CallLimiter = (*Pacer)(nil)
 
-// New returns a pacer. Options may be nil. It fails if a budget or a bound is outside its range.
+// New returns a pacer. Options may be nil. It fails if a quota or a bound is outside its range.
 func New(opts *Options) (*Pacer, error) {
 	p := &Pacer{peers: make(map[peer.ID]*peerState)}
 	if opts != nil {
@@ -101,13 +95,15 @@ func New(opts *Options) (*Pacer, error) {
 	}
 	p.opts.MaxPeers = cmp.Or(p.opts.MaxPeers, DefaultMaxPeers)
 	if p.opts.Defaults == nil {
-		p.opts.Defaults = p.opts.Budgets[""]
+		p.opts.Defaults = p.opts.Quotas[""]
 	}
-	if err := validate(p.opts.Defaults); err != nil {
+	var err error
+	if p.opts.Defaults, err = effective(p.opts.Defaults); err != nil {
 		return nil, err
 	}
-	for _, budgets := range p.opts.Budgets {
-		if err := validate(budgets); err != nil {
+	p.opts.Quotas = maps.Clone(p.opts.Quotas)
+	for client, quotas := range p.opts.Quotas {
+		if p.opts.Quotas[client], err = effective(quotas); err != nil {
 			return nil, err
 		}
 	}
@@ -115,36 +111,36 @@ func New(opts *Options) (*Pacer, error) {
 }
 
 // Wait implements [reqresp.CallLimiter]. It waits until a peer can be asked for some items. It fails with the context's
-// error, at once if its deadline is sure not to suffice. Requests that one budget delays go in order of arrival.
+// error, at once if its deadline is sure not to suffice. Requests that one quota delays go in order of arrival.
 //
-// A request for more than a burst waits for a full budget, and the rest delays the next one, up to as much again. A
+// A request for more than a burst waits for a full quota, and the rest delays the next one, up to as much again. A
 // server that grants no more will refuse it: split it.
 func (p *Pacer) Wait(ctx context.Context, to peer.ID, method string, items int) error {
 	for {
-		turn := p.turn(to, method)
+		head := p.head(to, method)
 		select {
-		case turn <- struct{}{}:
+		case head <- struct{}{}:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		over, err := p.waitInTurn(ctx, turn, to, method, items)
+		over, err := p.waitAtHead(ctx, head, to, method, items)
 		if over || err != nil {
 			return err
 		}
 	}
 }
 
-// waitInTurn ends the turn, and reports whether the request may be sent. If not it has to wait its turn elsewhere: the
-// peer was found to be another client, and those who come now wait there.
-func (p *Pacer) waitInTurn(
-	ctx context.Context, turn chan struct{}, to peer.ID, method string, items int,
+// waitAtHead leaves the head of its queue in the end, and reports whether the request may be sent. If not it has to
+// wait in another queue: the peer was found to be another client, and those who come now wait there.
+func (p *Pacer) waitAtHead(
+	ctx context.Context, head chan struct{}, to peer.ID, method string, items int,
 ) (bool, error) {
-	defer func() { <-turn }()
+	defer func() { <-head }()
 	for {
 		if err := ctx.Err(); err != nil {
 			return false, err
 		}
-		d, ok := p.take(turn, to, method, items)
+		d, ok := p.take(head, to, method, items)
 		if !ok || d <= 0 {
 			return ok, nil
 		}
@@ -169,54 +165,45 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-func (p *Pacer) turn(to peer.ID, method string) chan struct{} {
-	client := p.client(to)
-	p.mu.Lock()
+func (p *Pacer) head(to peer.ID, method string) chan struct{} {
+	s := p.lock(to)
 	defer p.mu.Unlock()
-	return p.peerLocked(to, client).queue(method).turn
+	return s.queue(method).head
 }
 
-// take notes a request if it may be sent now. Else it returns when to try again. It fails if the turn is not of the
+// take notes a request if it may be sent now. Else it returns when to try again. It fails if head is not of the
 // request's queue any more.
-func (p *Pacer) take(turn chan struct{}, to peer.ID, method string, items int) (time.Duration, bool) {
-	client := p.client(to)
-	p.mu.Lock()
+func (p *Pacer) take(head chan struct{}, to peer.ID, method string, items int) (time.Duration, bool) {
+	s := p.lock(to)
 	defer p.mu.Unlock()
-	s := p.peerLocked(to, client)
-	if s.queue(method).turn != turn {
+	if s.queue(method).head != head {
 		return 0, false
 	}
 	return s.take(s.used, method, items), true
 }
 
-// Batch returns how many of some items to ask a peer for at once: all of them, or less if the budget holds less or the
+// Batch returns how many of some items to ask a peer for at once: all of them, or less if the quota holds less or the
 // peer has shown that it grants less. Many requests of that size get the most out of a peer.
 func (p *Pacer) Batch(to peer.ID, method string, items int) int {
-	client := p.client(to)
-	p.mu.Lock()
+	s := p.lock(to)
 	defer p.mu.Unlock()
-	s := p.peerLocked(to, client)
 	s.grow(s.used, method)
 	return s.batch(method, items)
 }
 
 // Delay returns for how long Wait would hold back a request, as things stand and if no other is sent before.
 func (p *Pacer) Delay(to peer.ID, method string, items int) time.Duration {
-	client := p.client(to)
-	p.mu.Lock()
+	s := p.lock(to)
 	defer p.mu.Unlock()
-	s := p.peerLocked(to, client)
 	return s.delay(s.used, method, items)
 }
 
-// Done implements [reqresp.CallLimiter]. A peer that was asked too much is left alone for a while, and its budget
+// Done implements [reqresp.CallLimiter]. A peer that was asked too much is left alone for a while, and its quota
 // shrinks to what it has granted. So does that of a peer whose answer came too late.
 func (p *Pacer) Done(to peer.ID, method string, r reqresp.Result) {
 	limited := r.Err != nil && p.opts.IsLimited != nil && p.opts.IsLimited(r.Err)
-	client := p.client(to)
-	p.mu.Lock()
+	s := p.lock(to)
 	defer p.mu.Unlock()
-	s := p.peerLocked(to, client)
 	s.pending = max(s.pending-1, 0)
 	switch {
 	case limited:
@@ -235,27 +222,29 @@ func isLate(err error) bool {
 		errors.Is(err, reqresp.ErrTimeout)
 }
 
-// client returns the name that Budgets has for a peer's client.
+// client returns the name that Quotas has for a peer's client.
 func (p *Pacer) client(id peer.ID) string {
 	if p.opts.Client == nil {
 		return ""
 	}
 	client := p.opts.Client(id)
-	if _, ok := p.opts.Budgets[client]; !ok {
+	if _, ok := p.opts.Quotas[client]; !ok {
 		return ""
 	}
 	return client
 }
 
-// peerLocked returns the peer's state, which it makes if need be.
-func (p *Pacer) peerLocked(id peer.ID, client string) *peerState {
+// lock locks the pacer, and returns the peer's state, which it makes if need be, as of now.
+func (p *Pacer) lock(id peer.ID) *peerState {
+	client := p.client(id)
+	p.mu.Lock()
 	now := time.Now()
 	s := p.peers[id]
 	if s == nil {
 		if len(p.peers) >= p.opts.MaxPeers {
 			p.forgetOneLocked()
 		}
-		s = &peerState{all: p.opts.Budgets, defaults: p.opts.Defaults, queues: make(map[string]*queue)}
+		s = &peerState{all: p.opts.Quotas, defaults: p.opts.Defaults, queues: make(map[string]*queue)}
 		s.start(client)
 		p.peers[id] = s
 	}
@@ -276,9 +265,4 @@ func (p *Pacer) forgetOneLocked() {
 		}
 	}
 	delete(p.peers, oldest)
-}
-
-// limiter returns a bucket that is full.
-func (r Rate) limiter() *rate.Limiter {
-	return rate.NewLimiter(rate.Limit(float64(r.N)/r.Per.Seconds()), r.Burst)
 }

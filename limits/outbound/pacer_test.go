@@ -14,6 +14,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/seed-2dd5877b/reqresp/limits"
 	"github.com/seed-2dd5877b/reqresp/limits/outbound"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon/quota"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
@@ -207,9 +208,9 @@ var wantBlocks = map[string]int{
 	"Teku":       20 * 500 / 2,
 }
 
-// every has budgets hold for every client.
-func every(budgets ...outbound.Budget) map[string][]outbound.Budget {
-	return map[string][]outbound.Budget{"": budgets}
+// every has quotas hold for every client.
+func every(quotas ...outbound.Quota) map[string][]outbound.Quota {
+	return map[string][]outbound.Quota{"": quotas}
 }
 
 // newPacer returns a pacer which keeps to what deployed clients grant, if nothing else is asked for.
@@ -219,8 +220,8 @@ func newPacer(t *testing.T, opts *outbound.Options) *outbound.Pacer {
 	if opts != nil {
 		o = *opts
 	}
-	if o.Budgets == nil {
-		o.Budgets = quota.Granted()
+	if o.Quotas == nil {
+		o.Quotas = quota.Granted()
 	}
 	p, err := outbound.New(&o)
 	if err != nil {
@@ -259,7 +260,7 @@ func TestWaitFailsInTime(t *testing.T) {
 	})
 }
 
-func TestRequestForMoreThanABurstWaitsForAFullBudget(t *testing.T) {
+func TestRequestForMoreThanABurstWaitsForAFullBucket(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p := newPacer(t, nil)
@@ -285,13 +286,13 @@ func TestClientsThatWithholdAreNotPaced(t *testing.T) {
 	})
 }
 
-func TestBudgetsOfTheCallersOwnHoldForAll(t *testing.T) {
+func TestQuotasOfTheCallersOwnHoldForAll(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		none := newPacer(t, &outbound.Options{Budgets: every()})
+		none := newPacer(t, &outbound.Options{Quotas: every()})
 		p := newPacer(t, &outbound.Options{
-			Budgets: every(outbound.Budget{Methods: blocks, Items: outbound.Rate{N: 1, Per: sec, Burst: 2}}),
-			Client:  func(peer.ID) string { return "reqresp" },
+			Quotas: every(outbound.Quota{Methods: blocks, Items: limits.Rate{N: 1, Burst: 2}}),
+			Client: func(peer.ID) string { return "reqresp" },
 		})
 		for range 100 {
 			at(t, none, alice, blocks[0], 64, 0)
@@ -300,13 +301,13 @@ func TestBudgetsOfTheCallersOwnHoldForAll(t *testing.T) {
 		at(t, p, alice, blocks[0], 2, 0)
 		at(t, p, alice, blocks[1], 1, sec)
 	})
-	for name, b := range map[string][]outbound.Budget{
-		"N":       {{Items: outbound.Rate{Per: sec, Burst: 1}}},
-		"Per":     {{Items: outbound.Rate{N: 1, Burst: 1}}},
-		"Burst":   {{Items: outbound.Rate{N: 1, Per: sec}}},
-		"Methods": {{Methods: blocks, Items: outbound.Rate{N: 1, Per: sec, Burst: 1}}, {Methods: blocks, Items: outbound.Rate{N: 1, Per: sec, Burst: 1}}},
+	for name, b := range map[string][]outbound.Quota{
+		"N":       {{Items: limits.Rate{Per: sec, Burst: 1}}},
+		"Per":     {{Items: limits.Rate{N: 1, Per: -1}}},
+		"Burst":   {{Items: limits.Rate{N: 1, Per: sec, Burst: 1 << 50}}},
+		"Methods": {{Methods: blocks, Items: limits.Rate{N: 1, Per: sec, Burst: 1}}, {Methods: blocks, Items: limits.Rate{N: 1, Per: sec, Burst: 1}}},
 	} {
-		if _, err := outbound.New(&outbound.Options{Budgets: every(b...)}); err == nil {
+		if _, err := outbound.New(&outbound.Options{Quotas: every(b...)}); err == nil {
 			t.Errorf("a bad %s was accepted", name)
 		}
 	}
@@ -318,7 +319,7 @@ func TestPeerAtItsLimitIsLeftAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		opts := &outbound.Options{
 			IsLimited: func(err error) bool { return errors.Is(err, limited) },
-			Budgets:   every(outbound.Budget{Methods: blocks, Items: outbound.Rate{N: 1000, Per: sec, Burst: 1000}}),
+			Quotas:    every(outbound.Quota{Methods: blocks, Items: limits.Rate{N: 1000, Per: sec, Burst: 1000}}),
 		}
 		p := newPacer(t, opts)
 		again := func(want time.Duration) {
@@ -351,7 +352,7 @@ func TestPeerAtItsLimitIsLeftAlone(t *testing.T) {
 		again(0)
 		p.Done(alice, blocks[0], reqresp.Result{Err: limited})
 		again(5 * sec) // a success ended the row
-		// Methods of another budget are not held up.
+		// Methods of another quota are not held up.
 		p.Done(alice, blocks[0], reqresp.Result{Err: limited})
 		start := time.Now()
 		if err := p.Wait(t.Context(), alice, "status", 1); err != nil || time.Since(start) > 0 {
@@ -367,12 +368,12 @@ func TestPeerAtItsLimitIsLeftAlone(t *testing.T) {
 
 func TestSettingsOutsideTheirRangeAreRefused(t *testing.T) {
 	t.Parallel()
-	fine := outbound.Rate{N: 1, Per: time.Second, Burst: 1}
+	fine := limits.Rate{N: 1, Per: time.Second, Burst: 1}
 	for want, opts := range map[string]outbound.Options{
-		"MaxPeers is -1: want at least 1, or 0 for 4096":                {MaxPeers: -1},
-		"budget of [ping]: 0 per 1s with a burst of 1: want at least 1": {Budgets: every(outbound.Budget{Methods: []string{"ping"}, Items: outbound.Rate{Per: time.Second, Burst: 1}})},
-		"budget of []: 0 per 0s with a burst of 0: want at least 1":     {Defaults: make([]outbound.Budget, 1)},
-		`method "ping" has two budgets: want one at most`:               {Budgets: every(outbound.Budget{Methods: []string{"ping"}, Items: fine}, outbound.Budget{Methods: []string{"ping"}, Items: fine})},
+		"MaxPeers is -1: want at least 1, or 0 for 4096": {MaxPeers: -1},
+		"quota of [ping]: N 0 is not between 1 and":      {Quotas: every(outbound.Quota{Methods: []string{"ping"}, Items: limits.Rate{Per: time.Second, Burst: 1}})},
+		"quota of []: N 0 is not between 1 and":          {Defaults: make([]outbound.Quota, 1)},
+		`method "ping" has two quotas: want one at most`: {Quotas: every(outbound.Quota{Methods: []string{"ping"}, Items: fine}, outbound.Quota{Methods: []string{"ping"}, Items: fine})},
 	} {
 		if p, err := outbound.New(&opts); p != nil || err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, %v, want an error that says %q", p, err, want)

@@ -2,6 +2,7 @@ package outbound
 
 import (
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -10,23 +11,52 @@ import (
 
 // A peerState is what one peer was asked for, and what it refused.
 type peerState struct {
-	all      map[string][]Budget // of all clients
-	defaults []Budget            // of any peer
-	client   string              // whose budgets these are
-	budgets  []Budget
-	limiters []*rate.Limiter // of the budgets
+	all      map[string][]Quota // of all clients
+	defaults []Quota            // of any peer
+	client   string             // whose budgets these are
+	budgets  []*budget
 	queues   map[string]*queue
 	used     time.Time
 	pending  int         // requests in flight
 	refusals []time.Time // the last maxRefusals
 }
 
+// A budget is a quota and what is left of it.
+type budget struct {
+	Quota
+	bucket *rate.Limiter
+}
+
+func newBudget(q Quota) *budget {
+	return &budget{q, rate.NewLimiter(rate.Limit(float64(q.Items.N)/q.Items.Per.Seconds()), int(q.Items.Burst))}
+}
+
+// missing returns the tokens that the bucket lacks.
+func (b *budget) missing(now time.Time) float64 {
+	return float64(b.bucket.Burst()) - b.bucket.TokensAt(now)
+}
+
+// burst is that of the quota, or less if the peer grants less.
+func (b *budget) burst(q *queue) float64 {
+	if q.granted > 0 {
+		return min(q.granted, float64(b.Items.Burst))
+	}
+	return float64(b.Items.Burst)
+}
+
+// reset has the budget be as the peer grants it, and lack some tokens.
+func (b *budget) reset(q *queue, now time.Time, missing float64) {
+	full, burst := newBudget(b.Quota).bucket, b.burst(q)
+	part := rate.Limit(burst / float64(b.Items.Burst))
+	b.bucket = rate.NewLimiter(full.Limit()*part, max(int(burst), 1))
+	take(b.bucket, now, int(math.Ceil(min(missing, owed*float64(b.bucket.Burst())))))
+}
+
 // start begins with the budgets of a client, which are full.
 func (s *peerState) start(client string) {
-	s.client, s.budgets = client, s.all[client]
-	s.limiters = make([]*rate.Limiter, len(s.budgets))
-	for i, b := range s.budgets {
-		s.limiters[i] = b.Items.limiter()
+	s.client, s.budgets = client, nil
+	for _, q := range s.all[client] {
+		s.budgets = append(s.budgets, newBudget(q))
 	}
 }
 
@@ -43,25 +73,25 @@ func (s *peerState) change(client string, now time.Time) {
 			s.queue(method).follow(q)
 		}
 	}
-	for i, b := range s.budgets {
+	for _, b := range s.budgets {
 		asked := 0.0
-		for j, o := range old.budgets {
-			if b.overlaps(o) {
-				asked += missing(old.limiters[j], now)
+		for _, o := range old.budgets {
+			if b.overlaps(o.Quota) {
+				asked += o.missing(now)
 			}
 		}
 		q := new(queue) // nothing is learned of a budget for all methods
 		if len(b.Methods) > 0 {
 			q = s.queue(b.Methods[0])
 		}
-		s.limiters[i] = q.limiter(b, now, asked)
+		b.reset(q, now, asked)
 	}
 }
 
 // methodsOf returns the methods that share the queue of one.
 func (s *peerState) methodsOf(method string) []string {
-	if i := s.budgetOf(method); i >= 0 {
-		return s.budgets[i].Methods
+	if b := s.budgetOf(method); b != nil {
+		return b.Methods
 	}
 	return []string{method}
 }
@@ -69,17 +99,22 @@ func (s *peerState) methodsOf(method string) []string {
 // owed is how many bursts are counted to a full budget at most.
 const owed = 2
 
-// overlaps reports whether some requests count to both budgets alike.
-func (b Budget) overlaps(o Budget) bool {
+// overlaps reports whether some requests count to both quotas alike.
+func (b Quota) overlaps(o Quota) bool {
 	if len(b.Methods) == 0 {
 		return len(o.Methods) == 0
 	}
 	return slices.ContainsFunc(b.Methods, func(m string) bool { return slices.Contains(o.Methods, m) })
 }
 
-// budgetOf returns the index of a method's own budget, or -1.
-func (s *peerState) budgetOf(method string) int {
-	return slices.IndexFunc(s.budgets, func(b Budget) bool { return slices.Contains(b.Methods, method) })
+// budgetOf returns a method's own budget, or nil.
+func (s *peerState) budgetOf(method string) *budget {
+	for _, b := range s.budgets {
+		if slices.Contains(b.Methods, method) {
+			return b
+		}
+	}
+	return nil
 }
 
 // take counts a request to the budgets that it belongs to, if they have enough for it. Else it returns how long that
@@ -89,8 +124,8 @@ func (s *peerState) take(now time.Time, method string, items int) time.Duration 
 		return wait
 	}
 	own := s.budgetOf(method)
-	for i, b := range s.budgets {
-		take(s.limiters[i], now, min(b.cost(i == own, items), owed*s.limiters[i].Burst()))
+	for _, b := range s.budgets {
+		take(b.bucket, now, min(b.cost(b == own, items), owed*b.bucket.Burst()))
 	}
 	s.queue(method).asked = items
 	s.pending++
@@ -102,16 +137,16 @@ func (s *peerState) delay(now time.Time, method string, items int) time.Duration
 	s.grow(now, method)
 	wait := max(s.queue(method).until.Sub(now), s.rest(now, method), 0)
 	own := s.budgetOf(method)
-	for i, b := range s.budgets {
-		if n := b.cost(i == own, items); n > 0 {
-			wait = max(wait, delay(s.limiters[i], now, n))
+	for _, b := range s.budgets {
+		if n := b.cost(b == own, items); n > 0 {
+			wait = max(wait, delay(b.bucket, now, n))
 		}
 	}
 	return wait
 }
 
-// cost returns what a request costs the budget, which may be its method's own.
-func (b Budget) cost(own bool, items int) int {
+// cost returns what a request costs the quota, which may be its method's own.
+func (b Quota) cost(own bool, items int) int {
 	switch {
 	case own:
 		return items
@@ -121,16 +156,13 @@ func (b Budget) cost(own bool, items int) int {
 	return 0
 }
 
-// maxDelay is longer than anybody waits.
-const maxDelay = 1 << 62
-
 // delay returns how long it takes until a bucket has n tokens, or is full.
 func delay(l *rate.Limiter, now time.Time, n int) time.Duration {
 	missing := float64(min(n, l.Burst())) - l.TokensAt(now)
 	if missing <= 1e-6 { // of rounding
 		return 0
 	}
-	return time.Duration(min(missing/float64(l.Limit())*float64(time.Second), maxDelay)) + 1
+	return time.Duration(missing/float64(l.Limit())*float64(time.Second)) + 1
 }
 
 // take takes n tokens whether they are there or not.
@@ -142,7 +174,7 @@ func take(l *rate.Limiter, now time.Time, n int) {
 
 // A queue is where requests wait that one budget delays.
 type queue struct {
-	turn    chan struct{} // is full while one of them is first
+	head    chan struct{} // is full while one of them is at the head
 	until   time.Time     // when the peer may be asked again after it was asked too much
 	backoff time.Duration // that it was last left alone for
 
@@ -155,12 +187,12 @@ type queue struct {
 
 // queue returns that of a method, which methods with one budget share.
 func (s *peerState) queue(method string) *queue {
-	if i := s.budgetOf(method); i >= 0 {
-		method = s.budgets[i].Methods[0]
+	if b := s.budgetOf(method); b != nil {
+		method = b.Methods[0]
 	}
 	q := s.queues[method]
 	if q == nil {
-		q = &queue{turn: make(chan struct{}, 1)}
+		q = &queue{head: make(chan struct{}, 1)}
 		s.queues[method] = q
 	}
 	return q

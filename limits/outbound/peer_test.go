@@ -64,7 +64,7 @@ func TestPeerIsLeftAloneWhoeverItTurnsOutToBe(t *testing.T) {
 }
 
 // A request that waits as the peer is found to be another client is not overtaken for good by those that
-// come later, nor holds up what has a budget of its own from then on.
+// come later, nor holds up what has a quota of its own from then on.
 func TestNobodyIsOvertakenForGood(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -101,20 +101,5 @@ func TestNobodyIsOvertakenForGood(t *testing.T) {
 		}
 		cancel()
 		synctest.Wait()
-	})
-}
-
-// No wait is too long to be reckoned.
-func TestBudgetThatTakesAges(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		const ages = 1<<63 - 1
-		p := newPacer(t, &outbound.Options{Budgets: every(outbound.Budget{Methods: blocks, Items: outbound.Rate{N: 1, Per: ages, Burst: 4}})})
-		at(t, p, alice, blocks[0], 4, 0)
-		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
-		defer cancel()
-		if err := p.Wait(ctx, alice, blocks[0], 4); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("Wait returned %v, want %v", err, context.DeadlineExceeded)
-		}
 	})
 }

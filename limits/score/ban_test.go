@@ -47,7 +47,7 @@ func TestBanReplacesTheBanThereIs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBook(t, nil)
 		b.Penalize(bob, score.Fatal, "malformed")
-		wantBans(t, b, score.Banned{Peer: bob, Until: time.Now().Add(score.DefaultBanFor), Reason: "malformed"})
+		wantBans(t, b, score.Banned{Peer: bob, Until: time.Now().Add(defaults.BanFor), Reason: "malformed"})
 		if err := b.Ban(bob, time.Minute, "less"); err != nil {
 			t.Fatal(err)
 		}

@@ -18,6 +18,18 @@ const (
 	bob   = peer.ID("bob")
 )
 
+// defaults are those that the documentation of score.Config has.
+var defaults = score.Config{
+	HalfLife: 10 * time.Minute, Window: time.Minute, LowCap: 20, MidCap: 10, HighCap: 5, RewardCap: 5,
+	Disconnect: -20, Ban: -50, BanFor: time.Hour, MaxPeers: 16384,
+}
+
+func TestZeroMeansTheDefaults(t *testing.T) {
+	if got, err := (score.Config{}).Effective(); err != nil || got != defaults {
+		t.Errorf("defaults are %+v, error %v, want %+v", got, err, defaults)
+	}
+}
+
 func newBook(t *testing.T, opts *score.Options) *score.Book {
 	t.Helper()
 	book, err := score.New(opts)
@@ -133,7 +145,7 @@ func TestBanEndsAndTheScoreWithIt(t *testing.T) {
 		time.Sleep(time.Nanosecond)
 		wantScore(t, b, alice, -10)
 		wantAction(t, b, alice, score.Keep)
-		time.Sleep(score.DefaultHalfLife)
+		time.Sleep(defaults.HalfLife)
 		wantScore(t, b, alice, -5)
 		b.Penalize(alice, score.Fatal, "")
 		wantAction(t, b, alice, score.Ban)
@@ -149,7 +161,7 @@ func TestRewards(t *testing.T) {
 		for range 1000 {
 			b.Reward(alice, "")
 		}
-		wantScore(t, b, alice, score.DefaultRewardCap)
+		wantScore(t, b, alice, defaults.RewardCap)
 		for range 100 {
 			time.Sleep(time.Minute)
 			for range 20 {
@@ -388,7 +400,7 @@ func TestPenaltiesThatFollowEachOtherAddUp(t *testing.T) {
 func TestCapHoldsWhileThePenaltiesDecay(t *testing.T) {
 	t.Parallel()
 	for class, most := range map[score.Class]float64{
-		score.LowTolerance: score.DefaultLowCap, score.MidTolerance: score.DefaultMidCap, score.HighTolerance: score.DefaultHighCap,
+		score.LowTolerance: defaults.LowCap, score.MidTolerance: defaults.MidCap, score.HighTolerance: defaults.HighCap,
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			b := newBook(t, nil)

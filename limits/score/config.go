@@ -11,56 +11,41 @@ import (
 // Max is the best score, and -Max the worst.
 const Max = 100.0
 
-// Defaults of [Config].
-const (
-	DefaultHalfLife   = 10 * time.Minute
-	DefaultWindow     = time.Minute
-	DefaultDisconnect = -20.0
-	DefaultBan        = -50.0
-	DefaultBanFor     = time.Hour
-	DefaultMaxPeers   = 1 << 14
-
-	DefaultLowCap    = 20.0
-	DefaultMidCap    = 10.0
-	DefaultHighCap   = 5.0
-	DefaultRewardCap = 5.0
-)
-
 // A Config is how a [Book] scores. The zero value means the defaults everywhere.
 type Config struct {
-	// HalfLife is how long a score takes to halve, at least a second. Zero means DefaultHalfLife.
+	// HalfLife is how long a score takes to halve, at least a second. Zero means 10 minutes.
 	HalfLife time.Duration
-	// Window is how long a cap holds, at least a second. Zero means DefaultWindow.
+	// Window is how long a cap holds, at least a second. Zero means a minute.
 	Window time.Duration
 	// LowCap, MidCap and HighCap are the most that penalties of the class cost a peer within a window; those of Fatal
-	// and Malformed are not capped. RewardCap is the most that rewards add. Zero means the default of each, none is
+	// and Malformed are not capped. RewardCap is the most that rewards add. Zero means 20, 10, 5 and 5, none is
 	// more than 100. By default no burst of a class that is capped bans, and only one of LowTolerance disconnects.
 	LowCap, MidCap, HighCap, RewardCap float64
 	// Disconnect is the score from which on a peer is to be disconnected, less than zero. A score within a quarter of a
 	// point of it counts as at it, so that penalties which follow each other add up to it though the first decays
-	// meanwhile. The same holds for Ban. Zero means DefaultDisconnect.
+	// meanwhile. The same holds for Ban. Zero means -20.
 	Disconnect float64
 	// Ban is the score from which on a peer is banned, less than Disconnect and not less than -100. Zero means
-	// DefaultBan.
+	// -50.
 	Ban float64
-	// BanFor is how long a ban lasts, at least a second. The score stands still meanwhile. Zero means DefaultBanFor.
+	// BanFor is how long a ban lasts, at least a second. The score stands still meanwhile. Zero means an hour.
 	BanFor time.Duration
-	// MaxPeers bounds the scores remembered, up to 1048576. Zero means DefaultMaxPeers.
+	// MaxPeers bounds the scores remembered, up to 1048576. Zero means 16384.
 	MaxPeers int
 }
 
 // Effective returns the configuration with every default filled in, or an error that names what is outside its range.
 func (c Config) Effective() (Config, error) {
-	c.HalfLife = cmp.Or(c.HalfLife, DefaultHalfLife)
-	c.Window = cmp.Or(c.Window, DefaultWindow)
-	c.LowCap = cmp.Or(c.LowCap, DefaultLowCap)
-	c.MidCap = cmp.Or(c.MidCap, DefaultMidCap)
-	c.HighCap = cmp.Or(c.HighCap, DefaultHighCap)
-	c.RewardCap = cmp.Or(c.RewardCap, DefaultRewardCap)
-	c.Disconnect = cmp.Or(c.Disconnect, DefaultDisconnect)
-	c.Ban = cmp.Or(c.Ban, DefaultBan)
-	c.BanFor = cmp.Or(c.BanFor, DefaultBanFor)
-	c.MaxPeers = cmp.Or(c.MaxPeers, DefaultMaxPeers)
+	c.HalfLife = cmp.Or(c.HalfLife, 10*time.Minute)
+	c.Window = cmp.Or(c.Window, time.Minute)
+	c.LowCap = cmp.Or(c.LowCap, 20)
+	c.MidCap = cmp.Or(c.MidCap, 10)
+	c.HighCap = cmp.Or(c.HighCap, 5)
+	c.RewardCap = cmp.Or(c.RewardCap, 5)
+	c.Disconnect = cmp.Or(c.Disconnect, -20)
+	c.Ban = cmp.Or(c.Ban, -50)
+	c.BanFor = cmp.Or(c.BanFor, time.Hour)
+	c.MaxPeers = cmp.Or(c.MaxPeers, 1<<14)
 	if err := c.validate(); err != nil {
 		return c, fmt.Errorf("score: %w", err)
 	}

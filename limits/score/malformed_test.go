@@ -63,7 +63,7 @@ func attempt(t *testing.T, request string, end func(network.Stream)) (banned tim
 
 func servePairs(t *testing.T, server host.Host, book *score.Book) {
 	t.Helper()
-	srv := reqresp.NewServer(server, &reqresp.ServerOptions{Middleware: []reqresp.Middleware{book.Middleware()}})
+	srv := reqresp.NewServer(server, &reqresp.ServerOptions{Trace: book.Trace()})
 	pairs := reqresp.NewStream[size, size](reqresp.Family{Prefix: "/test", Codec: pairCodec{}}, "sizes", 1)
 	srv.Register(pairs.Serve(func(_ context.Context, _ peer.ID, req *size, send func(*size) error) error {
 		if *req == 0 {

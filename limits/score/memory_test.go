@@ -16,11 +16,11 @@ func TestRecordsTakeAsMuchMemoryAsStated(t *testing.T) {
 	const perRecord = 450 // as the package's documentation has it
 	before := heap()
 	b := newBook(t, nil)
-	for i := range score.DefaultMaxPeers {
+	for i := range defaults.MaxPeers {
 		id := binary.LittleEndian.AppendUint64(make([]byte, 31), uint64(i))
 		b.Penalize(peer.ID(id), score.LowTolerance, "test")
 	}
-	took := (heap() - before) / score.DefaultMaxPeers
+	took := (heap() - before) / uint64(defaults.MaxPeers)
 	if took > perRecord || took < perRecord/2 {
 		t.Errorf("a record takes %d bytes, want at most %d", took, perRecord)
 	}

@@ -92,7 +92,7 @@ func (r *record) add(now time.Time, class Class, reason string, c *Config) {
 	}
 }
 
-// judge returns what is to be done about the peer.
+// action returns what is to be done about the peer.
 func (r *record) action(now time.Time, c *Config) Action {
 	switch {
 	case r.trusted:

@@ -74,7 +74,7 @@ func TestRestoreRefusesWhatCannotBe(t *testing.T) {
 			t.Fatal(err)
 		}
 		wantAction(t, b, bob, score.Ban)
-		time.Sleep(score.DefaultBanFor)
+		time.Sleep(defaults.BanFor)
 		wantAction(t, b, bob, score.Keep)
 	})
 }
@@ -107,7 +107,7 @@ func TestSnapshotOfTheFutureIsOneOfNow(t *testing.T) {
 			if bans := b.Bans(); len(bans) != 2 || bans[0].Until.After(time.Now().Add(48*time.Hour)) {
 				t.Errorf("%v ahead: bans %v", ahead, bans)
 			}
-			time.Sleep(score.DefaultHalfLife)
+			time.Sleep(defaults.HalfLife)
 			wantScore(t, b, alice, -8)
 			time.Sleep(20*time.Minute - time.Second)
 			wantAction(t, b, bob, score.Ban)

@@ -14,9 +14,9 @@ type Limit struct {
 	Method string `json:"method"`
 	// Requests, Items (which are response chunks) and Bytes (which are those on the wire) are limited each by
 	// itself.
-	Requests config.Rate     `json:"requests"`
-	Items    config.Rate     `json:"items"`
-	Bytes    config.ByteRate `json:"bytes"`
+	Requests limits.Rate     `json:"requests"`
+	Items    limits.Rate     `json:"items"`
+	Bytes    limits.ByteRate `json:"bytes"`
 	// Changed tells that the limit is not the one of the node's configuration. The change is not kept: it
 	// ends with the process.
 	Changed bool `json:"changed"`
@@ -24,15 +24,15 @@ type Limit struct {
 
 // Warnings returns an error for each rate that makes requesters wait at the floor; see [limits.Config.Warnings].
 func (l Limit) Warnings() []error {
-	q := limits.Quota{Requests: limits.Rate(l.Requests), Items: limits.Rate(l.Items), Bytes: limits.Rate(l.Bytes)}
+	q := limits.Quota{Requests: l.Requests, Items: l.Items, Bytes: limits.Rate(l.Bytes)}
 	return config.Config{Limits: limits.Config{Methods: map[string]limits.Method{l.Method: {Peer: q}}}}.Warnings()
 }
 
 // LimitChange is what to change of a method's [Limit]. What is nil stays as it is.
 type LimitChange struct {
-	Requests *config.Rate     `json:"requests,omitempty"`
-	Items    *config.Rate     `json:"items,omitempty"`
-	Bytes    *config.ByteRate `json:"bytes,omitempty"`
+	Requests *limits.Rate     `json:"requests,omitempty"`
+	Items    *limits.Rate     `json:"items,omitempty"`
+	Bytes    *limits.ByteRate `json:"bytes,omitempty"`
 }
 
 // Budget is what a peer has left of a method's limit. What it owes is negative.

@@ -11,7 +11,10 @@ import (
 
 func TestWhatPeersTellIsSpelledAsAllElse(t *testing.T) {
 	root := ssz.Root{0xab}
-	status := beacon.Status{ForkDigest: ssz.ForkDigest{1, 2, 3, 4}, FinalizedRoot: root, FinalizedEpoch: 5, HeadRoot: root, HeadSlot: 6, EarliestAvailableSlot: 7}
+	status := beacon.Status{
+		ForkDigest: ssz.ForkDigest{1, 2, 3, 4}, FinalizedRoot: root, FinalizedEpoch: 5, HeadRoot: root,
+		HeadSlot: 6, EarliestAvailableSlot: 7,
+	}
 	md := ssz.MetaDataV3{SeqNumber: 8, Attnets: [8]byte{1}, Syncnets: [1]byte{2}, CustodyGroupCount: 9}
 	for _, test := range []struct {
 		told any

@@ -8,7 +8,7 @@ import (
 	"github.com/ethereum/go-ethereum/node"
 	"github.com/ethereum/go-ethereum/p2p"
 
-	"github.com/seed-2dd5877b/reqresp/limits/config"
+	"github.com/seed-2dd5877b/reqresp/limits"
 	"github.com/seed-2dd5877b/reqresp/plugin"
 	"github.com/seed-2dd5877b/reqresp/plugin/api"
 	"github.com/seed-2dd5877b/reqresp/plugin/client"
@@ -29,7 +29,7 @@ func ExampleClient_SetLimit() {
 	defer c.Close()
 
 	limit, err := c.SetLimit(context.Background(), "beacon_blocks_by_range", api.LimitChange{
-		Items: &config.Rate{N: 256, Per: 10 * time.Second, Burst: 512},
+		Items: &limits.Rate{N: 256, Per: 10 * time.Second, Burst: 512},
 	})
 	if err != nil {
 		fmt.Println(err)
@@ -37,7 +37,7 @@ func ExampleClient_SetLimit() {
 	}
 	fmt.Println(limit.Items, limit.Requests)
 
-	_, err = c.SetLimit(context.Background(), "ping", api.LimitChange{Items: &config.Rate{N: 1 << 40, Per: time.Second}})
+	_, err = c.SetLimit(context.Background(), "ping", api.LimitChange{Items: &limits.Rate{N: 1 << 40, Per: time.Second}})
 	fmt.Println(err)
 	// Output:
 	// 256/10s+512 10/s+20

@@ -38,7 +38,8 @@ func TestWhichNetworksHaveBootNodes(t *testing.T) {
 	}
 	// The names of these are no reason to reach out to mainnet.
 	if dev := devchain.Network(); dev.Config().Name != "mainnet" || discovery.BootNodes(dev) != nil {
-		t.Errorf("boot nodes %q of the development chain, whose configuration is called %q", discovery.BootNodes(dev), dev.Config().Name)
+		t.Errorf("boot nodes %q of the development chain, whose configuration is called %q", discovery.BootNodes(dev),
+			dev.Config().Name)
 	}
 	fork := network(t, ssz.Mainnet().Config(), ssz.Root{1})
 	if got := discovery.BootNodes(fork); got != nil {
@@ -58,7 +59,8 @@ func TestBootNodesAreReachableNodesOfTheirNetwork(t *testing.T) {
 		seen := make(map[enode.ID]bool)
 		for _, text := range discovery.BootNodes(n) {
 			node := parse(t, text) // which verifies the signature
-			if !strings.HasPrefix(text, "enr:") || !node.IPAddr().IsGlobalUnicast() || node.IPAddr().IsPrivate() || node.UDP() == 0 {
+			if !strings.HasPrefix(text, "enr:") || !node.IPAddr().IsGlobalUnicast() || node.IPAddr().IsPrivate() ||
+				node.UDP() == 0 {
 				t.Errorf("%s: %s: at %v, UDP port %d", name, text, node.IPAddr(), node.UDP())
 			}
 			if seen[node.ID()] {

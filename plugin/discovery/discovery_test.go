@@ -95,7 +95,8 @@ func startFinder(t *testing.T, key *ecdsa.PrivateKey, l *local, opts discovery.O
 	}
 	f := &finder{local: l, id: recordtest.PeerID(t, key)}
 	var err error
-	f.Discovery, err = discovery.Start(key, listening("/ip4/127.0.0.1/tcp/4000", "/ip4/127.0.0.1/udp/4001/quic-v1"), l, &f.sink, &opts)
+	f.Discovery, err = discovery.Start(key, listening("/ip4/127.0.0.1/tcp/4000", "/ip4/127.0.0.1/udp/4001/quic-v1"),
+		l, &f.sink, &opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +156,8 @@ func TestTheRecordFollowsForksAndMetaData(t *testing.T) {
 	if got := load[[]byte](t, n, "nfd"); ssz.ForkDigest(got) != devchain.Network().DigestAt(2) {
 		t.Errorf("nfd is %x", got)
 	}
-	if cgc, tcp, quic := load[uint64](t, n, "cgc"), load[uint16](t, n, "tcp"), load[uint16](t, n, "quic"); cgc != 4 || tcp != 4000 || quic != 4001 {
+	if cgc, tcp, quic := load[uint64](t, n, "cgc"), load[uint16](t, n, "tcp"), load[uint16](t, n, "quic"); cgc != 4 ||
+		tcp != 4000 || quic != 4001 {
 		t.Errorf("cgc %d, tcp %d, quic %d", cgc, tcp, quic)
 	}
 	if !n.IP().Equal(net.IPv4(192, 0, 2, 7)) || n.UDP() == 0 {
@@ -169,7 +171,8 @@ func TestTheRecordFollowsForksAndMetaData(t *testing.T) {
 		id, _ := record.DecodeForkID(load[[]byte](t, n, "eth2"))
 		return id == record.ForkIDAt(devchain.Network(), 2) && load[uint64](t, n, "cgc") == 128
 	})
-	if att, sync := load[[]byte](t, n, "attnets"), load[[]byte](t, n, "syncnets"); len(att) != 8 || att[0] != 1 || att[7] != 128 || len(sync) != 1 || sync[0] != 3 {
+	if att, sync := load[[]byte](t, n, "attnets"), load[[]byte](t, n, "syncnets"); len(att) != 8 || att[0] != 1 ||
+		att[7] != 128 || len(sync) != 1 || sync[0] != 3 {
 		t.Errorf("attnets %x, syncnets %x", att, sync)
 	}
 }
@@ -184,14 +187,19 @@ func ips(texts ...string) (all []netip.Addr) {
 // The record has the addresses of both families, whose ports are the same.
 func TestTheRecordHasBothExternalAddresses(t *testing.T) {
 	key := recordtest.NewKey(t)
-	d, err := discovery.Start(key, listening("/ip4/0.0.0.0/udp/1/quic-v1", "/ip6/::/udp/1/quic-v1", "/ip4/0.0.0.0/tcp/2", "/ip6/::/tcp/2"),
-		newLocal(devchain.Network(), 2), new(sink), &discovery.Options{Config: discovery.Config{Listen: "127.0.0.1:0", ExternalIP: ips("192.0.2.7", "2001:db8::7")}})
+	d, err := discovery.Start(key, listening("/ip4/0.0.0.0/udp/1/quic-v1", "/ip6/::/udp/1/quic-v1", "/ip4/0.0.0.0/tcp/2",
+		"/ip6/::/tcp/2"),
+		newLocal(devchain.Network(), 2), new(sink), &discovery.Options{Config: discovery.Config{
+			Listen:     "127.0.0.1:0",
+			ExternalIP: ips("192.0.2.7", "2001:db8::7"),
+		}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer d.Stop()
 	n := parse(t, d.Record())
-	if ip, ip6 := load[[]byte](t, n, "ip"), load[[]byte](t, n, "ip6"); !net.IP(ip).Equal(net.IPv4(192, 0, 2, 7)) || !net.IP(ip6).Equal(net.ParseIP("2001:db8::7")) {
+	if ip, ip6 := load[[]byte](t, n, "ip"), load[[]byte](t, n, "ip6"); !net.IP(ip).Equal(net.IPv4(192, 0, 2, 7)) ||
+		!net.IP(ip6).Equal(net.ParseIP("2001:db8::7")) {
 		t.Errorf("at %x and %x", ip, ip6)
 	}
 	info, err := discovery.ParsePeer(d.Record())
@@ -199,7 +207,10 @@ func TestTheRecordHasBothExternalAddresses(t *testing.T) {
 	for _, addr := range info.Addrs {
 		got = append(got, addr.String())
 	}
-	want := []string{"/ip4/192.0.2.7/udp/1/quic-v1", "/ip4/192.0.2.7/tcp/2", "/ip6/2001:db8::7/udp/1/quic-v1", "/ip6/2001:db8::7/tcp/2"}
+	want := []string{
+		"/ip4/192.0.2.7/udp/1/quic-v1", "/ip4/192.0.2.7/tcp/2", "/ip6/2001:db8::7/udp/1/quic-v1",
+		"/ip6/2001:db8::7/tcp/2",
+	}
 	if err != nil || info.ID != recordtest.PeerID(t, key) || !slices.Equal(got, want) {
 		t.Errorf("peer %v at %q, %v, want %q", info.ID, got, err, want)
 	}
@@ -242,9 +253,18 @@ func TestOptionsAreChecked(t *testing.T) {
 		{discovery.Options{Config: discovery.Config{ExternalIP: ips("0.0.0.0")}}, "0.0.0.0"},
 		{discovery.Options{Config: discovery.Config{ExternalIP: ips("192.0.2.1", "::")}}, "::"},
 		{discovery.Options{Config: discovery.Config{ExternalIP: make([]netip.Addr, 1)}}, "invalid IP"},
-		{discovery.Options{Config: discovery.Config{ExternalIP: ips("192.0.2.1", "192.0.2.2")}}, "192.0.2.1 and 192.0.2.2, want at most one address of IPv4 and one of IPv6"},
-		{discovery.Options{Config: discovery.Config{ExternalIP: ips("192.0.2.1", "::ffff:192.0.2.2")}}, "192.0.2.1 and ::ffff:192.0.2.2"},
-		{discovery.Options{Config: discovery.Config{ExternalIP: ips("2001:db8::1", "192.0.2.1", "2001:db8::2")}}, "2001:db8::1 and 2001:db8::2"},
+		{
+			discovery.Options{Config: discovery.Config{ExternalIP: ips("192.0.2.1", "192.0.2.2")}},
+			"192.0.2.1 and 192.0.2.2, want at most one address of IPv4 and one of IPv6",
+		},
+		{
+			discovery.Options{Config: discovery.Config{ExternalIP: ips("192.0.2.1", "::ffff:192.0.2.2")}},
+			"192.0.2.1 and ::ffff:192.0.2.2",
+		},
+		{
+			discovery.Options{Config: discovery.Config{ExternalIP: ips("2001:db8::1", "192.0.2.1", "2001:db8::2")}},
+			"2001:db8::1 and 2001:db8::2",
+		},
 	} {
 		err := tt.opts.Validate()
 		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
@@ -261,7 +281,8 @@ func TestStartFailsOnAPortThatIsTaken(t *testing.T) {
 	defer taken.Close()
 	opts := discovery.Options{Config: discovery.Config{Listen: taken.LocalAddr().String()}, Database: t.TempDir()}
 	l := newLocal(devchain.Network(), 2)
-	if _, err := discovery.Start(recordtest.NewKey(t), nil, l, new(sink), &opts); err == nil || !strings.Contains(err.Error(), opts.Listen) {
+	if _, err := discovery.Start(recordtest.NewKey(t), nil, l, new(sink), &opts); err == nil ||
+		!strings.Contains(err.Error(), opts.Listen) {
 		t.Errorf("error %v, want one that names %s", err, opts.Listen)
 	}
 	// The database is not held.

@@ -51,7 +51,8 @@ func ParsePeerID(text string) (peer.ID, error) {
 	}
 	id, err := peer.Decode(text)
 	if err != nil {
-		return "", fmt.Errorf("%q: want a peer id like 16Uiu2HAkvyhTnmT2f5TQYkoqyyKh9NqtT7pPTajSQSH5vccF4gUq, or a node record (enr:…)", text)
+		return "", fmt.Errorf("%q: want a peer id like %s, or a node record (enr:…)", text,
+			"16Uiu2HAkvyhTnmT2f5TQYkoqyyKh9NqtT7pPTajSQSH5vccF4gUq")
 	}
 	return id, nil
 }

@@ -87,7 +87,8 @@ func TestErrorsOfPeersNameTheTextAndWhatIsAllowed(t *testing.T) {
 			"id":   {second(discovery.ParsePeerID(tt.text)), tt.wantID},
 		} {
 			err, want := check.err, check.want
-			if (err == nil) != (want == "") || err != nil && (!strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), tt.text)) {
+			if (err == nil) != (want == "") || err != nil && (!strings.Contains(err.Error(), want) ||
+				!strings.Contains(err.Error(), tt.text)) {
 				t.Errorf("%s %q: error %v, want %q and the text", name, tt.text, err, want)
 			}
 		}
@@ -107,7 +108,8 @@ func FuzzParsePeer(f *testing.F) {
 	f.Add(recordtest.Node(f, key, ip4, ip6, enr.QUIC(2), enr.TCP(1)).String())
 	f.Add(recordtest.Node(f, key, ip6, enr.QUIC6(2)).String())
 	f.Add("/ip4/192.0.2.1/tcp/1/p2p/" + recordtest.PeerID(f, key).String())
-	f.Add("/ip4/192.0.2.1/tcp/1/p2p/" + recordtest.PeerID(f, key).String() + "/p2p-circuit/p2p/" + recordtest.PeerID(f, key).String())
+	f.Add("/ip4/192.0.2.1/tcp/1/p2p/" + recordtest.PeerID(f, key).String() + "/p2p-circuit/p2p/" +
+		recordtest.PeerID(f, key).String())
 	f.Fuzz(func(t *testing.T, text string) {
 		info, err := discovery.ParsePeer(text)
 		if err != nil {

@@ -18,7 +18,11 @@ func TestTheRecordAnnouncesNothingThatDoesNotListen(t *testing.T) {
 		listen []string
 		want   []string // addresses in the record
 	}{
-		{"one kind on each family", []string{"/ip6/::/tcp/1", "/ip4/0.0.0.0/udp/2/quic-v1"}, []string{"/ip4/192.0.2.7/udp/2/quic-v1"}},
+		{
+			"one kind on each family",
+			[]string{"/ip6/::/tcp/1", "/ip4/0.0.0.0/udp/2/quic-v1"},
+			[]string{"/ip4/192.0.2.7/udp/2/quic-v1"},
+		},
 		{"the other on each", []string{"/ip6/::/udp/1/quic-v1", "/ip4/0.0.0.0/tcp/2"}, []string{"/ip4/192.0.2.7/tcp/2"}},
 		{"IPv4 alone", []string{"/ip4/0.0.0.0/tcp/2"}, []string{"/ip4/192.0.2.7/tcp/2"}},
 		{"IPv6 alone", []string{"/ip6/::/tcp/1"}, []string{"/ip6/2001:db8::7/tcp/1"}},
@@ -49,13 +53,22 @@ func TestTheRecordSaysWhereTheHostListens(t *testing.T) {
 		listen []string
 		want   map[string]uint16
 	}{
-		{"QUIC and TCP", []string{"/ip4/0.0.0.0/udp/1/quic-v1", "/ip4/0.0.0.0/tcp/2"}, map[string]uint16{"quic": 1, "tcp": 2}},
+		{
+			"QUIC and TCP",
+			[]string{"/ip4/0.0.0.0/udp/1/quic-v1", "/ip4/0.0.0.0/tcp/2"},
+			map[string]uint16{"quic": 1, "tcp": 2},
+		},
 		{"the first of several", []string{"/ip4/127.0.0.1/tcp/1", "/ip4/192.0.2.1/tcp/2"}, map[string]uint16{"tcp": 1}},
-		{"both families", []string{"/ip6/::/udp/1/quic-v1", "/ip6/::/tcp/2", "/ip4/0.0.0.0/tcp/3"}, map[string]uint16{"quic6": 1, "tcp6": 2, "tcp": 3}},
+		{
+			"both families",
+			[]string{"/ip6/::/udp/1/quic-v1", "/ip6/::/tcp/2", "/ip4/0.0.0.0/tcp/3"},
+			map[string]uint16{"quic6": 1, "tcp6": 2, "tcp": 3},
+		},
 		{"what no client dials", []string{"/ip4/0.0.0.0/tcp/1/ws", "/ip4/0.0.0.0/udp/2", "/dns4/example.org/tcp/3"}, nil},
 		{"nowhere", nil, nil},
 	} {
-		d, err := discovery.Start(recordtest.NewKey(t), listening(tt.listen...), newLocal(devchain.Network(), 2), new(sink), &discovery.Options{Config: discovery.Config{Listen: "127.0.0.1:0"}})
+		d, err := discovery.Start(recordtest.NewKey(t), listening(tt.listen...), newLocal(devchain.Network(), 2), new(sink),
+			&discovery.Options{Config: discovery.Config{Listen: "127.0.0.1:0"}})
 		if err != nil {
 			t.Fatal(err)
 		}

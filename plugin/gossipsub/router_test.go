@@ -51,7 +51,8 @@ func TestPeersOfGossipsubSeeNoSubscriptions(t *testing.T) {
 	simulate(t, func(t *testing.T, server, other host.Host, _ *gossipsub.Router) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		theirs, err := pubsub.NewGossipSub(ctx, other, pubsub.WithMessageSignaturePolicy(pubsub.StrictNoSign), pubsub.WithNoAuthor())
+		theirs, err := pubsub.NewGossipSub(ctx, other, pubsub.WithMessageSignaturePolicy(pubsub.StrictNoSign),
+			pubsub.WithNoAuthor())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -80,7 +81,8 @@ func TestPeersOfGossipsubSeeNoSubscriptions(t *testing.T) {
 func TestVersionsFrom11On(t *testing.T) {
 	simulate(t, func(t *testing.T, server, other host.Host, _ *gossipsub.Router) {
 		for id, want := range map[protocol.ID]bool{
-			"/meshsub/1.3.0": true, "/meshsub/1.2.0": true, "/meshsub/1.1.0": true, "/meshsub/1.0.0": false, "/floodsub/1.0.0": false,
+			"/meshsub/1.3.0": true, "/meshsub/1.2.0": true, "/meshsub/1.1.0": true, "/meshsub/1.0.0": false,
+			"/floodsub/1.0.0": false,
 		} {
 			s, err := other.NewStream(t.Context(), server.ID(), id)
 			if (err == nil) != want {

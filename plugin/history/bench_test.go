@@ -24,7 +24,7 @@ func BenchmarkServe(b *testing.B) {
 	}
 	defer dir.Close()
 	open := func() *history.Chain {
-		c, err := history.Open(b.Context(), dir, beacontest.FuluNetwork(), newStore(b))
+		c, err := history.Open(b.Context(), dir, beacontest.FuluNetwork(), newStore(b), nil)
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -27,6 +27,7 @@ type Chain struct {
 	dir     *era.Dir
 	network *ssz.Network
 	store   *store.Store
+	roots   *era.RootIndex // nil if there is none
 
 	first, end ssz.Slot // of the files
 	last       *index   // of the last era
@@ -45,15 +46,17 @@ type position struct {
 	root ssz.Root
 }
 
-// Open returns the chain of a directory and a store, which are of the network. The caller closes both when no method is
-// running any more.
+// Open returns the chain of a directory and a store, which are of the network. The root index of the directory may be
+// nil. The caller closes all three when no method is running any more.
 //
 // It reads the state's beginning of the last era. The error is a [*LinkError] if the store's blocks do not follow those
-// of the files, wraps [era.ErrNotHeld] if the files have no blocks, and [era.ErrState] if they are of another network;
-// else it is that of a file or the store.
-func Open(ctx context.Context, dir *era.Dir, n *ssz.Network, s *store.Store) (*Chain, error) {
+// of the files, wraps [era.ErrNotHeld] if the files have no blocks, [era.ErrState] if they are of another network, and
+// [era.ErrRootIndex] if the root index is of other files; else it is that of a file or the store.
+func Open(
+	ctx context.Context, dir *era.Dir, n *ssz.Network, s *store.Store, roots *era.RootIndex,
+) (*Chain, error) {
 	c := &Chain{
-		dir: dir, network: n, store: s,
+		dir: dir, network: n, store: s, roots: roots,
 		indices: lru.NewCache[uint64, *index](maxIndexed), busy: make(chan struct{}, maxBusy),
 	}
 	c.first, c.end = dir.Slots()
@@ -61,6 +64,9 @@ func Open(ctx context.Context, dir *era.Dir, n *ssz.Network, s *store.Store) (*C
 		return nil, fmt.Errorf("history: %w: the files have a genesis state and no blocks", era.ErrNotHeld)
 	}
 	if err := c.findHead(ctx); err != nil {
+		return nil, fmt.Errorf("history: %w", err)
+	}
+	if err := c.checkRoots(ctx); err != nil {
 		return nil, fmt.Errorf("history: %w", err)
 	}
 	begin := c.begin()
@@ -89,6 +95,23 @@ func (c *Chain) findHead(ctx context.Context) (err error) {
 	return fmt.Errorf("%w: all slots of the files are empty", era.ErrNotHeld)
 }
 
+// checkRoots checks that the root index is of the files, if it ends with a slot of theirs.
+func (c *Chain) checkRoots(ctx context.Context) error {
+	if c.roots == nil {
+		return nil
+	}
+	_, end := c.roots.Slots()
+	if end <= c.first || end > c.end {
+		return nil
+	}
+	x, err := c.index(ctx, c.dir.EraOf(end-1))
+	if err == nil && x.root(end-1) != c.roots.LastRoot() {
+		err = fmt.Errorf("%w: the last block before slot %d is %v, that of the files is %v",
+			era.ErrRootIndex, end, c.roots.LastRoot(), x.root(end-1))
+	}
+	return err
+}
+
 // Slots returns the first slot of the files and the one after their last. The two never change.
 func (c *Chain) Slots() (first, end ssz.Slot) { return c.first, c.end }
 
@@ -105,16 +128,25 @@ func (c *Chain) Status(ctx context.Context) (beacon.Status, error) {
 	return status, nil
 }
 
-// Sources implements [beacon.Chain]. There are blocks alone. What blocks of the store say of their blobs is known
-// without reading them.
+// Sources implements [beacon.Chain]. The files have blocks alone: what belongs to blocks is that of the store. What
+// blocks of the store say of their blobs is known without reading them.
 func (c *Chain) Sources() beacon.Sources {
-	stored := c.store.Sources().BlobCommitments
-	return beacon.Sources{BlobCommitments: func(ctx context.Context, ref beacon.Ref) (ssz.BlobCommitments, error) {
+	stored := c.store.Sources()
+	sources := stored
+	sources.BlobCommitments = func(ctx context.Context, ref beacon.Ref) (ssz.BlobCommitments, error) {
 		if ref.Handle == (inFile{}) {
 			return ssz.BlobCommitments{}, fmt.Errorf("%w: commitments of slot %d", beacon.ErrUnavailable, ref.Slot)
 		}
-		return stored(ctx, ref)
-	}}
+		return stored.BlobCommitments(ctx, ref)
+	}
+	sources.Earliest = func(ctx context.Context, kind beacon.Kind) (ssz.Slot, error) {
+		slot, err := stored.Earliest(ctx, kind)
+		if err == nil && c.linked(ctx) {
+			slot = max(slot, c.end)
+		}
+		return slot, err
+	}
+	return sources
 }
 
 // BlocksByRange implements [beacon.Chain]. Blocks that are looked up for the first time are verified.
@@ -170,8 +202,8 @@ func (c *Chain) fileRange(ctx context.Context, slot, end ssz.Slot, yield func(be
 	return true
 }
 
-// BlocksByRoot implements [beacon.Chain]. It finds the blocks of the store and of the eras whose index is in memory,
-// the last among them.
+// BlocksByRoot implements [beacon.Chain]. It finds the blocks of the store, those in the root index, and those of the
+// eras whose index is in memory, the last among them.
 func (c *Chain) BlocksByRoot(ctx context.Context, roots []ssz.Root) iter.Seq2[beacon.Ref, error] {
 	if !c.linked(ctx) {
 		return c.store.BlocksByRoot(ctx, roots)
@@ -194,23 +226,33 @@ func (c *Chain) blockByRoot(ctx context.Context, root ssz.Root) (ref beacon.Ref,
 	for ref, err := range c.store.BlocksByRoot(ctx, []ssz.Root{root}) {
 		return ref, err == nil, err
 	}
-	slot, ok := c.last.find(root)
-	for _, n := range c.indices.Keys() {
-		if ok {
-			break
-		}
-		if x, held := c.indices.Peek(n); held {
-			slot, ok = x.find(root)
-		}
-	}
-	if !ok {
-		return beacon.Ref{}, false, nil
+	slot, ok, err := c.slotOf(ctx, root)
+	if err != nil || !ok {
+		return beacon.Ref{}, false, err
 	}
 	refs, _, err := c.lookUp(ctx, slot, slot+1)
-	if err != nil || len(refs) == 0 {
+	if err != nil || len(refs) == 0 || refs[0].Root != root {
 		return beacon.Ref{}, false, err
 	}
 	return refs[0], true, nil
+}
+
+// slotOf returns the slot of a block of the files. What the root index says is not verified.
+func (c *Chain) slotOf(ctx context.Context, root ssz.Root) (slot ssz.Slot, ok bool, err error) {
+	if slot, ok = c.last.find(root); ok {
+		return slot, true, nil
+	}
+	for _, n := range c.indices.Keys() {
+		if x, held := c.indices.Peek(n); held {
+			if slot, ok = x.find(root); ok {
+				return slot, true, nil
+			}
+		}
+	}
+	if c.roots != nil {
+		slot, ok, err = c.roots.SlotOf(ctx, root)
+	}
+	return slot, ok && slot >= c.first && slot < c.end, err
 }
 
 // AppendFrames implements [beacon.Chain]. Frames of a file are appended by one read and compared with those that were

@@ -240,7 +240,7 @@ func TestAFileThatIsReplaced(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer dir.Close()
-	c, err := history.Open(t.Context(), dir, n, newStore(t))
+	c, err := history.Open(t.Context(), dir, n, newStore(t), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -317,7 +317,7 @@ func TestFilesThatCannotBeServed(t *testing.T) {
 		dir, err := era.OpenDir(t.Context(), tt.path, tt.network, nil)
 		if err == nil {
 			defer dir.Close()
-			_, err = history.Open(t.Context(), dir, tt.network, newStore(t))
+			_, err = history.Open(t.Context(), dir, tt.network, newStore(t), nil)
 		}
 		if !errors.Is(err, tt.want) || !strings.Contains(err.Error(), tt.says) {
 			t.Errorf("%s: error %v, want %v and %q", tt.name, err, tt.want, tt.says)

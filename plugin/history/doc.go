@@ -3,7 +3,7 @@
 //
 //	dir, err := era.OpenDir(ctx, "/archive/mainnet", network, nil)
 //	…
-//	chain, err := history.Open(ctx, dir, network, s)
+//	chain, err := history.Open(ctx, dir, network, s, nil)
 //	…
 //	server := beacon.NewServer(host, network, chain, nil)
 //
@@ -14,12 +14,16 @@
 // the last block of the files, or it has the same blocks where both have some. It may be empty. [Open] fails with a
 // [*LinkError] otherwise. A store that ceases to link later, as it was pruned, is served alone.
 //
+// Blob sidecars, data columns and envelopes are those of the store. Of blocks in the files there are none, which counts
+// up to the last slot of the files: whether a block there has blobs is not looked up.
+//
 // The earliest slot of the status is the first of the files, and the head is that of the store, or the last block of
 // the files if the store is empty or behind. A finalized checkpoint is the store's to know.
 //
-// By root the chain finds the blocks of the store, those of the last era of the files, and those of eras whose index is
-// in memory because they were asked for. It leaves out others, as the roots of a whole history are hundreds of MiB: the
-// specs require blocks by root from the last finalized checkpoint on, and all that is in an era file is before that.
+// By root the chain finds all blocks of the store and, with a root index, of the files: see [era.RootIndex]. Without
+// one, and of files that are newer than it, the chain finds the blocks of the last era, and those of eras whose index
+// is in memory because they were asked for. It leaves out others: the specs require blocks by root from the last
+// finalized checkpoint on, and all that is in an era file is before that.
 // Ancestries go on through the files all the same, as they are found by range.
 //
 // # What is verified

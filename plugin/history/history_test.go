@@ -70,7 +70,7 @@ func writeFile(t testing.TB, path string, content []byte) {
 
 func newStore(t testing.TB, stored ...*beacon.Block) *store.Store {
 	t.Helper()
-	s, err := store.Open(memorydb.New())
+	s, err := store.Open(memorydb.New(), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +98,7 @@ func openDir(t *testing.T, path string) *era.Dir {
 
 func open(t *testing.T, path string, s *store.Store) *history.Chain {
 	t.Helper()
-	c, err := history.Open(t.Context(), openDir(t, path), beacontest.FuluNetwork(), s)
+	c, err := history.Open(t.Context(), openDir(t, path), beacontest.FuluNetwork(), s, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -66,7 +66,7 @@ func TestOpenChecksThatTheStoreLinks(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			s := newStore(t, tt.stored...)
-			c, err := history.Open(t.Context(), openDir(t, allFiles(t)), beacontest.FuluNetwork(), s)
+			c, err := history.Open(t.Context(), openDir(t, allFiles(t)), beacontest.FuluNetwork(), s, nil)
 			if tt.slot == 0 {
 				if err != nil {
 					t.Fatal(err)
@@ -163,7 +163,7 @@ func TestALinkThatWasNotLookedFor(t *testing.T) {
 func TestAStoreBeforeTheFiles(t *testing.T) {
 	t.Parallel()
 	dir := openDir(t, files(t, secondFile))
-	_, err := history.Open(t.Context(), dir, beacontest.FuluNetwork(), newStore(t, blocks(1, 40)...))
+	_, err := history.Open(t.Context(), dir, beacontest.FuluNetwork(), newStore(t, blocks(1, 40)...), nil)
 	e, ok := errors.AsType[*history.LinkError](err)
 	if !ok || e.FileSlot != 127 || e.StoreSlot != 40 {
 		t.Errorf("error %v", err)

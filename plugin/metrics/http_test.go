@@ -70,7 +70,8 @@ func TestEndpoint(t *testing.T) {
 			t.Errorf("status %d: %s", code, body)
 		}
 		sick = errors.New("service is not running")
-		if code, body := get(t, at+"/healthz"); code != http.StatusServiceUnavailable || !strings.Contains(body, "not running") {
+		if code, body := get(t, at+"/healthz"); code != http.StatusServiceUnavailable ||
+			!strings.Contains(body, "not running") {
 			t.Errorf("status %d: %s", code, body)
 		}
 		taken := metrics.NewEndpoint(e.Addr().String(), handler)

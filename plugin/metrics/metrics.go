@@ -23,8 +23,6 @@
 package metrics
 
 import (
-	"time"
-
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
@@ -126,6 +124,3 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 	}
 	collectState(ch, m.state())
 }
-
-// seconds is a duration as Prometheus wants it.
-func seconds(d time.Duration) float64 { return d.Seconds() }

@@ -245,7 +245,10 @@ func TestRefusalsAreCountedByTheirReason(t *testing.T) {
 			m := metrics.New(table, nil)
 			x := begin(m, reqresp.Info{Inbound: true, Spec: spec(t, "ping")})
 			x.after(0, test.phase)
-			x.done(reqresp.Result{Err: &reqresp.Failure{Phase: test.phase, Err: fmt.Errorf("%w: %w", reqresp.ErrRefused, test.err)}})
+			x.done(reqresp.Result{Err: &reqresp.Failure{
+				Phase: test.phase,
+				Err:   fmt.Errorf("%w: %w", reqresp.ErrRefused, test.err),
+			}})
 			begin(m, reqresp.Info{Inbound: true, Spec: spec(t, "ping")}).done(reqresp.Result{Err: context.Canceled})
 			begin(m, reqresp.Info{Spec: spec(t, "ping")}).done(reqresp.Result{Err: reqresp.ErrRefused}) // by a peer
 			for _, line := range samples(t, m, "reqresp_refusals_total", `method="ping"`) {
@@ -346,7 +349,10 @@ reqresp_sync_slot 10
 // What is not known is left out; nothing is made up.
 func TestUnknownStateHasNoMetrics(t *testing.T) {
 	m := metrics.New(table, nil)
-	for _, name := range []string{"reqresp_bans", "reqresp_peer_score", "reqresp_sync_slot", "reqresp_chain_slot", "reqresp_quota_rate"} {
+	for _, name := range []string{
+		"reqresp_bans", "reqresp_peer_score", "reqresp_sync_slot", "reqresp_chain_slot",
+		"reqresp_quota_rate",
+	} {
 		if n := testutil.CollectAndCount(m, name); n != 0 {
 			t.Errorf("%d of %s", n, name)
 		}

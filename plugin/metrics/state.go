@@ -99,7 +99,7 @@ func collectState(ch chan<- prometheus.Metric, s State) {
 	gauge(ch, trackedDesc, s.Tracked)
 	for method, q := range s.Quotas {
 		for currency, rate := range ratesOf(q) {
-			gauge(ch, rateDesc, float64(rate.N)/seconds(rate.Per), method, currency)
+			gauge(ch, rateDesc, float64(rate.N)/rate.Per.Seconds(), method, currency)
 			gauge(ch, burstDesc, rate.Burst, method, currency)
 		}
 	}

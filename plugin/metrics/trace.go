@@ -28,7 +28,7 @@ func (m *Metrics) Trace() *reqresp.Trace {
 				s.waiting.Inc()
 			}
 			if x.Phase == reqresp.PhaseResponse && left != reqresp.PhaseReserve {
-				m.method(x).firstByteSeconds.Observe(seconds(time.Since(x.Began)))
+				m.method(x).firstByteSeconds.Observe(time.Since(x.Began).Seconds())
 			}
 		},
 		Chunk: func(x *reqresp.Exchange, bytes, size int) {
@@ -74,7 +74,7 @@ func (m *Metrics) stage(x *reqresp.Exchange, p reqresp.Phase) *stage {
 // end counts an exchange that need not wait any longer.
 func (s *stage) end(waited time.Duration) {
 	s.waiting.Dec()
-	s.delay.Observe(seconds(waited))
+	s.delay.Observe(waited.Seconds())
 }
 
 // end counts an exchange that has ended. The bytes of an error response, and of a message that was cut off,
@@ -82,7 +82,7 @@ func (s *stage) end(waited time.Duration) {
 func (m *method) end(x *reqresp.Exchange) {
 	m.active.Dec()
 	m.outcomes[reqresp.ReasonOf(x.Err)].Inc()
-	m.duration.Observe(seconds(time.Since(x.Began)))
+	m.duration.Observe(time.Since(x.Began).Seconds())
 	m.wireRequests.Add(float64(x.RequestBytes))
 	m.sszRequests.Add(float64(x.RequestSize))
 	m.wireResponses.Add(float64(x.ResponseBytes - x.ChunkBytes))

@@ -3,6 +3,7 @@ package peers
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"slices"
 	"time"
 
@@ -56,11 +57,7 @@ func (m *Manager) bannedKnown() map[peer.ID]bool {
 func (m *Manager) knownIDs() []peer.ID {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	ids := make([]peer.ID, 0, len(m.known.peers))
-	for id := range m.known.peers {
-		ids = append(ids, id)
-	}
-	return ids
+	return slices.Collect(maps.Keys(m.known.peers))
 }
 
 // wantedLocked returns how many more peers to dial.

@@ -227,7 +227,8 @@ func TestConnect(t *testing.T) {
 		if _, err := n.manager.Connect(t.Context(), peer.AddrInfo{ID: hosts[2].ID()}); err == nil {
 			t.Error("connected without an address")
 		}
-		if err := n.manager.Disconnect(t.Context(), hosts[2].ID(), beacon.GoodbyeFault); !errors.Is(err, peers.ErrNotConnected) {
+		if err := n.manager.Disconnect(t.Context(), hosts[2].ID(),
+			beacon.GoodbyeFault); !errors.Is(err, peers.ErrNotConnected) {
 			t.Errorf("got %v", err)
 		}
 		// Connecting does not wait for a back-off to end.
@@ -272,11 +273,15 @@ func TestStaticPeerThatIsNotThereIsToldOnce(t *testing.T) {
 		static := newNode(t, hosts[1], peers.Options{})
 		gone := infoOf(hosts[2])
 		hosts[2].Close()
-		n := newNode(t, hosts[0], peers.Options{Config: peers.Config{Static: []peer.AddrInfo{infoOf(static), gone}}, Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))})
+		n := newNode(t, hosts[0], peers.Options{
+			Config: peers.Config{Static: []peer.AddrInfo{infoOf(static), gone}},
+			Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		})
 		n.manager.AddCandidate(peer.AddrInfo{ID: "another that is gone", Addrs: gone.Addrs})
 		time.Sleep(10 * time.Minute)
 		n.stop()
-		if got := strings.Count(log.String(), "dialing failed"); got != 1 || !strings.Contains(log.String(), gone.ID.String()) {
+		if got := strings.Count(log.String(), "dialing failed"); got != 1 ||
+			!strings.Contains(log.String(), gone.ID.String()) {
 			t.Errorf("told\n%s\nwant once of %v", log.String(), gone.ID)
 		}
 	})

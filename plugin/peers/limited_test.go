@@ -45,7 +45,10 @@ func behindRelay(t *testing.T, via, h host.Host) peer.AddrInfo {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return peer.AddrInfo{ID: h.ID(), Addrs: []multiaddr.Multiaddr{addrs[0].Encapsulate(multiaddr.StringCast("/p2p-circuit"))}}
+	return peer.AddrInfo{
+		ID:    h.ID(),
+		Addrs: []multiaddr.Multiaddr{addrs[0].Encapsulate(multiaddr.StringCast("/p2p-circuit"))},
+	}
 }
 
 // A journal is what was logged.
@@ -74,7 +77,10 @@ func TestPeersBehindARelayAreNotBlamed(t *testing.T) {
 		notes := notesGoodbyes(hosts[1])
 		log := new(journal)
 		// The relay is no peer of the domain.
-		n := newNode(t, hosts[2], peers.Options{Config: peers.Config{Static: []peer.AddrInfo{at}}, Shared: true, Logger: slog.New(slog.NewTextHandler(log, nil))})
+		n := newNode(t, hosts[2], peers.Options{
+			Config: peers.Config{Static: []peer.AddrInfo{at}}, Shared: true,
+			Logger: slog.New(slog.NewTextHandler(log, nil)),
+		})
 		settle()
 		limited := func() {
 			t.Helper()
@@ -87,7 +93,8 @@ func TestPeersBehindARelayAreNotBlamed(t *testing.T) {
 		}
 		limited()
 		begin := time.Now()
-		if _, err := n.manager.Connect(t.Context(), at); !errors.Is(err, network.ErrLimitedConn) || time.Since(begin) > time.Second {
+		if _, err := n.manager.Connect(t.Context(), at); !errors.Is(err, network.ErrLimitedConn) ||
+			time.Since(begin) > time.Second {
 			t.Errorf("after %v: error %v, want %v at once", time.Since(begin), err, network.ErrLimitedConn)
 		}
 		time.Sleep(time.Minute)

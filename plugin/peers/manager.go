@@ -168,8 +168,9 @@ func (m *Manager) pauseRound() {
 
 func (m *Manager) round(now time.Time) {
 	m.updateStatus(now)
-	m.maintain(now)
-	m.prune(now)
+	standings := m.standings()
+	m.maintain(now, standings)
+	m.prune(now, standings)
 	m.dial(now)
 	if now.Sub(m.saved) >= saveInterval {
 		m.save(now)

@@ -98,10 +98,13 @@ func wantPeers(t *testing.T, n *node, what string, hosts ...host.Host) {
 	}
 }
 
-// Of peers that have had their time, the youngest that is of no use makes room for a newcomer, who is kept for some time,
-// and longer if it was of use.
+// Of peers that have had their time, the youngest that is of no use makes room for a newcomer, who is kept for some
+// time, and longer if it was of use.
 func TestNewcomerTakesTheSeatOfAnIdlePeer(t *testing.T) {
-	for name, used := range map[string][]int{"nobody is of use": nil, "the youngest is of use": {4}, "all but the oldest are": {2, 3, 4}} {
+	for name, used := range map[string][]int{
+		"nobody is of use": nil, "the youngest is of use": {4},
+		"all but the oldest are": {2, 3, 4},
+	} {
 		t.Run(name, func(t *testing.T) {
 			simulate(t, afterFork, 7, func(t *testing.T, hosts []host.Host) {
 				n := newBlockNode(t, hosts[0], peers.Options{Config: peers.Config{Target: 4}})
@@ -317,7 +320,8 @@ func TestPrefixHasAPartOfTheRoom(t *testing.T) {
 				joiners(t, hosts[1:9], n)
 				settle()
 				if got := len(n.known()); got != tt.want+1 || !connected(n, hosts[8]) {
-					t.Errorf("%d peers, want %d of one prefix and the other, whose connection is %v", got, tt.want, connected(n, hosts[8]))
+					t.Errorf("%d peers, want %d of one prefix and the other, whose connection is %v", got, tt.want,
+						connected(n, hosts[8]))
 				}
 			})
 		})
@@ -378,7 +382,10 @@ func TestNewcomersAreServedAmongManyIdentities(t *testing.T) {
 							addrs[h.ID()] = netip.AddrFrom4([4]byte{198, 51, byte(i % prefixes), 7})
 						}
 					}
-					n := newBlockNode(t, hosts[0], peers.Options{Config: peers.Config{Target: 8}, Addr: func(id peer.ID) netip.Addr { return addrs[id] }})
+					n := newBlockNode(t, hosts[0], peers.Options{
+						Config: peers.Config{Target: 8},
+						Addr:   func(id peer.ID) netip.Addr { return addrs[id] },
+					})
 					ctx, cancel := context.WithCancel(t.Context())
 					var wg sync.WaitGroup
 					defer wg.Wait()
@@ -434,7 +441,8 @@ func TestPeersThatMakeRoomAreToldWhy(t *testing.T) {
 		time.Sleep(trial)
 		dialers(t, n, hosts[3:4])
 		settle()
-		if got := told.get(); !slices.Equal(got, []beacon.GoodbyeReason{beacon.GoodbyeTooManyPeers}) || connected(n, hosts[2]) {
+		if got := told.get(); !slices.Equal(got, []beacon.GoodbyeReason{beacon.GoodbyeTooManyPeers}) ||
+			connected(n, hosts[2]) {
 			t.Errorf("goodbyes %v, connected %v", got, connected(n, hosts[2]))
 		}
 		time.Sleep(trial)

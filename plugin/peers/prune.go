@@ -20,11 +20,11 @@ const maxPolite = 64
 
 // prune chooses the worst peers if there are more than the target, or too many of a prefix, and leaves those
 // that were chosen as soon as the answers have ended which they read.
-func (m *Manager) prune(now time.Time) {
+func (m *Manager) prune(now time.Time, standings map[peer.ID]standing) {
 	if !m.crowded() {
 		return
 	}
-	seen := m.snapshot()
+	seen := m.snapshot(standings)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, c := range m.surplusLocked(seen, now) {
@@ -62,19 +62,14 @@ func (m *Manager) crowded() bool {
 
 // A snapshot is what others know of the peers, asked with nothing locked.
 type snapshot struct {
-	scores   map[peer.ID]float64
-	prefixes map[peer.ID]netip.Prefix
-	answers  answers
-	trusted  map[peer.ID]bool
+	standings map[peer.ID]standing
+	prefixes  map[peer.ID]netip.Prefix
+	answers   answers
 }
 
-func (m *Manager) snapshot() snapshot {
-	s := snapshot{
-		scores: make(map[peer.ID]float64), prefixes: make(map[peer.ID]netip.Prefix), answers: m.answering(),
-		trusted: make(map[peer.ID]bool),
-	}
-	for _, id := range m.connectedIDs() {
-		s.scores[id], s.trusted[id] = m.opts.Scores.Score(id), m.opts.Scores.Trusted(id)
+func (m *Manager) snapshot(standings map[peer.ID]standing) snapshot {
+	s := snapshot{standings: standings, prefixes: make(map[peer.ID]netip.Prefix), answers: m.answering()}
+	for id := range standings {
 		if prefix, ok := (limits.Prefix{}).Of(m.opts.Addr(id)); ok {
 			s.prefixes[id] = prefix
 		}
@@ -174,7 +169,8 @@ type ranked struct {
 func (m *Manager) rankLocked(seen snapshot, now time.Time) []ranked {
 	var all []ranked
 	for id, c := range m.conns {
-		if !m.countedLocked(c) || m.staticLocked(id) || seen.trusted[id] {
+		standing, known := seen.standings[id] // not of a peer that has connected since
+		if !known || !m.countedLocked(c) || m.staticLocked(id) || standing.trusted {
 			continue
 		}
 		seniority := now.Sub(c.since)
@@ -182,7 +178,7 @@ func (m *Manager) rankLocked(seen snapshot, now time.Time) []ranked {
 			seniority = -seniority
 		}
 		all = append(all, ranked{
-			connected: c, score: seen.scores[id], silent: m.silentLocked(c, now), lag: m.lagLocked(c),
+			connected: c, score: standing.score, silent: m.silentLocked(c, now), lag: m.lagLocked(c),
 			answering: len(seen.answers[id]) > 0, inUse: c.usedLately(now), seniority: seniority,
 		})
 	}

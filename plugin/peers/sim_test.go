@@ -106,8 +106,8 @@ func (a *asked) reset() {
 	a.ids = nil
 }
 
-// simulate runs f with so many hosts on a simulated network, which do not know of each other. The bubble's clock is at a
-// slot of the development chain.
+// simulate runs f with so many hosts on a simulated network, which do not know of each other. The bubble's clock is at
+// a slot of the development chain.
 func simulate(t *testing.T, at ssz.Slot, count int, f func(t *testing.T, hosts []host.Host)) {
 	t.Helper()
 	o := simtest.Options{Hosts: count, At: devchain.Network().TimeAt(at)}

@@ -3,6 +3,8 @@ package peers
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
@@ -58,13 +60,16 @@ func (m *Manager) updateStatus(now time.Time) {
 func (m *Manager) network() *ssz.Network { return m.server.Family().Network() }
 
 // A standing is what the scores say of a peer.
-type standing struct{ bad, banned, trusted bool }
+type standing struct {
+	score                float64
+	bad, banned, trusted bool
+}
 
 // standings asks for the scores of all peers, with nothing locked.
 func (m *Manager) standings() map[peer.ID]standing {
-	all := make(map[peer.ID]standing)
+	all, scores := make(map[peer.ID]standing), m.opts.Scores
 	for _, id := range m.connectedIDs() {
-		all[id] = standing{m.opts.Scores.Bad(id), m.opts.Scores.Banned(id), m.opts.Scores.Trusted(id)}
+		all[id] = standing{scores.Score(id), scores.Bad(id), scores.Banned(id), scores.Trusted(id)}
 	}
 	return all
 }
@@ -72,19 +77,14 @@ func (m *Manager) standings() map[peer.ID]standing {
 func (m *Manager) connectedIDs() []peer.ID {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	ids := make([]peer.ID, 0, len(m.conns))
-	for id := range m.conns {
-		ids = append(ids, id)
-	}
-	return ids
+	return slices.Collect(maps.Keys(m.conns))
 }
 
 // A task looks after one peer.
 type task func(ctx context.Context, id peer.ID)
 
 // maintain begins whatever is due for the peers, one task for each at a time.
-func (m *Manager) maintain(now time.Time) {
-	standings := m.standings()
+func (m *Manager) maintain(now time.Time, standings map[peer.ID]standing) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for id, c := range m.conns {

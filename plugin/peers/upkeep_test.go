@@ -153,7 +153,8 @@ func TestPeersThatTellNoStatusAreLeft(t *testing.T) {
 		}
 		time.Sleep(5 * time.Second)
 		for i, g := range []*goodbyes{inbound, dialed} {
-			if got := g.get(); !slices.Equal(got, []beacon.GoodbyeReason{beacon.GoodbyeUnableToVerifyNetwork}) || connected(n, hosts[i+1]) {
+			if got := g.get(); !slices.Equal(got, []beacon.GoodbyeReason{beacon.GoodbyeUnableToVerifyNetwork}) ||
+				connected(n, hosts[i+1]) {
 				t.Errorf("peer %d: goodbyes %v, connected %v", i, got, connected(n, hosts[i+1]))
 			}
 		}
@@ -254,7 +255,8 @@ func TestForksAreCrossedTogether(t *testing.T) {
 		}
 		time.Sleep(time.Until(devchain.Network().TimeAt(fork)) + 20*time.Second)
 		info, ok := a.manager.Peer(b.ID())
-		if !ok || info.Since != before.Since || info.Status == nil || info.Status.ForkDigest != devchain.Network().DigestAt(2) {
+		if !ok || info.Since != before.Since || info.Status == nil ||
+			info.Status.ForkDigest != devchain.Network().DigestAt(2) {
 			t.Errorf("the peer that follows: connected %v, %+v", ok, info.Status)
 		}
 		if !slices.Contains(info.Protocols, idStatusV2) {
@@ -296,7 +298,8 @@ func TestProgramWithoutAChainIsKept(t *testing.T) {
 		if !ok || info.Since != before.Since || info.Fails != 0 || info.Status == nil || info.MetaData == nil {
 			t.Errorf("connected %v, %+v", ok, info)
 		}
-		if ok && info.Status != nil && (info.Status.HeadSlot != afterFork || info.Status.EarliestAvailableSlot != afterFork+1) {
+		if ok && info.Status != nil && (info.Status.HeadSlot != afterFork ||
+			info.Status.EarliestAvailableSlot != afterFork+1) {
 			t.Errorf("it tells %+v", info.Status)
 		}
 	})

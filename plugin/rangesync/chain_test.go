@@ -88,7 +88,7 @@ func newStore(t testing.TB, blocks ...*beacon.Block) *store.Store {
 
 func openStore(t testing.TB, db ethdb.KeyValueStore, blocks ...*beacon.Block) *store.Store {
 	t.Helper()
-	s, err := store.Open(db)
+	s, err := store.Open(db, "") // which is opened again
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -109,7 +109,7 @@ func TestPeerThatIsLimitedMostOfTheTimeIsBorneWith(t *testing.T) {
 // paced returns a source whose client paces itself as that of a node does.
 func paced(t *testing.T, client host.Host) rangesync.Source {
 	t.Helper()
-	pacer, err := outbound.New(&outbound.Options{Budgets: quota.Granted(), IsLimited: beacon.IsRateLimited})
+	pacer, err := outbound.New(&outbound.Options{Quotas: quota.Granted(), IsLimited: beacon.IsRateLimited})
 	must(t, err)
 	return rangesync.Source{
 		Client: beacon.NewClient(client, beacon.NewFamily(devchain.Network()), &beacon.ClientOptions{Limiter: pacer}),

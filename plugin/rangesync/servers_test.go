@@ -108,7 +108,7 @@ func TestNoServerHasReasonToBan(t *testing.T) {
 				tc.serve(p, &refused)
 				p.serve(t, server)
 				pacer, err := outbound.New(&outbound.Options{
-					Budgets:   quota.Granted(),
+					Quotas:    quota.Granted(),
 					IsLimited: beacon.IsRateLimited, Client: func(peer.ID) string { return tc.client },
 				})
 				must(t, err)

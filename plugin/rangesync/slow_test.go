@@ -12,6 +12,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 
+	"github.com/seed-2dd5877b/reqresp/limits"
 	"github.com/seed-2dd5877b/reqresp/limits/outbound"
 	"github.com/seed-2dd5877b/reqresp/plugin/devchain"
 	"github.com/seed-2dd5877b/reqresp/plugin/rangesync"
@@ -68,8 +69,8 @@ func TestAnEmptyPeerCostsMinutes(t *testing.T) {
 					return new(answer)
 				}}
 				peer.serve(t, server)
-				pacer, err := outbound.New(&outbound.Options{Budgets: map[string][]outbound.Budget{"": {{
-					Methods: []string{"beacon_blocks_by_range"}, Items: outbound.Rate{N: 64, Per: 12 * time.Second, Burst: 64},
+				pacer, err := outbound.New(&outbound.Options{Quotas: map[string][]outbound.Quota{"": {{
+					Methods: []string{"beacon_blocks_by_range"}, Items: limits.Rate{N: 64, Per: 12 * time.Second, Burst: 64},
 				}}}})
 				must(t, err)
 				from := rangesync.Source{

@@ -21,7 +21,7 @@ func TestSyncPausesWhileTheDiskIsFull(t *testing.T) {
 		peer := &scriptedPeer{chain: dev(1, 142)}
 		peer.serve(t, server)
 		var free atomic.Uint64
-		s, err := store.Open(memorydb.New(), store.FreeSpace(func() (uint64, error) { return free.Load(), nil }))
+		s, err := store.Open(memorydb.New(), t.TempDir(), store.FreeSpace(func() (uint64, error) { return free.Load(), nil }))
 		must(t, err)
 		must(t, s.SetNetwork(t.Context(), store.Network{
 			Config: devchain.Config(), GenesisTime: devchain.GenesisTime, GenesisValidatorsRoot: devchain.GenesisValidatorsRoot(),

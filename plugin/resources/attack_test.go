@@ -41,7 +41,10 @@ var transports = []struct {
 		libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"), libp2p.Transport(tcp.NewTCPTransport),
 		libp2p.Security(noise.ID, noise.New), libp2p.Muxer(mplex.ID, mplex.DefaultTransport),
 	}},
-	{"quic", []libp2p.Option{libp2p.ListenAddrStrings("/ip4/127.0.0.1/udp/0/quic-v1"), libp2p.Transport(quic.NewTransport)}},
+	{"quic", []libp2p.Option{
+		libp2p.ListenAddrStrings("/ip4/127.0.0.1/udp/0/quic-v1"),
+		libp2p.Transport(quic.NewTransport),
+	}},
 }
 
 func newHost(t *testing.T, options []libp2p.Option, manager network.ResourceManager) host.Host {
@@ -55,7 +58,8 @@ var (
 	family  = reqresp.Family{Prefix: "/attacked", Codec: chunked.Codec{Inner: json.Codec{}}}
 	methods = func() (all []reqresp.Stream[string, string]) {
 		for i := range 8 {
-			all = append(all, reqresp.NewStream[string, string](family, fmt.Sprint("method", i), 1).WithLimits(reqresp.Limits{MaxRequest: 1 << 16, MaxResponse: 1 << 20}))
+			all = append(all, reqresp.NewStream[string, string](family,
+				fmt.Sprint("method", i), 1).WithLimits(reqresp.Limits{MaxRequest: 1 << 16, MaxResponse: 1 << 20}))
 		}
 		return all
 	}()
@@ -95,10 +99,22 @@ const request = `"hello"`
 
 var attacks = []attack{
 	{"nothing negotiated", 1, func(string) string { return "\x13" }, false},
-	{"half a request to one method", 1, func(id string) string { return line("/multistream/1.0.0") + line(id) + request[:3] }, false},
-	{"half a request to many methods", 8, func(id string) string { return line("/multistream/1.0.0") + line(id) + request[:3] }, false},
-	{"unread answers of one method", 1, func(id string) string { return line("/multistream/1.0.0") + line(id) + request }, true},
-	{"unread answers of many methods", 8, func(id string) string { return line("/multistream/1.0.0") + line(id) + request }, true},
+	{
+		"half a request to one method", 1,
+		func(id string) string { return line("/multistream/1.0.0") + line(id) + request[:3] }, false,
+	},
+	{
+		"half a request to many methods", 8,
+		func(id string) string { return line("/multistream/1.0.0") + line(id) + request[:3] }, false,
+	},
+	{
+		"unread answers of one method", 1, func(id string) string { return line("/multistream/1.0.0") + line(id) + request },
+		true,
+	},
+	{
+		"unread answers of many methods", 8,
+		func(id string) string { return line("/multistream/1.0.0") + line(id) + request }, true,
+	},
 }
 
 const flood = 5000
@@ -269,7 +285,9 @@ func serve(t *testing.T, server host.Host, plan *resources.Plan) *reqresp.Server
 }
 
 // underAttack returns the most that an attack has cost, which it checks against the plan.
-func underAttack(t *testing.T, options []libp2p.Option, a attack, plan *resources.Plan, manager network.ResourceManager) peak {
+func underAttack(
+	t *testing.T, options []libp2p.Option, a attack, plan *resources.Plan, manager network.ResourceManager,
+) peak {
 	t.Helper()
 	server := newHost(t, options, manager)
 	srv := serve(t, server, plan)
@@ -315,7 +333,8 @@ func underAttack(t *testing.T, options []libp2p.Option, a attack, plan *resource
 	})
 	t.Logf("%d streams opened, of which at most %d at a time (%d served, %d in negotiation), %d KiB reserved, %d KiB of messages, %d goroutines more",
 		bad.opened.Load(), p.streams, p.served, p.transient, p.memory>>10, p.messages>>10, p.goroutines-before)
-	if p.streams > plan.PeerStreams || p.served > plan.MaxStreamsPerPeer || p.memory > plan.PeerMemory || p.messages > plan.MaxMemory {
+	if p.streams > plan.PeerStreams || p.served > plan.MaxStreamsPerPeer || p.memory > plan.PeerMemory ||
+		p.messages > plan.MaxMemory {
 		t.Errorf("more than %d streams, %d served, %d KiB reserved, %d KiB of messages",
 			plan.PeerStreams, plan.MaxStreamsPerPeer, plan.PeerMemory>>10, plan.MaxMemory>>10)
 	}

@@ -207,11 +207,12 @@ func TestHalfNegotiatedStreamsLeaveSlotsForHonestPeers(t *testing.T) {
 	for _, memory := range []int64{256 * mib, 2048 * mib} {
 		for _, flood := range []struct{ attackers, perSecond int }{{8, 5}, {8, 50}, {30, 9}, {30, 50}, {200, 5}, {200, 50}} {
 			for _, a := range abuses {
-				t.Run(fmt.Sprintf("%d MiB/%d at %d/s/%s", memory/mib, flood.attackers, flood.perSecond, a.name), func(t *testing.T) {
-					synctest.Test(t, func(t *testing.T) {
-						testFlood(t, memory, flood.attackers, flood.perSecond, a)
+				t.Run(fmt.Sprintf("%d MiB/%d at %d/s/%s", memory/mib, flood.attackers, flood.perSecond, a.name),
+					func(t *testing.T) {
+						synctest.Test(t, func(t *testing.T) {
+							testFlood(t, memory, flood.attackers, flood.perSecond, a)
+						})
 					})
-				})
 			}
 		}
 	}
@@ -245,7 +246,8 @@ func testFlood(t *testing.T, memory int64, attackers, perSecond int, a abuse) {
 		})
 	}
 	wg.Wait()
-	t.Logf("%d of %d honest streams failed, %d attackers reported: %+v", failed, tried, len(n.left), n.manager.Negotiations())
+	t.Logf("%d of %d honest streams failed, %d attackers reported: %+v", failed, tried, len(n.left),
+		n.manager.Negotiations())
 	if tried < honest*int(asked/time.Second) || failed*100 > tried {
 		t.Errorf("%d of %d honest streams failed, want at most 1 in 100", failed, tried)
 	}
@@ -285,7 +287,8 @@ func TestStreamsWithoutAProtocolAreReset(t *testing.T) {
 		default:
 			t.Fatal("stream was not reset after 6 s")
 		}
-		if err := s.scope.SetProtocol("/late"); !errors.Is(err, resources.ErrEvicted) || !errors.Is(err, network.ErrResourceLimitExceeded) {
+		if err := s.scope.SetProtocol("/late"); !errors.Is(err, resources.ErrEvicted) ||
+			!errors.Is(err, network.ErrResourceLimitExceeded) {
 			t.Errorf("late protocol: %v", err)
 		}
 		if got := n.manager.Negotiations(); got != (resources.NegotiationStats{Evicted: 1}) {
@@ -451,7 +454,8 @@ func TestNothingIsLeftOfNegotiations(t *testing.T) {
 		if got := n.manager.Negotiations().Negotiating; got != 0 {
 			t.Errorf("%d slots are taken", got)
 		}
-		if stat := statOf(n.manager.ResourceManager); stat.System.NumStreamsInbound != 0 || stat.Transient.NumStreamsInbound != 0 {
+		if stat := statOf(n.manager.ResourceManager); stat.System.NumStreamsInbound != 0 ||
+			stat.Transient.NumStreamsInbound != 0 {
 			t.Errorf("libp2p counts %+v", stat)
 		}
 	})

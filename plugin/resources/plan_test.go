@@ -44,7 +44,8 @@ func TestMemoryIsDivided(t *testing.T) {
 		}
 		gossip := newPlan(t, nil, resources.Options{Memory: tt.memory, Gossipsub: true})
 		if gossip.PeerStreams != tt.peer+2 {
-			t.Errorf("%d MiB: %d streams of a peer with gossipsub, want two more than %d", tt.memory/mib, gossip.PeerStreams, tt.peer)
+			t.Errorf("%d MiB: %d streams of a peer with gossipsub, want two more than %d", tt.memory/mib,
+				gossip.PeerStreams, tt.peer)
 		}
 	}
 }
@@ -102,7 +103,8 @@ func TestProtocolsHaveRoomForAllMethods(t *testing.T) {
 			if l.StreamsInbound <= perMethod || l.StreamsOutbound < 2 || int(c.Protocol[id].StreamsInbound) < 2*plan.MaxStreams {
 				t.Errorf("%s: %+v", id, l)
 			}
-			if most := int64(spec.Limits().MaxRequest + spec.Limits().MaxResponse); int64(l.Memory)*8/10 < most || int64(c.Stream.Memory)*8/10 < most {
+			if most := int64(spec.Limits().MaxRequest + spec.Limits().MaxResponse); int64(l.Memory)*8/10 < most ||
+				int64(c.Stream.Memory)*8/10 < most {
 				t.Errorf("%s: no room for a message of %d bytes in %d", id, most, l.Memory)
 			}
 		}
@@ -167,7 +169,8 @@ func TestMergedLimitsKeepWhatTheirOwnerSet(t *testing.T) {
 	mine.Apply(plan.Limits())
 	c := mine.Build(rcmgr.DefaultLimits.AutoScale()).ToPartialLimitConfig()
 	service := c.Service[reqresp.ServiceName]
-	if c.System.Streams != 7 || service.StreamsInbound != 5 || service.Memory != plan.Limits().Service[reqresp.ServiceName].Memory ||
+	if c.System.Streams != 7 || service.StreamsInbound != 5 ||
+		service.Memory != plan.Limits().Service[reqresp.ServiceName].Memory ||
 		c.Service["other"].Streams != 3 || c.Protocol[id].StreamsInbound != plan.Limits().Protocol[id].StreamsInbound {
 		t.Errorf("system %+v, service %+v, other %+v, %s %+v", c.System, service, c.Service["other"], id, c.Protocol[id])
 	}
@@ -181,7 +184,10 @@ func TestErrorsNameTheValueAndWhatIsAllowed(t *testing.T) {
 		{resources.Options{Memory: 1}, "Memory is 1 bytes, want 67108864 (64 MiB) to 1099511627776 (1 TiB), or 0"},
 		{resources.Options{Memory: -1}, "Memory is -1 bytes"},
 		{resources.Options{Memory: resources.MaxMemory + 1}, "Memory is 1099511627777 bytes"},
-		{resources.Options{Memory: 1024 * mib, MaxStreams: 769}, "MaxStreams is 769, want 1 to 768, which is what 1024 MiB of Memory are for"},
+		{
+			resources.Options{Memory: 1024 * mib, MaxStreams: 769},
+			"MaxStreams is 769, want 1 to 768, which is what 1024 MiB of Memory are for",
+		},
 		{resources.Options{MaxStreams: -1}, "MaxStreams is -1"},
 		{resources.Options{Peers: -1}, "Peers is -1, want 1 to 65536"},
 		{resources.Options{Peers: 1<<16 + 1}, "Peers is 65537, want 1 to 65536"},

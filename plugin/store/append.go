@@ -3,10 +3,12 @@ package store
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"github.com/ethereum/go-ethereum/ethdb"
 
+	"github.com/seed-2dd5877b/reqresp/plugin/sidecar"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/snappy"
 	"github.com/seed-2dd5877b/reqresp/ssz"
@@ -15,9 +17,12 @@ import (
 // maxValueKept is the largest buffer that is kept from one Append to the next, in bytes.
 const maxValueKept = 1 << 20
 
-// Append stores blocks, in ascending order of their slots, above the head. They are written in one
-// batch, which is synced: when Append returns nil all of them are stored for good, else none of
+// Append stores blocks, in ascending order of their slots, above the head. What is written is synced: when Append
+// returns nil all of them are stored for good, else none of
 // them is. Larger batches cost fewer syncs; all of a batch is in memory meanwhile.
+//
+// Blocks up to the slot that the store takes for final, see the package documentation, are appended to segment files.
+// Others are in the database until that slot has passed them: a later Append moves them.
 //
 // The first block of an empty store may be any, and is the earliest: what may be before it is not known. (Before slot 1
 // is nothing that could be sent; the earliest slot is 0 then.) The parent of every other block has to be the block
@@ -31,44 +36,112 @@ const maxValueKept = 1 << 20
 //
 // Append keeps no reference to the blocks.
 func (s *Store) Append(ctx context.Context, blocks ...*beacon.Block) error {
+	return s.append(ctx, blocks, nil)
+}
+
+// append stores blocks, and what belongs to them.
+func (s *Store) append(ctx context.Context, blocks []*beacon.Block, of []sidecar.Sidecars) error {
 	if err := s.lock(ctx); err != nil {
 		return err
 	}
 	defer s.unlock()
 	next := *s.view.Load()
-	batch := s.db.NewBatch()
-	defer batch.Close()
+	fresh, size, err := s.checkBlocks(&next, blocks)
+	if err != nil {
+		return err
+	}
+	sidecars, sidecarSize, err := s.checkSidecars(next.network, of)
+	if err != nil || len(fresh)+len(sidecars) == 0 {
+		return err
+	}
+	// What goes to the database is written to a log, and then to a table.
+	if err := s.CheckSpace(Reserve + 2*uint64(size+sidecarSize)); err != nil {
+		return err
+	}
+	direct, err := s.settle(ctx)
+	if err != nil {
+		return err
+	}
+	next.History = s.view.Load().History
+	return s.store(&next, fresh, sidecars, direct)
+}
+
+// A block is one that is to be stored.
+type block struct {
+	*beacon.Block
+
+	frames []byte // what is stored of it
+}
+
+// checkBlocks returns the blocks that are not stored yet, and about how many bytes they take, after verifying that they
+// come next. It makes the last one the head of next.
+func (s *Store) checkBlocks(next *view, blocks []*beacon.Block) (fresh []block, size int, err error) {
 	for _, b := range blocks {
 		stored, err := s.checkPlace(&next.chain, b)
 		if err != nil {
-			return err
+			return nil, 0, err
 		}
 		if stored {
 			continue
 		}
-		if err := s.put(batch, next.network, b); err != nil {
-			return err
+		frames, err := canonicalFrames(b)
+		if err != nil {
+			return nil, 0, err
 		}
+		fresh = append(fresh, block{b, frames})
+		size += len(frames) + recordSize + commitmentsSize + indexKeySize
 		if next.Head == nil {
 			next.First, next.Earliest = new(b.Slot), new(earliest(b.Slot))
 		}
 		next.Head = &position{b.Slot, b.Root}
 	}
-	if batch.ValueSize() == 0 {
-		return nil
-	}
-	// It is written to a log, and then to a table.
-	if err := s.CheckSpace(Reserve + 2*uint64(batch.ValueSize())); err != nil {
-		return err
-	}
-	return s.commit(batch, &next)
+	return fresh, size, nil
 }
 
-// Reserve is how many bytes Append leaves free on the volume of the database, see [FreeSpace]: for what the database
+// store stores blocks and what belongs to them: first frames, and then what leads to them. Blocks that are history go
+// to segment files if all before them are there.
+func (s *Store) store(next *view, blocks []block, sidecars []*freshSidecars, direct bool) error {
+	batch := s.db.NewBatch()
+	defer batch.Close()
+	w := &historyWriter{store: s, network: next.network, kind: beacon.KindBlock, batch: batch}
+	defer func() { _ = w.close() }() // It has been closed, unless something else has failed.
+	others := s.newSidecarWriter(next.network, batch)
+	defer func() { _ = others.close() }() // Likewise.
+	settled, ok := next.settled()
+	direct = direct && ok && s.segments != nil
+	for i := range blocks {
+		b := &blocks[i]
+		at := place{file: inDatabase}
+		var err error
+		if direct && b.Slot <= settled {
+			at, err = w.append(b.Slot, b.frames)
+			next.History = new(b.Slot)
+		} else {
+			err = s.putFrames(batch, b)
+		}
+		if err == nil {
+			err = putRecord(batch, next.network, b, at)
+		}
+		if err != nil {
+			return fmt.Errorf("store: %w", err)
+		}
+	}
+	for _, f := range sidecars {
+		if err := others.put(f, next.History != nil && f.record.slot <= *next.History); err != nil {
+			return fmt.Errorf("store: %w", err)
+		}
+	}
+	if err := errors.Join(w.commit(), others.commit()); err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	return s.commit(batch, next)
+}
+
+// Reserve is how many bytes Append leaves free on the volumes of the store, see [FreeSpace]: for what the database
 // writes in the background.
 const Reserve = 64 << 20
 
-// CheckSpace returns a [*SpaceError] if fewer than want bytes are free on the volume of the database, see [FreeSpace].
+// CheckSpace returns a [*SpaceError] if fewer than want bytes are free on the volumes of the store, see [FreeSpace].
 func (s *Store) CheckSpace(want uint64) error {
 	if s.free == nil {
 		return nil
@@ -106,34 +179,28 @@ func (s *Store) checkPlace(c *chain, b *beacon.Block) (stored bool, err error) {
 	return true, nil
 }
 
-// put adds the entries of a block to a batch.
-func (s *Store) put(w ethdb.KeyValueWriter, n *network, b *beacon.Block) error {
-	frames, err := canonicalFrames(b)
-	if err != nil {
-		return err
-	}
-	s.value = appendFramesValue(s.value[:0], b.Root, frames)
-	err = w.Put(slotKey(framesPrefix, b.Slot), s.value)
+// putFrames adds the frames of a block to a batch.
+func (s *Store) putFrames(w ethdb.KeyValueWriter, b *block) error {
+	s.value = appendFramesValue(s.value[:0], b.Root, b.frames)
+	err := w.Put(slotKey(framesPrefix, b.Slot), s.value)
 	if cap(s.value) > maxValueKept {
 		s.value = nil
 	}
-	if err != nil {
-		return fmt.Errorf("store: %w", err)
+	return err
+}
+
+// putRecord adds what leads to the frames of a block to a batch.
+func putRecord(w ethdb.KeyValueWriter, n *network, b *block, at place) error {
+	r := record{
+		Ref:    beacon.Ref{Slot: b.Slot, Root: b.Root, Size: len(b.SSZ), FramesSize: len(b.frames)},
+		parent: b.ParentRoot, place: at,
 	}
-	r := record{beacon.Ref{Slot: b.Slot, Root: b.Root, Size: len(b.SSZ), FramesSize: len(frames)}, b.ParentRoot}
+	r.blobs, r.blobsKnown = n.peekCommitments(b.Slot, b.SSZ)
 	if err := w.Put(slotKey(recordPrefix, b.Slot), r.appendTo(nil)); err != nil {
-		return fmt.Errorf("store: %w", err)
-	}
-	if c, ok := n.peekCommitments(b.Slot, b.SSZ); ok {
-		if err := w.Put(slotKey(commitmentsPrefix, b.Slot), commitmentsValue(b.Root, c)); err != nil {
-			return fmt.Errorf("store: %w", err)
-		}
+		return err
 	}
 	slot := binary.BigEndian.AppendUint64(make([]byte, sumSize), uint64(b.Slot))
-	if err := w.Put(indexKey(b.Root), seal(slot)); err != nil {
-		return fmt.Errorf("store: %w", err)
-	}
-	return nil
+	return w.Put(indexKey(b.Root), seal(slot))
 }
 
 // canonicalFrames returns the frames to store for a block, after checking that its parts agree.
@@ -151,14 +218,23 @@ func canonicalFrames(b *beacon.Block) ([]byte, error) {
 		return nil, fmt.Errorf("%w: slot %d with parent %v has SSZ with parent %v",
 			ErrBlock, b.Slot, b.ParentRoot, header.ParentRoot)
 	}
-	n, err := snappy.CheckFrames(b.Frames)
-	switch {
-	case err != nil, len(b.Frames) == 0:
-		return snappy.AppendFrames(nil, b.SSZ), nil
-	case n != len(b.SSZ):
-		return nil, fmt.Errorf("%w: slot %d: frames of %d bytes beside SSZ of %d", ErrBlock, b.Slot, n, len(b.SSZ))
+	frames, err := framesToStore(b.SSZ, b.Frames)
+	if err != nil {
+		return nil, fmt.Errorf("%w: slot %d: %w", ErrBlock, b.Slot, err)
 	}
-	return b.Frames, nil
+	return frames, nil
+}
+
+// framesToStore returns frames of an object as they are if every peer can read them, and else others.
+func framesToStore(encoded, frames []byte) ([]byte, error) {
+	n, err := snappy.CheckFrames(frames)
+	switch {
+	case err != nil, len(frames) == 0:
+		return snappy.AppendFrames(nil, encoded), nil
+	case n != len(encoded):
+		return nil, fmt.Errorf("frames of %d bytes beside SSZ of %d", n, len(encoded))
+	}
+	return frames, nil
 }
 
 // commit writes a batch along with the record of the chain, syncs, and then publishes next.

@@ -2,11 +2,19 @@ package store_test
 
 import (
 	"encoding/binary"
+	"fmt"
 	"hash/crc32"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/ethereum/go-ethereum/ethdb"
 
+	"github.com/seed-2dd5877b/reqresp/plugin/internal/pebble"
 	"github.com/seed-2dd5877b/reqresp/plugin/store"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/ssz"
@@ -155,4 +163,68 @@ func BenchmarkAppend(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkStoring measures what a bulk sync of final blocks costs beside one write and one checksum of the same
+// frames: 4096 blocks of 100 KiB, in batches of 64, each of which is synced.
+func BenchmarkStoring(b *testing.B) {
+	const count, batch = 4096, 64
+	blocks := syntheticBlocks(3, 100<<10, slotsUntil(count)...)
+	size := int64(0)
+	for _, block := range blocks {
+		size += int64(len(block.Frames))
+	}
+	ways := map[string]func(b *testing.B){
+		"store": func(b *testing.B) {
+			db, err := pebble.Open(b.TempDir(), 64, 64)
+			must(b, err)
+			s := open(b, db)
+			must(b, s.SetNetwork(b.Context(), realNetwork))
+			must(b, s.SetAnchor(b.Context(), everything))
+			for some := range slices.Chunk(blocks, batch) {
+				must(b, s.Append(b.Context(), some...))
+			}
+			must(b, db.Close())
+		},
+		"write and checksum": func(b *testing.B) {
+			f, err := os.Create(filepath.Join(b.TempDir(), "file"))
+			must(b, err)
+			for some := range slices.Chunk(blocks, batch) {
+				for _, block := range some {
+					crc32.Checksum(block.Frames, crc32.MakeTable(crc32.Castagnoli))
+					_, err := f.Write(block.Frames)
+					must(b, err)
+				}
+				must(b, f.Sync())
+			}
+			must(b, f.Close())
+		},
+	}
+	for name, store := range ways {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(size)
+			cpu, written := resources(b)
+			for b.Loop() {
+				store(b)
+			}
+			cpuAfter, writtenAfter := resources(b)
+			b.ReportMetric(float64((cpuAfter-cpu).Microseconds())/float64(b.N*count), "cpu-µs/block")
+			b.ReportMetric(float64(writtenAfter-written)/float64(int64(b.N)*size), "written/stored")
+		})
+	}
+}
+
+// resources returns how much processor time this process has used, and how many bytes it has had written to disks.
+func resources(b *testing.B) (cpu time.Duration, written int64) {
+	b.Helper()
+	var usage syscall.Rusage
+	must(b, syscall.Getrusage(syscall.RUSAGE_SELF, &usage))
+	text, err := os.ReadFile("/proc/self/io")
+	if err != nil {
+		b.Skip(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		_, _ = fmt.Sscanf(line, "write_bytes: %d", &written)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano()), written
 }

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/seed-2dd5877b/reqresp/plugin/store/internal/segment"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
@@ -34,8 +35,14 @@ func (s *Store) Status(context.Context) (beacon.Status, error) {
 	return status, nil
 }
 
-// Sources implements [beacon.Chain]. The store holds blocks alone, and knows what they say of their blobs.
-func (s *Store) Sources() beacon.Sources { return beacon.Sources{BlobCommitments: s.blobCommitments} }
+// Sources implements [beacon.Chain]. The store holds what belongs to blocks as far as it was given it, and knows what
+// blocks say of their blobs.
+func (s *Store) Sources() beacon.Sources {
+	return beacon.Sources{
+		Blobs: source{s}, Columns: source{s}, Payloads: source{s},
+		Earliest: s.earliestOf, BlobCommitments: s.blobCommitments,
+	}
+}
 
 // BlocksByRange implements [beacon.Chain]. It reads no block data, and holds no iterator while it
 // yields. A range that overflows ends with the last slot of all. An empty store has no slots
@@ -65,6 +72,7 @@ func (s *Store) BlocksByRange(ctx context.Context, start ssz.Slot, count uint64)
 			return
 		}
 		links := links{store: s, view: v, start: start}
+		var places places
 		// The block after the range shows whether its end is complete.
 		for r, err := range s.scan(start, v.Head.Slot, int(min(count, scanBatch-1))+1) {
 			if err == nil {
@@ -77,7 +85,11 @@ func (s *Store) BlocksByRange(ctx context.Context, start ssz.Slot, count uint64)
 				yield(beacon.Ref{}, s.readError(v, err))
 				return
 			}
-			if r.Slot > last || !yield(r.Ref, nil) {
+			if r.Slot > last {
+				return
+			}
+			r.Handle = places.keep(r.place)
+			if !yield(r.Ref, nil) {
 				return
 			}
 		}
@@ -85,6 +97,17 @@ func (s *Store) BlocksByRange(ctx context.Context, start ssz.Slot, count uint64)
 			yield(beacon.Ref{}, s.readError(v, err))
 		}
 	}
+}
+
+// places are the places of blocks, which refs lead to: many of them are one allocation.
+type places []place
+
+func (p *places) keep(at place) *place {
+	if len(*p) == cap(*p) {
+		*p = make(places, 0, min(max(2*cap(*p), 4), scanBatch))
+	}
+	*p = append(*p, at)
+	return &(*p)[len(*p)-1]
 }
 
 // BlocksByRoot implements [beacon.Chain]. A root whose block cannot be found where the index has
@@ -127,6 +150,7 @@ func (s *Store) blockByRoot(root ssz.Root) (ref beacon.Ref, ok bool, err error) 
 	r, ok, err := s.record(slot)
 	switch {
 	case err == nil && ok && r.Root == root:
+		r.Handle = &r.place
 		return r.Ref, true, nil
 	case s.view.Load().discards != v.discards:
 		return beacon.Ref{}, false, nil
@@ -142,13 +166,14 @@ func (s *Store) blockByRoot(root ssz.Root) (ref beacon.Ref, ok bool, err error) 
 // length and the checksum; upon an error it returns dst as it was. The
 // error is a [*CorruptError], or [ErrDiscarded] if the store does not hold the block any more.
 //
-// Apart from what dst needs it allocates a few small objects, and copies the frames once.
+// Frames in a segment file are read into dst by one pread, and nothing is allocated apart from what dst needs. Those in
+// the database are copied once.
 func (s *Store) AppendFrames(_ context.Context, ref beacon.Ref, dst []byte) ([]byte, error) {
 	v := s.view.Load()
 	if !v.holds(ref.Slot) {
 		return dst, fmt.Errorf("%w: slot %d, root %v", ErrDiscarded, ref.Slot, ref.Root)
 	}
-	out, err := s.appendFrames(ref, dst)
+	out, err := s.appendFrames(v, ref, dst)
 	if err == nil {
 		return out, nil
 	}
@@ -159,16 +184,60 @@ func (s *Store) AppendFrames(_ context.Context, ref beacon.Ref, dst []byte) ([]b
 	if r, ok, err := s.record(ref.Slot); err == nil && ok && r.Root != ref.Root {
 		return dst, fmt.Errorf("%w: slot %d, root %v, is now %v", ErrDiscarded, ref.Slot, ref.Root, r.Root)
 	}
-	return dst, &CorruptError{ref.Slot, ref.Root, err}
+	return dst, &CorruptError{ref.Slot, ref.Root, ofKind(&ref, err)}
+}
+
+// appendFrames reads the frames of a ref: where it says, or where the block is now, if it has been moved.
+func (s *Store) appendFrames(v *view, ref beacon.Ref, dst []byte) ([]byte, error) {
+	at, known := ref.Handle.(*place)
+	if known {
+		out, err := s.readFrames(v, &ref, at, dst)
+		if err == nil {
+			return out, nil
+		}
+	}
+	at, err := s.placeOf(&ref)
+	if err != nil {
+		return nil, err
+	}
+	return s.readFrames(v, &ref, at, dst)
+}
+
+// readFrames reads the frames of a ref from a place.
+func (s *Store) readFrames(v *view, ref *beacon.Ref, at *place, dst []byte) ([]byte, error) {
+	if at.file == inDatabase {
+		return s.readHot(ref, dst)
+	}
+	if s.segments == nil || v.network == nil {
+		return nil, fmt.Errorf("%w: it is in a segment file", errMissing)
+	}
+	id := segment.ID{Kind: ref.Kind, Period: v.network.period(ref.Slot), Number: at.file}
+	out, err := s.segments.AppendData(dst, id, at.offset, ref.FramesSize)
+	if err != nil {
+		return nil, err
+	}
+	if sum := crc32.Checksum(out[len(dst):], castagnoli); sum != at.sum {
+		return nil, fmt.Errorf("%w: %#08x, want %#08x", errChecksum, sum, at.sum)
+	}
+	return out, nil
 }
 
 // frameKeys has keys that serve to seek frames: one for each block would be garbage.
-var frameKeys = sync.Pool{New: func() any { return new([slotKeySize]byte) }}
+var frameKeys = sync.Pool{New: func() any { return new([sidecarFramesKeySize]byte) }}
 
-func (s *Store) appendFrames(ref beacon.Ref, dst []byte) ([]byte, error) {
-	key := frameKeys.Get().(*[slotKeySize]byte)
-	defer frameKeys.Put(key)
-	it, ok := s.seek(appendSlotKey(key[:0], framesPrefix, ref.Slot))
+// appendFramesKey appends the key of the frames of a ref in the database.
+func appendFramesKey(dst []byte, ref *beacon.Ref) []byte {
+	if ref.Kind == beacon.KindBlock {
+		return appendSlotKey(dst, framesPrefix, ref.Slot)
+	}
+	return appendSidecarFramesKey(dst, ref.Kind, ref.Slot, uint16(ref.Index))
+}
+
+// readHot reads the frames of a ref from the database.
+func (s *Store) readHot(ref *beacon.Ref, dst []byte) ([]byte, error) {
+	room := frameKeys.Get().(*[sidecarFramesKeySize]byte)
+	defer frameKeys.Put(room)
+	it, ok := s.seek(appendFramesKey(room[:0], ref))
 	defer it.Release()
 	if !ok {
 		if err := it.Error(); err != nil {
@@ -229,22 +298,15 @@ func (s *Store) blobCommitments(_ context.Context, ref beacon.Ref) (ssz.BlobComm
 	if !s.view.Load().holds(ref.Slot) {
 		return ssz.BlobCommitments{}, fmt.Errorf("%w: slot %d, root %v", ErrDiscarded, ref.Slot, ref.Root)
 	}
-	c, ok := s.recordedCommitments(ref.Slot, ref.Root)
-	if !ok {
-		return c, fmt.Errorf("%w: commitments of slot %d, root %v", beacon.ErrUnavailable, ref.Slot, ref.Root)
+	r, ok, err := s.record(ref.Slot)
+	if ok && !r.blobsKnown {
+		r.blobs, r.blobsKnown = s.oldCommitments(r.Slot, r.Root)
 	}
-	return c, nil
-}
-
-// recordedCommitments returns what is recorded of a block's blobs. What is damaged, or of another block, is as good as
-// none.
-func (s *Store) recordedCommitments(slot ssz.Slot, root ssz.Root) (c ssz.BlobCommitments, ok bool) {
-	it, ok := s.seek(slotKey(commitmentsPrefix, slot))
-	defer it.Release()
-	if ok {
-		c, ok = decodeCommitments(root, it.Value())
+	if err != nil || !ok || r.Root != ref.Root || !r.blobsKnown {
+		return ssz.BlobCommitments{}, fmt.Errorf("%w: commitments of slot %d, root %v",
+			beacon.ErrUnavailable, ref.Slot, ref.Root)
 	}
-	return c, ok && it.Error() == nil
+	return r.blobs, nil
 }
 
 // peekCommitments returns what is to be recorded of a block's blobs: nothing if the network is not known, before

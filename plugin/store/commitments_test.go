@@ -12,7 +12,6 @@ import (
 	"github.com/seed-2dd5877b/reqresp/plugin/store"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon/beacontest"
-	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
 // fuluNetwork is that of the blocks of beacontest.FuluBlocks.
@@ -44,11 +43,6 @@ func TestCommitmentsAreRecorded(t *testing.T) {
 				t.Errorf("slot %d, discarded %v: %v", b.Slot, discarded, err)
 			}
 		}
-		for _, slot := range []ssz.Slot{5, 201} {
-			if ok, err := db.Has(slotKey("b", slot)); ok || err != nil {
-				t.Errorf("slot %d: an entry is left, %v", slot, err)
-			}
-		}
 	})
 }
 
@@ -64,25 +58,11 @@ func TestCommitmentsThatAreNotRecorded(t *testing.T) {
 			must(t, s.SetNetwork(t.Context(), fuluNetwork()))
 			return s
 		},
-		"by an earlier version": func(db *memorydb.Database) *store.Store {
+		"converted without": func(db *memorydb.Database) *store.Store {
 			s := open(t, db)
 			must(t, s.SetNetwork(t.Context(), fuluNetwork()))
 			must(t, s.Append(t.Context(), blocks...))
-			must(t, db.Delete(slotKey("b", b.Slot)))
-			return open(t, db)
-		},
-		"damaged": func(db *memorydb.Database) *store.Store {
-			s := open(t, db)
-			must(t, s.SetNetwork(t.Context(), fuluNetwork()))
-			must(t, s.Append(t.Context(), blocks...))
-			damage(t, db, slotKey("b", b.Slot), damages["middle bit"])
-			return s
-		},
-		"of another block": func(db *memorydb.Database) *store.Store {
-			s := open(t, db)
-			must(t, s.SetNetwork(t.Context(), fuluNetwork()))
-			must(t, s.Append(t.Context(), blocks...))
-			swapValues(t, db, slotKey("b", b.Slot), slotKey("b", b.Slot+1))
+			damage(t, db, slotKey("r", b.Slot), func(v []byte) []byte { return sealed(v[4 : len(v)-68]) })
 			return s
 		},
 	} {
@@ -103,7 +83,8 @@ func TestVerifyFindsWrongCommitments(t *testing.T) {
 	s := open(t, db)
 	must(t, s.SetNetwork(t.Context(), fuluNetwork()))
 	must(t, s.Append(t.Context(), blocks...))
-	wrong := append(append([]byte{}, blocks[5].Root[:]...), make([]byte, 4+64)...) // none, where there are two
-	must(t, db.Put(slotKey("b", 5), sealed(wrong)))
+	damage(t, db, slotKey("r", 5), func(v []byte) []byte { // none, where there are two
+		return sealed(append(v[4:len(v)-68], make([]byte, 68)...))
+	})
 	checkVerified(t, s, blocks, 5)
 }

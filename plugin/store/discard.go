@@ -7,6 +7,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/ethdb"
 
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
@@ -17,10 +18,10 @@ const discardStep = 1024
 // trusted root, or to be damaged. The block below becomes the head. If all blocks from the
 // earliest slot on are discarded, the store is as if none had ever been appended.
 //
-// Blocks are discarded from the head downward in batches; the last one is synced before Truncate
-// returns. If ctx ends meanwhile, Truncate returns its error, and what has been discarded stays
-// so. Discarding nothing is no error. If the block that would become the head is damaged, nothing
-// is discarded, and the error is the [*CorruptError] for it.
+// Blocks are discarded from the head downward in batches; the last one is synced before Truncate returns. Their segment
+// files are cut then. If ctx ends meanwhile, Truncate returns its error, and what has been discarded stays so.
+// Discarding nothing is no error. If the block that would become the head is damaged, nothing is discarded, and the
+// error is the [*CorruptError] for it.
 func (s *Store) Truncate(ctx context.Context, from ssz.Slot) error {
 	if err := s.lock(ctx); err != nil {
 		return err
@@ -34,7 +35,7 @@ func (s *Store) Truncate(ctx context.Context, from ssz.Slot) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(s.truncate(ctx, max(from, *v.Earliest), head), s.sync())
+	return errors.Join(s.truncate(ctx, max(from, *v.Earliest), head), s.sync(), s.cutFiles())
 }
 
 // truncate discards the blocks from a slot upward, below which head is the last block.
@@ -54,7 +55,10 @@ func (s *Store) truncate(ctx context.Context, from ssz.Slot, head *position) err
 				next.Head = between
 			}
 		} else if head == nil {
-			next.First, next.Earliest = nil, nil
+			next.First, next.Earliest, next.History = nil, nil, nil
+		}
+		if next.History != nil && *next.History >= low {
+			next.History = new(low - 1)
 		}
 		if err := s.discard(&next, low, top); err != nil || low == from {
 			return err
@@ -66,9 +70,9 @@ func (s *Store) truncate(ctx context.Context, from ssz.Slot, head *position) err
 // Prune discards the blocks below a slot, and makes it the earliest one. The head block stays in
 // any case: a slot above it counts as its own. Pruning nothing is no error.
 //
-// Blocks are discarded from the earliest slot upward in batches; the last one is synced before
-// Prune returns. If ctx ends meanwhile, Prune returns its error, and what has been discarded stays
-// so.
+// Blocks are discarded from the earliest slot upward in batches; the last one is synced before Prune returns. Then the
+// segment files are removed in which no block is left; of others nothing is freed. If ctx ends meanwhile, Prune returns
+// its error, and what has been discarded stays so.
 func (s *Store) Prune(ctx context.Context, before ssz.Slot) error {
 	if err := s.lock(ctx); err != nil {
 		return err
@@ -78,7 +82,11 @@ func (s *Store) Prune(ctx context.Context, before ssz.Slot) error {
 	if v.Head == nil || before <= *v.Earliest {
 		return nil
 	}
-	return errors.Join(s.prune(ctx, min(before, v.Head.Slot)), s.sync())
+	err := errors.Join(s.prune(ctx, min(before, v.Head.Slot)), s.sync())
+	for kind := beacon.KindBlock; kind <= beacon.KindExecutionPayloadEnvelope; kind++ {
+		err = errors.Join(err, s.dropFiles(kind, *s.view.Load().Earliest))
+	}
+	return err
 }
 
 func (s *Store) prune(ctx context.Context, before ssz.Slot) error {
@@ -132,7 +140,10 @@ func (s *Store) deleteSlots(w ethdb.Batch, first, last ssz.Slot) error {
 			return err
 		}
 	}
-	for _, prefix := range []byte{recordPrefix, framesPrefix, commitmentsPrefix} {
+	if err := deleteSidecars(w, first, last); err != nil {
+		return err
+	}
+	for _, prefix := range []byte{recordPrefix, framesPrefix, oldCommitmentsPrefix} {
 		end := append(slotKey(prefix, last), 0) // All keys of slots are of the same length.
 		if err := w.DeleteRange(slotKey(prefix, first), end); err != nil {
 			return err

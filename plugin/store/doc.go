@@ -1,12 +1,12 @@
-// Package store keeps the blocks of a beacon chain in a go-ethereum key-value database, as the
-// snappy frames that the wire carries, and serves them as a [beacon.Chain].
+// Package store keeps the blocks of a beacon chain, as the snappy frames that the wire carries, and serves them as a
+// [beacon.Chain]: history in flat files, and the rest, along with an index of all, in a go-ethereum key-value database.
 //
 // Any ethdb.KeyValueStore does, such as that of a node's OpenDatabase. The one of a service, which package plugin's
 // OpenStore opens, reports damage and a full disk where others end the process:
 //
 //	db, err := stack.OpenDatabase("beaconchain", 64, 64, "beaconchain/", false)
 //	…
-//	s, err := store.Open(db)
+//	s, err := store.Open(db, stack.ResolvePath("beaconchain-segments"))
 //	…
 //	err = s.SetNetwork(ctx, store.Network{Config: yaml, GenesisTime: 1606824023, GenesisValidatorsRoot: root})
 //	err = s.Append(ctx, blocks...)
@@ -20,56 +20,90 @@
 // Append verifies that blocks link, not that they are what they claim to be. [Store.Verify]
 // computes everything anew.
 //
+// What belongs to blocks is stored by [Store.AppendSidecars], along with them or later: blob sidecars, data column
+// sidecars and execution payload envelopes. The store may hold some of them, and tells servers from which slot on it
+// holds all of a kind: of columns, all that [Store.SetCustody] names. They become history, and are discarded, with
+// their blocks.
+//
 // With the blocks it keeps what is known of their chain: the network ([Store.SetNetwork]), what
 // the source of the blocks last said of itself ([Store.SetSource]), and the root that they are
 // trusted for ([Store.SetAnchor]). [Store.Info] tells what of this has been confirmed.
 //
+// # History
+//
+// Blocks are history up to the first slot of the finalized epoch that the source claims, or up to the slot of the
+// anchor, if that is later. They rest in segment files, one for each SLOTS_PER_HISTORICAL_ROOT slots: append-only
+// e2store files, in which a block is the same bytes as in an era file. A block that is history when it is appended is
+// written there at once; others are in the database, and move when they have become history.
+//
+// A source may be wrong: Truncate cuts the end off files of history as well.
+//
+// Each Append, SetSource and SetAnchor moves some 32 MiB at most, so that no writer waits long. What is history and in
+// the database all the same, as in a store of an earlier version, is moved by [Store.Convert]; until then it is served
+// from there.
+//
 // # Durability
 //
-// go-ethereum's databases write without syncing. The store writes one batch for each call that
-// changes something, syncs it once, and only then shows it to readers: when Append returns nil,
-// its blocks survive a kill and a loss of power. A batch is written as a whole or not at all, so
-// that the store is consistent whenever it is opened. After a failed write the state of the disk
-// is unknown; from then on all writes are [ErrFailed], until the store is opened anew. A disk that
-// is full is worse: Pebble then ends the process, or does not come up again until there is room.
+// go-ethereum's databases write without syncing, and so do file systems. Each call that changes something first writes
+// and syncs segment files, then writes one batch to the database and syncs that, and only then shows it to readers:
+// when Append returns nil, its blocks survive a kill and a loss of power. A batch is written as a whole or not at all,
+// and the index in it says how long each segment file is: what a file has beyond that is no part of the store, and is
+// cut off before more is written. So the store is consistent whenever it is opened. After a failed write to the
+// database, or a failed sync, the state of the disk is unknown; from then on all writes are [ErrFailed], until the
+// store is opened anew. A segment file that cannot be written, on a full disk for example, costs nothing but the call.
 //
 // # Corruption
 //
-// Every value carries a CRC-32C. An entry that is missing, damaged or in the wrong place is
-// reported as a [*CorruptError] that names the slot, and nothing of it is served; a range whose
-// blocks do not link is not served beyond the gap. The way to repair is to Truncate from the
-// reported slot on and to append the blocks again.
+// Every value carries a CRC-32C, and the index has one of each block's frames. An entry that is missing, damaged or in
+// the wrong place is reported as a [*CorruptError] that names the slot, and nothing of it is served; a range whose
+// blocks do not link is not served beyond the gap. A damaged byte in a segment file costs the block that it is in.
+//
+// [Store.Repair] makes a damaged index anew from the segment files, and one that is lost with its database. The way to
+// repair damaged frames is to Truncate from the reported slot on and to append the blocks again.
 //
 // # Concurrency
 //
-// All methods may be called concurrently. Writers take turns; a writer that waits for its turn
+// All methods but Close may be called concurrently. Writers take turns; a writer that waits for its turn
 // gives up when its context ends. Readers wait for nobody. They see the chain as the last
 // finished write left it, and hold no iterator while the caller has control. A reader whose
-// blocks are discarded meanwhile gets [ErrDiscarded].
+// blocks are discarded meanwhile gets [ErrDiscarded]; one whose blocks are moved notices nothing.
 //
-// The database belongs to the caller, who closes it when no method is running any more. Nobody
-// else may write to it.
+// The database belongs to the caller, who closes it after the store. Nobody else may write to it, or to the directory
+// of the segment files.
 //
 // # Schema
 //
-// Version 1. Integers are big-endian. Every value begins with the CRC-32C of the rest of it.
+// Version 2. Integers are big-endian. Every value begins with the CRC-32C of the rest of it.
 //
-//	key             value, after the CRC-32C
-//	v               version of the schema (4)
-//	n               network, JSON
-//	c               head, earliest slot, source, anchor, JSON
-//	r, slot (8)     slot (8), root (32), parent root (32), SSZ size (4), frames size (4)
-//	f, slot (8)     root (32), frames
-//	i, root (32)    slot (8)
-//	b, slot (8)     root (32), KZG commitments (4), block hash (32), parent block hash (32)
-//	av, zn, zc      as v, n and c
+//	key                                     value, after the CRC-32C
+//	v                                       version of the schema (4)
+//	n                                       network, JSON
+//	c                                       head, earliest slot, end of history, lost index, source, anchor, JSON
+//	r, slot (8)                             slot (8), root (32), parent root (32), SSZ size (4), frames size (4),
+//	                                        CRC-32C of the frames (4), file (2), offset (8),
+//	                                        and perhaps KZG commitments (4), block hash (32), parent block hash (32)
+//	f, slot (8)                             root (32), frames
+//	i, root (32)                            slot (8)
+//	s, kind (1), period (8), number (2)     length of a segment file (8)
+//	k, kind (1), slot (8)                   slot (8), root of the block (32), and for each object, ascending:
+//	                                        index (2), SSZ size (4), frames size (4), CRC-32C of the frames (4),
+//	                                        file (2), offset (8)
+//	g, kind (1), slot (8), index (2)        root of the block (32), frames
+//	av, zn, zc                              as v, n and c
 //
-// The entries under b spare a look into the block, from Deneb on. They may be missing, as in databases of
-// earlier versions of this package, which ignore them; one whose root is not that of the slot's block is left
-// over and means nothing.
+// The file of a record is the number of the segment file in the slot's period, or 65535: then the frames are under f,
+// and CRC and offset are zero. The offset is that of the e2store record, whose header of 8 bytes is before the frames.
+// A number above 0 is that of a supplementary file, beside one that is damaged. The last three values spare a look into
+// the block, from Deneb on; they are missing if the network was not known when the block was appended.
 //
-// Frames lie apart from the 84 bytes that describe them, so that a range is looked up without
-// touching block data. All values are read through iterators: of a value of 60 KiB, Get makes a
-// copy on the heap, where an iterator lends the database's own. Besides, an iterator tells
-// absence from failure in the same way for every database.
+// Kinds are those of [beacon.Kind]: 0 are blocks, of which there is nothing under k and g. Under g are the frames of
+// objects whose file is 65535.
+//
+// Version 1 had all frames in the database. Its records end with the frames size, and what a block says of its blobs is
+// under b, slot (8): root (32) and the last three values. They are read as they are, and replaced as blocks are moved.
+// Version 1 refuses a database of version 2, which it becomes once anything is written.
+//
+// Records lie apart from frames, so that a range is looked up without touching block data. All values are read through
+// iterators: of a value of 60 KiB, Get makes a copy on the heap, where an iterator lends the database's own. Besides,
+// an iterator tells absence from failure in the same way for every database.
 package store

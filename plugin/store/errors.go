@@ -18,6 +18,10 @@ var (
 	// frames of another length, or with a slot or parent root other than in its SSZ.
 	ErrBlock = errors.New("store: inconsistent block")
 
+	// ErrSidecar is returned by AppendSidecars for an object that is not what it is given for: of another block or
+	// index, malformed, or with a wrong inclusion proof.
+	ErrSidecar = errors.New("store: inconsistent sidecar")
+
 	// ErrOrder is returned by Append for a block that is not above the one before it, nor stored
 	// already: below the earliest slot, in a slot known to be empty, or in the place of another.
 	ErrOrder = errors.New("store: block out of order")
@@ -31,6 +35,10 @@ var (
 
 	// ErrCorrupt is wrapped by every error for what is damaged on the disk, each [*CorruptError] among them.
 	ErrCorrupt = errors.New("store: damaged")
+
+	// ErrIndexLost is returned by all methods that write but Repair when there are segment files and no index of them, or
+	// a Repair has not come to its end. It wraps ErrCorrupt.
+	ErrIndexLost = fmt.Errorf("%w: the index of the segment files is lost, and can be made anew", ErrCorrupt)
 
 	// ErrFailed is returned by all methods that write after a write has failed. It wraps the
 	// first failure. Reading goes on; to write again, open the store anew.

@@ -110,7 +110,7 @@ func checkDamaged(t *testing.T, dir string, blocks []*beacon.Block) (served, rep
 			t.Errorf("closing: %v", err)
 		}
 	}()
-	s, err := store.Open(db)
+	s, err := store.Open(db, filepath.Join(dir, "segments"))
 	if err != nil {
 		if !errors.Is(err, store.ErrCorrupt) {
 			t.Errorf("opening the store: %v", err)
@@ -138,8 +138,8 @@ func checkDamaged(t *testing.T, dir string, blocks []*beacon.Block) (served, rep
 	return served, reported, true
 }
 
-// TestDamagedFiles damages the files of a database, one byte of one at a time. Nothing ends the process, no wrong byte is
-// served, and blocks are lost only in what was hit: the one that the byte is of and its neighbors, or all of a file
+// TestDamagedFiles damages the files of a database, one byte of one at a time. Nothing ends the process, no wrong byte
+// is served, and blocks are lost only in what was hit: the one that the byte is of and its neighbors, or all of a file
 // whose outline was hit.
 func TestDamagedFiles(t *testing.T) {
 	t.Parallel()
@@ -150,12 +150,20 @@ func TestDamagedFiles(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			db := openPebble(t, dir)
-			s := openWith(t, db, blocks[:40]...)
+			reopen := func() *store.Store {
+				s, err := store.Open(db, filepath.Join(dir, "segments"))
+				must(t, err)
+				return s
+			}
+			s := reopen()
+			must(t, s.SetNetwork(t.Context(), realNetwork))
+			must(t, s.Append(t.Context(), blocks[:40]...))
 			if closed { // Have several tables.
 				must(t, db.Close())
 				db = openPebble(t, dir)
-				s = open(t, db)
+				s = reopen()
 			}
+			must(t, s.SetAnchor(t.Context(), store.Anchor{Root: blocks[59].Root, Slot: 60, Origin: store.Given}))
 			must(t, s.Append(t.Context(), blocks[40:len(blocks)-1]...))
 			if closed {
 				must(t, db.Close())
@@ -178,6 +186,9 @@ func TestDamagedFiles(t *testing.T) {
 					// Of a database that was closed, all that is not a block is there twice.
 					if closed && *flips == 0 && (!opened || len(blocks)-1-served > 4) {
 						t.Errorf("%s, byte %d: opened %t, and only %d blocks are served", path, at, opened, served)
+					}
+					if lost := len(blocks) - 1 - served; filepath.Ext(path) == ".e2s" && (!opened || lost > 1 || reported != lost) {
+						t.Errorf("%s, byte %d: opened %t, %d blocks are lost, %d reported", path, at, opened, lost, reported)
 					}
 					if !opened && !strings.HasPrefix(path, "MANIFEST") {
 						t.Errorf("%s, byte %d: it cannot be opened", path, at)

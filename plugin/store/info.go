@@ -117,7 +117,11 @@ func (s *Store) update(ctx context.Context, change func(*chain) error) error {
 	}
 	batch := s.db.NewBatch()
 	defer batch.Close()
-	return s.commit(batch, &next)
+	if err := s.commit(batch, &next); err != nil {
+		return err
+	}
+	_, _ = s.settle(ctx) // What cannot be moved is left to the next Append, which tells why.
+	return nil
 }
 
 // sourceStatus is the stored form of a status.

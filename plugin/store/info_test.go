@@ -39,8 +39,8 @@ func TestOpenRefusesOtherDatabases(t *testing.T) {
 	tests := map[string]struct{ key, value []byte }{
 		"other data":         {[]byte("LastBlock"), []byte{1}},
 		"other data below v": {[]byte("v1"), []byte{1}},
-		"a later version":    {[]byte("v"), version(2)},
-		"a damaged version":  {[]byte("v"), append(version(1)[:7], 9)},
+		"a later version":    {[]byte("v"), version(3)},
+		"a damaged version":  {[]byte("v"), append(version(2)[:7], 9)},
 		"a short version":    {[]byte("v"), []byte{1}},
 	}
 	for name, tt := range tests {
@@ -48,13 +48,13 @@ func TestOpenRefusesOtherDatabases(t *testing.T) {
 			t.Parallel()
 			db := memorydb.New()
 			must(t, db.Put(tt.key, tt.value))
-			if _, err := store.Open(db); !errors.Is(err, store.ErrSchema) {
+			if _, err := store.Open(db, dirOf(t, db)); !errors.Is(err, store.ErrSchema) {
 				t.Errorf("error %v, want %v", err, store.ErrSchema)
 			}
 		})
 	}
 	db := memorydb.New()
-	must(t, db.Put([]byte("v"), version(1)))
+	must(t, db.Put([]byte("v"), version(2)))
 	open(t, db)
 }
 
@@ -75,7 +75,7 @@ func TestOpenReportsDamagedRecordsOfTheChain(t *testing.T) {
 		damage(t, db, []byte(key), damages["middle bit"])
 		checkServed(t, open(t, db), realBlocks()[:5]) // There is the copy.
 		damage(t, db, []byte("z"+key), damages["middle bit"])
-		if _, err := store.Open(db); !errors.Is(err, store.ErrCorrupt) {
+		if _, err := store.Open(db, dirOf(t, db)); !errors.Is(err, store.ErrCorrupt) {
 			t.Errorf("damaged record %q: error %v, want %v", key, err, store.ErrCorrupt)
 		}
 	}

@@ -36,13 +36,14 @@ func TestMain(m *testing.M) {
 }
 
 // appendUntilKilled appends the rest of the chain in small batches, and prints the slot of each
-// block when Append has returned. At the end it waits to be killed.
+// block when Append has returned. Now and then it discards blocks that it has not reported, and has blocks move to
+// segment files. At the end it waits to be killed.
 func appendUntilKilled(dir string) error {
 	db, err := openDatabase(dir)
 	if err != nil {
 		return err
 	}
-	s, err := store.Open(db)
+	s, err := store.Open(db, filepath.Join(dir, "segments"))
 	if err != nil {
 		return err
 	}
@@ -54,7 +55,20 @@ func appendUntilKilled(dir string) error {
 		return err
 	}
 	for rest := realBlocks()[status.HeadSlot:]; len(rest) > 0; {
+		// Up to here all blocks are in a segment file: none, some, or the next ones as well.
+		anchor := store.Anchor{Slot: max(rest[0].Slot, 10) - 10 + ssz.Slot(rand.IntN(20)), Origin: store.Given}
+		if err := s.SetAnchor(context.Background(), anchor); err != nil {
+			return err
+		}
 		batch := rest[:min(len(rest), 1+rand.IntN(3))]
+		if rand.IntN(3) == 0 {
+			if err := s.Append(context.Background(), rest[:min(len(rest), 5)]...); err != nil {
+				return err
+			}
+			if err := s.Truncate(context.Background(), rest[0].Slot); err != nil {
+				return err
+			}
+		}
 		if err := s.Append(context.Background(), batch...); err != nil {
 			return err
 		}
@@ -125,7 +139,9 @@ func checkAfterKill(t *testing.T, dir string, reported ssz.Slot) ssz.Slot {
 	t.Helper()
 	db := openPebble(t, dir)
 	defer db.Close()
-	s := open(t, db)
+	s, err := store.Open(db, filepath.Join(dir, "segments"))
+	must(t, err)
+	defer s.Close()
 	status, err := s.Status(t.Context())
 	must(t, err)
 	if status.HeadSlot < reported {

@@ -54,18 +54,24 @@ func (s *Store) record(slot ssz.Slot) (r record, ok bool, err error) {
 
 // lookUp returns the slot that the index has for a root. It reports false if there is none.
 func (s *Store) lookUp(root ssz.Root) (slot ssz.Slot, ok bool, err error) {
-	it, ok := s.seek(indexKey(root))
+	n, ok, err := s.readUint(indexKey(root))
+	if err != nil {
+		return 0, false, &CorruptError{Root: root, Err: err}
+	}
+	return ssz.Slot(n), ok, nil
+}
+
+// readUint returns the number that is stored under a key. It reports false if there is none.
+func (s *Store) readUint(key []byte) (n uint64, ok bool, err error) {
+	it, ok := s.seek(key)
 	defer it.Release()
 	if ok {
-		slot, err = decodeIndex(it.Value())
+		n, err = decodeUint(it.Value())
 	}
 	if dbErr := it.Error(); dbErr != nil {
 		err = dbErr
 	}
-	if err != nil {
-		return 0, false, &CorruptError{Root: root, Err: err}
-	}
-	return slot, ok, nil
+	return n, ok && err == nil, err
 }
 
 // scanBatch is how many records are read through one iterator: enough to make its cost small,

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/ethdb"
 
+	"github.com/seed-2dd5877b/reqresp/plugin/store/internal/segment"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
@@ -18,7 +19,12 @@ import (
 // A Store holds the blocks of one chain. Begin with [Open]. All its methods may be called
 // concurrently.
 type Store struct {
-	db   ethdb.KeyValueStore
+	db       ethdb.KeyValueStore
+	segments *segment.Dir // Nil if all blocks are kept in the database.
+
+	custody  atomic.Pointer[[]uint64] // Nil if not set.
+	complete [len(sidecarKinds)]completion
+
 	free func() (uint64, error) // nil if it is not to be asked
 	view atomic.Pointer[view]   // What readers see. Replaced, never changed.
 
@@ -45,6 +51,8 @@ type chain struct {
 	Head     *position     `json:"head,omitempty"`     // Nil if the store is empty.
 	Earliest *ssz.Slot     `json:"earliest,omitempty"` // Nil if the store is empty.
 	First    *ssz.Slot     `json:"first,omitempty"`    // That of the first block. Nil if none, or not known.
+	History  *ssz.Slot     `json:"history,omitempty"`  // Up to it, blocks are in segment files. Nil if none is.
+	Lost     bool          `json:"lost,omitempty"`     // The index of the segment files is to be made anew.
 	Source   *sourceStatus `json:"source,omitempty"`
 	Anchor   *Anchor       `json:"anchor,omitempty"`
 }
@@ -63,19 +71,26 @@ func (c *chain) holds(slot ssz.Slot) bool {
 // An Option changes how [Open] opens a store.
 type Option func(*Store)
 
-// FreeSpace has Append ask, before it writes, how many bytes are free on the volume of the database, and keep
-// [Reserve] of them: the error is a [*SpaceError] otherwise. By default it writes until it fails. Nothing is
-// refused while free fails.
+// FreeSpace has Append ask, before it writes, how many bytes are free on the volume of the database, or on that of the
+// segment files if fewer are, and keep [Reserve] of them: the error is a [*SpaceError] otherwise. By default it writes
+// until it fails. Nothing is refused while free fails.
 func FreeSpace(free func() (uint64, error)) Option { return func(s *Store) { s.free = free } }
 
-// Open opens the store in db, which is either empty or has been used by this package before. It
+// Open opens the store in db, which is either empty or has been used by this package before, and in a directory for its
+// segment files, which belongs to the store alone and which the first of them makes. If dir is empty, all blocks are
+// kept in the database: that is for databases in memory. It
 // writes nothing, so that a database that is read-only can be served.
 //
-// The error wraps [ErrSchema] if the database is neither. Damage to the blocks does not keep the
-// store from being opened. The records of the chain, of its network and of the schema are stored twice, far
-// apart; damage to both of a kind keeps the store from being opened, and the error wraps [ErrCorrupt].
-func Open(db ethdb.KeyValueStore, options ...Option) (*Store, error) {
-	s := &Store{db: db, turn: make(chan struct{}, 1)}
+// The error wraps [ErrSchema] if the database is neither. A database that is empty, with segment files in the
+// directory, is one whose index is lost: the store can be opened, for [Store.Repair], and is empty until then. Damage
+// to the blocks does not keep the store from being opened. The records of the chain, of its network and of the schema
+// are stored twice, far apart; damage to both of a kind keeps the store from being opened, and the error wraps
+// [ErrCorrupt].
+func Open(db ethdb.KeyValueStore, dir string, options ...Option) (*Store, error) {
+	s := &Store{db: db, turn: make(chan struct{}, 1), complete: newCompletions()}
+	if dir != "" {
+		s.segments = segment.Open(dir)
+	}
 	for _, o := range options {
 		o(s)
 	}
@@ -83,11 +98,15 @@ func Open(db ethdb.KeyValueStore, options ...Option) (*Store, error) {
 		return nil, err
 	}
 	var v view
-	if err := s.readJSON(chainKey, &v.chain); err != nil {
+	err := s.readJSON(chainKey, &v.chain)
+	if err != nil {
 		return nil, fmt.Errorf("store: record of the chain: %w", err)
 	}
 	if v.Head != nil && v.Earliest == nil {
 		return nil, fmt.Errorf("store: record of the chain: %w: head without earliest slot", ErrSchema)
+	}
+	if v.Lost, err = s.lost(&v.chain); err != nil {
+		return nil, err
 	}
 	s.mend(&v.chain)
 	var stored Network
@@ -103,6 +122,30 @@ func Open(db ethdb.KeyValueStore, options ...Option) (*Store, error) {
 	}
 	s.publish(&v)
 	return s, nil
+}
+
+// lost tells whether the index of the segment files is lost: a store that has none has written none.
+func (s *Store) lost(c *chain) (bool, error) {
+	if c.Lost || s.segments == nil {
+		return c.Lost, nil
+	}
+	if _, known, err := s.read(versionKey); known || err != nil {
+		return false, nil
+	}
+	files, err := s.segments.List()
+	if err != nil {
+		return false, fmt.Errorf("store: %w", err)
+	}
+	return len(files) > 0, nil
+}
+
+// Close closes the segment files. It does not close the database, which belongs to the caller. No other method may be
+// running, or be called any more.
+func (s *Store) Close() error {
+	if s.segments == nil {
+		return nil
+	}
+	return s.segments.Close()
 }
 
 // mend gives up what an earlier version, which did not record the first block, has claimed of the slots below it.
@@ -149,7 +192,7 @@ func earliest(first ssz.Slot) ssz.Slot {
 	return first
 }
 
-// checkSchema verifies that the database is empty or of this version.
+// checkSchema verifies that the database is empty or of a version that is read.
 func (s *Store) checkSchema() error {
 	payload, ok, err := s.read(versionKey)
 	switch {
@@ -160,8 +203,8 @@ func (s *Store) checkSchema() error {
 	case len(payload) != 4:
 		return fmt.Errorf("%w: the version of the schema is unreadable", ErrSchema)
 	}
-	if v := binary.BigEndian.Uint32(payload); v != schemaVersion {
-		return fmt.Errorf("%w: schema version %d, want %d", ErrSchema, v, schemaVersion)
+	if v := binary.BigEndian.Uint32(payload); v != schemaVersion && v != oldSchemaVersion {
+		return fmt.Errorf("%w: schema version %d, want %d or %d", ErrSchema, v, schemaVersion, oldSchemaVersion)
 	}
 	return nil
 }
@@ -293,8 +336,18 @@ func (s *Store) firstParent(c *chain) (parent ssz.Root, ok bool, err error) {
 	return r.parent, err == nil, err
 }
 
-// lock waits until no other writer is at work.
+// lock waits until no other writer is at work, for one that relies on the index.
 func (s *Store) lock(ctx context.Context) error {
+	err := s.turnOf(ctx)
+	if err == nil && s.view.Load().Lost {
+		s.unlock()
+		return ErrIndexLost
+	}
+	return err
+}
+
+// turnOf waits until no other writer is at work.
+func (s *Store) turnOf(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}

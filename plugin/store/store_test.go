@@ -6,7 +6,9 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"math"
 	"math/rand/v2"
+	"path/filepath"
 	"sync"
 	"testing"
 
@@ -78,12 +80,40 @@ func openDatabase(dir string) (ethdb.KeyValueStore, error) {
 	return pebble.Open(dir, 16, 64)
 }
 
-// eachDatabase runs a test on every kind of database.
+// A settledDB is a database whose store takes all blocks for final, see openWith, so that they are in segment files.
+type settledDB struct{ ethdb.KeyValueStore }
+
+// dirs are the directories of the segment files that belong to databases.
+var dirs sync.Map
+
+// dirOf returns the directory of the segment files that belong to a database.
+func dirOf(tb testing.TB, db ethdb.KeyValueStore) string {
+	tb.Helper()
+	dir, loaded := dirs.Load(db)
+	if !loaded {
+		dir = filepath.Join(tb.TempDir(), "segments")
+		dirs.Store(db, dir)
+		tb.Cleanup(func() { dirs.Delete(db) })
+	}
+	return dir.(string)
+}
+
+// blocksFile returns the path of the first segment file with blocks.
+func blocksFile(tb testing.TB, db ethdb.KeyValueStore) string {
+	tb.Helper()
+	return filepath.Join(dirOf(tb, db), "blocks-00000000.e2s")
+}
+
+// eachDatabase runs a test on every kind of database, and with blocks in each place.
 func eachDatabase(t *testing.T, test func(t *testing.T, db ethdb.KeyValueStore)) {
 	t.Helper()
 	t.Run("memory", func(t *testing.T) {
 		t.Parallel()
 		test(t, memorydb.New())
+	})
+	t.Run("segments", func(t *testing.T) {
+		t.Parallel()
+		test(t, &settledDB{memorydb.New()})
 	})
 	t.Run("pebble", func(t *testing.T) {
 		t.Parallel()
@@ -95,10 +125,11 @@ func eachDatabase(t *testing.T, test func(t *testing.T, db ethdb.KeyValueStore))
 
 func open(tb testing.TB, db ethdb.KeyValueStore) *store.Store {
 	tb.Helper()
-	s, err := store.Open(db)
+	s, err := store.Open(db, dirOf(tb, db))
 	if err != nil {
 		tb.Fatal(err)
 	}
+	tb.Cleanup(func() { _ = s.Close() })
 	return s
 }
 
@@ -106,9 +137,15 @@ func openWith(tb testing.TB, db ethdb.KeyValueStore, blocks ...*beacon.Block) *s
 	tb.Helper()
 	s := open(tb, db)
 	must(tb, s.SetNetwork(tb.Context(), realNetwork))
+	if _, ok := db.(*settledDB); ok {
+		must(tb, s.SetAnchor(tb.Context(), everything))
+	}
 	must(tb, s.Append(tb.Context(), blocks...))
 	return s
 }
+
+// everything is an anchor below which all blocks are.
+var everything = store.Anchor{Root: ssz.Root{1}, Slot: math.MaxUint64, Origin: store.Given}
 
 func must(tb testing.TB, err error) {
 	tb.Helper()
@@ -123,6 +160,7 @@ func byRange(s *store.Store, start ssz.Slot, count uint64) (refs []beacon.Ref, e
 		if err != nil {
 			return refs, err
 		}
+		ref.Handle = nil
 		refs = append(refs, ref)
 	}
 	return refs, nil
@@ -134,6 +172,7 @@ func byRoot(s *store.Store, roots ...ssz.Root) (refs []beacon.Ref, err error) {
 		if err != nil {
 			return refs, err
 		}
+		ref.Handle = nil
 		refs = append(refs, ref)
 	}
 	return refs, nil

@@ -14,13 +14,16 @@ import (
 // Verify reads everything that is stored and verifies that nothing is missing or damaged: that
 // each block decodes from its frames as its fork has it, that its slot, parent root and root are
 // those recorded, that its parent is the block before it, and that its root leads to it. The signature of a block,
-// which its root does not cover, is not verified: that takes the chain's state.
+// which its root does not cover, is not verified: that takes the chain's state. What belongs to a block is verified
+// against it, KZG proofs included, see [sidecar.Verify].
 //
-// It yields every block, in ascending order, with a nil error or with a [*CorruptError]. A block
+// It yields every block, in ascending order, with a nil error or with a [*CorruptError], and after a block each
+// object of another kind that belongs to it and is damaged, with a *CorruptError. A block
 // that is missing is yielded, with its error, before the one that names it as its parent, or at
 // the very end if only its root is left. Any other error is the last pair: that of ctx or of the
 // database, [ErrNoNetwork], or [ErrDiscarded] if blocks were discarded meanwhile. Blocks that are
-// appended meanwhile are not verified. It costs about as much as the hashing of all blocks.
+// appended meanwhile are not verified. It costs about as much as the hashing of all blocks, and a few milliseconds for
+// each block with sidecars.
 func (s *Store) Verify(ctx context.Context) iter.Seq2[beacon.Ref, error] {
 	return func(yield func(beacon.Ref, error) bool) {
 		v := s.view.Load()
@@ -103,7 +106,7 @@ func (c *check) block(ctx context.Context, r *record) bool {
 	if err != nil {
 		return c.report(r.Ref, err)
 	}
-	return c.yield(r.Ref, nil)
+	return c.yield(r.Ref, nil) && c.sidecars(ctx, r)
 }
 
 // checkIndex verifies that the root of a block leads to it.
@@ -122,6 +125,7 @@ func (c *check) checkIndex(r *record) error {
 
 // checkContent verifies the frames of a block, and what is recorded of it.
 func (c *check) checkContent(ctx context.Context, r *record) (err error) {
+	r.Handle = &r.place
 	if c.frames, err = c.store.AppendFrames(ctx, r.Ref, c.frames[:0]); err != nil {
 		return err
 	}
@@ -150,9 +154,8 @@ func (c *check) checkBlock(r *record) (err error) {
 	if root != r.Root {
 		return fmt.Errorf("%w: %v", errRoot, ssz.Root(root))
 	}
-	recorded, ok := c.store.recordedCommitments(r.Slot, r.Root)
-	if want, _ := c.view.network.peekCommitments(r.Slot, c.ssz); ok && recorded != want {
-		return fmt.Errorf("%w: %+v", errCommitments, recorded)
+	if want, _ := c.view.network.peekCommitments(r.Slot, c.ssz); r.blobsKnown && r.blobs != want {
+		return fmt.Errorf("%w: %+v", errCommitments, r.blobs)
 	}
 	return nil
 }

@@ -56,13 +56,13 @@ func TestVerifyReportsEachCorruptBlock(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, db ethdb.KeyValueStore) {
 		blocks := realBlocks()
 		s := openWith(t, db, blocks...)
-		damage(t, db, slotKey("f", 1), damages["last bit"])
+		damageFrames(t, db, blocks[0], damages["last bit"])
 		damage(t, db, slotKey("r", 20), damages["first bit"])
 		damage(t, db, slotKey("r", 21), damages["cut by one"])
 		damage(t, db, slotKey("r", 22), damages["deleted"])
 		damage(t, db, slotKey("r", 64), damages["deleted"])
 		damage(t, db, indexKey(blocks[64].Root), damages["deleted"])
-		damage(t, db, slotKey("f", 100), damages["deleted"])
+		damageFrames(t, db, blocks[99], damages["zeroed"])
 		damage(t, db, slotKey("r", 142), damages["middle bit"])
 		// Slot 22 follows damage: only the index still tells of it.
 		checkVerified(t, s, blocks, 1, 20, 21, 64, 65, 100, 142, 22)

@@ -104,7 +104,12 @@ func everyAnswer() []answer {
 	blob := func(at int) ssz.BlobIdentifier {
 		return ssz.BlobIdentifier{BlockRoot: c.Blobs[at].Root, Index: c.Blobs[at].Index}
 	}
-	blobs := ssz.BlobSidecarsByRootRequest{blob(7), {BlockRoot: ssz.Root{9}}, blob(0), {BlockRoot: c.Blobs[0].Root, Index: 5}}
+	blobs := ssz.BlobSidecarsByRootRequest{
+		blob(7),
+		{BlockRoot: ssz.Root{9}},
+		blob(0),
+		{BlockRoot: c.Blobs[0].Root, Index: 5},
+	}
 	columns := ssz.DataColumnSidecarsByRootRequest{
 		{BlockRoot: c.Columns[4*8].Root, Columns: []uint64{3, 127, 0}},
 		{BlockRoot: ssz.Root{9}, Columns: []uint64{1}},
@@ -123,33 +128,75 @@ func everyAnswer() []answer {
 	altairRoots := ssz.BeaconBlocksByRootRequest{c.Blocks[1].Root, c.Blocks[20].Root}
 	envelopes := ssz.ExecutionPayloadEnvelopesByRootRequest{c.Envelopes[9].Root, c.Blocks[0].Root, c.Envelopes[0].Root}
 	bootstrap, unknown := ssz.LightClientBootstrapRequest(c.Bootstraps[30].Root), ssz.LightClientBootstrapRequest{}
-	lists := &ssz.InclusionListsByIndicesRequest{Slot: beacontest.Head, DependentRoot: fullChain().Dependent, Indices: [2]byte{0x82, 1}}
+	lists := &ssz.InclusionListsByIndicesRequest{
+		Slot: beacontest.Head, DependentRoot: fullChain().Dependent,
+		Indices: [2]byte{0x82, 1},
+	}
 	old, other := *lists, *lists
 	old.Slot, other.DependentRoot = beacontest.Head-2, ssz.Root{}
-	oddColumns := &ssz.DataColumnSidecarsByRangeRequest{StartSlot: gloasSlot - 2, Count: 4, Columns: []uint64{3, 1, 100, 3}}
+	oddColumns := &ssz.DataColumnSidecarsByRangeRequest{
+		StartSlot: gloasSlot - 2, Count: 4,
+		Columns: []uint64{3, 1, 100, 3},
+	}
 	odd := keep(c.Columns, func(i *beacontest.Item) bool { return between(gloasSlot-2, gloasSlot+1)(i) && i.Index%2 == 1 })
 	return []answer{
 		{"blocks of all forks", id("beacon_blocks_by_range", 2), payload(uints(0, 128, 1)), wireOf(c.Blocks...)},
 		{"blocks by root", id("beacon_blocks_by_root", 2), encode(&roots), wireOf(c.Blocks[1], c.Blocks[0])},
 		{"phase0 by version 1", id("beacon_blocks_by_range", 1), payload(uints(0, 8, 1)), v1(c.Blocks[:7])},
-		{"up to altair by version 1", id("beacon_blocks_by_range", 1), payload(uints(4, 9, 1)), join(v1(c.Blocks[4:7]), notPhase0)},
+		{
+			"up to altair by version 1", id("beacon_blocks_by_range", 1), payload(uints(4, 9, 1)),
+			join(v1(c.Blocks[4:7]), notPhase0),
+		},
 		{"altair by version 1", id("beacon_blocks_by_range", 1), payload(uints(uint64(altairSlot), 1, 1)), notPhase0},
-		{"roots by version 1", id("beacon_blocks_by_root", 1), encode(&roots), v1([]*beacontest.Item{c.Blocks[1], c.Blocks[0]})},
-		{"altair root by version 1", id("beacon_blocks_by_root", 1), encode(&altairRoots), join(v1(c.Blocks[1:2]), notPhase0)},
-		{"head", id("beacon_blocks_by_head", 1), encode(&ssz.BeaconBlocksByHeadRequest{BeaconRoot: head.Root, Count: 1}), wireOf(head)},
-		{"ancestry", id("beacon_blocks_by_head", 1), encode(&ssz.BeaconBlocksByHeadRequest{BeaconRoot: c.Blocks[40].Root, Count: 12}), wireOf(descending(c.Blocks[29:41])...)},
-		{"ancestry to genesis", id("beacon_blocks_by_head", 1), encode(&ssz.BeaconBlocksByHeadRequest{BeaconRoot: head.Root, Count: 1 << 63}), wireOf(descending(c.Blocks)...)},
-		{"unknown head", id("beacon_blocks_by_head", 1), encode(&ssz.BeaconBlocksByHeadRequest{BeaconRoot: ssz.Root{9}, Count: 3}), nil},
+		{
+			"roots by version 1", id("beacon_blocks_by_root", 1), encode(&roots),
+			v1([]*beacontest.Item{c.Blocks[1], c.Blocks[0]}),
+		},
+		{
+			"altair root by version 1", id("beacon_blocks_by_root", 1), encode(&altairRoots),
+			join(v1(c.Blocks[1:2]), notPhase0),
+		},
+		{
+			"head", id("beacon_blocks_by_head", 1), encode(&ssz.BeaconBlocksByHeadRequest{BeaconRoot: head.Root, Count: 1}),
+			wireOf(head),
+		},
+		{"ancestry", id("beacon_blocks_by_head", 1), encode(&ssz.BeaconBlocksByHeadRequest{
+			BeaconRoot: c.Blocks[40].Root,
+			Count:      12,
+		}), wireOf(descending(c.Blocks[29:41])...)},
+		{
+			"ancestry to genesis", id("beacon_blocks_by_head", 1),
+			encode(&ssz.BeaconBlocksByHeadRequest{BeaconRoot: head.Root, Count: 1 << 63}), wireOf(descending(c.Blocks)...),
+		},
+		{
+			"unknown head", id("beacon_blocks_by_head", 1),
+			encode(&ssz.BeaconBlocksByHeadRequest{BeaconRoot: ssz.Root{9}, Count: 3}), nil,
+		},
 		{"all blobs", id("blob_sidecars_by_range", 1), payload(uints(0, 1000)), wireOf(c.Blobs...)},
-		{"blobs in the middle", id("blob_sidecars_by_range", 1), payload(uints(uint64(denebSlot+3), 4)), wireOf(keep(c.Blobs, between(denebSlot+3, denebSlot+6))...)},
+		{
+			"blobs in the middle", id("blob_sidecars_by_range", 1), payload(uints(uint64(denebSlot+3), 4)),
+			wireOf(keep(c.Blobs, between(denebSlot+3, denebSlot+6))...),
+		},
 		{"blobs before deneb", id("blob_sidecars_by_range", 1), payload(uints(0, uint64(denebSlot))), nil},
-		{"blobs up to fulu", id("blob_sidecars_by_range", 1), payload(uints(uint64(fuluSlot-2), 20)), wireOf(keep(c.Blobs, between(fuluSlot-2, fuluSlot))...)},
+		{
+			"blobs up to fulu", id("blob_sidecars_by_range", 1), payload(uints(uint64(fuluSlot-2), 20)),
+			wireOf(keep(c.Blobs, between(fuluSlot-2, fuluSlot))...),
+		},
 		{"blobs from fulu on", id("blob_sidecars_by_range", 1), payload(uints(uint64(fuluSlot), 20)), nil},
 		{"blobs by root", id("blob_sidecars_by_root", 1), encode(&blobs), wireOf(c.Blobs[7], c.Blobs[0])},
 		{"columns", id("data_column_sidecars_by_range", 1), encode(oddColumns), wireOf(odd...)},
-		{"columns before fulu", id("data_column_sidecars_by_range", 1), encode(&ssz.DataColumnSidecarsByRangeRequest{Count: uint64(fuluSlot), Columns: []uint64{1}}), nil},
-		{"no columns", id("data_column_sidecars_by_range", 1), encode(&ssz.DataColumnSidecarsByRangeRequest{StartSlot: fuluSlot, Count: 9}), nil},
-		{"columns by root", id("data_column_sidecars_by_root", 1), encode(&columns), wireOf(c.Columns[4*8+3], c.Columns[4*8], c.Columns[1])},
+		{
+			"columns before fulu", id("data_column_sidecars_by_range", 1),
+			encode(&ssz.DataColumnSidecarsByRangeRequest{Count: uint64(fuluSlot), Columns: []uint64{1}}), nil,
+		},
+		{
+			"no columns", id("data_column_sidecars_by_range", 1),
+			encode(&ssz.DataColumnSidecarsByRangeRequest{StartSlot: fuluSlot, Count: 9}), nil,
+		},
+		{
+			"columns by root", id("data_column_sidecars_by_root", 1), encode(&columns),
+			wireOf(c.Columns[4*8+3], c.Columns[4*8], c.Columns[1]),
+		},
 		{"bootstrap", id("light_client_bootstrap", 1), encode(&bootstrap), wireOf(c.Bootstraps[30])},
 		{"no bootstrap", id("light_client_bootstrap", 1), encode(&unknown), unavailable},
 		{"updates", id("light_client_updates_by_range", 1), payload(uints(0, 1000)), wireOf(c.Updates...)},
@@ -157,12 +204,21 @@ func everyAnswer() []answer {
 		{"no updates", id("light_client_updates_by_range", 1), payload(uints(2, 1)), nil},
 		{"finality update", id("light_client_finality_update", 1), nil, wireOf(c.Finality)},
 		{"optimistic update", id("light_client_optimistic_update", 1), nil, wireOf(c.Optimistic)},
-		{"envelopes", id("execution_payload_envelopes_by_range", 1), payload(uints(uint64(hezeSlot-3), 8)), wireOf(keep(c.Envelopes, between(hezeSlot-3, hezeSlot+4))...)},
+		{
+			"envelopes", id("execution_payload_envelopes_by_range", 1), payload(uints(uint64(hezeSlot-3), 8)),
+			wireOf(keep(c.Envelopes, between(hezeSlot-3, hezeSlot+4))...),
+		},
 		{"envelopes before gloas", id("execution_payload_envelopes_by_range", 1), payload(uints(0, uint64(gloasSlot))), nil},
-		{"envelopes by root", id("execution_payload_envelopes_by_root", 1), encode(&envelopes), wireOf(c.Envelopes[9], c.Envelopes[0])},
-		{"inclusion lists", id("inclusion_lists_by_indices", 1), encode(lists), wireOf(keep(c.Lists, func(i *beacontest.Item) bool {
-			return i.Slot == beacontest.Head && slices.Contains([]uint64{1, 7, 8}, i.Index)
-		})...)},
+		{
+			"envelopes by root", id("execution_payload_envelopes_by_root", 1), encode(&envelopes),
+			wireOf(c.Envelopes[9], c.Envelopes[0]),
+		},
+		{
+			"inclusion lists", id("inclusion_lists_by_indices", 1), encode(lists),
+			wireOf(keep(c.Lists, func(i *beacontest.Item) bool {
+				return i.Slot == beacontest.Head && slices.Contains([]uint64{1, 7, 8}, i.Index)
+			})...),
+		},
 		{"old inclusion lists", id("inclusion_lists_by_indices", 1), encode(&old), unavailable},
 		{"inclusion lists of another block", id("inclusion_lists_by_indices", 1), encode(&other), nil},
 	}
@@ -201,11 +257,23 @@ func TestInvalidRequestsOfEveryProtocol(t *testing.T) {
 			{"overflow of blobs", id("blob_sidecars_by_range", 1), payload(uints(2, 1<<64-1))},
 			{"too many blobs", id("blob_sidecars_by_root", 1), payload(make([]byte, 1153*40))},
 			{"half a blob", id("blob_sidecars_by_root", 1), payload(make([]byte, 20))},
-			{"count 0 of columns", id("data_column_sidecars_by_range", 1), encode(&ssz.DataColumnSidecarsByRangeRequest{Columns: []uint64{1}})},
-			{"column 128", id("data_column_sidecars_by_range", 1), encode(&ssz.DataColumnSidecarsByRangeRequest{Count: 1, Columns: []uint64{1, 128}})},
-			{"columns at a wrong offset", id("data_column_sidecars_by_range", 1), payload(join(uints(1, 1), unhex("15000000"), uints(1)))},
+			{
+				"count 0 of columns", id("data_column_sidecars_by_range", 1),
+				encode(&ssz.DataColumnSidecarsByRangeRequest{Columns: []uint64{1}}),
+			},
+			{
+				"column 128", id("data_column_sidecars_by_range", 1),
+				encode(&ssz.DataColumnSidecarsByRangeRequest{Count: 1, Columns: []uint64{1, 128}}),
+			},
+			{
+				"columns at a wrong offset", id("data_column_sidecars_by_range", 1),
+				payload(join(uints(1, 1), unhex("15000000"), uints(1))),
+			},
 			{"column 128 by root", id("data_column_sidecars_by_root", 1), encode(&columns)},
-			{"too many roots of columns", id("data_column_sidecars_by_root", 1), encode(new(make(ssz.DataColumnSidecarsByRootRequest, 129)))},
+			{
+				"too many roots of columns", id("data_column_sidecars_by_root", 1),
+				encode(new(make(ssz.DataColumnSidecarsByRootRequest, 129))),
+			},
 			{"half a root", id("light_client_bootstrap", 1), payload(make([]byte, 16))},
 			{"count 0 of updates", id("light_client_updates_by_range", 1), payload(uints(0, 0))},
 			{"overflow of updates", id("light_client_updates_by_range", 1), payload(uints(1<<63, 1<<63+1))},
@@ -280,17 +348,32 @@ func readings(ctx context.Context, client *beacon.Client, to peer.ID, each func(
 		last.Columns = append(last.Columns, i.Index)
 	}
 	return []reading{
-		{"all by root", sszOf(c.Blocks...), func() ([][]byte, error) { return drain(client.BlocksByRoot(ctx, to, roots), block) }},
-		{"all blobs by root", sszOf(c.Blobs...), func() ([][]byte, error) { return drain(client.BlobSidecarsByRoot(ctx, to, blobs), blob) }},
+		{
+			"all by root", sszOf(c.Blocks...),
+			func() ([][]byte, error) { return drain(client.BlocksByRoot(ctx, to, roots), block) },
+		},
+		{
+			"all blobs by root", sszOf(c.Blobs...),
+			func() ([][]byte, error) { return drain(client.BlobSidecarsByRoot(ctx, to, blobs), blob) },
+		},
 		{"all columns by root", sszOf(c.Columns...), func() ([][]byte, error) {
 			return drain(client.DataColumnSidecarsByRoot(ctx, to, columns), column)
 		}},
 		{"all envelopes by root", sszOf(c.Envelopes...), func() ([][]byte, error) {
 			return drain(client.ExecutionPayloadEnvelopesByRoot(ctx, to, payloads), envelope)
 		}},
-		{"by range", sszOf(c.Blocks...), func() ([][]byte, error) { return drain(client.BlocksByRange(ctx, to, 0, 128), block) }},
-		{"by head", sszOf(descending(c.Blocks)...), func() ([][]byte, error) { return drain(client.BlocksByHead(ctx, to, head, 128), block) }},
-		{"blobs", sszOf(c.Blobs...), func() ([][]byte, error) { return drain(client.BlobSidecarsByRange(ctx, to, 0, 100), blob) }},
+		{
+			"by range", sszOf(c.Blocks...),
+			func() ([][]byte, error) { return drain(client.BlocksByRange(ctx, to, 0, 128), block) },
+		},
+		{
+			"by head", sszOf(descending(c.Blocks)...),
+			func() ([][]byte, error) { return drain(client.BlocksByHead(ctx, to, head, 128), block) },
+		},
+		{
+			"blobs", sszOf(c.Blobs...),
+			func() ([][]byte, error) { return drain(client.BlobSidecarsByRange(ctx, to, 0, 100), blob) },
+		},
 		{"blobs by root", sszOf(c.Blobs[3]), func() ([][]byte, error) {
 			return drain(client.BlobSidecarsByRoot(ctx, to, []ssz.BlobIdentifier{{BlockRoot: c.Blobs[3].Root, Index: 1}}), blob)
 		}},
@@ -298,9 +381,13 @@ func readings(ctx context.Context, client *beacon.Client, to peer.ID, each func(
 			return drain(client.DataColumnSidecarsByRange(ctx, to, 0, 100, []uint64{0, 1, 2, 3}), column)
 		}},
 		{"columns by root", sszOf(c.Columns[:2]...), func() ([][]byte, error) {
-			return drain(client.DataColumnSidecarsByRoot(ctx, to, []ssz.DataColumnsByRootIdentifier{{BlockRoot: c.Columns[0].Root, Columns: []uint64{0, 1}}}), column)
+			return drain(client.DataColumnSidecarsByRoot(ctx, to,
+				[]ssz.DataColumnsByRootIdentifier{{BlockRoot: c.Columns[0].Root, Columns: []uint64{0, 1}}}), column)
 		}},
-		{"updates", sszOf(c.Updates...), func() ([][]byte, error) { return drain(client.LightClientUpdatesByRange(ctx, to, 0, 9), update) }},
+		{
+			"updates", sszOf(c.Updates...),
+			func() ([][]byte, error) { return drain(client.LightClientUpdatesByRange(ctx, to, 0, 9), update) },
+		},
 		{"finality", sszOf(c.Finality), func() ([][]byte, error) {
 			l, err := client.LightClientFinalityUpdate(ctx, to)
 			return [][]byte{l.SSZ}, err
@@ -326,7 +413,8 @@ func readings(ctx context.Context, client *beacon.Client, to peer.ID, each func(
 			return drain(client.ExecutionPayloadEnvelopesByRoot(ctx, to, []ssz.Root{c.Envelopes[5].Root}), envelope)
 		}},
 		{"inclusion lists", sszOf(c.Lists[16:]...), func() ([][]byte, error) {
-			return drain(client.InclusionListsByIndices(ctx, to, beacontest.Head, fullChain().Dependent, [2]byte{255, 255}), list)
+			return drain(client.InclusionListsByIndices(ctx, to, beacontest.Head, fullChain().Dependent, [2]byte{255, 255}),
+				list)
 		}},
 	}
 }

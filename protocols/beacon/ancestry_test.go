@@ -14,13 +14,16 @@ import (
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
-// A forgettingChain gives up all of its blocks, as for those of another branch, once it was asked for the frames of one.
+// A forgettingChain gives up all of its blocks, as for those of another branch, once it was asked for the frames of
+// one.
 type forgettingChain struct {
 	*memoryChain
 	forgot atomic.Bool
 }
 
-func (c *forgettingChain) BlocksByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.Ref, error] {
+func (c *forgettingChain) BlocksByRange(
+	ctx context.Context, start ssz.Slot, count uint64,
+) iter.Seq2[beacon.Ref, error] {
 	if c.forgot.Load() {
 		return nothing
 	}

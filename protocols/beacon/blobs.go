@@ -23,7 +23,7 @@ func (f *Family) blobProtocols() []*Protocol {
 			First: ssz.Deneb, Last: ssz.Electra, retention: blobRetention,
 			maxItems: (*ssz.Config).ComputeMaxRequestBlobSidecars, window: blobWindow,
 			asked: askedBy(blobsAsked(f.network)),
-			kind:  KindBlobSidecar, has: hasBlobs,
+			kind:  KindBlobSidecar, blockHas: hasBlobs,
 			declare: streamOf(&f.blobSidecarsByRange), serve: objects(blobsByRange),
 		},
 		{
@@ -55,7 +55,7 @@ func blobsAsked(n *ssz.Network) func(*ssz.BlobSidecarsByRangeRequest) uint64 {
 		if n.ForkAt(n.EpochOf(ssz.Slot(last))) >= ssz.Electra {
 			perBlock = max(perBlock, cfg.MaxBlobsPerBlockElectra)
 		}
-		return saturating(req.Count, perBlock)
+		return saturatingMul(req.Count, perBlock)
 	}
 }
 
@@ -102,11 +102,20 @@ func (b *BlobSidecar) decode(t *ssz.Type, c Chunk) (ssz.Slot, error) {
 	return slot, nil
 }
 
-// checkInclusion is verify_blob_sidecar_inclusion_proof of the specs.
-func (b *BlobSidecar) checkInclusion() error {
+// DecodeBlobSidecar returns the blob sidecar that a chunk of a network holds. It checks its form, as the error
+// ErrMalformed or [ssz.ErrFork] tells, and nothing else: see [BlobSidecar.Verify].
+func DecodeBlobSidecar(n *ssz.Network, c Chunk) (*BlobSidecar, error) {
+	return decodeChunk[BlobSidecar](n, "BlobSidecar", c)
+}
+
+// Verify reports what the specs check of a blob sidecar by itself: that its index is one that a block of its slot may
+// have, or the error is ErrUnexpectedIndex, and verify_blob_sidecar_inclusion_proof, or it is ErrNotIncluded. The SSZ
+// has to be well formed. A sidecar that comes from a [Client] has passed. It does not verify the KZG proof, nor the
+// signature.
+func (b *BlobSidecar) Verify(n *ssz.Network) error {
 	const commitmentAt = 8 + 131072
-	if b.Index >= maxCommitments {
-		return fmt.Errorf("%w: blob %d of slot %d", ErrUnexpectedIndex, b.Index, b.Slot)
+	if most := n.BlobParametersAt(n.EpochOf(b.Slot)).MaxBlobsPerBlock; b.Index >= min(most, maxCommitments) {
+		return fmt.Errorf("%w: blob %d of slot %d, blocks have at most %d", ErrUnexpectedIndex, b.Index, b.Slot, most)
 	}
 	var padded [64]byte
 	copy(padded[:], b.SSZ[commitmentAt:commitmentAt+commitmentSize])
@@ -149,10 +158,7 @@ func (c *Client) BlobSidecarsByRange(
 			return fmt.Errorf("%w: blob %d in place of %d in slot %d", ErrIndexOrder, b.Index, next, b.Slot)
 		}
 		next++
-		if err := c.checkBlobIndex(b); err != nil {
-			return err
-		}
-		return b.checkInclusion()
+		return b.Verify(c.family.network)
 	}
 	return stream(ctx, c, to, &span, check, c.family.blobSidecarsByRange.Spec())
 }
@@ -168,17 +174,9 @@ func (c *Client) BlobSidecarsByRoot(
 		if err := checkSidecar(wanted, b.Slot, b.BlockRoot, b.Index); err != nil {
 			return err
 		}
-		return b.checkInclusion()
+		return b.Verify(c.family.network)
 	}
 	return stream(ctx, c, to, wanted, check, c.family.blobSidecarsByRoot.Spec())
-}
-
-func (c *Client) checkBlobIndex(b *BlobSidecar) error {
-	n := c.family.network
-	if most := n.BlobParametersAt(n.EpochOf(b.Slot)).MaxBlobsPerBlock; b.Index >= most {
-		return fmt.Errorf("%w: blob %d of slot %d, blocks have at most %d", ErrUnexpectedIndex, b.Index, b.Slot, most)
-	}
-	return nil
 }
 
 // mostBlobs returns the most blobs of a block in a range of slots, by the last of them: the number only grew. What is

@@ -77,7 +77,10 @@ func TestObjectsOfAnotherKindAreNotSent(t *testing.T) {
 			beacon.ServerOptions{Now: inSlot(beacontest.Head), Logger: logger})
 		ids := ssz.BlobSidecarsByRootRequest{{BlockRoot: fullChain().Blobs[0].Root}}
 		checkAnswers(t, client, server, []unheld{
-			{"blob sidecars for blocks", "beacon_blocks_by_range", encode(&ssz.BeaconBlocksByRangeRequest{StartSlot: 33, Count: 1, Step: 1}), reqresp.CodeServerError},
+			{
+				"blob sidecars for blocks", "beacon_blocks_by_range",
+				encode(&ssz.BeaconBlocksByRangeRequest{StartSlot: 33, Count: 1, Step: 1}), reqresp.CodeServerError,
+			},
 			{"a block for blob sidecars", "blob_sidecars_by_root", encode(&ids), reqresp.CodeServerError},
 		})
 		must(0, srv.Stop(t.Context()))
@@ -103,7 +106,8 @@ func (c agedChain) Sources() beacon.Sources {
 }
 
 func TestEarliestSlotFollowsThoseOfAllKindsHeld(t *testing.T) {
-	const blobs, columns, envelopes = beacon.KindBlobSidecar, beacon.KindDataColumnSidecar, beacon.KindExecutionPayloadEnvelope
+	const blobs, columns, envelopes = beacon.KindBlobSidecar, beacon.KindDataColumnSidecar,
+		beacon.KindExecutionPayloadEnvelope
 	broken := errors.New("disk failure")
 	simulate(t, func(t *testing.T, _, server host.Host) {
 		for _, tt := range []struct {
@@ -117,7 +121,11 @@ func TestEarliestSlotFollowsThoseOfAllKindsHeld(t *testing.T) {
 			{"blobs from deneb on, before which there are none", map[beacon.Kind]ssz.Slot{blobs: 32}, 0, nil},
 			{"no blobs at all, of which fulu has none", map[beacon.Kind]ssz.Slot{blobs: 70}, 48, nil},
 			{"columns from within fulu on", map[beacon.Kind]ssz.Slot{blobs: 37, columns: 50}, 50, nil},
-			{"envelopes from the head on", map[beacon.Kind]ssz.Slot{columns: 50, envelopes: beacontest.Head}, beacontest.Head, nil},
+			{
+				"envelopes from the head on",
+				map[beacon.Kind]ssz.Slot{columns: 50, envelopes: beacontest.Head},
+				beacontest.Head, nil,
+			},
 			{"other kinds do not count", map[beacon.Kind]ssz.Slot{beacon.KindBlock: 9, beacon.KindInclusionList: 70}, 0, nil},
 			{"what cannot be read", nil, 0, broken},
 		} {
@@ -155,7 +163,8 @@ func TestBlocksWhoseCommitmentsAreKnownAreNotRead(t *testing.T) {
 		}{"all are known": {0, 0}, "some are not": {210, 6}} { // of slots 201, which has blobs, to 209
 			chain := &indexedChain{lookedChain{memoryChain: fuluChain(215)}, tt.from}
 			srv := beacon.NewServer(server, beacontest.FuluNetwork(), chain, &beacon.ServerOptions{Now: fuluNow(215)})
-			want := must(beacon.NewServer(server, beacontest.FuluNetwork(), fuluChain(215), &beacon.ServerOptions{Now: fuluNow(215)}).Status(t.Context()))
+			want := must(beacon.NewServer(server, beacontest.FuluNetwork(), fuluChain(215),
+				&beacon.ServerOptions{Now: fuluNow(215)}).Status(t.Context()))
 			if got := must(srv.Status(t.Context())); got != want {
 				t.Errorf("%s: %+v, want %+v", name, got, want)
 			}

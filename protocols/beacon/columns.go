@@ -22,9 +22,9 @@ func (f *Family) columnProtocols() []*Protocol {
 			First: ssz.Fulu, Last: newest,
 			maxItems: maxRequestColumns, window: columnWindow,
 			asked: askedBy(func(req *ssz.DataColumnSidecarsByRangeRequest) uint64 {
-				return saturating(req.Count, uint64(len(req.Columns)))
+				return saturatingMul(req.Count, uint64(len(req.Columns)))
 			}),
-			kind: KindDataColumnSidecar, has: hasColumns,
+			kind: KindDataColumnSidecar, blockHas: hasColumns,
 			declare: streamOf(&f.dataColumnSidecarsByRange), serve: objects(columnsByRange),
 		},
 		{
@@ -149,9 +149,17 @@ func (d *DataColumnSidecar) decode(t *ssz.Type, c Chunk) (ssz.Slot, error) {
 	return d.Slot, err
 }
 
-// checkForm is verify_data_column_sidecar of the specs as far as the sidecar itself goes, and then
-// verify_data_column_sidecar_inclusion_proof. From Gloas on a sidecar has no such proof.
-func (d *DataColumnSidecar) checkForm(n *ssz.Network) error {
+// DecodeDataColumnSidecar returns the data column sidecar that a chunk of a network holds. It checks its form, as the
+// error ErrMalformed or [ssz.ErrFork] tells, and nothing else: see [DataColumnSidecar.Verify].
+func DecodeDataColumnSidecar(n *ssz.Network, c Chunk) (*DataColumnSidecar, error) {
+	return decodeChunk[DataColumnSidecar](n, "DataColumnSidecar", c)
+}
+
+// Verify reports what the specs check of a data column sidecar by itself: verify_data_column_sidecar, or the error is
+// ErrUnexpectedIndex or ErrMalformed, and until Fulu verify_data_column_sidecar_inclusion_proof, or it is
+// ErrNotIncluded. From Gloas on a sidecar has no commitments and no such proof. The SSZ has to be well formed. A
+// sidecar that comes from a [Client] has passed. It does not verify the KZG proofs, nor the signature.
+func (d *DataColumnSidecar) Verify(n *ssz.Network) error {
 	column, commitments, proofs := d.parts()
 	cells := len(column) / cellSize
 	most := n.BlobParametersAt(n.EpochOf(d.Slot)).MaxBlobsPerBlock
@@ -216,7 +224,7 @@ func (c *Client) DataColumnSidecarsByRange(
 			return err
 		}
 		plan.index = d.Index
-		return d.checkForm(c.family.network)
+		return d.Verify(c.family.network)
 	}
 	return stream(ctx, c, to, plan, check, c.family.dataColumnSidecarsByRange.Spec())
 }
@@ -239,7 +247,7 @@ func (c *Client) DataColumnSidecarsByRoot(
 		if err := checkSidecar(wanted, d.Slot, d.BlockRoot, d.Index); err != nil {
 			return err
 		}
-		return d.checkForm(c.family.network)
+		return d.Verify(c.family.network)
 	}
 	return stream(ctx, c, to, wanted, check, c.family.dataColumnSidecarsByRoot.Spec())
 }

@@ -10,13 +10,12 @@ import (
 	"github.com/libp2p/go-libp2p/core/crypto/pb"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"golang.org/x/crypto/sha3"
+
+	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
 // NumberOfColumns is NUMBER_OF_COLUMNS of the consensus specs: how many data columns a block's blobs have.
 const NumberOfColumns = 128
-
-// numberOfGroups is NUMBER_OF_CUSTODY_GROUPS.
-const numberOfGroups = 128
 
 // A NodeID is the ID of a node in discovery, which its custody of data columns follows from. It is a
 // number in big-endian order.
@@ -46,12 +45,13 @@ func NodeIDOf(id peer.ID) (NodeID, error) {
 }
 
 // CustodyGroups is get_custody_groups of the specs: the custody groups of a node with a custody group count, in
-// ascending order. A count above NUMBER_OF_CUSTODY_GROUPS stands for all groups.
+// ascending order. A larger count adds groups to those of a smaller one. A count above NUMBER_OF_CUSTODY_GROUPS stands
+// for all groups.
 func CustodyGroups(id NodeID, count uint64) []uint64 {
-	count = min(count, numberOfGroups)
+	count = min(count, ssz.NumberOfCustodyGroups)
 	groups := make([]uint64, 0, count)
-	if count == numberOfGroups {
-		for group := range uint64(numberOfGroups) {
+	if count == ssz.NumberOfCustodyGroups {
+		for group := range uint64(ssz.NumberOfCustodyGroups) {
 			groups = append(groups, group)
 		}
 		return groups
@@ -60,7 +60,7 @@ func CustodyGroups(id NodeID, count uint64) []uint64 {
 	slices.Reverse(number[:]) // It is hashed, and counted up, in little-endian order.
 	for uint64(len(groups)) < count {
 		hash := sha256.Sum256(number[:])
-		if group := binary.LittleEndian.Uint64(hash[:]) % numberOfGroups; !slices.Contains(groups, group) {
+		if group := binary.LittleEndian.Uint64(hash[:]) % ssz.NumberOfCustodyGroups; !slices.Contains(groups, group) {
 			groups = append(groups, group)
 		}
 		for i := range number {
@@ -77,8 +77,8 @@ func CustodyGroups(id NodeID, count uint64) []uint64 {
 // compute_columns_for_custody_group of the specs for each of its [CustodyGroups].
 func CustodyColumns(id NodeID, count uint64) (columns []uint64) {
 	for _, group := range CustodyGroups(id, count) {
-		for i := range uint64(NumberOfColumns / numberOfGroups) {
-			columns = append(columns, numberOfGroups*i+group)
+		for i := range uint64(NumberOfColumns / ssz.NumberOfCustodyGroups) {
+			columns = append(columns, ssz.NumberOfCustodyGroups*i+group)
 		}
 	}
 	slices.Sort(columns)

@@ -70,7 +70,8 @@ func TestMoreCustodyKeepsWhatWasHeld(t *testing.T) {
 		var before []uint64
 		for count := range uint64(129) {
 			groups := beacon.CustodyGroups(id, count)
-			if uint64(len(groups)) != count || !slices.IsSorted(groups) || len(slices.Compact(slices.Clone(groups))) != len(groups) {
+			if uint64(len(groups)) != count || !slices.IsSorted(groups) ||
+				len(slices.Compact(slices.Clone(groups))) != len(groups) {
 				t.Fatalf("%d groups of node %x: %d", count, id, groups)
 			}
 			for _, group := range before {

@@ -29,7 +29,9 @@ type discardingChain struct {
 
 func (c *discardingChain) discarded(slot ssz.Slot) bool { return slot >= c.from && slot <= c.to }
 
-func (c *discardingChain) BlocksByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.Ref, error] {
+func (c *discardingChain) BlocksByRange(
+	ctx context.Context, start ssz.Slot, count uint64,
+) iter.Seq2[beacon.Ref, error] {
 	return func(yield func(beacon.Ref, error) bool) {
 		for ref, err := range c.Chain.BlocksByRange(ctx, start, count) {
 			if c.listing && c.discarded(ref.Slot) {
@@ -62,9 +64,15 @@ func TestWhatIsDiscardedMeanwhileIsNoServerError(t *testing.T) {
 	root := func(slot ssz.Slot) ssz.Root { return at(c.Blocks, slot)[0].Root }
 	d, f, g := denebSlot, fuluSlot, gloasSlot
 	roots := ssz.BeaconBlocksByRootRequest{root(d), root(d + 1), root(d + 2)}
-	blobs := ssz.BlobSidecarsByRootRequest{{BlockRoot: root(d)}, {BlockRoot: root(d + 1), Index: 1}, {BlockRoot: root(d + 2), Index: 1}}
+	blobs := ssz.BlobSidecarsByRootRequest{
+		{BlockRoot: root(d)},
+		{BlockRoot: root(d + 1), Index: 1},
+		{BlockRoot: root(d + 2), Index: 1},
+	}
 	columns := ssz.DataColumnSidecarsByRootRequest{
-		{BlockRoot: root(f), Columns: []uint64{2}}, {BlockRoot: root(f + 1), Columns: []uint64{1, 3}}, {BlockRoot: root(f + 2), Columns: []uint64{0}},
+		{BlockRoot: root(f), Columns: []uint64{2}},
+		{BlockRoot: root(f + 1), Columns: []uint64{1, 3}},
+		{BlockRoot: root(f + 2), Columns: []uint64{0}},
 	}
 	column := func(slot ssz.Slot, index uint64) []*beacontest.Item {
 		return keep(c.Columns, func(i *beacontest.Item) bool { return i.Slot == slot && i.Index == index })
@@ -88,35 +96,71 @@ func TestWhatIsDiscardedMeanwhileIsNoServerError(t *testing.T) {
 			code     reqresp.Code
 		}{
 			{"the first of a range", d, d, false, "beacon_blocks_by_range", 2, payload(uints(uint64(d), 3, 1)), nil, no},
-			{"the second of a range", d + 1, d + 1, false, "beacon_blocks_by_range", 2, payload(uints(uint64(d), 3, 1)), wireOf(at(c.Blocks, d)...), 0},
-			{"the first of a range, before it is listed", d, d, true, "beacon_blocks_by_range", 2, payload(uints(uint64(d), 3, 1)), nil, no},
-			{"the second, before it is listed", d + 1, d + 1, true, "beacon_blocks_by_range", 2, payload(uints(uint64(d), 3, 1)), wireOf(at(c.Blocks, d)...), 0},
+			{
+				"the second of a range", d + 1, d + 1, false, "beacon_blocks_by_range", 2, payload(uints(uint64(d), 3, 1)),
+				wireOf(at(c.Blocks, d)...), 0,
+			},
+			{
+				"the first of a range, before it is listed", d, d, true, "beacon_blocks_by_range", 2,
+				payload(uints(uint64(d), 3, 1)), nil, no,
+			},
+			{
+				"the second, before it is listed", d + 1, d + 1, true, "beacon_blocks_by_range", 2, payload(uints(uint64(d), 3, 1)),
+				wireOf(at(c.Blocks, d)...), 0,
+			},
 			{"by root", d + 1, d + 1, false, "beacon_blocks_by_root", 2, encode(&roots), wireOf(at(c.Blocks, d, d+2)...), 0},
 			{"all by root", d, d + 2, false, "beacon_blocks_by_root", 2, encode(&roots), nil, 0},
 			{"the head", d + 3, d + 3, false, "beacon_blocks_by_head", 1, head(d + 3), nil, 0},
 			{"an ancestor", d + 2, d + 2, false, "beacon_blocks_by_head", 1, head(d + 3), wireOf(at(c.Blocks, d+3)...), 0},
-			{"an ancestor, before it is listed", d + 2, d + 2, true, "beacon_blocks_by_head", 1, head(d + 3), wireOf(at(c.Blocks, d+3)...), 0},
+			{
+				"an ancestor, before it is listed", d + 2, d + 2, true, "beacon_blocks_by_head", 1, head(d + 3),
+				wireOf(at(c.Blocks, d+3)...), 0,
+			},
 			{"the first blobs", d, d, false, "blob_sidecars_by_range", 1, blobRange(d, 3), nil, no},
 			{"the next blobs", d + 1, d + 1, false, "blob_sidecars_by_range", 1, blobRange(d, 3), wireOf(at(c.Blobs, d)...), 0},
 			{"blocks of blobs", d, d, true, "blob_sidecars_by_range", 1, blobRange(d, 3), nil, no},
-			{"blobs by root", d + 1, d + 1, false, "blob_sidecars_by_root", 1, encode(&blobs), wireOf(at(c.Blobs, d)[0], at(c.Blobs, d+2)[1]), 0},
+			{
+				"blobs by root", d + 1, d + 1, false, "blob_sidecars_by_root", 1, encode(&blobs),
+				wireOf(at(c.Blobs, d)[0], at(c.Blobs, d+2)[1]), 0,
+			},
 			{"the first columns", f, f, false, "data_column_sidecars_by_range", 1, columnRange(f, 3, 0, 1, 2, 3), nil, no},
-			{"the next columns", f + 1, f + 1, false, "data_column_sidecars_by_range", 1, columnRange(f, 3, 0, 1, 2, 3), wireOf(at(c.Columns, f)...), 0},
-			{"columns by root", f + 1, f + 1, false, "data_column_sidecars_by_root", 1, encode(&columns), wireOf(column(f, 2)[0], column(f+2, 0)[0]), 0},
+			{
+				"the next columns", f + 1, f + 1, false, "data_column_sidecars_by_range", 1, columnRange(f, 3, 0, 1, 2, 3),
+				wireOf(at(c.Columns, f)...), 0,
+			},
+			{
+				"columns by root", f + 1, f + 1, false, "data_column_sidecars_by_root", 1, encode(&columns),
+				wireOf(column(f, 2)[0], column(f+2, 0)[0]), 0,
+			},
 			{"the first envelope", g, g, false, "execution_payload_envelopes_by_range", 1, blobRange(g, 3), nil, no},
-			{"the next envelope", g + 1, g + 1, false, "execution_payload_envelopes_by_range", 1, blobRange(g, 3), wireOf(at(c.Envelopes, g)...), 0},
-			{"envelopes by root", g + 1, g + 1, false, "execution_payload_envelopes_by_root", 1, encode(&envelopes), wireOf(at(c.Envelopes, g, g+2)...), 0},
+			{
+				"the next envelope", g + 1, g + 1, false, "execution_payload_envelopes_by_range", 1, blobRange(g, 3),
+				wireOf(at(c.Envelopes, g)...), 0,
+			},
+			{
+				"envelopes by root", g + 1, g + 1, false, "execution_payload_envelopes_by_root", 1, encode(&envelopes),
+				wireOf(at(c.Envelopes, g, g+2)...), 0,
+			},
 			{"a bootstrap", d + 1, d + 1, false, "light_client_bootstrap", 1, encode(&bootstrap), nil, no},
 			{"the first update", 0, 10, false, "light_client_updates_by_range", 1, payload(uints(0, 2)), nil, no},
-			{"the next update", 11, 100, false, "light_client_updates_by_range", 1, payload(uints(0, 2)), wireOf(c.Updates[0]), 0},
+			{
+				"the next update", 11, 100, false, "light_client_updates_by_range", 1, payload(uints(0, 2)),
+				wireOf(c.Updates[0]), 0,
+			},
 			{"the finality update", 0, 100, false, "light_client_finality_update", 1, nil, nil, no},
 			{"the optimistic update", 0, 100, false, "light_client_optimistic_update", 1, nil, nil, no},
-			{"an inclusion list", 0, 100, false, "inclusion_lists_by_indices", 1, encode(lists), wireOf(c.Lists[16], c.Lists[18]), 0},
+			{
+				"an inclusion list", 0, 100, false, "inclusion_lists_by_indices", 1, encode(lists),
+				wireOf(c.Lists[16], c.Lists[18]), 0,
+			},
 		} {
 			var log bytes.Buffer
 			logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
 			chain := &discardingChain{c, tt.from, tt.to, tt.listing}
-			srv := serveOn(t, server, beacontest.Network(), chain, beacon.ServerOptions{Now: inSlot(beacontest.Head), Logger: logger})
+			srv := serveOn(t, server, beacontest.Network(), chain, beacon.ServerOptions{
+				Now:    inSlot(beacontest.Head),
+				Logger: logger,
+			})
 			got, err := ask(t, client, server, id(tt.method, tt.version), tt.request)
 			if err != nil || !bytes.HasPrefix(got, tt.want) {
 				t.Errorf("%s: got %d bytes, %.60x, %v, want %d first", tt.name, len(got), got, err, len(tt.want))

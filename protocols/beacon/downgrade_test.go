@@ -29,21 +29,30 @@ func TestDowngradedPeerIsAskedByWhatItSupports(t *testing.T) {
 		answer []byte
 		call   func(t *testing.T, c *beacon.Client, to host.Host) error
 	}{
-		{"status", []protocol.ID{idStatusV2}, idStatusV1, result(0, statusV1()), func(t *testing.T, c *beacon.Client, to host.Host) error {
+		{"status", []protocol.ID{idStatusV2}, idStatusV1, result(0, statusV1()), func(t *testing.T, c *beacon.Client,
+			to host.Host,
+		) error {
 			got, err := c.Status(t.Context(), to.ID(), beacon.Status{})
 			if err == nil && got.HeadSlot != headSlot {
 				t.Errorf("status %+v", got)
 			}
 			return err
 		}},
-		{"upgraded status", []protocol.ID{idStatusV1}, idStatusV2, result(0, statusV2()), func(t *testing.T, c *beacon.Client, to host.Host) error {
+		{"upgraded status", []protocol.ID{idStatusV1}, idStatusV2, result(0, statusV2()), func(t *testing.T, c *beacon.Client,
+			to host.Host,
+		) error {
 			_, err := c.Status(t.Context(), to.ID(), beacon.Status{})
 			return err
 		}},
-		{"metadata by two versions", []protocol.ID{idMetaDataV3, idMetaDataV2}, idMetaDataV1, result(0, make([]byte, 16)), func(t *testing.T, c *beacon.Client, to host.Host) error {
-			_, err := c.MetaData(t.Context(), to.ID())
-			return err
-		}},
+		{
+			"metadata by two versions",
+			[]protocol.ID{idMetaDataV3, idMetaDataV2},
+			idMetaDataV1, result(0, make([]byte, 16)),
+			func(t *testing.T, c *beacon.Client, to host.Host) error {
+				_, err := c.MetaData(t.Context(), to.ID())
+				return err
+			},
+		},
 		{"blocks", []protocol.ID{idByRange}, idByRangeV1, nil, func(t *testing.T, c *beacon.Client, to host.Host) error {
 			_, err := collect(c.BlocksByRange(t.Context(), to.ID(), 1, 1))
 			return err

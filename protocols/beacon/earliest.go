@@ -38,9 +38,7 @@ func (s *Server) earliestOf(ctx context.Context, p *Protocol) (ssz.Slot, error) 
 	if err != nil || from <= p.ServedFrom(s.currentSlot()) {
 		return 0, err
 	}
-	if p.Last < newest {
-		from = min(from, s.family.network.StartSlot(p.cfg.Forks[p.Last+1].Epoch))
-	}
+	from = min(from, p.end())
 	return from, nil
 }
 
@@ -82,7 +80,7 @@ const (
 func (s *Server) sortEarliest() {
 	for _, p := range s.family.protocols {
 		switch {
-		case p.has == nil:
+		case p.blockHas == nil:
 		case s.sources.hold(p.kind):
 			if s.sources.Earliest != nil {
 				s.kept = append(s.kept, p)
@@ -175,9 +173,7 @@ func (f *frontier) slots(status Status) (start, end ssz.Slot) {
 	}
 	now := f.server.currentSlot()
 	start, end = max(f.p.ServedFrom(now), status.EarliestAvailableSlot), min(status.HeadSlot, now)+1
-	if f.p.Last < newest {
-		end = min(end, f.server.family.network.StartSlot(f.p.cfg.Forks[f.p.Last+1].Epoch))
-	}
+	end = min(end, f.p.end())
 	return start, end
 }
 
@@ -222,7 +218,7 @@ func (l *frontierLook) blocks(ctx context.Context, sp *blockSpan) (known bool, e
 			return true, nil
 		}
 		l.seen.from = ref.Slot + 1
-		has, err := l.f.p.has(ctx, sp, i)
+		has, err := l.f.p.blockHas(ctx, sp, i)
 		if err != nil {
 			return false, err
 		}

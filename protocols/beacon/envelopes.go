@@ -22,7 +22,7 @@ func (f *Family) payloadProtocols() []*Protocol {
 			First: ssz.Gloas, Last: newest,
 			maxItems: maxRequestPayloads, window: payloadWindow,
 			asked: askedBy(func(req *ssz.ExecutionPayloadEnvelopesByRangeRequest) uint64 { return req.Count }),
-			kind:  KindExecutionPayloadEnvelope, has: hasPayload,
+			kind:  KindExecutionPayloadEnvelope, blockHas: hasPayload,
 			declare: streamOf(&f.envelopesByRange), serve: objects(payloadsByRange),
 		},
 		{
@@ -95,6 +95,12 @@ func (e *ExecutionPayloadEnvelope) decode(t *ssz.Type, c Chunk) (ssz.Slot, error
 		BlockRoot: ssz.Root(c.SSZ[envelopeRootAt:]),
 	}
 	return e.Slot, nil
+}
+
+// DecodeExecutionPayloadEnvelope returns the execution payload envelope that a chunk of a network holds. It checks its
+// form, as the error ErrMalformed or [ssz.ErrFork] tells, and nothing else.
+func DecodeExecutionPayloadEnvelope(n *ssz.Network, c Chunk) (*ExecutionPayloadEnvelope, error) {
+	return decodeChunk[ExecutionPayloadEnvelope](n, "SignedExecutionPayloadEnvelope", c)
 }
 
 // ExecutionPayloadEnvelopesByRange asks a peer for the execution payload envelopes of the blocks of

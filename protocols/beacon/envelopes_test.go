@@ -25,7 +25,8 @@ func envelopeChunk(b *beacon.Block, root ssz.Root) []byte {
 // Where the blocks are known an envelope has to be of one of them, and its payload one that the chain has built on.
 func TestEnvelopesAreHeldAgainstBlocks(t *testing.T) {
 	s := gloasSlot
-	made := gloasChain(gloasBlock{s, 0, true}, gloasBlock{s + 1, 0, false}, gloasBlock{s + 3, 0, true}, gloasBlock{s + 4, 0, true})
+	made := gloasChain(gloasBlock{s, 0, true}, gloasBlock{s + 1, 0, false}, gloasBlock{s + 3, 0, true},
+		gloasBlock{s + 4, 0, true})
 	var blocks []*beacon.Block
 	for _, slot := range []ssz.Slot{s, s + 1, s + 3, s + 4} {
 		b := *made.bySlot[slot]

@@ -48,7 +48,8 @@ func methods(f *beacon.Family) (all []method) {
 	responses := map[string]any{
 		"StatusV1": &ssz.StatusV1{}, "StatusV2": &beacon.Status{}, "Goodbye": new(ssz.Goodbye), "Ping": new(ssz.Ping),
 		"MetaDataV1": &ssz.MetaDataV1{}, "MetaDataV2": &ssz.MetaDataV2{}, "MetaDataV3": &ssz.MetaDataV3{},
-		"SignedBeaconBlock": &beacon.Block{}, "BlobSidecar": &beacon.BlobSidecar{}, "DataColumnSidecar": &beacon.DataColumnSidecar{},
+		"SignedBeaconBlock": &beacon.Block{}, "BlobSidecar": &beacon.BlobSidecar{},
+		"DataColumnSidecar":    &beacon.DataColumnSidecar{},
 		"LightClientBootstrap": &beacon.LightClientBootstrap{}, "LightClientUpdate": &beacon.LightClientUpdate{},
 		"LightClientFinalityUpdate": &beacon.LightClientUpdate{}, "LightClientOptimisticUpdate": &beacon.LightClientUpdate{},
 		"SignedExecutionPayloadEnvelope": &beacon.ExecutionPayloadEnvelope{}, "SignedInclusionList": &beacon.InclusionList{},

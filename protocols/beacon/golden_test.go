@@ -32,7 +32,10 @@ func rootList(roots ...ssz.Root) (b []byte) {
 	return b
 }
 
-var testMetaData = ssz.MetaDataV3{SeqNumber: 9, Attnets: [8]byte{1, 2, 3, 4, 5, 6, 7, 8}, Syncnets: [1]byte{15}, CustodyGroupCount: 4}
+var testMetaData = ssz.MetaDataV3{
+	SeqNumber: 9, Attnets: [8]byte{1, 2, 3, 4, 5, 6, 7, 8}, Syncnets: [1]byte{15},
+	CustodyGroupCount: 4,
+}
 
 // Whole payloads, computed from the specs by a program that shares no code with this
 // module: varint, stream identifier, one uncompressed chunk.

@@ -97,7 +97,7 @@ func (s *Server) exchange(ctx context.Context, id peer.ID) (Status, error) {
 		return Status{}, fmt.Errorf("status handshake: %w", err)
 	}
 	if err := s.checkStatus(ctx, id, ours, theirs); err != nil {
-		s.disconnect(ctx, id, GoodbyeIrrelevantNetwork, err)
+		s.disconnect(ctx, id, GoodbyeIrrelevantNetwork, err, 0)
 		return theirs, err
 	}
 	return theirs, nil

@@ -93,7 +93,7 @@ func (h *holding) yieldRange(ctx context.Context, yield func(Ref, error) bool) e
 			return err
 		}
 		// What is not held may be what there is none of: the source is asked from the first block on that has some.
-		if h.next, err = h.span.first(ctx, h.next, h.p.has); err == nil && h.next < len(h.span.blocks) {
+		if h.next, err = h.span.first(ctx, h.next, h.p.blockHas); err == nil && h.next < len(h.span.blocks) {
 			from := h.span.blocks[h.next].Slot
 			sent, err = h.yieldBlocks(ctx, h.ask(ctx, from, h.count-uint64(from-h.start)), yield)
 		}
@@ -159,7 +159,7 @@ func (h *holding) account(ctx context.Context, held []Ref) error {
 		return nil
 	}
 	for ; h.next < len(h.span.blocks) && h.span.blocks[h.next].Slot < slot; h.next++ {
-		if some, err := h.p.has(ctx, h.span, h.next); err != nil || some {
+		if some, err := h.p.blockHas(ctx, h.span, h.next); err != nil || some {
 			return cmp.Or(err, errNotHeld(h.p, h.span.blocks[h.next].Slot))
 		}
 	}
@@ -183,7 +183,7 @@ func (h *holding) rest(ctx context.Context, sent bool) error {
 		}
 		return nil
 	}
-	i, err := h.span.first(ctx, h.next, h.p.has)
+	i, err := h.span.first(ctx, h.next, h.p.blockHas)
 	switch {
 	case err != nil:
 		return err

@@ -82,7 +82,8 @@ func TestSizesOfInclusionLists(t *testing.T) {
 			answerRaw(t, server, id("inclusion_lists_by_indices", 1), func([]byte) []byte {
 				return chunkOf(n.DigestAt(n.EpochOf(beacontest.Head)), list)
 			})
-			if got, err := read(t, client, server); errors.Is(err, reqresp.ErrViolation) != tt.refused || len(got) == 1 == tt.refused {
+			if got, err := read(t, client, server); errors.Is(err, reqresp.ErrViolation) != tt.refused ||
+				len(got) == 1 == tt.refused {
 				t.Errorf("%d bytes from a peer: %d lists, %v", tt.bytes, len(got), err)
 			}
 		})
@@ -101,7 +102,8 @@ func TestInclusionListsFollowTheConfiguration(t *testing.T) {
 		for slot, want := range map[ssz.Slot]int{beacontest.Head: 3, beacontest.Head - 2: 3, beacontest.Head - 3: 0} {
 			source.taken = 0
 			req := &ssz.InclusionListsByIndicesRequest{Slot: slot, Indices: [2]byte{255, 255}}
-			if _, err := ask(t, client, server, id("inclusion_lists_by_indices", 1), encode(req)); err != nil || source.taken != want {
+			if _, err := ask(t, client, server, id("inclusion_lists_by_indices", 1), encode(req)); err != nil ||
+				source.taken != want {
 				t.Errorf("slot %d: %d lists were taken, %v, want %d", slot, source.taken, err, want)
 			}
 		}

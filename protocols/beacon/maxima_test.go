@@ -60,11 +60,15 @@ func (s *endlessSource) BlobSidecarsByRoot(_ context.Context, ids []ssz.BlobIden
 	return nothing
 }
 
-func (s *endlessSource) DataColumnSidecarsByRange(context.Context, ssz.Slot, uint64, []uint64) iter.Seq2[beacon.Ref, error] {
+func (s *endlessSource) DataColumnSidecarsByRange(
+	context.Context, ssz.Slot, uint64, []uint64,
+) iter.Seq2[beacon.Ref, error] {
 	return s.endless(beacon.KindDataColumnSidecar, s.Columns[0])
 }
 
-func (s *endlessSource) DataColumnSidecarsByRoot(_ context.Context, ids []ssz.DataColumnsByRootIdentifier) iter.Seq2[beacon.Ref, error] {
+func (s *endlessSource) DataColumnSidecarsByRoot(
+	_ context.Context, ids []ssz.DataColumnsByRootIdentifier,
+) iter.Seq2[beacon.Ref, error] {
 	s.named = 0
 	for _, id := range ids {
 		s.named += len(id.Columns)
@@ -72,11 +76,15 @@ func (s *endlessSource) DataColumnSidecarsByRoot(_ context.Context, ids []ssz.Da
 	return nothing
 }
 
-func (s *endlessSource) ExecutionPayloadEnvelopesByRange(context.Context, ssz.Slot, uint64) iter.Seq2[beacon.Ref, error] {
+func (s *endlessSource) ExecutionPayloadEnvelopesByRange(
+	context.Context, ssz.Slot, uint64,
+) iter.Seq2[beacon.Ref, error] {
 	return s.endless(beacon.KindExecutionPayloadEnvelope, s.Envelopes[0])
 }
 
-func (s *endlessSource) ExecutionPayloadEnvelopesByRoot(_ context.Context, roots []ssz.Root) iter.Seq2[beacon.Ref, error] {
+func (s *endlessSource) ExecutionPayloadEnvelopesByRoot(
+	_ context.Context, roots []ssz.Root,
+) iter.Seq2[beacon.Ref, error] {
 	s.named = len(roots)
 	return nothing
 }
@@ -124,24 +132,33 @@ func TestSourcesAreAskedForNoMoreThanTheMaxima(t *testing.T) {
 			id: id("beacon_blocks_by_root", 1), request: encode((*ssz.BeaconBlocksByRootRequest)(new(roots[:3]))), named: 3,
 			tooMany: encode((*ssz.BeaconBlocksByRootRequest)(&roots)),
 		},
-		{id: id("blob_sidecars_by_range", 1), request: payload(uints(0, all)), want: 4}, // the fourth block's first is looked at
+		// the fourth block's first is looked at
+		{id: id("blob_sidecars_by_range", 1), request: payload(uints(0, all)), want: 4},
 		{
 			id: id("blob_sidecars_by_root", 1), request: encode(new(make(ssz.BlobSidecarsByRootRequest, 27))), named: 27,
 			tooMany: encode(new(make(ssz.BlobSidecarsByRootRequest, 28))),
 		},
 		{
 			id:      id("data_column_sidecars_by_range", 1),
-			request: encode(&ssz.DataColumnSidecarsByRangeRequest{StartSlot: fuluSlot, Count: 1 << 60, Columns: columns}), want: 4,
+			request: encode(&ssz.DataColumnSidecarsByRangeRequest{StartSlot: fuluSlot, Count: 1 << 60, Columns: columns}),
+			want:    4,
 		},
 		{
 			id:      id("data_column_sidecars_by_root", 1),
-			request: encode(&ssz.DataColumnSidecarsByRootRequest{{Columns: columns}, {Columns: columns}, {Columns: columns}}), named: 3 * 128,
-			tooMany: encode(&ssz.DataColumnSidecarsByRootRequest{{Columns: columns}, {Columns: columns}, {Columns: columns}, {Columns: columns[:1]}}),
+			request: encode(&ssz.DataColumnSidecarsByRootRequest{{Columns: columns}, {Columns: columns}, {Columns: columns}}),
+			named:   3 * 128,
+			tooMany: encode(&ssz.DataColumnSidecarsByRootRequest{
+				{Columns: columns},
+				{Columns: columns},
+				{Columns: columns},
+				{Columns: columns[:1]},
+			}),
 		},
 		{id: id("light_client_updates_by_range", 1), request: payload(uints(0, all)), want: 128},
 		{id: id("execution_payload_envelopes_by_range", 1), request: payload(uints(0, all)), want: 2},
 		{
-			id: id("execution_payload_envelopes_by_root", 1), request: encode((*ssz.ExecutionPayloadEnvelopesByRootRequest)(new(roots[:2]))), named: 2,
+			id:      id("execution_payload_envelopes_by_root", 1),
+			request: encode((*ssz.ExecutionPayloadEnvelopesByRootRequest)(new(roots[:2]))), named: 2,
 			tooMany: encode((*ssz.ExecutionPayloadEnvelopesByRootRequest)(new(roots[:3]))),
 		},
 		{
@@ -156,8 +173,10 @@ func TestSourcesAreAskedForNoMoreThanTheMaxima(t *testing.T) {
 				now = inSlot(denebSlot)
 			}
 			serveOn(t, server, scarceNetwork(), source, beacon.ServerOptions{Now: now})
-			if _, err := ask(t, client, server, tt.id, tt.request); err != nil || source.taken != tt.want || source.named != tt.named {
-				t.Errorf("%s: %d objects were taken and %d named, %v, want %d and %d", tt.id, source.taken, source.named, err, tt.want, tt.named)
+			if _, err := ask(t, client, server, tt.id, tt.request); err != nil || source.taken != tt.want ||
+				source.named != tt.named {
+				t.Errorf("%s: %d objects were taken and %d named, %v, want %d and %d", tt.id, source.taken, source.named, err,
+					tt.want, tt.named)
 			}
 			if tt.tooMany == nil {
 				return
@@ -175,8 +194,10 @@ func TestSourcesAreAskedForNoMoreThanTheMaxima(t *testing.T) {
 // for, and no more blocks are than the maximum.
 func TestEmptySlotsDoNotCount(t *testing.T) {
 	simulate(t, func(t *testing.T, client, server host.Host) {
-		blocks := slices.DeleteFunc(slices.Clone(devBlocks()), func(b *beacon.Block) bool { return b.Slot > 50 && b.Slot < 80 })
-		serveOn(t, server, devNetworkFrom(strings.Replace(devConfig, "MAX_REQUEST_BLOCKS_DENEB: 128", "MAX_REQUEST_BLOCKS_DENEB: 2", 1)), newMemoryChain(beacon.Status{}, blocks), beacon.ServerOptions{})
+		blocks := slices.DeleteFunc(slices.Clone(devBlocks()),
+			func(b *beacon.Block) bool { return b.Slot > 50 && b.Slot < 80 })
+		serveOn(t, server, devNetworkFrom(strings.Replace(devConfig, "MAX_REQUEST_BLOCKS_DENEB: 128",
+			"MAX_REQUEST_BLOCKS_DENEB: 2", 1)), newMemoryChain(beacon.Status{}, blocks), beacon.ServerOptions{})
 		for _, tt := range []struct {
 			start, count uint64
 			want         []ssz.Slot
@@ -186,8 +207,10 @@ func TestEmptySlotsDoNotCount(t *testing.T) {
 			{51, 29, nil},
 			{50, 31, []ssz.Slot{50, 80}},
 		} {
-			if got, err := ask(t, client, server, idByRange, payload(uints(tt.start, tt.count, 1))); err != nil || !bytes.Equal(got, chunks(tt.want...)) {
-				t.Errorf("%d slots from %d: got %d bytes, %v, want the %d of slots %d", tt.count, tt.start, len(got), err, len(chunks(tt.want...)), tt.want)
+			if got, err := ask(t, client, server, idByRange, payload(uints(tt.start, tt.count, 1))); err != nil ||
+				!bytes.Equal(got, chunks(tt.want...)) {
+				t.Errorf("%d slots from %d: got %d bytes, %v, want the %d of slots %d", tt.count, tt.start, len(got), err,
+					len(chunks(tt.want...)), tt.want)
 			}
 		}
 	})
@@ -218,15 +241,18 @@ func TestAncestryOfAnyBranch(t *testing.T) {
 		simulate(t, func(t *testing.T, client, server host.Host) {
 			serve(t, server, tt.chain, beacon.ServerOptions{})
 			slices.Reverse(tt.want)
-			got, err := ask(t, client, server, id("beacon_blocks_by_head", 1), encode(&ssz.BeaconBlocksByHeadRequest{BeaconRoot: devBlock(tt.head).Root, Count: tt.count}))
+			got, err := ask(t, client, server, id("beacon_blocks_by_head", 1),
+				encode(&ssz.BeaconBlocksByHeadRequest{BeaconRoot: devBlock(tt.head).Root, Count: tt.count}))
 			if err != nil || !bytes.Equal(got, chunks(tt.want...)) {
 				t.Errorf("%s: got %d bytes, %v, want the %d of slots %d", tt.name, len(got), err, len(chunks(tt.want...)), tt.want)
 			}
 		})
 	}
 	withFullChain(t, func(t *testing.T, _ *beacon.Client, client, server host.Host) {
-		after := fullChain().Blocks[slices.IndexFunc(fullChain().Blocks, func(i *beacontest.Item) bool { return i.Slot == hezeSlot-2 })]
-		got, err := ask(t, client, server, id("beacon_blocks_by_head", 1), encode(&ssz.BeaconBlocksByHeadRequest{BeaconRoot: after.Root, Count: 2}))
+		after := fullChain().Blocks[slices.IndexFunc(fullChain().Blocks,
+			func(i *beacontest.Item) bool { return i.Slot == hezeSlot-2 })]
+		got, err := ask(t, client, server, id("beacon_blocks_by_head", 1),
+			encode(&ssz.BeaconBlocksByHeadRequest{BeaconRoot: after.Root, Count: 2}))
 		before := keep(fullChain().Blocks, between(hezeSlot-4, hezeSlot-4))
 		if want := wireOf(after, before[0]); err != nil || !bytes.Equal(got, want) {
 			t.Errorf("across an empty slot: got %d bytes, %v, want %d", len(got), err, len(want))

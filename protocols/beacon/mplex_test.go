@@ -113,7 +113,10 @@ func TestSlowCallersGetAllOverMplex(t *testing.T) {
 			t.Parallel()
 			client, server := mplexPair(t, tt.memory)
 			r := newRequests()
-			serveOn(t, server, beacontest.Network(), fullChain(), beacon.ServerOptions{Now: inSlot(beacontest.Head), Trace: r.serverTrace()})
+			serveOn(t, server, beacontest.Network(), fullChain(), beacon.ServerOptions{
+				Now:   inSlot(beacontest.Head),
+				Trace: r.serverTrace(),
+			})
 			c := beacon.NewClient(client, beacon.NewFamily(beacontest.Network()), &beacon.ClientOptions{Trace: r.clientTrace()})
 			stalls, stalled := 0, 0
 			each := func() {
@@ -194,7 +197,10 @@ func TestJoinsOfRequestsOverMplex(t *testing.T) {
 		want   []ssz.Slot
 		err    error
 	}{
-		{"all", func(start ssz.Slot, count uint64) []byte { return chunks(held(start, count)...) }, slotRange(firstSlot, headSlot), nil},
+		{
+			"all", func(start ssz.Slot, count uint64) []byte { return chunks(held(start, count)...) },
+			slotRange(firstSlot, headSlot), nil,
+		},
 		{"more than the request is for", func(start ssz.Slot, count uint64) []byte {
 			return chunks(held(start, count+1)...)
 		}, slotRange(firstSlot, second-1), reqresp.ErrTooManyChunks},

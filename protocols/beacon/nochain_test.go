@@ -146,7 +146,8 @@ func TestServerWithoutAChainAnswersThatItHoldsNothing(t *testing.T) {
 		if got, err := drain(c.BlocksByRange(ctx, to, 990, 8), block); len(got) > 0 || !isUnavailable(err) {
 			t.Errorf("blocks by range: %d, %v", len(got), err)
 		}
-		if got, err := drain(c.DataColumnSidecarsByRange(ctx, to, 990, 8, columns), column); len(got) > 0 || !isUnavailable(err) {
+		if got, err := drain(c.DataColumnSidecarsByRange(ctx, to, 990, 8, columns), column); len(got) > 0 ||
+			!isUnavailable(err) {
 			t.Errorf("columns by range: %d, %v", len(got), err)
 		}
 		if got, err := drain(c.BlocksByRoot(ctx, to, roots), block); len(got) > 0 || err != nil {
@@ -163,7 +164,8 @@ func TestServerWithoutAChainAnswersThatItHoldsNothing(t *testing.T) {
 func TestServerWithoutAChainTellsPeersTheirOwnView(t *testing.T) {
 	digest := devNetwork().DigestAt(devNetwork().EpochOf(headSlot))
 	theirs := beacon.Status{
-		ForkDigest: digest, FinalizedRoot: ssz.Root{1}, FinalizedEpoch: 2, HeadRoot: ssz.Root{3}, HeadSlot: 99, EarliestAvailableSlot: 4,
+		ForkDigest: digest, FinalizedRoot: ssz.Root{1}, FinalizedEpoch: 2, HeadRoot: ssz.Root{3}, HeadSlot: 99,
+		EarliestAvailableSlot: 4,
 	}
 	mirrored := theirs
 	mirrored.EarliestAvailableSlot = 100

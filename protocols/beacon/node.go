@@ -96,7 +96,7 @@ func (s *Server) exchangeStatus(ctx context.Context, from peer.ID, theirs Status
 	if err := s.checkStatus(ctx, from, ours, theirs); err != nil {
 		s.spawn(func(task context.Context) {
 			<-ctx.Done() // the exchange is over, its answer written
-			s.disconnect(task, from, GoodbyeIrrelevantNetwork, err)
+			s.disconnect(task, from, GoodbyeIrrelevantNetwork, err, readGrace)
 		})
 	}
 	return ours, nil

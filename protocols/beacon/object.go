@@ -41,6 +41,20 @@ func checked(t *ssz.Type, c Chunk) error {
 	return nil
 }
 
+// decodeChunk makes the object of a type's name that a chunk holds.
+func decodeChunk[T any, P interface {
+	*T
+	object
+}](n *ssz.Network, name string, c Chunk) (*T, error) {
+	t, err := n.TypeOf(c.Fork, name)
+	if err != nil {
+		return nil, err
+	}
+	made := P(new(T))
+	_, err = made.decode(&t, c)
+	return made, err
+}
+
 // headerSize is the size of a BeaconBlockHeader.
 const headerSize = 8 + 8 + 32 + 32 + 32
 

@@ -48,7 +48,7 @@ func (s *Server) checkStatus(ctx context.Context, id peer.ID, ours, theirs Statu
 func (s *Server) record(id peer.ID, status Status) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.disconnecting[id] || !s.connected(id) {
+	if s.disconnecting[id] != nil || !s.connected(id) {
 		return false
 	}
 	s.peers[id] = status
@@ -65,13 +65,18 @@ func (s *Server) forget(id peer.ID) {
 	delete(s.peers, id)
 }
 
-// forgetGone forgets a peer with its last connection. That is looked up under the
-// lock, as a peer may be back and have sent its status already.
+// forgetGone forgets a peer with its last connection, and ends the wait for that. Whether it was the last is looked up
+// under the lock, as a peer may be back and have sent its status already.
 func (s *Server) forgetGone(id peer.ID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.connected(id) {
-		delete(s.peers, id)
+	if s.connected(id) {
+		return
+	}
+	delete(s.peers, id)
+	select {
+	case s.disconnecting[id] <- struct{}{}:
+	default: // nobody waits, or it is known already
 	}
 }
 
@@ -135,13 +140,19 @@ const goodbyeTimeout = 2 * time.Second
 // Disconnect says goodbye to a peer, with a reason, and closes its connections. It waits for the peer's answer, but
 // no longer than two seconds. It does nothing if the peer is being disconnected already.
 func (s *Server) Disconnect(ctx context.Context, id peer.ID, reason GoodbyeReason) {
-	s.disconnect(ctx, id, reason, nil)
+	s.disconnect(ctx, id, reason, nil, 0)
 }
 
-// disconnect is Disconnect, with the cause for the log. It does nothing if the peer is being disconnected
-// already, so that a peer costs no more for each bad status it sends.
-func (s *Server) disconnect(ctx context.Context, id peer.ID, reason GoodbyeReason, why error) {
-	if !s.beginDisconnect(id) {
+// readGrace is how long a peer has to read its last answer and close the connection itself. QUIC discards what was
+// received and not read when the other side closes.
+const readGrace = time.Second
+
+// disconnect is Disconnect, with the cause for the log. After the goodbye it gives the peer some time to close the
+// connection itself. It does nothing if the peer is being disconnected already, so that a peer costs no more for each
+// bad status it sends.
+func (s *Server) disconnect(ctx context.Context, id peer.ID, reason GoodbyeReason, why error, grace time.Duration) {
+	gone := s.beginDisconnect(id)
+	if gone == nil {
 		return
 	}
 	defer s.endDisconnect(id)
@@ -153,27 +164,42 @@ func (s *Server) disconnect(ctx context.Context, id peer.ID, reason GoodbyeReaso
 		attrs = append(attrs, "err", why)
 	}
 	s.log.Debug("disconnecting peer", attrs...)
-	ctx, cancel := context.WithTimeout(ctx, goodbyeTimeout)
-	defer cancel()
-	// A peer that hung up first is not dialed again for this.
-	err := s.client.Goodbye(network.WithNoDial(ctx, "goodbye"), id, reason)
-	if err != nil && !errors.Is(err, context.Canceled) {
-		s.log.Debug("goodbye was not answered", "peer", id, "err", err)
+	s.sayGoodbye(ctx, id, reason)
+	if s.connected(id) {
+		graceCtx, cancel := context.WithTimeout(ctx, grace)
+		defer cancel()
+		select {
+		case <-gone:
+		case <-graceCtx.Done():
+		}
 	}
 	if err := s.host.Network().ClosePeer(id); err != nil {
 		s.log.Debug("closing connection failed", "peer", id, "err", err)
 	}
 }
 
-func (s *Server) beginDisconnect(id peer.ID) bool {
+// sayGoodbye waits for the peer's answer, but does not dial a peer that hung up first.
+func (s *Server) sayGoodbye(ctx context.Context, id peer.ID, reason GoodbyeReason) {
+	ctx, cancel := context.WithTimeout(ctx, goodbyeTimeout)
+	defer cancel()
+	err := s.client.Goodbye(network.WithNoDial(ctx, "goodbye"), id, reason)
+	if err != nil && !errors.Is(err, context.Canceled) {
+		s.log.Debug("goodbye was not answered", "peer", id, "err", err)
+	}
+}
+
+// beginDisconnect returns a channel that receives when the peer's last connection ends, nil if the peer is being
+// disconnected already.
+func (s *Server) beginDisconnect(id peer.ID) (gone <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.disconnecting[id] {
-		return false
+	if s.disconnecting[id] != nil {
+		return nil
 	}
-	s.disconnecting[id] = true
+	ended := make(chan struct{}, 1)
+	s.disconnecting[id] = ended
 	delete(s.peers, id)
-	return true
+	return ended
 }
 
 func (s *Server) endDisconnect(id peer.ID) {
@@ -187,7 +213,7 @@ func (s *Server) disconnectAll(ctx context.Context) {
 	ctx = context.WithoutCancel(ctx)
 	var all sync.WaitGroup
 	for id := range s.PeerStatuses() {
-		all.Go(func() { s.disconnect(ctx, id, GoodbyeClientShutdown, nil) })
+		all.Go(func() { s.disconnect(ctx, id, GoodbyeClientShutdown, nil, 0) })
 	}
 	all.Wait()
 }

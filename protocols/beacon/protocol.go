@@ -35,7 +35,7 @@ type Protocol struct {
 	window    func(*ssz.Network, ssz.Slot) ssz.Slot         // nil: nothing is kept
 	kind      Kind                                          // of the objects that answer
 	offeredIf func(Sources) bool                            // nil: for any chain
-	has       owner                                         // of objects that belong to blocks, by range
+	blockHas  owner                                         // of objects that belong to blocks
 	gone      gone                                          // what becomes of objects that are discarded meanwhile
 	timeouts  reqresp.Timeouts                              // zero: the defaults
 	declare   func(reqresp.Family, *Protocol) *reqresp.Spec // makes the descriptor
@@ -176,15 +176,20 @@ func since(n *ssz.Network, now ssz.Slot, epochs uint64, fork ssz.Epoch) ssz.Slot
 // within cuts a range of slots to the forks from First to Last, which are those whose objects the
 // protocol carries. The count is not zero, and the range does not overflow.
 func (p *Protocol) within(start ssz.Slot, count uint64) (ssz.Slot, uint64) {
-	first, end := p.network.StartSlot(p.cfg.Forks[p.First].Epoch), ssz.Slot(math.MaxUint64)
-	if p.Last < newest {
-		end = p.network.StartSlot(p.cfg.Forks[p.Last+1].Epoch)
-	}
+	first, end := p.network.StartSlot(p.cfg.Forks[p.First].Epoch), p.end()
 	last := start + ssz.Slot(count-1)
 	if start = max(start, first); start >= end || last < start {
 		return start, 0
 	}
 	return start, uint64(min(last, end-1)-start) + 1
+}
+
+// end returns the first slot after the fork Last, the last slot of all if there is none.
+func (p *Protocol) end() ssz.Slot {
+	if p.Last < newest {
+		return p.network.StartSlot(p.cfg.Forks[p.Last+1].Epoch)
+	}
+	return math.MaxUint64
 }
 
 // OfferedAt reports whether servers offer the protocol at an epoch: from its first fork on, until
@@ -224,7 +229,7 @@ func streamOf[Req, Resp any](dst *reqresp.Stream[Req, Resp]) func(reqresp.Family
 	}
 }
 
-// saturatingAdd adds.
+// saturatingAdd returns the sum, or the largest number if that is larger.
 func saturatingAdd(a, b uint64) uint64 {
 	if sum, carry := bits.Add64(a, b, 0); carry == 0 {
 		return sum
@@ -232,8 +237,8 @@ func saturatingAdd(a, b uint64) uint64 {
 	return 1<<64 - 1
 }
 
-// saturating multiplies.
-func saturating(a, b uint64) uint64 {
+// saturatingMul returns the product, or the largest number if that is larger.
+func saturatingMul(a, b uint64) uint64 {
 	if hi, lo := bits.Mul64(a, b); hi == 0 {
 		return lo
 	}

@@ -48,7 +48,8 @@ inclusion_lists_by_indices/1           heze..heze      n  ctx  16 16 16         
 `
 
 // gnosisTable is the same for Gnosis, whose blocks have fewer blobs. Its configuration states 768 sidecars for Deneb.
-var gnosisTable = strings.NewReplacer("768 768 1152       16", "768 768 256 16", "768 768 1152       46080", "768 768 256 30720").Replace(theTable)
+var gnosisTable = strings.NewReplacer("768 768 1152       16", "768 768 256 16", "768 768 1152       46080",
+	"768 768 256 30720").Replace(theTable)
 
 func TestTheTable(t *testing.T) {
 	t.Parallel()
@@ -167,14 +168,29 @@ func TestChunksAskedFor(t *testing.T) {
 		{"beacon_blocks_by_range", deneb, &ssz.BeaconBlocksByRangeRequest{Count: math.MaxUint64}, 128},
 		{"beacon_blocks_by_root", fulu, &roots, 7},
 		{"beacon_blocks_by_head", fulu, &ssz.BeaconBlocksByHeadRequest{Count: 5}, 5},
-		{"blob_sidecars_by_range", electra, &ssz.BlobSidecarsByRangeRequest{StartSlot: ssz.Mainnet().StartSlot(electra), Count: 2}, 18},
-		{"blob_sidecars_by_range", electra, &ssz.BlobSidecarsByRangeRequest{StartSlot: ssz.Mainnet().StartSlot(deneb), Count: 2}, 12},
-		{"blob_sidecars_by_range", electra, &ssz.BlobSidecarsByRangeRequest{StartSlot: ssz.Mainnet().StartSlot(electra) - 2, Count: 2}, 12},
-		{"blob_sidecars_by_range", electra, &ssz.BlobSidecarsByRangeRequest{StartSlot: ssz.Mainnet().StartSlot(electra) - 2, Count: 3}, 27},
+		{
+			"blob_sidecars_by_range", electra,
+			&ssz.BlobSidecarsByRangeRequest{StartSlot: ssz.Mainnet().StartSlot(electra), Count: 2}, 18,
+		},
+		{
+			"blob_sidecars_by_range", electra,
+			&ssz.BlobSidecarsByRangeRequest{StartSlot: ssz.Mainnet().StartSlot(deneb), Count: 2}, 12,
+		},
+		{"blob_sidecars_by_range", electra, &ssz.BlobSidecarsByRangeRequest{
+			StartSlot: ssz.Mainnet().StartSlot(electra) - 2,
+			Count:     2,
+		}, 12},
+		{"blob_sidecars_by_range", electra, &ssz.BlobSidecarsByRangeRequest{
+			StartSlot: ssz.Mainnet().StartSlot(electra) - 2,
+			Count:     3,
+		}, 27},
 		{"blob_sidecars_by_range", electra, new(ssz.BlobSidecarsByRangeRequest), 0},
 		{"blob_sidecars_by_range", deneb, &ssz.BlobSidecarsByRangeRequest{Count: math.MaxUint64}, 768},
 		{"data_column_sidecars_by_range", fulu, &ssz.DataColumnSidecarsByRangeRequest{Count: 3, Columns: []uint64{1, 2}}, 6},
-		{"data_column_sidecars_by_range", fulu, &ssz.DataColumnSidecarsByRangeRequest{Count: math.MaxUint64, Columns: []uint64{1, 2}}, 16384},
+		{"data_column_sidecars_by_range", fulu, &ssz.DataColumnSidecarsByRangeRequest{
+			Count:   math.MaxUint64,
+			Columns: []uint64{1, 2},
+		}, 16384},
 		{"data_column_sidecars_by_root", fulu, &ids, 3},
 		{"light_client_updates_by_range", fulu, &ssz.LightClientUpdatesByRangeRequest{Count: 200}, 128},
 		{"inclusion_lists_by_indices", fulu, &ssz.InclusionListsByIndicesRequest{Indices: [2]byte{3, 0x80}}, 3},

@@ -27,7 +27,10 @@ func TestIsRateLimited(t *testing.T) {
 		err  error
 		want bool
 	}{
-		{"Lighthouse, too many at once", remote(139, "Rate limited. There are already 2 active requests with the same protocol"), true},
+		{
+			"Lighthouse, too many at once",
+			remote(139, "Rate limited. There are already 2 active requests with the same protocol"), true,
+		},
 		{"Lighthouse, too large", remote(139, "Rate limited. Request too large"), true},
 		{"Lighthouse, too soon", remote(139, "Wait 2.8s"), true},
 		{"139 without text", remote(139, ""), true},
@@ -88,7 +91,8 @@ func TestRefusalsAreRecognised(t *testing.T) {
 				return func(context.Context, *reqresp.Inbound) error { return reqresp.ErrRefused }
 			},
 		}})
-		if _, err := askByRange(t, newClient(client), server); !beacon.IsRateLimited(err) || errors.Is(err, reqresp.ErrViolation) {
+		if _, err := askByRange(t, newClient(client), server); !beacon.IsRateLimited(err) ||
+			errors.Is(err, reqresp.ErrViolation) {
 			t.Errorf("got %v", err)
 		}
 	})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/host"
 
@@ -26,8 +27,14 @@ func greetings() []greeting {
 		{"other head", func(s *beacon.Status) { s.HeadRoot, s.HeadSlot = ssz.Root{1}, 100 }, true},
 		{"nothing finalized", func(s *beacon.Status) { s.FinalizedRoot, s.FinalizedEpoch = ssz.Root{}, 0 }, true},
 		{"finalized later", func(s *beacon.Status) { s.FinalizedRoot, s.FinalizedEpoch = ssz.Root{1}, 3 }, true},
-		{"finalized in the far future", func(s *beacon.Status) { s.FinalizedRoot, s.FinalizedEpoch = ssz.Root{1}, 1<<64-1 }, true},
-		{"finalized before what we hold", func(s *beacon.Status) { s.FinalizedRoot, s.FinalizedEpoch = ssz.Root{1}, 1 }, true},
+		{
+			"finalized in the far future", func(s *beacon.Status) { s.FinalizedRoot, s.FinalizedEpoch = ssz.Root{1}, 1<<64-1 },
+			true,
+		},
+		{
+			"finalized before what we hold", func(s *beacon.Status) { s.FinalizedRoot, s.FinalizedEpoch = ssz.Root{1}, 1 },
+			true,
+		},
 		{"other finalized root", func(s *beacon.Status) { s.FinalizedRoot[0] ^= 1 }, false},
 		{"digest of the fork before", func(s *beacon.Status) { s.ForkDigest = devBlock(44).Digest }, false},
 		{"digest of another network", func(s *beacon.Status) { s.ForkDigest = ssz.Mainnet().DigestAt(0) }, false},
@@ -127,6 +134,36 @@ func TestIrrelevantPeersAreAnsweredAndLeft(t *testing.T) {
 			}
 			must(0, client.Network().ClosePeer(server.ID()))
 			settle()
+		}
+	})
+}
+
+// An irrelevant peer has a second for reading the answer and hanging up itself, and no more.
+func TestIrrelevantPeersHaveTimeToReadTheAnswer(t *testing.T) {
+	simulate(t, func(t *testing.T, client, server host.Host) {
+		srv := serve(t, server, devChain(), beacon.ServerOptions{})
+		goodbyes := newLeaver(t, client)
+		theirs := greetings()[8].status()
+		send := func() {
+			connect(t, client, server)
+			must(ask(t, client, server, idStatusV2, payload(must(theirs.MarshalSSZ()))))
+			time.Sleep(500 * time.Millisecond)
+			if len(goodbyes.take()) != 1 || !connected(client, server) {
+				t.Fatal("want one goodbye, and the connection")
+			}
+		}
+		send()
+		time.Sleep(time.Second)
+		if connected(client, server) {
+			t.Error("connected still")
+		}
+		send()
+		must(0, client.Network().ClosePeer(server.ID()))
+		send() // nobody waits for a peer that has hung up
+		begin := time.Now()
+		must(0, srv.Stop(t.Context()))
+		if waited := time.Since(begin); waited > 0 || connected(server, client) {
+			t.Errorf("Stop took %v", waited)
 		}
 	})
 }

@@ -62,8 +62,14 @@ var malformedRequests = []struct {
 	{name: "no roots and a byte", id: idByRoot, wire: unhex("0000"), open: true},
 	{name: "no roots and half a stream identifier", id: idByRoot, wire: join(unhex("00"), ping7[1:6])},
 	{name: "no roots and more than a stream identifier", id: idByRoot, wire: join(unhex("00"), ping7[1:12]), open: true},
-	{name: "no roots and two stream identifiers", id: idByRoot, wire: join(unhex("00"), ping7[1:11], ping7[1:11]), open: true},
-	{name: "a stream identifier after a list", id: idByRoot, wire: join(payload(make([]byte, 32)), ping7[1:11]), open: true},
+	{
+		name: "no roots and two stream identifiers", id: idByRoot, wire: join(unhex("00"), ping7[1:11], ping7[1:11]),
+		open: true,
+	},
+	{
+		name: "a stream identifier after a list", id: idByRoot, wire: join(payload(make([]byte, 32)), ping7[1:11]),
+		open: true,
+	},
 	{name: "metadata with a stream identifier", id: idMetaDataV3, wire: ping7[1:11]},
 	{name: "too many roots", id: idByRoot, wire: payload(make([]byte, 129*32))},
 	{name: "count 0", id: idByRange, wire: payload(uints(60, 0, 1))},
@@ -149,7 +155,10 @@ func TestRequestsWithUnusualFramesAreServed(t *testing.T) {
 	simulate(t, func(t *testing.T, client, server host.Host) {
 		meta := func() ssz.MetaDataV3 { return testMetaData }
 		serve(t, server, devChain(), beacon.ServerOptions{MetaData: meta})
-		for name, request := range map[string][]byte{"padding": padded, "identifier twice": twice, "skippable chunk": skippable} {
+		for name, request := range map[string][]byte{
+			"padding": padded, "identifier twice": twice,
+			"skippable chunk": skippable,
+		} {
 			got, err := ask(t, client, server, idPing, request)
 			if err != nil || !bytes.Equal(got, success(ping9)) {
 				t.Errorf("%s: got %x, %v", name, got, err)

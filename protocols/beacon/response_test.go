@@ -36,32 +36,65 @@ func hostileByRange() []hostileResponse {
 	return []hostileResponse{
 		{"unknown digest", chunkOf(ssz.ForkDigest{1, 2, 3, 4}, b60), nil, []error{beacon.ErrUnknownDigest}},
 		{"digest of the next fork", chunkOf(fulu, devBlock(63).SSZ), nil, []error{beacon.ErrWrongDigest}},
-		{"digest of the fork before", join(chunks(60), chunkOf(electra, devBlock(64).SSZ)), slotRange(60, 60), []error{beacon.ErrWrongDigest}},
-		{"digest of other blob parameters", chunkOf(devNetwork().DigestAt(412672), devBlock(64).SSZ), nil, []error{beacon.ErrWrongDigest}},
+		{
+			"digest of the fork before", join(chunks(60), chunkOf(electra, devBlock(64).SSZ)), slotRange(60, 60),
+			[]error{beacon.ErrWrongDigest},
+		},
+		{
+			"digest of other blob parameters", chunkOf(devNetwork().DigestAt(412672), devBlock(64).SSZ), nil,
+			[]error{beacon.ErrWrongDigest},
+		},
 		{"slot before the range", chunks(59), nil, []error{beacon.ErrOutOfRange}},
 		{"slot after the range", chunks(68), nil, []error{beacon.ErrOutOfRange}},
-		{"slot after the range later", join(chunks(slotRange(60, 67)[:7]...), chunks(68)), slotRange(60, 66), []error{beacon.ErrOutOfRange}},
+		{
+			"slot after the range later", join(chunks(slotRange(60, 67)[:7]...), chunks(68)), slotRange(60, 66),
+			[]error{beacon.ErrOutOfRange},
+		},
 		{"descending", chunks(61, 60), slotRange(61, 61), []error{beacon.ErrSlotOrder}},
 		{"repeated", chunks(60, 61, 61), slotRange(60, 61), []error{beacon.ErrSlotOrder}},
 		{"slot left out", chunks(60, 62), slotRange(60, 60), []error{beacon.ErrNotLinked}},
-		{"forged block", join(chunks(60), chunkOf(electra, forged), chunks(62)), slotRange(60, 61), []error{beacon.ErrNotLinked}},
-		{"more than asked for", join(chunks(slotRange(60, 67)...), chunks(68)), slotRange(60, 67), []error{reqresp.ErrTooManyChunks}},
-		{"garbage after the last", join(chunks(slotRange(60, 67)...), unhex("00")), slotRange(60, 67), []error{reqresp.ErrTooManyChunks}},
-		{"message not where it must be", chunkOf(electra, with(b60, 0, 101)), nil, []error{beacon.ErrMalformed, ssz.ErrOffset}},
+		{
+			"forged block", join(chunks(60), chunkOf(electra, forged), chunks(62)), slotRange(60, 61),
+			[]error{beacon.ErrNotLinked},
+		},
+		{
+			"more than asked for", join(chunks(slotRange(60, 67)...), chunks(68)), slotRange(60, 67),
+			[]error{reqresp.ErrTooManyChunks},
+		},
+		{
+			"garbage after the last", join(chunks(slotRange(60, 67)...), unhex("00")), slotRange(60, 67),
+			[]error{reqresp.ErrTooManyChunks},
+		},
+		{
+			"message not where it must be", chunkOf(electra, with(b60, 0, 101)), nil,
+			[]error{beacon.ErrMalformed, ssz.ErrOffset},
+		},
 		{"offset into nowhere", chunkOf(electra, with(b60, 100+80, 0xff)), nil, []error{beacon.ErrMalformed, ssz.ErrOffset}},
 		{"trailing byte in the block", chunkOf(electra, join(b60, []byte{1})), nil, []error{beacon.ErrMalformed}},
 		{"too short for a block", chunkOf(electra, b60[:200]), nil, []error{snappy.ErrTooSmall}},
 		{"empty block", chunkOf(electra, nil), nil, []error{snappy.ErrTooSmall}},
-		{"over MAX_PAYLOAD_SIZE", join([]byte{0}, electra[:], binary.AppendUvarint(nil, 10<<20+1)), nil, []error{snappy.ErrTooLarge}},
+		{
+			"over MAX_PAYLOAD_SIZE", join([]byte{0}, electra[:], binary.AppendUvarint(nil, 10<<20+1)), nil,
+			[]error{snappy.ErrTooLarge},
+		},
 		{"length not minimal", join([]byte{0}, electra[:], unhex("ff8000")), nil, []error{snappy.ErrVarintNotMinimal}},
-		{"length overflow", join([]byte{0}, electra[:], bytes.Repeat([]byte{0xff}, 11)), nil, []error{snappy.ErrVarintOverflow}},
+		{
+			"length overflow", join([]byte{0}, electra[:], bytes.Repeat([]byte{0xff}, 11)), nil,
+			[]error{snappy.ErrVarintOverflow},
+		},
 		{"no frames", join(chunk(devBlock(60))[:7], b60), nil, []error{snappy.ErrNoStreamIdentifier}},
 		{"wrong checksum", with(chunk(devBlock(60)), 7+14, 0), nil, []error{snappy.ErrChecksum}},
 		{"frames of too much", join(chunk(devBlock(60))[:7], frames(join(b60, b60))), nil, []error{snappy.ErrLengthExceeded}},
 		{"long error message", result(2, bytes.Repeat([]byte("x"), 257)), nil, []error{snappy.ErrTooLarge}},
-		{"chunk after an error", join(chunks(60), result(2, []byte("no")), chunks(61)), slotRange(60, 60), []error{reqresp.ErrAfterError}},
+		{
+			"chunk after an error", join(chunks(60), result(2, []byte("no")), chunks(61)), slotRange(60, 60),
+			[]error{reqresp.ErrAfterError},
+		},
 		{"byte after an error", join(result(2, []byte("no")), []byte{0}), nil, []error{reqresp.ErrAfterError}},
-		{"error message of bad frames", join([]byte{2, 5}, []byte("hello, world")), nil, []error{snappy.ErrNoStreamIdentifier}},
+		{
+			"error message of bad frames", join([]byte{2, 5}, []byte("hello, world")), nil,
+			[]error{snappy.ErrNoStreamIdentifier},
+		},
 	}
 }
 
@@ -213,7 +246,10 @@ func TestVerdictsEndResponses(t *testing.T) {
 	}{
 		{"first", result(3, []byte("no")), nil, reqresp.Error{Code: 3, Message: "no"}},
 		{"later", join(chunks(60, 61), result(2, []byte("no"))), slotRange(60, 61), reqresp.Error{Code: 2, Message: "no"}},
-		{"after all that was asked for", join(chunks(slotRange(60, 67)...), result(2, []byte("no"))), slotRange(60, 67), reqresp.Error{Code: 2, Message: "no"}},
+		{
+			"after all that was asked for", join(chunks(slotRange(60, 67)...), result(2, []byte("no"))), slotRange(60, 67),
+			reqresp.Error{Code: 2, Message: "no"},
+		},
 		{"reserved code", result(4, []byte("no")), nil, reqresp.Error{Code: 4, Message: "no"}},
 		{"client's own code", result(255, []byte("no")), nil, reqresp.Error{Code: 255, Message: "no"}},
 		{"longest message", result(1, []byte(long)), nil, reqresp.Error{Code: 1, Message: long}},

@@ -47,7 +47,9 @@ func objects[Req any](
 
 // heldInRange is the answer to a request for the objects of a range of slots that belong to blocks: sidecars and
 // envelopes, not blocks.
-func (q *query) heldInRange(ctx context.Context, start ssz.Slot, count uint64, h holding) (iter.Seq2[Ref, error], error) {
+func (q *query) heldInRange(
+	ctx context.Context, start ssz.Slot, count uint64, h holding,
+) (iter.Seq2[Ref, error], error) {
 	if err := checkRange("start_slot", start, count); err != nil {
 		return nil, err
 	}

@@ -41,7 +41,10 @@ func TestBlocksByRangeServesWhatItHolds(t *testing.T) {
 		{name: "up to the head and beyond", start: 84, count: 100, step: 1, want: slotRange(84, 84)},
 		{name: "beyond the head", start: 85, count: 10, step: 1},
 		{name: "the last slot of all", start: 1<<64 - 1, count: 1, step: 1},
-		{name: "more than allowed", start: 44, count: 1 << 40, step: 1, want: append(slotRange(44, 69), slotRange(73, 84)...)},
+		{
+			name: "more than allowed", start: 44, count: 1 << 40, step: 1,
+			want: append(slotRange(44, 69), slotRange(73, 84)...),
+		},
 		{name: "step 2", start: 50, count: 10, step: 2, want: slotRange(50, 50)},
 		{name: "step 2 from an empty slot", start: 70, count: 10, step: 2, want: slotRange(74, 74)},
 		{name: "step 2 over empty slots", start: 70, count: 2, step: 2},
@@ -185,13 +188,19 @@ func TestMistakesOfTheChainAreNotSent(t *testing.T) {
 		chain carelessChain
 		want  string
 	}{
-		"size":       {carelessChain{size: 1, frames: appended}, "bytes, its Size is"},
-		"negative":   {carelessChain{size: -1 << 30, frames: appended}, "bytes, its Size is"},
-		"nothing":    {carelessChain{frames: func(dst, _ []byte) []byte { return dst }}, "slot 50 hold 0 bytes"},
-		"nil":        {carelessChain{frames: func(_, _ []byte) []byte { return nil }}, "has not appended"},
-		"no dst":     {carelessChain{frames: func(_, frames []byte) []byte { return frames }}, "has not appended"},
-		"no frames":  {carelessChain{frames: func(dst, _ []byte) []byte { return append(dst, "SSZ"...) }}, "frames of an object of slot 50: "},
-		"cut frames": {carelessChain{frames: func(dst, f []byte) []byte { return append(dst, f[:len(f)-1]...) }}, "unexpected EOF"},
+		"size":     {carelessChain{size: 1, frames: appended}, "bytes, its Size is"},
+		"negative": {carelessChain{size: -1 << 30, frames: appended}, "bytes, its Size is"},
+		"nothing":  {carelessChain{frames: func(dst, _ []byte) []byte { return dst }}, "slot 50 hold 0 bytes"},
+		"nil":      {carelessChain{frames: func(_, _ []byte) []byte { return nil }}, "has not appended"},
+		"no dst":   {carelessChain{frames: func(_, frames []byte) []byte { return frames }}, "has not appended"},
+		"no frames": {
+			carelessChain{frames: func(dst, _ []byte) []byte { return append(dst, "SSZ"...) }},
+			"frames of an object of slot 50: ",
+		},
+		"cut frames": {
+			carelessChain{frames: func(dst, f []byte) []byte { return append(dst, f[:len(f)-1]...) }},
+			"unexpected EOF",
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -74,7 +74,7 @@ type Server struct {
 	mu            sync.Mutex
 	stopped       bool
 	peers         map[peer.ID]Status
-	disconnecting map[peer.ID]bool
+	disconnecting map[peer.ID]chan struct{} // receives when the peer's last connection ends
 	// handshakes are those in flight.
 	handshakes map[peer.ID]*handshake
 }
@@ -111,7 +111,7 @@ func NewServer(h host.Host, network *ssz.Network, chain Chain, opts *ServerOptio
 		engine:        reqresp.NewServer(h, engineOptions(o)),
 		client:        NewClient(h, family, &ClientOptions{Limiter: o.CallLimiter, Trace: o.Trace}),
 		peers:         make(map[peer.ID]Status),
-		disconnecting: make(map[peer.ID]bool),
+		disconnecting: make(map[peer.ID]chan struct{}),
 		done:          make(chan struct{}),
 		nodeID:        sync.OnceValues(func() (NodeID, error) { return NodeIDOf(h.ID()) }),
 

@@ -32,7 +32,8 @@ func TestStopSaysGoodbye(t *testing.T) {
 		}
 		nothingRuns(t)
 		settle()
-		if got := goodbyes.take(); !bytes.Equal(got, []byte{byte(beacon.GoodbyeClientShutdown)}) || connected(client, server) {
+		if got := goodbyes.take(); !bytes.Equal(got, []byte{byte(beacon.GoodbyeClientShutdown)}) ||
+			connected(client, server) {
 			t.Errorf("goodbyes with reasons %d, connected %v", got, connected(client, server))
 		}
 		if _, err := client.NewStream(t.Context(), server.ID(), idPing); err == nil {

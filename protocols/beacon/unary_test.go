@@ -50,7 +50,10 @@ func TestMalformedAnswersAreViolations(t *testing.T) {
 		{"trailing byte", idPing, ping, join(success(ping9), []byte{0}), reqresp.ErrTooManyChunks},
 		{"metadata/2 for metadata/3", idMetaDataV3, metaData, success(metaData2), snappy.ErrTooSmall},
 		{"metadata/3 for metadata/2", idMetaDataV2, metaData, success(metaData3), snappy.ErrTooLarge},
-		{"bits of no subnet", idMetaDataV3, metaData, result(0, with(join(uints(9, 0), []byte{0}, uints(4)), 16, 0x10)), ssz.ErrPadding},
+		{
+			"bits of no subnet", idMetaDataV3, metaData, result(0, with(join(uints(9, 0), []byte{0}, uints(4)), 16, 0x10)),
+			ssz.ErrPadding,
+		},
 		{"no goodbye", idGoodbye, goodbye, nil, reqresp.ErrNoResponse},
 	}
 	simulate(t, func(t *testing.T, client, server host.Host) {
@@ -86,7 +89,10 @@ func TestStalledResponsesTimeOut(t *testing.T) {
 		{"nothing", nil, reqresp.PhaseFirstByte, reqresp.DefaultFirstByteTimeout},
 		{"half of a chunk", chunks(60)[:500], reqresp.PhaseResponse, reqresp.DefaultProgressTimeout},
 		{"one chunk", chunks(60), reqresp.PhaseResponse, reqresp.DefaultProgressTimeout},
-		{"claim of 10 MiB", join([]byte{0}, electra[:], unhex("80808005"), []byte("\xff\x06\x00\x00sNaPpY")), reqresp.PhaseResponse, reqresp.DefaultProgressTimeout},
+		{
+			"claim of 10 MiB", join([]byte{0}, electra[:], unhex("80808005"), []byte("\xff\x06\x00\x00sNaPpY")),
+			reqresp.PhaseResponse, reqresp.DefaultProgressTimeout,
+		},
 		{"half of an error", result(2, []byte("hello"))[:10], reqresp.PhaseResponse, reqresp.DefaultProgressTimeout},
 	}
 	simulate(t, func(t *testing.T, client, server host.Host) {

@@ -86,7 +86,10 @@ func TestSidecarsThatAreNotHeld(t *testing.T) {
 	const no = reqresp.CodeResourceUnavailable
 	root := func(slot ssz.Slot) ssz.Root { return fuluChain(slot).status.HeadRoot }
 	blobRoots := ssz.BlobSidecarsByRootRequest{{BlockRoot: root(61)}, {BlockRoot: ssz.Root{1}, Index: 1 << 60}}
-	columnRoots := ssz.DataColumnSidecarsByRootRequest{{BlockRoot: root(87), Columns: []uint64{0, 1}}, {BlockRoot: ssz.Root{1}, Columns: []uint64{5}}}
+	columnRoots := ssz.DataColumnSidecarsByRootRequest{
+		{BlockRoot: root(87), Columns: []uint64{0, 1}},
+		{BlockRoot: ssz.Root{1}, Columns: []uint64{5}},
+	}
 	simulate(t, func(t *testing.T, client, server host.Host) {
 		n := beacontest.FuluNetwork()
 		serveOn(t, server, n, fuluChain(215), beacon.ServerOptions{Now: fuluNow(215)})
@@ -211,7 +214,10 @@ func (s *partialSource) DataColumnSidecarsByRange(
 		for slot := start; slot <= s.status.HeadSlot && uint64(slot-start) < count; slot++ {
 			for _, column := range s.held[slot] {
 				b := s.bySlot[slot]
-				ref := beacon.Ref{Kind: beacon.KindDataColumnSidecar, Slot: slot, Root: b.Root, Index: column, Size: len(b.SSZ), FramesSize: len(b.Frames)}
+				ref := beacon.Ref{
+					Kind: beacon.KindDataColumnSidecar, Slot: slot, Root: b.Root, Index: column, Size: len(b.SSZ),
+					FramesSize: len(b.Frames),
+				}
 				if slices.Contains(columns, column) && !yield(ref, nil) {
 					return
 				}
@@ -220,11 +226,15 @@ func (s *partialSource) DataColumnSidecarsByRange(
 	}
 }
 
-func (s *partialSource) DataColumnSidecarsByRoot(context.Context, []ssz.DataColumnsByRootIdentifier) iter.Seq2[beacon.Ref, error] {
+func (s *partialSource) DataColumnSidecarsByRoot(
+	context.Context, []ssz.DataColumnsByRootIdentifier,
+) iter.Seq2[beacon.Ref, error] {
 	return nothing
 }
 
-func (s *partialSource) BlobSidecarsByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.Ref, error] {
+func (s *partialSource) BlobSidecarsByRange(
+	ctx context.Context, start ssz.Slot, count uint64,
+) iter.Seq2[beacon.Ref, error] {
 	return func(yield func(beacon.Ref, error) bool) {
 		for ref, err := range s.DataColumnSidecarsByRange(ctx, start, count, everyColumn) {
 			if err == nil {
@@ -347,7 +357,8 @@ func TestNodesOfBlocksAloneInFulu(t *testing.T) {
 		if status.HeadSlot != 213 || status.EarliestAvailableSlot != 202 { // slot 201 has blobs
 			t.Errorf("status %+v", status)
 		}
-		for d, err := range c.DataColumnSidecarsByRange(t.Context(), server.ID(), status.EarliestAvailableSlot, 20, everyColumn) {
+		for d, err := range c.DataColumnSidecarsByRange(t.Context(), server.ID(), status.EarliestAvailableSlot,
+			20, everyColumn) {
 			t.Errorf("from the earliest slot on: %v, %v", d, err)
 		}
 		for b, err := range c.BlobSidecarsByRange(t.Context(), server.ID(), status.EarliestAvailableSlot, 20) {
@@ -649,7 +660,10 @@ func gloasChain(blocks ...gloasBlock) *memoryChain {
 		if g.revealed {
 			hash = own
 		}
-		b := &beacon.Block{Slot: g.slot, Root: must(object.(ssz.SignedBlock).BlockRoot()), ParentRoot: parent, SSZ: beacontest.Encode(object)}
+		b := &beacon.Block{
+			Slot: g.slot, Root: must(object.(ssz.SignedBlock).BlockRoot()), ParentRoot: parent,
+			SSZ: beacontest.Encode(object),
+		}
 		b.Frames = frames(b.SSZ)
 		b.Digest, parent = n.DigestAt(n.EpochOf(g.slot)), b.Root
 		chain = append(chain, b)
@@ -663,7 +677,9 @@ type envelopeChain struct {
 	held []ssz.Slot
 }
 
-func (c *envelopeChain) ExecutionPayloadEnvelopesByRange(_ context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.Ref, error] {
+func (c *envelopeChain) ExecutionPayloadEnvelopesByRange(
+	_ context.Context, start ssz.Slot, count uint64,
+) iter.Seq2[beacon.Ref, error] {
 	return func(yield func(beacon.Ref, error) bool) {
 		for _, slot := range c.held {
 			if slot >= start && uint64(slot-start) < count && !yield(envelopeRef(c.bySlot[slot]), nil) {
@@ -673,7 +689,9 @@ func (c *envelopeChain) ExecutionPayloadEnvelopesByRange(_ context.Context, star
 	}
 }
 
-func (c *envelopeChain) ExecutionPayloadEnvelopesByRoot(_ context.Context, roots []ssz.Root) iter.Seq2[beacon.Ref, error] {
+func (c *envelopeChain) ExecutionPayloadEnvelopesByRoot(
+	_ context.Context, roots []ssz.Root,
+) iter.Seq2[beacon.Ref, error] {
 	return func(yield func(beacon.Ref, error) bool) {
 		for _, root := range roots {
 			if b := c.byRoot[root]; b != nil && slices.Contains(c.held, b.Slot) && !yield(envelopeRef(b), nil) {
@@ -721,7 +739,10 @@ func TestGloasBlocksWithoutPayloadHaveNoColumns(t *testing.T) {
 			unheld{"the head's envelope", envelopes, blobRange(s+8, 1), no},
 			unheld{"empty slots", envelopes, blobRange(s+4, 2), 0},
 			unheld{"before gloas", envelopes, blobRange(s-2, 2), 0},
-			unheld{"envelopes by root", "execution_payload_envelopes_by_root", encode(&ssz.ExecutionPayloadEnvelopesByRootRequest{chain().bySlot[s].Root}), 0},
+			unheld{
+				"envelopes by root", "execution_payload_envelopes_by_root",
+				encode(&ssz.ExecutionPayloadEnvelopesByRootRequest{chain().bySlot[s].Root}), 0,
+			},
 		))
 		if got := must(srv.Status(t.Context())).EarliestAvailableSlot; got != s+9 {
 			t.Errorf("earliest slot %d, want %d after the head", got, s+9)

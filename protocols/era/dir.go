@@ -53,7 +53,7 @@ func OpenDir(ctx context.Context, path string, n *ssz.Network, opts *DirOptions)
 		most = defaultMaxOpen
 	}
 	d := &Dir{
-		perEra:  ssz.Slot(stateSizesOf(n.Preset()).slotsPerHistoricalRoot),
+		perEra:  SlotsPerEra(n),
 		eras:    make(map[uint64]pooledFile),
 		handles: newHandles(max(1, most)),
 	}

@@ -104,7 +104,7 @@ func (g *Group) BlockRoots(ctx context.Context, n *ssz.Network) ([]ssz.Root, err
 	if count == 0 {
 		return nil, nil
 	}
-	if want := stateSizesOf(n.Preset()).slotsPerHistoricalRoot; uint64(count) != want {
+	if want := SlotsPerEra(n); ssz.Slot(count) != want {
 		return nil, fault(offset, slot, ErrState, "an era of %d slots: want %d, as the network has", count, want)
 	}
 	r, err := g.OpenState(ctx)

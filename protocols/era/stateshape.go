@@ -34,6 +34,12 @@ func stateSizesOf(p ssz.Preset) stateSizes {
 	return stateSizes{slotsPerHistoricalRoot, 65536, 8192, 64, 1 << 27, 1 << 18, 512}
 }
 
+// SlotsPerEra returns the number of slots of an era, which is SLOTS_PER_HISTORICAL_ROOT of a network: 64 in the minimal
+// preset, and 8192 in others.
+func SlotsPerEra(n *ssz.Network) ssz.Slot {
+	return ssz.Slot(stateSizesOf(n.Preset()).slotsPerHistoricalRoot)
+}
+
 // StateShape returns the shape of the BeaconState of a fork, by which package shape finds the fields of an encoded
 // state, such as validators, or hashes it. The error wraps [ssz.ErrFork] if the fork is none.
 func StateShape(n *ssz.Network, fork ssz.Fork) (*ssz.Shape, error) {

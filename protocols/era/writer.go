@@ -37,7 +37,7 @@ func NewWriter(w io.Writer, n *ssz.Network) *Writer {
 	return &Writer{
 		network: n,
 		out:     e2store.NewWriter(w, 0),
-		perEra:  ssz.Slot(stateSizesOf(n.Preset()).slotsPerHistoricalRoot),
+		perEra:  SlotsPerEra(n),
 		first:   NoSlot,
 	}
 }

@@ -26,21 +26,21 @@ func TestStreamsBeyondTheBoundsAreReset(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			simulate(t, func(t *testing.T, s *simulation) {
-				srv := serve(t, s.server, &tt.opts, echo.Serve(func(ctx context.Context, _ peer.ID, req *Text) (*Text, error) {
+				srv := serve(t, s.Server, &tt.opts, echo.Serve(func(ctx context.Context, _ peer.ID, req *Text) (*Text, error) {
 					time.Sleep(time.Second)
 					return req, nil
 				}))
-				c := reqresp.NewClient(s.client, &reqresp.ClientOptions{MaxCallsPerPeer: 10})
-				s.connect(t)
+				c := reqresp.NewClient(s.Client, &reqresp.ClientOptions{MaxCallsPerPeer: 10})
+				s.Connect(t)
 				results := make(chan error)
 				for range 5 {
 					go func() {
-						_, err := echo.Call(t.Context(), c, s.server.ID(), new(Text("")))
+						_, err := echo.Call(t.Context(), c, s.Server.ID(), new(Text("")))
 						results <- err
 					}()
 				}
 				time.Sleep(100 * time.Millisecond)
-				if got := srv.Streams()[s.client.ID()]; got != tt.want || srv.Refused() != uint64(5-tt.want) {
+				if got := srv.Streams()[s.Client.ID()]; got != tt.want || srv.Refused() != uint64(5-tt.want) {
 					t.Errorf("%d streams served and %d refused, want %d and %d", got, srv.Refused(), tt.want, 5-tt.want)
 				}
 				refused := 0
@@ -53,7 +53,7 @@ func TestStreamsBeyondTheBoundsAreReset(t *testing.T) {
 				if refused != 5-tt.want {
 					t.Errorf("%d calls refused, want %d", refused, 5-tt.want)
 				}
-				if _, err := echo.Call(t.Context(), c, s.server.ID(), new(Text(""))); err != nil {
+				if _, err := echo.Call(t.Context(), c, s.Server.ID(), new(Text(""))); err != nil {
 					t.Errorf("after all is over: %v", err)
 				}
 			})
@@ -64,19 +64,22 @@ func TestStreamsBeyondTheBoundsAreReset(t *testing.T) {
 func TestPendingExchangesProtectTheConnection(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		guarded := func() [2]bool {
-			return [2]bool{s.client.ConnManager().IsProtected(s.server.ID(), ""), s.server.ConnManager().IsProtected(s.client.ID(), "")}
+			return [2]bool{
+				s.Client.ConnManager().IsProtected(s.Server.ID(), ""),
+				s.Server.ConnManager().IsProtected(s.Client.ID(), ""),
+			}
 		}
-		serve(t, s.server, nil, echo.Serve(func(_ context.Context, _ peer.ID, req *Text) (*Text, error) {
+		serve(t, s.Server, nil, echo.Serve(func(_ context.Context, _ peer.ID, req *Text) (*Text, error) {
 			n, _ := strconv.Atoi(string(*req))
 			time.Sleep(time.Duration(n) * time.Second)
 			return req, nil
 		}))
-		s.connect(t)
-		c := reqresp.NewClient(s.client, nil)
+		s.Connect(t)
+		c := reqresp.NewClient(s.Client, nil)
 		done := make(chan struct{})
 		for _, seconds := range []Text{"1", "3"} {
 			go func() {
-				_, _ = echo.Call(t.Context(), c, s.server.ID(), &seconds)
+				_, _ = echo.Call(t.Context(), c, s.Server.ID(), &seconds)
 				done <- struct{}{}
 			}()
 		}
@@ -99,21 +102,21 @@ func TestPendingExchangesProtectTheConnection(t *testing.T) {
 func TestEmptyAnswerToARequestForNothing(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		var result error
-		serve(t, s.server, nil, counter.Serve(func(_ context.Context, _ peer.ID, req *Count, send func(*Text) error) error {
+		serve(t, s.Server, nil, counter.Serve(func(_ context.Context, _ peer.ID, req *Count, send func(*Text) error) error {
 			time.Sleep(5 * time.Second)
 			if *req < 0 {
 				return send(new(Text("surplus")))
 			}
 			return result
 		}))
-		c := reqresp.NewClient(s.client, nil)
-		if got, err := collect(counter.Call(t.Context(), c, s.server.ID(), new(Count(0)))); err != nil || len(got) != 0 {
+		c := reqresp.NewClient(s.Client, nil)
+		if got, err := collect(counter.Call(t.Context(), c, s.Server.ID(), new(Count(0)))); err != nil || len(got) != 0 {
 			t.Errorf("got %v, %v", got, err)
 		}
 		result = reqresp.Errorf(reqresp.CodeInvalidRequest, "count is zero")
-		_, err := collect(counter.Call(t.Context(), c, s.server.ID(), new(Count(0))))
+		_, err := collect(counter.Call(t.Context(), c, s.Server.ID(), new(Count(0))))
 		wantVerdict(t, "zero", err, reqresp.Error{Code: 1, Message: "count is zero"})
-		_, err = collect(counter.Call(t.Context(), c, s.server.ID(), new(Count(-1))))
+		_, err = collect(counter.Call(t.Context(), c, s.Server.ID(), new(Count(-1))))
 		wantFailure(t, err, reqresp.PhaseResponse, reqresp.ErrTooManyChunks)
 	})
 }
@@ -121,8 +124,9 @@ func TestEmptyAnswerToARequestForNothing(t *testing.T) {
 func TestUnaryIgnoresTheRequestsBound(t *testing.T) {
 	p := reqresp.NewUnary[Count, Text](family, "bounded", 1)
 	simulate(t, func(t *testing.T, s *simulation) {
-		serve(t, s.server, nil, p.Serve(func(context.Context, peer.ID, *Count) (*Text, error) { return new(Text("a")), nil }))
-		if got, err := p.Call(t.Context(), reqresp.NewClient(s.client, nil), s.server.ID(), new(Count(0))); err != nil || *got != "a" {
+		serve(t, s.Server, nil, p.Serve(func(context.Context, peer.ID, *Count) (*Text, error) { return new(Text("a")), nil }))
+		if got, err := p.Call(t.Context(), reqresp.NewClient(s.Client, nil), s.Server.ID(), new(Count(0))); err != nil ||
+			*got != "a" {
 			t.Errorf("got %v, %v", got, err)
 		}
 	})
@@ -130,16 +134,19 @@ func TestUnaryIgnoresTheRequestsBound(t *testing.T) {
 
 func TestUnaryHandlerSendsOnce(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		serve(t, s.server, nil, reqresp.Handler{Spec: echo.Spec(), Serve: func(ctx context.Context, in *reqresp.Inbound) error {
-			if err := errors.Join(received(ctx, in), in.Send(ctx, new(Text("a")))); err != nil {
-				t.Error(err)
-			}
-			if in.Send(ctx, new(Text("b"))) == nil {
-				t.Error("sent a second response")
-			}
-			return nil
-		}})
-		if _, err := echo.Call(t.Context(), reqresp.NewClient(s.client, nil), s.server.ID(), new(Text(""))); err != nil {
+		serve(t, s.Server, nil, reqresp.Handler{
+			Spec: echo.Spec(),
+			Serve: func(ctx context.Context, in *reqresp.Inbound) error {
+				if err := errors.Join(received(ctx, in), in.Send(ctx, new(Text("a")))); err != nil {
+					t.Error(err)
+				}
+				if in.Send(ctx, new(Text("b"))) == nil {
+					t.Error("sent a second response")
+				}
+				return nil
+			},
+		})
+		if _, err := echo.Call(t.Context(), reqresp.NewClient(s.Client, nil), s.Server.ID(), new(Text(""))); err != nil {
 			t.Error(err)
 		}
 	})

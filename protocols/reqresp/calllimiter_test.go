@@ -52,19 +52,19 @@ func (p *toll) Done(_ peer.ID, method string, r reqresp.Result) {
 
 func TestCallsWaitForThePacer(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		serve(t, s.server, nil, echo.Serve(echoed))
-		s.connect(t)
+		serve(t, s.Server, nil, echo.Serve(echoed))
+		s.Connect(t)
 		p := new(toll)
-		c := reqresp.NewClient(s.client, &reqresp.ClientOptions{Limiter: p})
+		c := reqresp.NewClient(s.Client, &reqresp.ClientOptions{Limiter: p})
 		start := time.Now()
-		if _, err := echo.Call(t.Context(), c, s.server.ID(), new(Text(""))); err != nil {
+		if _, err := echo.Call(t.Context(), c, s.Server.ID(), new(Text(""))); err != nil {
 			t.Fatal(err)
 		}
 		if d := time.Since(start); d < time.Second {
 			t.Errorf("the call took %v, want a second at least", d)
 		}
 		status := reqresp.NewUnary[Text, Text](family, "status", 1)
-		_, err := status.Call(t.Context(), c.With(reqresp.CallOptions{Items: 7}), s.server.ID(), new(Text("")))
+		_, err := status.Call(t.Context(), c.With(reqresp.CallOptions{Items: 7}), s.Server.ID(), new(Text("")))
 		wantFailure(t, err, reqresp.PhaseNegotiate, reqresp.ErrUnsupported)
 		want := []string{"wait echo 1", "done echo success 1", "wait status 7", "done status unsupported 0"}
 		if !slices.Equal(p.events, want) {
@@ -77,15 +77,15 @@ func TestCallsWaitForThePacer(t *testing.T) {
 func TestCallFailsWithItsPacer(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		p := &toll{refuse: errors.New("too much")}
-		c := reqresp.NewClient(s.client, &reqresp.ClientOptions{Limiter: p})
-		_, err := echo.Call(t.Context(), c, s.server.ID(), new(Text("")))
+		c := reqresp.NewClient(s.Client, &reqresp.ClientOptions{Limiter: p})
+		_, err := echo.Call(t.Context(), c, s.Server.ID(), new(Text("")))
 		wantFailure(t, err, reqresp.PhaseQueue, p.refuse)
 		p.refuse = nil
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second/2)
 		defer cancel()
-		_, err = echo.Call(ctx, c, s.server.ID(), new(Text("")))
+		_, err = echo.Call(ctx, c, s.Server.ID(), new(Text("")))
 		wantFailure(t, err, reqresp.PhaseQueue, context.DeadlineExceeded)
-		if n := len(s.client.Network().Conns()); n > 0 || len(p.events) != 1 || len(c.Pending()) > 0 {
+		if n := len(s.Client.Network().Conns()); n > 0 || len(p.events) != 1 || len(c.Pending()) > 0 {
 			t.Errorf("there are %d connections and %v pending, the pacer was told %q", n, c.Pending(), p.events)
 		}
 	})
@@ -95,14 +95,14 @@ func TestCallFailsWithItsPacer(t *testing.T) {
 // waits for another to end.
 func TestOnlyCallsInTurnArePaced(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		serve(t, s.server, nil, echo.Serve(echoed))
-		s.connect(t)
+		serve(t, s.Server, nil, echo.Serve(echoed))
+		s.Connect(t)
 		p := new(toll)
-		c := reqresp.NewClient(s.client, &reqresp.ClientOptions{Limiter: p, MaxCallsPerPeer: 2})
+		c := reqresp.NewClient(s.Client, &reqresp.ClientOptions{Limiter: p, MaxCallsPerPeer: 2})
 		var calls sync.WaitGroup
 		for range 10 {
 			calls.Go(func() {
-				if _, err := echo.Call(t.Context(), c, s.server.ID(), new(Text(""))); err != nil {
+				if _, err := echo.Call(t.Context(), c, s.Server.ID(), new(Text(""))); err != nil {
 					t.Error(err)
 				}
 			})

@@ -15,13 +15,13 @@ import (
 
 func TestCallWithAddresses(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		serve(t, s.server, nil, echo.Serve(echoed))
-		s.client.Peerstore().ClearAddrs(s.server.ID())
-		c := reqresp.NewClient(s.client, nil)
-		_, err := echo.Call(t.Context(), c, s.server.ID(), new(Text("")))
+		serve(t, s.Server, nil, echo.Serve(echoed))
+		s.Client.Peerstore().ClearAddrs(s.Server.ID())
+		c := reqresp.NewClient(s.Client, nil)
+		_, err := echo.Call(t.Context(), c, s.Server.ID(), new(Text("")))
 		wantFailure(t, err, reqresp.PhaseDial)
-		with := c.With(reqresp.CallOptions{Addrs: s.server.Addrs()})
-		if _, err := echo.Call(t.Context(), with, s.server.ID(), new(Text(""))); err != nil {
+		with := c.With(reqresp.CallOptions{Addrs: s.Server.Addrs()})
+		if _, err := echo.Call(t.Context(), with, s.Server.ID(), new(Text(""))); err != nil {
 			t.Error(err)
 		}
 		_, err = echo.Call(network.WithNoDial(t.Context(), "test"), with, newPeerID(t), new(Text("")))
@@ -46,14 +46,14 @@ func TestCallWithProtocols(t *testing.T) {
 			simulate(t, func(t *testing.T, s *simulation) {
 				var ids []protocol.ID
 				status := reqresp.NewUnary[Text, Text](family, "status", 3, 2, 1)
-				srv := serve(t, s.server, told(&ids), status.Serve(echoed), echo.Serve(echoed))
-				c := reqresp.NewClient(s.client, nil).With(reqresp.CallOptions{Protocols: tt.choice})
+				srv := serve(t, s.Server, told(&ids), status.Serve(echoed), echo.Serve(echoed))
+				c := reqresp.NewClient(s.Client, nil).With(reqresp.CallOptions{Protocols: tt.choice})
 				for range 2 {
-					_, err := status.Call(t.Context(), c, s.server.ID(), new(Text("")))
+					_, err := status.Call(t.Context(), c, s.Server.ID(), new(Text("")))
 					if tt.want == "" {
 						wantFailure(t, err, reqresp.PhaseQueue)
 						f, _ := errors.AsType[*reqresp.Failure](err)
-						if f.Protocol != tt.choice[0] || len(s.client.Network().Conns()) != 0 {
+						if f.Protocol != tt.choice[0] || len(s.Client.Network().Conns()) != 0 {
 							t.Errorf("failed with %v, want the protocol that was preferred, and no dial", err)
 						}
 					} else if err != nil {
@@ -73,10 +73,10 @@ func TestCallWithProtocols(t *testing.T) {
 
 func TestCallWithProtocolsOfSeveralSpecs(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		serve(t, s.server, nil, version(1).Serve(echoed), version(2).Serve(echoed))
-		c := reqresp.NewClient(s.client, nil).With(reqresp.CallOptions{Protocols: version(1).Spec().Protocols()})
+		serve(t, s.Server, nil, version(1).Serve(echoed), version(2).Serve(echoed))
+		c := reqresp.NewClient(s.Client, nil).With(reqresp.CallOptions{Protocols: version(1).Spec().Protocols()})
 		v2, v1 := version(2).Spec(), version(1).Spec()
-		out, err := c.Open(t.Context(), s.server.ID(), v2, v1)
+		out, err := c.Open(t.Context(), s.Server.ID(), v2, v1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -99,7 +99,7 @@ func TestCallWithTimeouts(t *testing.T) {
 					var o reqresp.CallOptions
 					*tt.bound(&o.Timeouts) = bound
 					spec := reqresp.NewStream[Text, Text](family, "stall", 1).WithLimits(limits).Spec()
-					began, err := lastStep(t.Context(), reqresp.NewClient(s.client, nil).With(o), to, spec, tt.request)
+					began, err := lastStep(t.Context(), reqresp.NewClient(s.Client, nil).With(o), to, spec, tt.request)
 					want := tt.takes(bound)
 					if tt.name == "dial" && bound > 10*time.Second {
 						// libp2p gives up an address by itself.
@@ -122,14 +122,15 @@ func TestCallWithTimeouts(t *testing.T) {
 
 func TestCallWithATotalTimeout(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		quick := reqresp.NewUnary[Text, Text](family, "quick", 1).WithLimits(reqresp.Limits{Timeouts: reqresp.Timeouts{Total: 5 * time.Second}})
-		serveRaw(t, s.server, quick.Spec().Protocols()[0], drain)
-		s.connect(t)
-		c := reqresp.NewClient(s.client, nil)
+		quick := reqresp.NewUnary[Text, Text](family,
+			"quick", 1).WithLimits(reqresp.Limits{Timeouts: reqresp.Timeouts{Total: 5 * time.Second}})
+		serveRaw(t, s.Server, quick.Spec().Protocols()[0], drain)
+		s.Connect(t)
+		c := reqresp.NewClient(s.Client, nil)
 		for _, total := range []time.Duration{time.Second, 20 * time.Second} {
 			start := time.Now()
 			with := c.With(reqresp.CallOptions{Timeouts: reqresp.Timeouts{Total: total, FirstByte: time.Minute}})
-			_, err := quick.Call(t.Context(), with, s.server.ID(), new(Text("")))
+			_, err := quick.Call(t.Context(), with, s.Server.ID(), new(Text("")))
 			wantFailure(t, err, reqresp.PhaseFirstByte, reqresp.ErrTimeout)
 			if took := time.Since(start); took.Truncate(time.Millisecond) != total {
 				t.Errorf("took %v, want %v", took, total)
@@ -141,22 +142,22 @@ func TestCallWithATotalTimeout(t *testing.T) {
 // Clients that differ in their options share their bounds and IDs.
 func TestClientsWithOptionsShareTheirBounds(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		serve(t, s.server, nil, echo.Serve(echoed))
-		c := reqresp.NewClient(s.client, &reqresp.ClientOptions{MaxCallsPerPeer: 1})
+		serve(t, s.Server, nil, echo.Serve(echoed))
+		c := reqresp.NewClient(s.Client, &reqresp.ClientOptions{MaxCallsPerPeer: 1})
 		with := c.With(reqresp.CallOptions{Timeouts: reqresp.Timeouts{Total: time.Minute}})
-		first, err := c.Open(t.Context(), s.server.ID(), echo.Spec())
+		first, err := c.Open(t.Context(), s.Server.ID(), echo.Spec())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := with.Pending()[s.server.ID()]; got != 1 {
+		if got := with.Pending()[s.Server.ID()]; got != 1 {
 			t.Errorf("%d pending, want 1", got)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		_, err = with.Open(ctx, s.server.ID(), echo.Spec())
+		_, err = with.Open(ctx, s.Server.ID(), echo.Spec())
 		wantFailure(t, err, reqresp.PhaseQueue, context.DeadlineExceeded)
 		first.Close()
-		second, err := with.Open(t.Context(), s.server.ID(), echo.Spec())
+		second, err := with.Open(t.Context(), s.Server.ID(), echo.Spec())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -170,10 +171,10 @@ func TestClientsWithOptionsShareTheirBounds(t *testing.T) {
 // MaxConcurrent bounds calls to all peers together, MaxQueue those that wait.
 func TestBoundOnAllCalls(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		serve(t, s.server, nil, echo.Serve(echoed), version(1).Serve(echoed))
-		c := reqresp.NewClient(s.client, &reqresp.ClientOptions{MaxCalls: 2, MaxCallsPerPeer: 5, MaxQueued: 2})
+		serve(t, s.Server, nil, echo.Serve(echoed), version(1).Serve(echoed))
+		c := reqresp.NewClient(s.Client, &reqresp.ClientOptions{MaxCalls: 2, MaxCallsPerPeer: 5, MaxQueued: 2})
 		open := func(ctx context.Context, spec *reqresp.Spec) (*reqresp.Outbound, error) {
-			return c.Open(ctx, s.server.ID(), spec)
+			return c.Open(ctx, s.Server.ID(), spec)
 		}
 		var held []*reqresp.Outbound
 		for _, spec := range []*reqresp.Spec{echo.Spec(), version(1).Spec()} {
@@ -200,7 +201,7 @@ func TestBoundOnAllCalls(t *testing.T) {
 		// A peer that cannot be reached waits for its turn all the same.
 		_, err := c.Open(t.Context(), newPeerID(t), echo.Spec())
 		wantFailure(t, err, reqresp.PhaseQueue, reqresp.ErrTooManyPending)
-		if got := c.Pending(); got[s.server.ID()] != 4 || len(got) != 1 {
+		if got := c.Pending(); got[s.Server.ID()] != 4 || len(got) != 1 {
 			t.Errorf("pending are %v, want 4 with one peer", got)
 		}
 		for _, out := range held {
@@ -219,12 +220,13 @@ func TestBoundOnAllCalls(t *testing.T) {
 func TestBoundOnStreamsOfAConnection(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		release := make(chan struct{})
-		srv := serve(t, s.server, &reqresp.ServerOptions{MaxStreamsPerConn: 2}, echo.Serve(func(_ context.Context, _ peer.ID, req *Text) (*Text, error) {
-			<-release
-			return req, nil
-		}))
+		srv := serve(t, s.Server, &reqresp.ServerOptions{MaxStreamsPerConn: 2},
+			echo.Serve(func(_ context.Context, _ peer.ID, req *Text) (*Text, error) {
+				<-release
+				return req, nil
+			}))
 		conns := connectTwice(t, s)
-		c := reqresp.NewClient(s.client, nil)
+		c := reqresp.NewClient(s.Client, nil)
 		done := make(chan error, 6)
 		for i, conn := range conns {
 			prefer(t, conn, i+1)
@@ -232,7 +234,7 @@ func TestBoundOnStreamsOfAConnection(t *testing.T) {
 				go func() { done <- call(t.Context(), s, c) }()
 			}
 			time.Sleep(time.Second)
-			if got := srv.Streams()[s.client.ID()]; got != 2*(i+1) || srv.Refused() != uint64(i+1) {
+			if got := srv.Streams()[s.Client.ID()]; got != 2*(i+1) || srv.Refused() != uint64(i+1) {
 				t.Errorf("%d streams served and %d refused after connection %d", got, srv.Refused(), i+1)
 			}
 		}
@@ -249,17 +251,20 @@ func TestOptionsOfCallsMerge(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		v1 := version(1)
 		both := reqresp.NewUnary[Text, Text](family, "status", 2, 1)
-		serve(t, s.server, nil, v1.Serve(func(ctx context.Context, _ peer.ID, req *Text) (*Text, error) {
+		serve(t, s.Server, nil, v1.Serve(func(ctx context.Context, _ peer.ID, req *Text) (*Text, error) {
 			<-ctx.Done()
 			return nil, ctx.Err()
 		}))
-		s.client.Peerstore().ClearAddrs(s.server.ID())
-		c := reqresp.NewClient(s.client, nil).
-			With(reqresp.CallOptions{Addrs: s.server.Addrs(), Timeouts: reqresp.Timeouts{FirstByte: time.Hour, Total: time.Hour}}).
+		s.Client.Peerstore().ClearAddrs(s.Server.ID())
+		c := reqresp.NewClient(s.Client, nil).
+			With(reqresp.CallOptions{Addrs: s.Server.Addrs(), Timeouts: reqresp.Timeouts{
+				FirstByte: time.Hour,
+				Total:     time.Hour,
+			}}).
 			With(reqresp.CallOptions{Protocols: v1.Spec().Protocols()}).
 			With(reqresp.CallOptions{Timeouts: reqresp.Timeouts{FirstByte: 3 * time.Second}})
 		start := time.Now()
-		_, err := both.Call(t.Context(), c, s.server.ID(), new(Text("")))
+		_, err := both.Call(t.Context(), c, s.Server.ID(), new(Text("")))
 		wantFailure(t, err, reqresp.PhaseFirstByte, reqresp.ErrTimeout)
 		if took := time.Since(start).Truncate(time.Second); took != 3*time.Second {
 			t.Errorf("took %v, want the timeout given last", took)
@@ -271,16 +276,16 @@ func TestOptionsOfCallsMerge(t *testing.T) {
 // is connected.
 func TestNoDial(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		serve(t, s.server, nil, echo.Serve(echoed))
-		c := reqresp.NewClient(s.client, nil)
+		serve(t, s.Server, nil, echo.Serve(echoed))
+		c := reqresp.NewClient(s.Client, nil)
 		ctx := network.WithNoDial(t.Context(), "test")
-		_, err := echo.Call(ctx, c, s.server.ID(), new(Text("")))
+		_, err := echo.Call(ctx, c, s.Server.ID(), new(Text("")))
 		wantFailure(t, err, reqresp.PhaseDial, network.ErrNoConn)
-		if len(s.client.Network().Conns()) != 0 {
+		if len(s.Client.Network().Conns()) != 0 {
 			t.Error("peer was dialed")
 		}
-		s.connect(t)
-		if _, err := echo.Call(ctx, c, s.server.ID(), new(Text(""))); err != nil {
+		s.Connect(t)
+		if _, err := echo.Call(ctx, c, s.Server.ID(), new(Text(""))); err != nil {
 			t.Error(err)
 		}
 	})

@@ -73,11 +73,12 @@ func (d disconnection) try(t *testing.T, client, server host.Host, closeConn fun
 	}
 	there, ended := make(chan struct{}, 2), make(chan reqresp.Result, 1)
 	trace := &reqresp.Trace{Done: func(x *reqresp.Exchange) { ended <- x.Result }}
-	srv := serve(t, server, &reqresp.ServerOptions{Trace: trace}, handles(func(ctx context.Context, in *reqresp.Inbound) error {
-		err := d.handle(ctx, in)
-		there <- struct{}{}
-		return errors.Join(err, waits(ctx))
-	}))
+	srv := serve(t, server, &reqresp.ServerOptions{Trace: trace},
+		handles(func(ctx context.Context, in *reqresp.Inbound) error {
+			err := d.handle(ctx, in)
+			there <- struct{}{}
+			return errors.Join(err, waits(ctx))
+		}))
 	go func() {
 		<-there
 		<-there
@@ -97,7 +98,8 @@ func (d disconnection) try(t *testing.T, client, server host.Host, closeConn fun
 		t.Errorf("server's reason is %v: %v", got, result.Err)
 	}
 	simtest.WaitFor(t, "the connection to be gone", func() bool {
-		return client.Network().Connectedness(server.ID()) != network.Connected && server.Network().Connectedness(client.ID()) != network.Connected
+		return client.Network().Connectedness(server.ID()) != network.Connected &&
+			server.Network().Connectedness(client.ID()) != network.Connected
 	})
 	if err := srv.Stop(t.Context()); err != nil {
 		t.Error(err)
@@ -148,8 +150,8 @@ func at(p reqresp.Phase, f func()) func(*reqresp.Exchange, reqresp.Phase, time.D
 // An exchange that waits learns at once that the connection is gone.
 func TestWaitingHandlerLearnsOfDisconnect(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		s.connect(t)
-		client, server := s.client, s.server
+		s.Connect(t)
+		client, server := s.Client, s.Server
 		waiting, ended := make(chan struct{}), make(chan error, 1)
 		srv := serve(t, server, nil, echo.Serve(func(ctx context.Context, _ peer.ID, req *Text) (*Text, error) {
 			close(waiting)

@@ -5,28 +5,10 @@ import (
 	"fmt"
 	"log"
 
-	"github.com/libp2p/go-libp2p"
-	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
-
-// twoHosts returns two hosts on loopback, the first connected to the second.
-func twoHosts() (a, b host.Host) {
-	a, err := libp2p.New(libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"))
-	if err != nil {
-		log.Fatal(err)
-	}
-	b, err = libp2p.New(libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"))
-	if err != nil {
-		log.Fatal(err)
-	}
-	if err := a.Connect(context.Background(), peer.AddrInfo{ID: b.ID(), Addrs: b.Addrs()}); err != nil {
-		log.Fatal(err)
-	}
-	return a, b
-}
 
 func ExampleUnary() {
 	ctx := context.Background()

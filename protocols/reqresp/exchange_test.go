@@ -22,11 +22,11 @@ import (
 
 func TestUnaryTakesOneRoundTrip(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		serve(t, s.server, nil, echo.Serve(echoed))
-		s.connect(t)
+		serve(t, s.Server, nil, echo.Serve(echoed))
+		s.Connect(t)
 
 		start := time.Now()
-		got, err := echo.Call(t.Context(), reqresp.NewClient(s.client, nil), s.server.ID(), new(Text("hello")))
+		got, err := echo.Call(t.Context(), reqresp.NewClient(s.Client, nil), s.Server.ID(), new(Text("hello")))
 		if err != nil || *got != "hello" {
 			t.Fatalf("got %v, %v", got, err)
 		}
@@ -39,25 +39,25 @@ func TestUnaryTakesOneRoundTrip(t *testing.T) {
 func TestCallConnectsFirst(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		var from peer.ID
-		serve(t, s.server, nil, echo.Serve(func(_ context.Context, p peer.ID, req *Text) (*Text, error) {
+		serve(t, s.Server, nil, echo.Serve(func(_ context.Context, p peer.ID, req *Text) (*Text, error) {
 			from = p
 			return req, nil
 		}))
-		if _, err := echo.Call(t.Context(), reqresp.NewClient(s.client, nil), s.server.ID(), new(Text(""))); err != nil {
+		if _, err := echo.Call(t.Context(), reqresp.NewClient(s.Client, nil), s.Server.ID(), new(Text(""))); err != nil {
 			t.Fatal(err)
 		}
-		if from != s.client.ID() {
-			t.Errorf("handler was told of peer %v, want %v", from, s.client.ID())
+		if from != s.Client.ID() {
+			t.Errorf("handler was told of peer %v, want %v", from, s.Client.ID())
 		}
 	})
 }
 
 func TestStreamYieldsEveryChunk(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		serve(t, s.server, nil, counter.Serve(counted))
-		c := reqresp.NewClient(s.client, nil)
+		serve(t, s.Server, nil, counter.Serve(counted))
+		c := reqresp.NewClient(s.Client, nil)
 		for _, n := range []Count{0, 1, 3, 100} {
-			got, err := collect(counter.Call(t.Context(), c, s.server.ID(), &n))
+			got, err := collect(counter.Call(t.Context(), c, s.Server.ID(), &n))
 			if err != nil || len(got) != int(n) {
 				t.Errorf("asked for %d chunks, got %d, %v", n, len(got), err)
 			}
@@ -68,7 +68,7 @@ func TestStreamYieldsEveryChunk(t *testing.T) {
 func TestBreakResetsTheStream(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		result := make(chan error, 1)
-		serve(t, s.server, nil, counter.Serve(func(ctx context.Context, _ peer.ID, _ *Count, send func(*Text) error) error {
+		serve(t, s.Server, nil, counter.Serve(func(ctx context.Context, _ peer.ID, _ *Count, send func(*Text) error) error {
 			for {
 				if err := send(new(Text("chunk"))); err != nil {
 					result <- err
@@ -77,7 +77,7 @@ func TestBreakResetsTheStream(t *testing.T) {
 				time.Sleep(time.Second)
 			}
 		}))
-		for _, err := range counter.Call(t.Context(), reqresp.NewClient(s.client, nil), s.server.ID(), new(Count(100))) {
+		for _, err := range counter.Call(t.Context(), reqresp.NewClient(s.Client, nil), s.Server.ID(), new(Count(100))) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -91,16 +91,16 @@ func TestBreakResetsTheStream(t *testing.T) {
 
 func TestPanicInTheLoopResetsTheStream(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		serve(t, s.server, nil, counter.Serve(counted))
-		c := reqresp.NewClient(s.client, nil)
+		serve(t, s.Server, nil, counter.Serve(counted))
+		c := reqresp.NewClient(s.Client, nil)
 		func() {
 			defer func() { _ = recover() }()
-			for range counter.Call(t.Context(), c, s.server.ID(), new(Count(100))) {
+			for range counter.Call(t.Context(), c, s.Server.ID(), new(Count(100))) {
 				panic("the caller's")
 			}
 		}()
 		simtest.WaitFor(t, "the connection to be let go", func() bool {
-			return !s.client.ConnManager().IsProtected(s.server.ID(), "")
+			return !s.Client.ConnManager().IsProtected(s.Server.ID(), "")
 		})
 	})
 }
@@ -112,9 +112,18 @@ func TestVerdictsCrossTheWire(t *testing.T) {
 		result error
 		want   reqresp.Error
 	}{
-		{"local verdict", reqresp.Errorf(reqresp.CodeResourceUnavailable, "no such %s", "block"), reqresp.Error{Code: 3, Message: "no such block"}},
-		{"wrapped verdict", fmt.Errorf("outer: %w", reqresp.Errorf(reqresp.CodeInvalidRequest, "inner")), reqresp.Error{Code: 1, Message: "inner"}},
-		{"hidden cause", reqresp.Errorf(reqresp.CodeInvalidRequest, "no").WithCause(secret), reqresp.Error{Code: 1, Message: "no"}},
+		{
+			"local verdict", reqresp.Errorf(reqresp.CodeResourceUnavailable, "no such %s", "block"),
+			reqresp.Error{Code: 3, Message: "no such block"},
+		},
+		{
+			"wrapped verdict", fmt.Errorf("outer: %w", reqresp.Errorf(reqresp.CodeInvalidRequest, "inner")),
+			reqresp.Error{Code: 1, Message: "inner"},
+		},
+		{
+			"hidden cause", reqresp.Errorf(reqresp.CodeInvalidRequest, "no").WithCause(secret),
+			reqresp.Error{Code: 1, Message: "no"},
+		},
 		{"application's code", reqresp.Errorf(139, "rate limited"), reqresp.Error{Code: 139, Message: "rate limited"}},
 		{"plain error", secret, reqresp.Error{Code: 2}},
 		{"another peer's verdict", &reqresp.Error{Code: 3, Message: "theirs", Remote: true}, reqresp.Error{Code: 2}},
@@ -124,21 +133,21 @@ func TestVerdictsCrossTheWire(t *testing.T) {
 	}
 	simulate(t, func(t *testing.T, s *simulation) {
 		var result error
-		serve(t, s.server, nil,
+		serve(t, s.Server, nil,
 			echo.Serve(func(context.Context, peer.ID, *Text) (*Text, error) { return nil, result }),
 			counter.Serve(func(_ context.Context, _ peer.ID, _ *Count, send func(*Text) error) error {
 				_ = send(new(Text("chunk")))
 				return result
 			}))
-		c := reqresp.NewClient(s.client, nil)
+		c := reqresp.NewClient(s.Client, nil)
 		for _, tt := range tests {
 			result = tt.result
-			_, err := echo.Call(t.Context(), c, s.server.ID(), new(Text("")))
+			_, err := echo.Call(t.Context(), c, s.Server.ID(), new(Text("")))
 			wantVerdict(t, tt.name, err, tt.want)
 
-			chunks, err := collect(counter.Call(t.Context(), c, s.server.ID(), new(Count(5))))
+			chunks, err := collect(counter.Call(t.Context(), c, s.Server.ID(), new(Count(5))))
 			wantVerdict(t, tt.name+" after a chunk", err, tt.want)
-			chunks2, err := collect(counter.Call(t.Context(), c, s.server.ID(), new(Count(1))))
+			chunks2, err := collect(counter.Call(t.Context(), c, s.Server.ID(), new(Count(1))))
 			wantVerdict(t, tt.name+" after the last chunk", err, tt.want)
 			if len(chunks) != 1 || len(chunks2) != 1 {
 				t.Errorf("%s: got %d and %d chunks before the error, want 1", tt.name, len(chunks), len(chunks2))
@@ -147,24 +156,12 @@ func TestVerdictsCrossTheWire(t *testing.T) {
 	})
 }
 
-func wantVerdict(t *testing.T, name string, err error, want reqresp.Error) {
-	t.Helper()
-	e, ok := errors.AsType[*reqresp.Error](err)
-	if !ok {
-		t.Errorf("%s: got %v, want a verdict", name, err)
-		return
-	}
-	if e.Code != want.Code || e.Message != want.Message || !e.Remote {
-		t.Errorf("%s: got code %v, message %q, remote %t", name, e.Code, e.Message, e.Remote)
-	}
-}
-
 func TestPanicsAreHiddenAndLogged(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		log := new(logBuffer)
-		serve(t, s.server, &reqresp.ServerOptions{Logger: log.logger()}, echo.Serve(
+		serve(t, s.Server, &reqresp.ServerOptions{Logger: log.logger()}, echo.Serve(
 			func(context.Context, peer.ID, *Text) (*Text, error) { panic("hunter2") }))
-		_, err := echo.Call(t.Context(), reqresp.NewClient(s.client, nil), s.server.ID(), new(Text("")))
+		_, err := echo.Call(t.Context(), reqresp.NewClient(s.Client, nil), s.Server.ID(), new(Text("")))
 		wantVerdict(t, "panic", err, reqresp.Error{Code: reqresp.CodeServerError})
 		simtest.WaitFor(t, "the log", func() bool { return strings.Contains(log.String(), "hunter2") })
 		if got := log.String(); !strings.Contains(got, "level=WARN") || !strings.Contains(got, "exchange_test.go") {
@@ -176,8 +173,8 @@ func TestPanicsAreHiddenAndLogged(t *testing.T) {
 func TestFailuresOfPeersAreLoggedAtDebug(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		log := new(logBuffer)
-		serve(t, s.server, &reqresp.ServerOptions{Logger: log.logger()}, echo.Serve(echoed))
-		stream := openRaw(t, s.client, s.server, echo.Spec().Protocols()[0])
+		serve(t, s.Server, &reqresp.ServerOptions{Logger: log.logger()}, echo.Serve(echoed))
+		stream := openRaw(t, s.Client, s.Server, echo.Spec().Protocols()[0])
 		if _, err := stream.Write([]byte{5, 'a'}); err != nil {
 			t.Fatal(err)
 		}
@@ -194,9 +191,10 @@ func TestServerWithoutErrorCodecTellsCodeByReset(t *testing.T) {
 	echo := reqresp.NewUnary[Text, Text](plain, "echo", 1)
 	simulate(t, func(t *testing.T, s *simulation) {
 		var result error
-		serve(t, s.server, nil, echo.Serve(func(_ context.Context, _ peer.ID, req *Text) (*Text, error) { return req, result }))
-		c := reqresp.NewClient(s.client, nil)
-		if got, err := echo.Call(t.Context(), c, s.server.ID(), new(Text("hello"))); err != nil || *got != "hello" {
+		serve(t, s.Server, nil,
+			echo.Serve(func(_ context.Context, _ peer.ID, req *Text) (*Text, error) { return req, result }))
+		c := reqresp.NewClient(s.Client, nil)
+		if got, err := echo.Call(t.Context(), c, s.Server.ID(), new(Text("hello"))); err != nil || *got != "hello" {
 			t.Errorf("got %v, %v", got, err)
 		}
 		for _, tt := range []struct {
@@ -210,7 +208,7 @@ func TestServerWithoutErrorCodecTellsCodeByReset(t *testing.T) {
 			{reqresp.Errorf(255, "last"), 255, 0x100ff},
 		} {
 			result = tt.result
-			_, err := echo.Call(t.Context(), c, s.server.ID(), new(Text("")))
+			_, err := echo.Call(t.Context(), c, s.Server.ID(), new(Text("")))
 			e, ok := errors.AsType[*reqresp.Error](err)
 			if !ok || e.Code != tt.code || !e.Remote || e.Message != "" || !errors.Is(err, remoteReset(tt.reset)) {
 				t.Errorf("%v: got %v (%T)", tt.result, err, err)
@@ -233,13 +231,13 @@ func TestMiddlewareOrder(t *testing.T) {
 			}
 		}
 		list := []reqresp.Middleware{layer("a"), layer("b")}
-		serve(t, s.server, &reqresp.ServerOptions{Middleware: list}, echo.Serve(
+		serve(t, s.Server, &reqresp.ServerOptions{Middleware: list}, echo.Serve(
 			func(_ context.Context, _ peer.ID, req *Text) (*Text, error) {
 				order = append(order, "handler")
 				return req, nil
 			}))
 		list[0] = layer("changed after the server was made")
-		if _, err := echo.Call(t.Context(), reqresp.NewClient(s.client, nil), s.server.ID(), new(Text(""))); err != nil {
+		if _, err := echo.Call(t.Context(), reqresp.NewClient(s.Client, nil), s.Server.ID(), new(Text(""))); err != nil {
 			t.Fatal(err)
 		}
 		if want := []string{"a", "b", "handler", "b 1", "a 1"}; !slices.Equal(order, want) {
@@ -254,17 +252,17 @@ func TestMiddlewareMayRefuseBeforeAnythingIsRead(t *testing.T) {
 		refuse := func(reqresp.HandlerFunc) reqresp.HandlerFunc {
 			return func(context.Context, *reqresp.Inbound) error { return result }
 		}
-		serve(t, s.server, &reqresp.ServerOptions{Middleware: []reqresp.Middleware{refuse}}, echo.Serve(echoed))
-		c := reqresp.NewClient(s.client, nil)
+		serve(t, s.Server, &reqresp.ServerOptions{Middleware: []reqresp.Middleware{refuse}}, echo.Serve(echoed))
+		c := reqresp.NewClient(s.Client, nil)
 		for range 20 {
 			result = reqresp.Errorf(reqresp.CodeResourceUnavailable, "not now")
-			_, err := echo.Call(t.Context(), c, s.server.ID(), new(Text("hello")))
+			_, err := echo.Call(t.Context(), c, s.Server.ID(), new(Text("hello")))
 			wantVerdict(t, "refusal", err, reqresp.Error{Code: 3, Message: "not now"})
 			result = nil
-			_, err = echo.Call(t.Context(), c, s.server.ID(), new(Text("hello")))
+			_, err = echo.Call(t.Context(), c, s.Server.ID(), new(Text("hello")))
 			wantFailure(t, err, reqresp.PhaseResponse, reqresp.ErrViolation, reqresp.ErrNoResponse)
 			result = fmt.Errorf("busy: %w", reqresp.ErrRefused)
-			_, err = echo.Call(t.Context(), c, s.server.ID(), new(Text("hello")))
+			_, err = echo.Call(t.Context(), c, s.Server.ID(), new(Text("hello")))
 			wantFailure(t, err, reqresp.PhaseFirstByte, remoteReset(network.StreamResourceLimitExceeded))
 		}
 	})

@@ -23,7 +23,7 @@ type Inbound struct {
 	timer    progressTimer
 	slot     slot
 	memory   reservation
-	// trailing is nil unless the request's end has not come.
+	// trailing waits for the end of the request's side of the stream. It is nil once that has come.
 	trailing *trailingWatch
 
 	received  bool
@@ -37,10 +37,10 @@ type Inbound struct {
 // ID returns the exchange's ID, see [Info].
 func (in *Inbound) ID() uint64 { return in.exchange.ID }
 
-// Peer returns who asks.
+// Peer returns the requester.
 func (in *Inbound) Peer() peer.ID { return in.exchange.Peer }
 
-// Spec returns what is asked for.
+// Spec returns the protocol's description.
 func (in *Inbound) Spec() *Spec { return in.exchange.Spec }
 
 // Protocol returns the protocol ID negotiated, one of Spec().Protocols().
@@ -49,23 +49,19 @@ func (in *Inbound) Protocol() protocol.ID { return in.exchange.Protocol }
 // Conn returns the connection the stream runs on.
 func (in *Inbound) Conn() network.Conn { return in.exchange.Conn }
 
-// Result returns what has come of the exchange so far. RequestBytes is final when Receive has
-// returned. Err is nil.
+// Result returns the counts of the exchange so far. RequestBytes is final once Receive has returned. Err is nil.
 func (in *Inbound) Result() Result { return in.exchange.Result }
 
 // Receive reads the request into msg, a pointer to a zero request, and then waits
 // for the server's [Limiter] to admit the exchange. It is called once, before
 // anything is sent.
 //
-// A request that cannot be read, is malformed, is not complete in time or is followed by bytes fails
-// with an error that wraps an [*Error] of [CodeInvalidRequest], for the handler to return. It wraps [ErrViolation] too,
-// unless time ran out. A stream that broke,
-// a context that ended or an exchange that cannot be admitted fails with that
-// cause.
+// If the request cannot be read, is malformed, is not complete in time or is followed by more bytes, the error wraps
+// an [*Error] of [CodeInvalidRequest], which the handler returns. It also wraps [ErrViolation], unless time ran out. If
+// the stream broke, the context ended or the Limiter refused the exchange, the error wraps that cause.
 //
-// Receive returns as soon as the request is complete, also if the requester does not half-close the
-// stream. Bytes that arrive later, while the handler runs, cancel its context with such an *Error as the
-// cause.
+// Receive returns as soon as the request is complete, even if the requester does not half-close the stream. Bytes that
+// arrive while the handler runs cancel its context; the cause is such an *Error.
 func (in *Inbound) Receive(ctx context.Context, msg any) error {
 	if in.received {
 		return errors.New("reqresp: request was already received")
@@ -230,11 +226,10 @@ func (w *trailingWatch) linger(ctx context.Context) {
 	_, _ = w.stream.Read(make([]byte, 1))
 }
 
-// Reserve waits until the next chunk, expected to cost c, may be fetched and
-// sent. Handlers that know what comes next before they fetch it call it there;
-// for others Send does. If nothing was sent since it was last called, what was
-// reserved then is given back first. It fails with the context's error, or with one that wraps
-// ErrRefused if the server's [Limiter] does not let the exchange go on.
+// Reserve blocks until the server's [Limiter] lets the exchange send its next chunk, whose expected cost is c. A
+// handler that knows the cost before it reads the chunk from its store calls Reserve first, and then reads.
+// If it does not, Send calls Reserve. A second call without a Send between them first releases what the first reserved.
+// Reserve fails with the context's error, or with one that wraps ErrRefused if the Limiter ends the exchange.
 func (in *Inbound) Reserve(ctx context.Context, c Cost) error {
 	if in.admission == nil {
 		return errors.New("reqresp: nothing can be reserved before the request was received")
@@ -263,10 +258,9 @@ func (in *Inbound) unreserve() {
 	}
 }
 
-// Send writes msg, a pointer to a response, as the next chunk. Any error it
-// returns but the codec's own means that the stream is broken, and that the
-// handler should return. If there is no memory for the chunk it wraps ErrRefused, and nothing
-// was written. A requester that has lost interest resets the stream, which is noticed here.
+// Send writes msg, a pointer to a response, as the next chunk. An error other than the codec's own means that the
+// stream is broken; the handler should return. Send fails if the requester has reset the stream. If there is no memory
+// for the chunk, Send writes nothing and the error wraps ErrRefused.
 func (in *Inbound) Send(ctx context.Context, msg any) error {
 	codec := in.Spec().codec
 	return in.SendAppend(ctx, sizeOf(codec, msg), func(dst []byte) ([]byte, error) {
@@ -318,11 +312,11 @@ func (in *Inbound) checkSend() error {
 	return nil
 }
 
-// Fetch calls fill for data that the handler has to look into to find its answer, and that is not sent. The data,
-// expected to take size bytes, is reserved and settled with the server's [Limiter] as bytes without an item, and counts
-// to its memory meanwhile. What was reserved and not sent is given back first, as by Reserve. The buffer that fill
-// extends and returns is the engine's and empty; it must not be kept. It fails as Reserve does, with fill's error as it
-// is, or with one that wraps ErrRefused if there is no memory.
+// Fetch calls fill to read data that the handler needs to find its answer and does not send. The server's [Limiter]
+// charges the data, about size bytes, as bytes without an item, and it counts towards the server's memory until Fetch
+// returns. Like Reserve, Fetch first releases what was reserved and not sent. The buffer that fill extends and returns
+// is empty, belongs to the engine, and must not be kept. Fetch fails as Reserve does, returns fill's error as it is, or
+// returns an error that wraps ErrRefused if there is no memory.
 func (in *Inbound) Fetch(ctx context.Context, size uint64, fill func(dst []byte) ([]byte, error)) error {
 	if err := in.Reserve(ctx, Cost{Bytes: size}); err != nil {
 		return err
@@ -351,7 +345,7 @@ func (in *Inbound) fill(buf *[]byte, fill func(dst []byte) ([]byte, error)) erro
 	return in.memory.resize(held+max(in.expected, len(b)), chunkPriority)
 }
 
-// settle ends what was reserved for one buffer. It is called deferred, and so also if filling it panics.
+// settle settles what was reserved for one buffer. It is deferred, so that it runs even if filling the buffer panics.
 func (in *Inbound) settle(buf *[]byte, held int, used *Cost) {
 	in.reserved = false
 	in.admission.Settle(*used)
@@ -368,8 +362,7 @@ func (in *Inbound) write(ctx context.Context, b []byte) (int, error) {
 	return n, in.writeErr
 }
 
-// release frees what the exchange holds of the limiter's and of memory. It is the only place
-// that does.
+// release frees the exchange's admission and memory. Nothing else does.
 func (in *Inbound) release() {
 	in.memory.free()
 	if in.admission == nil {

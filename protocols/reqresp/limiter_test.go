@@ -133,13 +133,14 @@ func TestWhatThePacerIsTold(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			simulate(t, func(t *testing.T, s *simulation) {
 				l := new(ledger)
-				srv := serve(t, s.server, &reqresp.ServerOptions{Limiter: l}, handles(func(ctx context.Context, in *reqresp.Inbound) error {
-					if err := in.Receive(ctx, new(Text)); err != nil {
-						return err
-					}
-					return tt.serve(ctx, in, l)
-				}))
-				_, err := collect(paced.Call(t.Context(), reqresp.NewClient(s.client, nil), s.server.ID(), new(Text(""))))
+				srv := serve(t, s.Server, &reqresp.ServerOptions{Limiter: l},
+					handles(func(ctx context.Context, in *reqresp.Inbound) error {
+						if err := in.Receive(ctx, new(Text)); err != nil {
+							return err
+						}
+						return tt.serve(ctx, in, l)
+					}))
+				_, err := collect(paced.Call(t.Context(), reqresp.NewClient(s.Client, nil), s.Server.ID(), new(Text(""))))
 				if e, ok := errors.AsType[*reqresp.Error](err); ok != tt.verdict || (ok && e.Message != "") {
 					t.Errorf("caller got %v", err)
 				}
@@ -160,27 +161,29 @@ func TestSettlesWhatWasWrittenOfACutOffChunk(t *testing.T) {
 	spec := reqresp.NewStream[Text, Text](family, "paced", 1).WithLimits(limits).Spec()
 	simulate(t, func(t *testing.T, s *simulation) {
 		l := new(ledger)
-		serve(t, s.server, &reqresp.ServerOptions{Limiter: l}, reqresp.Handler{Spec: spec, Serve: func(ctx context.Context, in *reqresp.Inbound) error {
-			if err := in.Receive(ctx, new(Text)); err != nil {
-				return err
-			}
-			start := time.Now()
-			err := in.Send(ctx, new(Text(make([]byte, 1000<<10))))
-			if !errors.Is(err, reqresp.ErrTimeout) || time.Since(start) != 6*time.Second {
-				t.Errorf("a peer that does not read: %v after %v, want a timeout after 3s in which its window filled and 3s more", err, time.Since(start))
-			}
-			// Nothing may follow half a chunk, and the handler's verdict must not either.
-			if again := in.Send(ctx, new(Text("next"))); !errors.Is(again, reqresp.ErrTimeout) {
-				t.Errorf("the next send: %v, want the first one's error", again)
-			}
-			if n := in.Result().ResponseBytes; n == 0 || n >= 1000<<10 {
-				t.Errorf("%d bytes sent, want a part of the chunk", n)
-			}
-			l.note("sent 1/%d", in.Result().ResponseBytes)
-			return nil
-		}})
-		s.connect(t)
-		stream := openRaw(t, s.client, s.server, spec.Protocols()[0])
+		serve(t, s.Server, &reqresp.ServerOptions{Limiter: l},
+			reqresp.Handler{Spec: spec, Serve: func(ctx context.Context, in *reqresp.Inbound) error {
+				if err := in.Receive(ctx, new(Text)); err != nil {
+					return err
+				}
+				start := time.Now()
+				err := in.Send(ctx, new(Text(make([]byte, 1000<<10))))
+				if !errors.Is(err, reqresp.ErrTimeout) || time.Since(start) != 6*time.Second {
+					t.Errorf("a peer that does not read: %v after %v, want a timeout after 3s in which its window filled and 3s more",
+						err, time.Since(start))
+				}
+				// Nothing may follow half a chunk, and the handler's verdict must not either.
+				if again := in.Send(ctx, new(Text("next"))); !errors.Is(again, reqresp.ErrTimeout) {
+					t.Errorf("the next send: %v, want the first one's error", again)
+				}
+				if n := in.Result().ResponseBytes; n == 0 || n >= 1000<<10 {
+					t.Errorf("%d bytes sent, want a part of the chunk", n)
+				}
+				l.note("sent 1/%d", in.Result().ResponseBytes)
+				return nil
+			}})
+		s.Connect(t)
+		stream := openRaw(t, s.Client, s.Server, spec.Protocols()[0])
 		_, _ = stream.Write([]byte{0})
 		_ = stream.CloseWrite()
 		time.Sleep(time.Minute)
@@ -196,13 +199,13 @@ func TestSettlesWhatWasWrittenOfACutOffChunk(t *testing.T) {
 func TestNothingIsAllowedBeforeReceive(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		l := new(ledger)
-		serve(t, s.server, &reqresp.ServerOptions{Limiter: l}, handles(func(ctx context.Context, in *reqresp.Inbound) error {
+		serve(t, s.Server, &reqresp.ServerOptions{Limiter: l}, handles(func(ctx context.Context, in *reqresp.Inbound) error {
 			if in.Reserve(ctx, reqresp.Cost{}) == nil || in.Send(ctx, new(Text(""))) == nil {
 				t.Error("reserved or sent before the request was received")
 			}
 			return nil
 		}))
-		_, _ = collect(paced.Call(t.Context(), reqresp.NewClient(s.client, nil), s.server.ID(), new(Text(""))))
+		_, _ = collect(paced.Call(t.Context(), reqresp.NewClient(s.Client, nil), s.Server.ID(), new(Text(""))))
 		if len(l.entries) != 0 {
 			t.Errorf("pacer was told %q", l.entries)
 		}
@@ -213,12 +216,12 @@ func TestRefusedExchangeIsReset(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		l := &ledger{admit: func(context.Context) error { return fmt.Errorf("queue is full: %w", reqresp.ErrRefused) }}
 		seen := make(chan error, 1)
-		serve(t, s.server, &reqresp.ServerOptions{Limiter: l}, handles(func(ctx context.Context, in *reqresp.Inbound) error {
+		serve(t, s.Server, &reqresp.ServerOptions{Limiter: l}, handles(func(ctx context.Context, in *reqresp.Inbound) error {
 			err := in.Receive(ctx, new(Text))
 			seen <- err
 			return err
 		}))
-		_, err := collect(paced.Call(t.Context(), reqresp.NewClient(s.client, nil), s.server.ID(), new(Text(""))))
+		_, err := collect(paced.Call(t.Context(), reqresp.NewClient(s.Client, nil), s.Server.ID(), new(Text(""))))
 		wantFailure(t, err, reqresp.PhaseFirstByte, remoteReset(network.StreamResourceLimitExceeded))
 		if err := <-seen; !errors.Is(err, reqresp.ErrRefused) {
 			t.Errorf("handler got %v, want ErrRefused", err)
@@ -232,14 +235,14 @@ func TestRefusedExchangeIsReset(t *testing.T) {
 func TestPacerIsToldOfStreamsRefusedUnread(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		l := &ledger{admit: waits}
-		serve(t, s.server, &reqresp.ServerOptions{Limiter: l, MaxStreamsPerPeer: 1}, handles(received))
-		s.connect(t)
-		c := reqresp.NewClient(s.client, nil)
+		serve(t, s.Server, &reqresp.ServerOptions{Limiter: l, MaxStreamsPerPeer: 1}, handles(received))
+		s.Connect(t)
+		c := reqresp.NewClient(s.Client, nil)
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		go collect(paced.Call(ctx, c, s.server.ID(), new(Text(""))))
+		go collect(paced.Call(ctx, c, s.Server.ID(), new(Text(""))))
 		time.Sleep(time.Second)
-		_, err := collect(paced.Call(ctx, c, s.server.ID(), new(Text(""))))
+		_, err := collect(paced.Call(ctx, c, s.Server.ID(), new(Text(""))))
 		wantFailure(t, err, reqresp.PhaseFirstByte, remoteReset(network.StreamResourceLimitExceeded))
 		if want := []string{"refused paced"}; !slices.Equal(l.entries, want) {
 			t.Errorf("pacer was told %q, want %q", l.entries, want)
@@ -250,9 +253,9 @@ func TestPacerIsToldOfStreamsRefusedUnread(t *testing.T) {
 func TestMalformedRequestIsNotAdmitted(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		l := new(ledger)
-		serve(t, s.server, &reqresp.ServerOptions{Limiter: l}, handles(received))
-		s.connect(t)
-		stream := openRaw(t, s.client, s.server, paced.Spec().Protocols()[0])
+		serve(t, s.Server, &reqresp.ServerOptions{Limiter: l}, handles(received))
+		s.Connect(t)
+		stream := openRaw(t, s.Client, s.Server, paced.Spec().Protocols()[0])
 		_, _ = stream.Write([]byte{5, 'x'})
 		_ = stream.CloseWrite()
 		drain(stream)
@@ -279,11 +282,11 @@ func TestTotalTimeoutEndsWaitsForThePacer(t *testing.T) {
 						return err
 					}
 				}
-				serve(t, s.server, &reqresp.ServerOptions{Limiter: l, Middleware: []reqresp.Middleware{timed}},
+				serve(t, s.Server, &reqresp.ServerOptions{Limiter: l, Middleware: []reqresp.Middleware{timed}},
 					stalled.Serve(func(_ context.Context, _ peer.ID, _ *Text, send func(*Text) error) error {
 						return send(new(Text("")))
 					}))
-				_, err := collect(paced.Call(t.Context(), reqresp.NewClient(s.client, nil), s.server.ID(), new(Text(""))))
+				_, err := collect(paced.Call(t.Context(), reqresp.NewClient(s.Client, nil), s.Server.ID(), new(Text(""))))
 				wantFailure(t, err, reqresp.PhaseFirstByte, remoteReset(network.StreamGarbageCollected))
 				if took := <-seen; took != 5*time.Second || !errors.Is(cause, reqresp.ErrTimeout) {
 					t.Errorf("waited %v, cause %v, want 5s and ErrTimeout", took, cause)
@@ -303,8 +306,8 @@ func (doorkeeper) Refused(peer.ID, *reqresp.Spec) {}
 
 func TestPacerThatOnlyAdmits(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		serve(t, s.server, &reqresp.ServerOptions{Limiter: doorkeeper{}}, echo.Serve(echoed))
-		got, err := echo.Call(t.Context(), reqresp.NewClient(s.client, nil), s.server.ID(), new(Text("hello")))
+		serve(t, s.Server, &reqresp.ServerOptions{Limiter: doorkeeper{}}, echo.Serve(echoed))
+		got, err := echo.Call(t.Context(), reqresp.NewClient(s.Client, nil), s.Server.ID(), new(Text("hello")))
 		if err != nil || *got != "hello" {
 			t.Errorf("got %v, %v", got, err)
 		}
@@ -315,8 +318,8 @@ func TestPacerThatOnlyAdmits(t *testing.T) {
 func TestPacerThatKeepsOut(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		keeper := doorkeeper{reqresp.Errorf(77, "members only")}
-		serve(t, s.server, &reqresp.ServerOptions{Limiter: keeper}, echo.Serve(echoed))
-		_, err := echo.Call(t.Context(), reqresp.NewClient(s.client, nil), s.server.ID(), new(Text("hello")))
+		serve(t, s.Server, &reqresp.ServerOptions{Limiter: keeper}, echo.Serve(echoed))
+		_, err := echo.Call(t.Context(), reqresp.NewClient(s.Client, nil), s.Server.ID(), new(Text("hello")))
 		if e, ok := errors.AsType[*reqresp.Error](err); !ok || e.Code != 77 || e.Message != "members only" {
 			t.Errorf("got %v", err)
 		}

@@ -4,102 +4,17 @@ import (
 	"context"
 	"errors"
 	"io"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/libp2p/go-libp2p"
-	mplex "github.com/libp2p/go-libp2p-mplex"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/libp2p/go-libp2p/core/peerstore"
-	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
-	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
-	"github.com/libp2p/go-libp2p/p2p/security/noise"
-	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
-	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 
 	"github.com/seed-2dd5877b/reqresp/internal/simtest"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
-
-const (
-	tcpAddr  = "/ip4/127.0.0.1/tcp/0"
-	quicAddr = "/ip4/127.0.0.1/udp/0/quic-v1"
-)
-
-// A transport is what two real hosts talk over.
-type transport struct {
-	name    string
-	codes   bool  // resets carry a code
-	breaks  bool  // a reset after the half-close reaches the peer
-	memory  int64 // what the muxer reserves for itself in the peer's scope, in bytes
-	options []libp2p.Option
-}
-
-var transports = []transport{
-	{"yamux", true, true, 0, []libp2p.Option{
-		libp2p.ListenAddrStrings(tcpAddr), libp2p.Transport(tcp.NewTCPTransport),
-		libp2p.Security(noise.ID, noise.New), libp2p.Muxer(yamux.ID, yamux.DefaultTransport),
-	}},
-	{"mplex", false, false, 9 * 4096, []libp2p.Option{
-		libp2p.ListenAddrStrings(tcpAddr), libp2p.Transport(tcp.NewTCPTransport),
-		libp2p.Security(noise.ID, noise.New), libp2p.Muxer(mplex.ID, mplex.DefaultTransport),
-	}},
-	{"quic", true, true, 0, []libp2p.Option{
-		libp2p.ListenAddrStrings(quicAddr), libp2p.Transport(quic.NewTransport),
-	}},
-}
-
-// eachTransport runs f with a pair of connected hosts for every transport.
-func eachTransport(t *testing.T, f func(t *testing.T, tr transport, client, server host.Host)) {
-	for _, tr := range transports {
-		t.Run(tr.name, func(t *testing.T) {
-			t.Parallel()
-			client, server := tr.pair(t)
-			f(t, tr, client, server)
-		})
-	}
-}
-
-func (tr transport) pair(t testing.TB) (client, server host.Host) {
-	t.Helper()
-	client, server = tr.host(t), tr.host(t)
-	connect(t, client, server)
-	return client, server
-}
-
-func connect(t testing.TB, client, server host.Host) {
-	t.Helper()
-	client.Peerstore().AddAddrs(server.ID(), server.Addrs(), peerstore.PermanentAddrTTL)
-	if err := client.Connect(t.Context(), peer.AddrInfo{ID: server.ID()}); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func (tr transport) host(t testing.TB) host.Host {
-	t.Helper()
-	return tr.limited(t, rcmgr.PartialLimitConfig{})
-}
-
-// limited returns a host whose resource manager has limits of its own, or else the defaults.
-func (tr transport) limited(t testing.TB, limits rcmgr.PartialLimitConfig) host.Host {
-	t.Helper()
-	resources, err := rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(limits.Build(rcmgr.DefaultLimits.AutoScale())))
-	if err != nil {
-		t.Fatal(err)
-	}
-	options := append(slices.Clip(tr.options), libp2p.ResourceManager(resources),
-		libp2p.DisableRelay(), libp2p.DisableMetrics(), libp2p.DisableIdentifyAddressDiscovery())
-	h, err := libp2p.New(options...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = h.Close() })
-	return h
-}
 
 // scenario is one server method and the call that it is tried with.
 type scenario struct {
@@ -112,7 +27,8 @@ func scenarios() []scenario {
 	var (
 		short   = reqresp.Limits{Timeouts: reqresp.Timeouts{FirstByte: 100 * time.Millisecond, Total: 500 * time.Millisecond}}
 		hang    = reqresp.NewUnary[Text, Text](family, "hang", 1).WithLimits(short)
-		blocked = reqresp.NewUnary[Text, Text](family, "blocked", 1).WithLimits(reqresp.Limits{Timeouts: reqresp.Timeouts{Total: 500 * time.Millisecond}})
+		blocked = reqresp.NewUnary[Text, Text](family,
+			"blocked", 1).WithLimits(reqresp.Limits{Timeouts: reqresp.Timeouts{Total: 500 * time.Millisecond}})
 		endless = reqresp.NewStream[Text, Text](family, "endless", 1)
 		wrong   = reqresp.NewStream[Text, Text](family, "verdict", 1)
 		bug     = reqresp.NewUnary[Text, Text](family, "bug", 1)
@@ -154,7 +70,7 @@ func scenarios() []scenario {
 				}
 				break
 			}
-			if err := <-ended; tr.breaks {
+			if err := <-ended; tr.Breaks {
 				wantStreamError(t, tr, err, network.StreamGarbageCollected)
 			}
 		}},
@@ -218,7 +134,7 @@ func reconnect(t *testing.T, client, server host.Host) {
 func wantStreamError(t *testing.T, tr transport, err error, code network.StreamErrorCode) {
 	t.Helper()
 	want := network.ErrReset
-	if tr.codes {
+	if tr.Codes {
 		want = remoteReset(code)
 	}
 	if !errors.Is(err, want) {
@@ -241,7 +157,7 @@ func TestEveryTransport(t *testing.T) {
 			t.Run(sc.name, func(t *testing.T) {
 				for range 3 {
 					sc.call(t, tr, c, server.ID())
-					if sc.name == "refusal" && !tr.breaks {
+					if sc.name == "refusal" && !tr.Breaks {
 						// A reset that reaches go-mplex with data unread takes receive buffers
 						// with it, for which nobody can be blamed but go-mplex.
 						reconnect(t, client, server)
@@ -256,7 +172,7 @@ func TestEveryTransport(t *testing.T) {
 
 func TestFloodOfStreams(t *testing.T) {
 	eachTransport(t, func(t *testing.T, tr transport, client, server host.Host) {
-		if !tr.breaks {
+		if !tr.Breaks {
 			t.Skip("go-mplex stalls a connection on which resets arrive with data unread")
 		}
 		const opened, bound = 40, 10

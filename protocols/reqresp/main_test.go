@@ -6,4 +6,4 @@ import (
 	"github.com/seed-2dd5877b/reqresp/internal/simtest"
 )
 
-func TestMain(m *testing.M) { simtest.Main(m, "/reqresp.", "/reqresp_test.", "/requestresponse.") }
+func TestMain(m *testing.M) { simtest.Main(m, "/reqresp.", "/reqresp_test.") }

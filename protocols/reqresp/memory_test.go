@@ -64,11 +64,12 @@ func TestMessagesBeyondTheMemoryAreRefused(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			simulate(t, func(t *testing.T, s *simulation) {
 				done, trace := outcomes()
-				srv := serve(t, s.server, &reqresp.ServerOptions{MaxMemory: memory, Trace: trace}, echo.Serve(echoed), sized.Serve(sizes))
-				s.connect(t)
-				c := reqresp.NewClient(s.client, nil)
+				srv := serve(t, s.Server, &reqresp.ServerOptions{MaxMemory: memory, Trace: trace}, echo.Serve(echoed),
+					sized.Serve(sizes))
+				s.Connect(t)
+				c := reqresp.NewClient(s.Client, nil)
 				for n := range uint64(3) {
-					err := tt.call(t.Context(), c, s.server.ID())
+					err := tt.call(t.Context(), c, s.Server.ID())
 					wantOverLimit(t, "client", err, remoteReset(network.StreamResourceLimitExceeded))
 					err = <-done
 					wantOverLimit(t, "server", err, network.ErrResourceLimitExceeded)
@@ -77,7 +78,7 @@ func TestMessagesBeyondTheMemoryAreRefused(t *testing.T) {
 						t.Errorf("%d refused and %d bytes held, want %d and none", srv.Refused(), srv.Memory(), n+1)
 					}
 				}
-				if _, err := echo.Call(t.Context(), c, s.server.ID(), text(memory/4)); err != nil {
+				if _, err := echo.Call(t.Context(), c, s.Server.ID(), text(memory/4)); err != nil {
 					t.Errorf("what there is memory for: %v", err)
 				}
 			})
@@ -90,28 +91,30 @@ func TestFetchesAreHeldInMemory(t *testing.T) {
 	const memory = 64 << 10
 	simulate(t, func(t *testing.T, s *simulation) {
 		var srv *reqresp.Server
-		srv = serve(t, s.server, &reqresp.ServerOptions{MaxMemory: memory}, handles(func(ctx context.Context, in *reqresp.Inbound) error {
-			if err := in.Receive(ctx, new(Text)); err != nil {
-				return err
-			}
-			before := srv.Memory()
-			err := in.Fetch(ctx, memory/2, func(dst []byte) ([]byte, error) {
-				if got := srv.Memory(); got != before+memory/2 {
-					t.Errorf("%d bytes held during a fetch of %d, %d before", got, memory/2, before)
+		srv = serve(t, s.Server, &reqresp.ServerOptions{MaxMemory: memory},
+			handles(func(ctx context.Context, in *reqresp.Inbound) error {
+				if err := in.Receive(ctx, new(Text)); err != nil {
+					return err
 				}
-				return append(dst, "abc"...), nil
-			})
-			if got := srv.Memory(); err != nil || got != before {
-				t.Errorf("%d bytes held after a fetch, want %d: %v", got, before, err)
-			}
-			err = in.Fetch(ctx, memory+1, func(dst []byte) ([]byte, error) {
-				t.Error("fetched without memory")
-				return dst, nil
-			})
-			wantOverLimit(t, "fetch", err, network.ErrResourceLimitExceeded)
-			return nil
-		}))
-		if _, err := collect(paced.Call(t.Context(), reqresp.NewClient(s.client, nil), s.server.ID(), new(Text("")))); err != nil {
+				before := srv.Memory()
+				err := in.Fetch(ctx, memory/2, func(dst []byte) ([]byte, error) {
+					if got := srv.Memory(); got != before+memory/2 {
+						t.Errorf("%d bytes held during a fetch of %d, %d before", got, memory/2, before)
+					}
+					return append(dst, "abc"...), nil
+				})
+				if got := srv.Memory(); err != nil || got != before {
+					t.Errorf("%d bytes held after a fetch, want %d: %v", got, before, err)
+				}
+				err = in.Fetch(ctx, memory+1, func(dst []byte) ([]byte, error) {
+					t.Error("fetched without memory")
+					return dst, nil
+				})
+				wantOverLimit(t, "fetch", err, network.ErrResourceLimitExceeded)
+				return nil
+			}))
+		if _, err := collect(paced.Call(t.Context(), reqresp.NewClient(s.Client, nil), s.Server.ID(),
+			new(Text("")))); err != nil {
 			t.Error(err)
 		}
 	})
@@ -123,29 +126,29 @@ func TestPeersShareOfTheMemory(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		held := make(chan struct{})
 		blocked := reqresp.NewUnary[Text, Text](family, "blocked", 1)
-		srv := serve(t, s.server, &reqresp.ServerOptions{MaxMemory: memory}, echo.Serve(echoed), blocked.Serve(
+		srv := serve(t, s.Server, &reqresp.ServerOptions{MaxMemory: memory}, echo.Serve(echoed), blocked.Serve(
 			func(_ context.Context, _ peer.ID, _ *Text) (*Text, error) {
 				<-held
 				return new(Text("")), nil
 			}))
-		s.connect(t)
-		c := reqresp.NewClient(s.client, nil)
+		s.Connect(t)
+		c := reqresp.NewClient(s.Client, nil)
 		first := make(chan error)
 		go func() {
-			_, err := blocked.Call(t.Context(), c, s.server.ID(), text(memory/4))
+			_, err := blocked.Call(t.Context(), c, s.Server.ID(), text(memory/4))
 			first <- err
 		}()
 		time.Sleep(time.Second)
 		if got := srv.Memory(); got < memory/4 || got > memory/2 {
 			t.Errorf("%d bytes held for a request of %d", got, memory/4)
 		}
-		_, err := echo.Call(t.Context(), c, s.server.ID(), new(Text("")))
+		_, err := echo.Call(t.Context(), c, s.Server.ID(), new(Text("")))
 		wantOverLimit(t, "second exchange", err)
 		close(held)
 		if err := <-first; err != nil {
 			t.Errorf("first exchange: %v", err)
 		}
-		if _, err := echo.Call(t.Context(), c, s.server.ID(), new(Text(""))); err != nil || srv.Memory() != 0 {
+		if _, err := echo.Call(t.Context(), c, s.Server.ID(), new(Text(""))); err != nil || srv.Memory() != 0 {
 			t.Errorf("after it: %v, %d bytes held", err, srv.Memory())
 		}
 	})
@@ -207,7 +210,8 @@ func TestMemoryIsReleasedOnceHoweverAnExchangeEnds(t *testing.T) {
 			return errors.Join(received(ctx, in), in.SendAppend(ctx, 0, func([]byte) ([]byte, error) { return nil, errCodec }))
 		},
 		"expected": func(ctx context.Context, in *reqresp.Inbound) error {
-			return errors.Join(received(ctx, in), in.Reserve(ctx, reqresp.Cost{Items: 1, Bytes: 1 << 20}), in.Send(ctx, text(2<<20)))
+			return errors.Join(received(ctx, in), in.Reserve(ctx, reqresp.Cost{Items: 1, Bytes: 1 << 20}),
+				in.Send(ctx, text(2<<20)))
 		},
 		"far too much expected": func(ctx context.Context, in *reqresp.Inbound) error {
 			return errors.Join(received(ctx, in), in.Reserve(ctx, reqresp.Cost{Items: 1, Bytes: 1 << 63}), in.Send(ctx, text(1)))
@@ -216,14 +220,15 @@ func TestMemoryIsReleasedOnceHoweverAnExchangeEnds(t *testing.T) {
 	for name, method := range methods {
 		t.Run(name, func(t *testing.T) {
 			simulate(t, func(t *testing.T, s *simulation) {
-				ledger := &ledgerHost{Host: s.server}
+				ledger := &ledgerHost{Host: s.Server}
 				srv := serve(t, ledger, nil, reqresp.Handler{Spec: echo.Spec(), Serve: method})
-				_, _ = echo.Call(t.Context(), reqresp.NewClient(s.client, nil), s.server.ID(), text(100_000))
+				_, _ = echo.Call(t.Context(), reqresp.NewClient(s.Client, nil), s.Server.ID(), text(100_000))
 				time.Sleep(time.Second)
 				if srv.Memory() != 0 || ledger.balance.Load() != 0 {
 					t.Errorf("%d bytes held, %d reserved", srv.Memory(), ledger.balance.Load())
 				}
-				if read := name != "panic" && name != "nothing read"; (ledger.reserved.Load() > 0) != read || (ledger.released.Load() == 1) != read {
+				if read := name != "panic" && name != "nothing read"; (ledger.reserved.Load() > 0) != read ||
+					(ledger.released.Load() == 1) != read {
 					t.Errorf("%d reservations, %d releases", ledger.reserved.Load(), ledger.released.Load())
 				}
 				if ledger.services.Load() != 1 {
@@ -253,17 +258,34 @@ func TestRefusalsOfTheResourceManager(t *testing.T) {
 		{"streams of the peer", rcmgr.PartialLimitConfig{PeerDefault: none}, false, false},
 		{"streams of the protocol", rcmgr.PartialLimitConfig{Protocol: forEcho(none)}, false, false},
 		{"peer's streams of the protocol", rcmgr.PartialLimitConfig{ProtocolPeer: forEcho(none)}, false, false},
-		{"streams of the service", rcmgr.PartialLimitConfig{Service: map[string]rcmgr.ResourceLimits{reqresp.ServiceName: none}}, true, false},
-		{"peer's streams of the service", rcmgr.PartialLimitConfig{ServicePeer: map[string]rcmgr.ResourceLimits{reqresp.ServiceName: none}}, true, false},
-		{"memory of the service", rcmgr.PartialLimitConfig{Service: map[string]rcmgr.ResourceLimits{reqresp.ServiceName: small}}, true, true},
-		{"peer's memory of the protocol", rcmgr.PartialLimitConfig{ProtocolPeer: map[protocol.ID]rcmgr.ResourceLimits{echoID: small, sizedID: small}}, true, true},
+		{
+			"streams of the service",
+			rcmgr.PartialLimitConfig{Service: map[string]rcmgr.ResourceLimits{reqresp.ServiceName: none}},
+			true, false,
+		},
+		{
+			"peer's streams of the service",
+			rcmgr.PartialLimitConfig{ServicePeer: map[string]rcmgr.ResourceLimits{reqresp.ServiceName: none}},
+			true, false,
+		},
+		{
+			"memory of the service",
+			rcmgr.PartialLimitConfig{Service: map[string]rcmgr.ResourceLimits{reqresp.ServiceName: small}},
+			true, true,
+		},
+		{
+			"peer's memory of the protocol",
+			rcmgr.PartialLimitConfig{ProtocolPeer: map[protocol.ID]rcmgr.ResourceLimits{echoID: small, sizedID: small}},
+			true,
+			true,
+		},
 		{"memory of the stream", rcmgr.PartialLimitConfig{Stream: small}, true, true},
 	}
 	for _, tr := range transports {
 		for _, tt := range tests {
-			t.Run(tr.name+"/"+tt.name, func(t *testing.T) {
+			t.Run(tr.Name+"/"+tt.name, func(t *testing.T) {
 				t.Parallel()
-				client, server := tr.host(t), tr.limited(t, tt.limits)
+				client, server := tr.Host(t), tr.Limited(t, tt.limits)
 				done, trace := outcomes()
 				srv := serve(t, server, &reqresp.ServerOptions{Trace: trace}, echo.Serve(echoed), sized.Serve(sizes))
 				connect(t, client, server)
@@ -280,7 +302,7 @@ func TestRefusalsOfTheResourceManager(t *testing.T) {
 				}
 				for _, call := range calls {
 					err := call()
-					if tr.codes {
+					if tr.Codes {
 						wantOverLimit(t, "client", err, remoteReset(network.StreamResourceLimitExceeded))
 					} else if got := reqresp.ReasonOf(err); got != reqresp.ReasonReset && got != reqresp.ReasonDisconnected {
 						t.Errorf("client: reason %v of %v", got, err)
@@ -288,7 +310,7 @@ func TestRefusalsOfTheResourceManager(t *testing.T) {
 					if tt.sees {
 						wantOverLimit(t, "server", <-done, network.ErrResourceLimitExceeded)
 					}
-					if !tr.breaks {
+					if !tr.Breaks {
 						reconnect(t, client, server)
 					}
 				}

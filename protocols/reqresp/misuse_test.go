@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
-	"github.com/seed-2dd5877b/reqresp/protocols/requestresponse"
 )
 
 func TestMistakesAtSetupPanic(t *testing.T) {
@@ -17,8 +16,8 @@ func TestMistakesAtSetupPanic(t *testing.T) {
 		return func() { reqresp.NewUnary[Text, Text](f, name, versions...).WithLimits(l) }
 	}
 	simulate(t, func(t *testing.T, s *simulation) {
-		srv := serve(t, s.server, nil, echo.Serve(echoed))
-		fresh := reqresp.NewServer(s.server, nil)
+		srv := serve(t, s.Server, nil, echo.Serve(echoed))
+		fresh := reqresp.NewServer(s.Server, nil)
 		fresh.Register(echo.Serve(echoed))
 		mistakes := map[string]func(){
 			"no codec":             declare(reqresp.Family{Prefix: "/x"}, reqresp.Limits{}, "a", 1),
@@ -29,17 +28,17 @@ func TestMistakesAtSetupPanic(t *testing.T) {
 			"negative limit":       declare(family, reqresp.Limits{MaxRequest: -1}, "a", 1),
 			"huge limit":           declare(family, reqresp.Limits{MaxResponse: math.MaxInt}, "a", 1),
 			"negative timeout":     declare(family, reqresp.Limits{Timeouts: reqresp.Timeouts{Dial: -1}}, "a", 1),
-			"negative concurrency": func() { reqresp.NewClient(s.client, &reqresp.ClientOptions{MaxCallsPerPeer: -1}) },
-			"negative streams":     func() { reqresp.NewServer(s.client, &reqresp.ServerOptions{MaxStreams: -1}) },
-			"negative memory":      func() { reqresp.NewServer(s.client, &reqresp.ServerOptions{MaxMemory: -1}) },
+			"negative concurrency": func() { reqresp.NewClient(s.Client, &reqresp.ClientOptions{MaxCallsPerPeer: -1}) },
+			"negative streams":     func() { reqresp.NewServer(s.Client, &reqresp.ServerOptions{MaxStreams: -1}) },
+			"negative memory":      func() { reqresp.NewServer(s.Client, &reqresp.ServerOptions{MaxMemory: -1}) },
 			"registered already":   func() { srv.Register(echo.Serve(echoed)) },
 			"no protocol ID":       func() { echo.WithProtocols() },
 			"empty protocol ID":    func() { echo.WithProtocols("/a", "") },
-			"negative queue":       func() { reqresp.NewClient(s.client, &reqresp.ClientOptions{MaxQueued: -1}) },
+			"negative queue":       func() { reqresp.NewClient(s.Client, &reqresp.ClientOptions{MaxQueued: -1}) },
 			"negative call timeout": func() {
-				reqresp.NewClient(s.client, nil).With(reqresp.CallOptions{Timeouts: reqresp.Timeouts{Total: -1}})
+				reqresp.NewClient(s.Client, nil).With(reqresp.CallOptions{Timeouts: reqresp.Timeouts{Total: -1}})
 			},
-			"negative items": func() { reqresp.NewClient(s.client, nil).With(reqresp.CallOptions{Items: -1}) },
+			"negative items": func() { reqresp.NewClient(s.Client, nil).With(reqresp.CallOptions{Items: -1}) },
 			"register twice": func() { fresh.Register(echo.Serve(echoed)) },
 			"no spec":        func() { fresh.Register(reqresp.Handler{Serve: received}) },
 			"no handler":     func() { fresh.Register(reqresp.Handler{Spec: counter.Spec()}) },
@@ -64,9 +63,6 @@ func TestSettingsOutsideTheirRangeAreNamed(t *testing.T) {
 		},
 		"ClientOptions.MaxQueued is -3: want at least 1, or 0 for the default": func() {
 			reqresp.NewClient(nil, &reqresp.ClientOptions{MaxQueued: -3})
-		},
-		"requestresponse: Options.MaxPending is -4: want at least 1, or 0 for the default": func() {
-			requestresponse.New[Text, Text](nil, &requestresponse.Options{MaxPending: -4})
 		},
 		`protocol "a": Limits.MaxChunks is -5: want 1 to 2147483647, or 0 for the default`: declare(reqresp.Limits{MaxChunks: -5}),
 		`protocol "a": Timeouts.Total is -6s: want more than 0, or 0 for the default`: declare(reqresp.Limits{
@@ -102,7 +98,10 @@ func TestErrorKeepsWhatItWraps(t *testing.T) {
 		"reqresp: code 200: no (hidden)":                 reqresp.Errorf(200, "no").WithCause(errors.New("hidden")),
 		`reqresp: peer answered invalid request: "\x00"`: &reqresp.Error{Code: 1, Message: "\x00", Remote: true},
 		"reqresp: peer answered server error":            &reqresp.Error{Code: 2, Remote: true},
-		"reqresp: /x with 1 failed in phase dial: no":    &reqresp.Failure{Peer: "\x00", Protocol: "/x", Phase: reqresp.PhaseDial, Err: errors.New("no")},
+		"reqresp: /x with 1 failed in phase dial: no": &reqresp.Failure{
+			Peer: "\x00", Protocol: "/x",
+			Phase: reqresp.PhaseDial, Err: errors.New("no"),
+		},
 	} {
 		if err.Error() != want {
 			t.Errorf("got %q, want %q", err, want)
@@ -112,9 +111,9 @@ func TestErrorKeepsWhatItWraps(t *testing.T) {
 
 func TestExchangeAfterClose(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		serve(t, s.server, nil, echo.Serve(echoed))
-		c := reqresp.NewClient(s.client, nil)
-		out, err := c.Open(t.Context(), s.server.ID(), echo.Spec())
+		serve(t, s.Server, nil, echo.Serve(echoed))
+		c := reqresp.NewClient(s.Client, nil)
+		out, err := c.Open(t.Context(), s.Server.ID(), echo.Spec())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -129,8 +128,8 @@ func TestExchangeAfterClose(t *testing.T) {
 func TestExchangeOutOfTurn(t *testing.T) {
 	other := reqresp.NewUnary[Text, Text](family, "other", 1)
 	simulate(t, func(t *testing.T, s *simulation) {
-		serve(t, s.server, nil, echo.Serve(echoed))
-		out, err := reqresp.NewClient(s.client, nil).Open(t.Context(), s.server.ID(), echo.Spec())
+		serve(t, s.Server, nil, echo.Serve(echoed))
+		out, err := reqresp.NewClient(s.Client, nil).Open(t.Context(), s.Server.ID(), echo.Spec())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -156,7 +155,8 @@ func TestExchangeOutOfTurn(t *testing.T) {
 func TestNamesOfUnknownValues(t *testing.T) {
 	for want, got := range map[string]fmt.Stringer{
 		"phase(99)": reqresp.Phase(99), "kind(99)": reqresp.Kind(99), "code 99": reqresp.Code(99),
-		"first byte": reqresp.PhaseFirstByte, "stream": reqresp.KindStream, "resource unavailable": reqresp.CodeResourceUnavailable,
+		"first byte": reqresp.PhaseFirstByte, "stream": reqresp.KindStream,
+		"resource unavailable": reqresp.CodeResourceUnavailable,
 	} {
 		if got.String() != want {
 			t.Errorf("got %q, want %q", got, want)

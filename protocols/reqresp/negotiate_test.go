@@ -37,11 +37,11 @@ func TestBothSidesLearnTheVersion(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			simulate(t, func(t *testing.T, s *simulation) {
 				var ids []protocol.ID
-				serve(t, s.server, told(&ids), reqresp.NewUnary[Text, Text](family, "status", tt.server...).Serve(echoed))
+				serve(t, s.Server, told(&ids), reqresp.NewUnary[Text, Text](family, "status", tt.server...).Serve(echoed))
 				status := reqresp.NewUnary[Text, Text](family, "status", tt.client...)
-				c := reqresp.NewClient(s.client, nil)
+				c := reqresp.NewClient(s.Client, nil)
 				for range 2 { // negotiated in full, then along with the request
-					out, err := c.Open(t.Context(), s.server.ID(), status.Spec())
+					out, err := c.Open(t.Context(), s.Server.ID(), status.Spec())
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -65,8 +65,9 @@ func TestRequestIsChosenByTheSpecThatWon(t *testing.T) {
 	v2 := reqresp.NewUnary[Text, Text](family, "status", 2)
 	v1 := reqresp.NewUnary[Count, Count](family, "status", 1)
 	simulate(t, func(t *testing.T, s *simulation) {
-		serve(t, s.server, nil, v1.Serve(func(_ context.Context, _ peer.ID, req *Count) (*Count, error) { return new(*req + 1), nil }))
-		out, err := reqresp.NewClient(s.client, nil).Open(t.Context(), s.server.ID(), v2.Spec(), v1.Spec())
+		serve(t, s.Server, nil,
+			v1.Serve(func(_ context.Context, _ peer.ID, req *Count) (*Count, error) { return new(*req + 1), nil }))
+		out, err := reqresp.NewClient(s.Client, nil).Open(t.Context(), s.Server.ID(), v2.Spec(), v1.Spec())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -83,45 +84,45 @@ func TestRequestIsChosenByTheSpecThatWon(t *testing.T) {
 
 func TestUnsupported(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		s.connect(t)
-		c := reqresp.NewClient(s.client, nil)
-		_, err := echo.Call(t.Context(), c, s.server.ID(), new(Text("")))
+		s.Connect(t)
+		c := reqresp.NewClient(s.Client, nil)
+		_, err := echo.Call(t.Context(), c, s.Server.ID(), new(Text("")))
 		wantFailure(t, err, reqresp.PhaseNegotiate, reqresp.ErrUnsupported)
 
-		srv := serve(t, s.server, nil, echo.Serve(echoed))
-		if _, err := echo.Call(t.Context(), c, s.server.ID(), new(Text(""))); err != nil {
+		srv := serve(t, s.Server, nil, echo.Serve(echoed))
+		if _, err := echo.Call(t.Context(), c, s.Server.ID(), new(Text(""))); err != nil {
 			t.Fatal(err)
 		}
 		if err := srv.Stop(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Second) // the peer announces what it supports
-		_, err = echo.Call(t.Context(), c, s.server.ID(), new(Text("")))
+		_, err = echo.Call(t.Context(), c, s.Server.ID(), new(Text("")))
 		wantFailure(t, err, reqresp.PhaseNegotiate, reqresp.ErrUnsupported)
 	})
 }
 
 func TestUnsupportedIsFoundLate(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		s.connect(t)
-		c := reqresp.NewClient(s.client, nil)
+		s.Connect(t)
+		c := reqresp.NewClient(s.Client, nil)
 		for range 50 {
 			// What was true once: the request is sent without waiting for an answer.
-			if err := s.client.Peerstore().AddProtocols(s.server.ID(), echo.Spec().Protocols()...); err != nil {
+			if err := s.Client.Peerstore().AddProtocols(s.Server.ID(), echo.Spec().Protocols()...); err != nil {
 				t.Fatal(err)
 			}
-			_, err := echo.Call(t.Context(), c, s.server.ID(), new(Text("hello")))
+			_, err := echo.Call(t.Context(), c, s.Server.ID(), new(Text("hello")))
 			wantFailure(t, err, reqresp.PhaseFirstByte, reqresp.ErrUnsupported)
 		}
 		// It is not taken for true any more.
-		_, err := echo.Call(t.Context(), c, s.server.ID(), new(Text("hello")))
+		_, err := echo.Call(t.Context(), c, s.Server.ID(), new(Text("hello")))
 		wantFailure(t, err, reqresp.PhaseNegotiate, reqresp.ErrUnsupported)
 	})
 }
 
 func TestNothingToOpenPanics(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		wantPanic(t, "no protocol", func() { _, _ = reqresp.NewClient(s.client, nil).Open(t.Context(), s.server.ID()) })
+		wantPanic(t, "no protocol", func() { _, _ = reqresp.NewClient(s.Client, nil).Open(t.Context(), s.Server.ID()) })
 	})
 }
 

@@ -74,7 +74,7 @@ func TestOneWayToAPeerThatDoesNotSupportIt(t *testing.T) {
 			}
 			return notice.Send(t.Context(), c, server.ID(), new(Text("news")))
 		}
-		if !tr.breaks {
+		if !tr.Breaks {
 			// In go-mplex the reset overtakes the refusal, and takes receive buffers with it.
 			wantFailure(t, outdated(), reqresp.PhaseNegotiate)
 			return
@@ -109,21 +109,24 @@ func TestOneWayWaitsForTheNegotiation(t *testing.T) {
 	}{
 		{"no answer", func(*simulation, context.CancelFunc) {}, reqresp.ErrTimeout, 4 * time.Second},
 		{"cancelled", func(_ *simulation, cancel context.CancelFunc) { cancel() }, context.Canceled, time.Second},
-		{"disconnected", func(s *simulation, _ context.CancelFunc) { _ = s.server.Network().ClosePeer(s.client.ID()) }, reqresp.ErrDisconnected, time.Second + simtest.OneWay},
+		{
+			"disconnected", func(s *simulation, _ context.CancelFunc) { _ = s.Server.Network().ClosePeer(s.Client.ID()) },
+			reqresp.ErrDisconnected, time.Second + simtest.OneWay,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			simulate(t, func(t *testing.T, s *simulation) {
-				s.connect(t)
-				holdStreams(t, s.server)
-				if err := s.client.Peerstore().AddProtocols(s.server.ID(), notice.Spec().Protocols()...); err != nil {
+				s.Connect(t)
+				holdStreams(t, s.Server)
+				if err := s.Client.Peerstore().AddProtocols(s.Server.ID(), notice.Spec().Protocols()...); err != nil {
 					t.Fatal(err)
 				}
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
 				start := time.Now()
 				time.AfterFunc(time.Second, func() { tt.spoil(s, cancel) })
-				err := patient.Send(ctx, reqresp.NewClient(s.client, nil), s.server.ID(), new(Text("news")))
+				err := patient.Send(ctx, reqresp.NewClient(s.Client, nil), s.Server.ID(), new(Text("news")))
 				wantFailure(t, err, reqresp.PhaseNegotiate, tt.want)
 				if took := time.Since(start); took.Truncate(time.Millisecond) != tt.after {
 					t.Errorf("took %v, want %v", took, tt.after)
@@ -136,17 +139,18 @@ func TestOneWayWaitsForTheNegotiation(t *testing.T) {
 func TestOneWayHandlerFails(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		trace := new(journal)
-		serve(t, s.server, &reqresp.ServerOptions{Trace: trace.trace()}, notice.Serve(func(context.Context, peer.ID, *Text) error {
-			return errors.New("no interest")
-		}))
-		c := reqresp.NewClient(s.client, nil)
+		serve(t, s.Server, &reqresp.ServerOptions{Trace: trace.Trace()},
+			notice.Serve(func(context.Context, peer.ID, *Text) error {
+				return errors.New("no interest")
+			}))
+		c := reqresp.NewClient(s.Client, nil)
 		for i := range 3 {
-			if err := notice.Send(t.Context(), c, s.server.ID(), new(Text("news"))); err != nil {
+			if err := notice.Send(t.Context(), c, s.Server.ID(), new(Text("news"))); err != nil {
 				t.Errorf("the sender learns of %v", err)
 			}
 			time.Sleep(time.Second)
 			n := strconv.Itoa(i + 1)
-			trace.want(t, n+" start", n+" admit", n+" handle", n+" done: io, 0/5/0")
+			trace.Want(t, n+" start", n+" admit", n+" handle", n+" done: io, 0/5/0")
 		}
 	})
 }
@@ -160,12 +164,12 @@ func TestOneWayIsReset(t *testing.T) {
 		network.StreamNoError:               network.ErrReset,
 	} {
 		simulate(t, func(t *testing.T, s *simulation) {
-			s.connect(t)
-			s.server.Network().SetStreamHandler(func(stream network.Stream) { _ = stream.ResetWithError(code) })
-			if err := s.client.Peerstore().AddProtocols(s.server.ID(), notice.Spec().Protocols()...); err != nil {
+			s.Connect(t)
+			s.Server.Network().SetStreamHandler(func(stream network.Stream) { _ = stream.ResetWithError(code) })
+			if err := s.Client.Peerstore().AddProtocols(s.Server.ID(), notice.Spec().Protocols()...); err != nil {
 				t.Fatal(err)
 			}
-			err := notice.Send(t.Context(), reqresp.NewClient(s.client, nil), s.server.ID(), new(Text("news")))
+			err := notice.Send(t.Context(), reqresp.NewClient(s.Client, nil), s.Server.ID(), new(Text("news")))
 			wantFailure(t, err, reqresp.PhaseNegotiate, want, remoteReset(code))
 		})
 	}

@@ -40,9 +40,9 @@ const stalledID = "/test/stall/1/text"
 func stalls() []stall {
 	raw := func(handle func(network.Stream)) func(*testing.T, *simulation) peer.ID {
 		return func(t *testing.T, s *simulation) peer.ID {
-			serveRaw(t, s.server, stalledID, handle)
-			s.connect(t)
-			return s.server.ID()
+			serveRaw(t, s.Server, stalledID, handle)
+			s.Connect(t)
+			return s.Server.ID()
 		}
 	}
 	return []stall{{
@@ -51,21 +51,21 @@ func stalls() []stall {
 		setup: func(t *testing.T, s *simulation) peer.ID {
 			nobody := newPeerID(t)
 			addr := multiaddr.StringCast("/ip4/1.2.3.4/udp/8000/quic-v1")
-			s.client.Peerstore().AddAddr(nobody, addr, peerstore.PermanentAddrTTL)
+			s.Client.Peerstore().AddAddr(nobody, addr, peerstore.PermanentAddrTTL)
 			return nobody
 		},
 	}, {
 		name: "negotiate", phase: reqresp.PhaseNegotiate,
 		bound: func(to *reqresp.Timeouts) *time.Duration { return &to.Negotiate },
 		setup: func(t *testing.T, s *simulation) peer.ID {
-			s.connect(t)
+			s.Connect(t)
 			ended := make(chan struct{})
 			t.Cleanup(func() { close(ended) })
-			s.server.Network().SetStreamHandler(func(stream network.Stream) {
+			s.Server.Network().SetStreamHandler(func(stream network.Stream) {
 				<-ended
 				_ = stream.Reset()
 			})
-			return s.server.ID()
+			return s.Server.ID()
 		},
 	}, {
 		name: "request", phase: reqresp.PhaseRequest,
@@ -89,7 +89,9 @@ func stalls() []stall {
 
 // lastStep makes a call step by step and returns when the failing step began and
 // what it failed with. The first byte's arrival is not a step of its own.
-func lastStep(ctx context.Context, c *reqresp.Client, to peer.ID, spec *reqresp.Spec, req Text) (began time.Time, err error) {
+func lastStep(
+	ctx context.Context, c *reqresp.Client, to peer.ID, spec *reqresp.Spec, req Text,
+) (began time.Time, err error) {
 	began = time.Now()
 	out, err := c.Open(ctx, to, spec)
 	if err != nil {
@@ -119,7 +121,7 @@ func TestEachPhaseHasItsTimeout(t *testing.T) {
 				*tt.bound(&limits.Timeouts) = bound
 				spec := reqresp.NewStream[Text, Text](family, "stall", 1).WithLimits(limits).Spec()
 
-				began, err := lastStep(t.Context(), reqresp.NewClient(s.client, nil), to, spec, tt.request)
+				began, err := lastStep(t.Context(), reqresp.NewClient(s.Client, nil), to, spec, tt.request)
 				wantFailure(t, err, tt.phase, reqresp.ErrTimeout)
 				if got := reqresp.ReasonOf(err); got != reqresp.ReasonTimeout {
 					t.Errorf("reason is %v", got)
@@ -131,7 +133,7 @@ func TestEachPhaseHasItsTimeout(t *testing.T) {
 				if took.Truncate(time.Millisecond) != tt.takes(bound) {
 					t.Errorf("took %v, want %v", took, tt.takes(bound))
 				}
-				if s.client.ConnManager().IsProtected(to, "") {
+				if s.Client.ConnManager().IsProtected(to, "") {
 					t.Error("the peer's connection is still protected")
 				}
 			})
@@ -153,7 +155,7 @@ func TestTotalTimeoutEndsEachPhase(t *testing.T) {
 				spec := reqresp.NewStream[Text, Text](family, "stall", 1).WithLimits(limits).Spec()
 
 				start := time.Now()
-				_, err := lastStep(t.Context(), reqresp.NewClient(s.client, nil), to, spec, tt.request)
+				_, err := lastStep(t.Context(), reqresp.NewClient(s.Client, nil), to, spec, tt.request)
 				wantFailure(t, err, tt.phase, reqresp.ErrTimeout)
 				if took := time.Since(start); took != bound {
 					t.Errorf("took %v, want %v", took, bound)
@@ -170,8 +172,8 @@ func TestCancellationEndsEachPhase(t *testing.T) {
 			simulate(t, func(t *testing.T, s *simulation) {
 				to := tt.setup(t, s)
 				spec := reqresp.NewStream[Text, Text](family, "stall", 1).WithLimits(stalled).Spec()
-				client := reqresp.NewClient(s.client, nil)
-				before := streams(s.client)
+				client := reqresp.NewClient(s.Client, nil)
+				before := streams(s.Client)
 
 				for _, cause := range []error{nil, reason} {
 					ctx, cancel := context.WithCancelCause(t.Context())
@@ -189,7 +191,7 @@ func TestCancellationEndsEachPhase(t *testing.T) {
 						t.Errorf("took %v, want 2s", took)
 					}
 				}
-				if s.client.ConnManager().IsProtected(to, "") || streams(s.client) != before {
+				if s.Client.ConnManager().IsProtected(to, "") || streams(s.Client) != before {
 					t.Error("something is left of the call")
 				}
 			})
@@ -197,19 +199,11 @@ func TestCancellationEndsEachPhase(t *testing.T) {
 	}
 }
 
-// streams counts a host's open streams.
-func streams(h interface{ Network() network.Network }) (n int) {
-	for _, conn := range h.Network().Conns() {
-		n += len(conn.GetStreams())
-	}
-	return n
-}
-
 func TestEndedContextFailsInTheQueue(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		_, err := echo.Call(ctx, reqresp.NewClient(s.client, nil), s.server.ID(), new(Text("")))
+		_, err := echo.Call(ctx, reqresp.NewClient(s.Client, nil), s.Server.ID(), new(Text("")))
 		wantFailure(t, err, reqresp.PhaseQueue, context.Canceled)
 	})
 }
@@ -217,11 +211,11 @@ func TestEndedContextFailsInTheQueue(t *testing.T) {
 func TestUnsendableRequestFailsTheCall(t *testing.T) {
 	broken := reqresp.NewUnary[Unsendable, Text](family, "broken", 1)
 	simulate(t, func(t *testing.T, s *simulation) {
-		serveRaw(t, s.server, broken.Spec().Protocols()[0], drain)
-		_, err := broken.Call(t.Context(), reqresp.NewClient(s.client, nil), s.server.ID(), new(Unsendable))
+		serveRaw(t, s.Server, broken.Spec().Protocols()[0], drain)
+		_, err := broken.Call(t.Context(), reqresp.NewClient(s.Client, nil), s.Server.ID(), new(Unsendable))
 		wantFailure(t, err, reqresp.PhaseRequest, errUnsendable)
 		time.Sleep(time.Minute) // identify's own streams end
-		if n := streams(s.client); n != 0 {
+		if n := streams(s.Client); n != 0 {
 			t.Errorf("%d streams left", n)
 		}
 	})
@@ -231,10 +225,10 @@ func TestDeadConnectionIsNoTimeout(t *testing.T) {
 	limits := reqresp.Limits{Timeouts: reqresp.Timeouts{FirstByte: 10 * time.Minute, Total: 10 * time.Minute}}
 	patient := reqresp.NewUnary[Text, Text](family, "stall", 1).WithLimits(limits)
 	simulate(t, func(t *testing.T, s *simulation) {
-		serveRaw(t, s.server, stalledID, drain)
-		s.connect(t)
-		time.AfterFunc(time.Second, func() { s.down.Store(true) })
-		_, err := patient.Call(t.Context(), reqresp.NewClient(s.client, nil), s.server.ID(), new(Text("")))
+		serveRaw(t, s.Server, stalledID, drain)
+		s.Connect(t)
+		time.AfterFunc(time.Second, func() { s.Down.Store(true) })
+		_, err := patient.Call(t.Context(), reqresp.NewClient(s.Client, nil), s.Server.ID(), new(Text("")))
 		wantFailure(t, err, reqresp.PhaseFirstByte)
 		if errors.Is(err, reqresp.ErrTimeout) {
 			t.Errorf("%v wraps ErrTimeout, but no phase's timeout has passed", err)
@@ -244,12 +238,12 @@ func TestDeadConnectionIsNoTimeout(t *testing.T) {
 
 func TestCutConnectionFailsTheCall(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		serveRaw(t, s.server, stalledID, drain)
-		s.connect(t)
+		serveRaw(t, s.Server, stalledID, drain)
+		s.Connect(t)
 		stall := reqresp.NewUnary[Text, Text](family, "stall", 1)
-		time.AfterFunc(time.Second, func() { _ = s.client.Network().ClosePeer(s.server.ID()) })
+		time.AfterFunc(time.Second, func() { _ = s.Client.Network().ClosePeer(s.Server.ID()) })
 		start := time.Now()
-		_, err := stall.Call(t.Context(), reqresp.NewClient(s.client, nil), s.server.ID(), new(Text("")))
+		_, err := stall.Call(t.Context(), reqresp.NewClient(s.Client, nil), s.Server.ID(), new(Text("")))
 		wantFailure(t, err, reqresp.PhaseFirstByte)
 		if took := time.Since(start); took != time.Second {
 			t.Errorf("took %v, want 1s", took)

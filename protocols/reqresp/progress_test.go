@@ -19,10 +19,10 @@ const slowLink = 200_000 // bits per second
 func TestMessagesThatKeepArrivingAreNotTimedOut(t *testing.T) {
 	for _, size := range []int{100 << 10, 1 << 20, 9 << 20} {
 		simulateAt(t, slowLink, func(t *testing.T, s *simulation) {
-			serve(t, s.server, nil, sized.Serve(sizes))
-			s.connect(t)
+			serve(t, s.Server, nil, sized.Serve(sizes))
+			s.Connect(t)
 			start := time.Now()
-			got, err := collect(sized.Call(t.Context(), reqresp.NewClient(s.client, nil), s.server.ID(), new(Count(size))))
+			got, err := collect(sized.Call(t.Context(), reqresp.NewClient(s.Client, nil), s.Server.ID(), new(Count(size))))
 			if err != nil || len(got) != 1 || len(got[0]) != size {
 				t.Errorf("chunk of %d KiB: got %d after %v, %v", size>>10, len(got), time.Since(start), err)
 			}
@@ -32,10 +32,11 @@ func TestMessagesThatKeepArrivingAreNotTimedOut(t *testing.T) {
 		})
 	}
 	simulateAt(t, slowLink, func(t *testing.T, s *simulation) {
-		serve(t, s.server, nil, echo.Serve(func(context.Context, peer.ID, *Text) (*Text, error) { return new(Text("ok")), nil }))
-		s.connect(t)
+		serve(t, s.Server, nil,
+			echo.Serve(func(context.Context, peer.ID, *Text) (*Text, error) { return new(Text("ok")), nil }))
+		s.Connect(t)
 		start := time.Now()
-		if _, err := echo.Call(t.Context(), reqresp.NewClient(s.client, nil), s.server.ID(), text(1<<20-1)); err != nil {
+		if _, err := echo.Call(t.Context(), reqresp.NewClient(s.Client, nil), s.Server.ID(), text(1<<20-1)); err != nil {
 			t.Errorf("request of 1 MiB after %v: %v", time.Since(start), err)
 		}
 		if time.Since(start) < 2*reqresp.DefaultProgressTimeout {
@@ -79,7 +80,10 @@ var trickles = []struct {
 	after time.Duration // when it is timed out, zero if never
 }{
 	{"a byte now and then", 1, 9 * time.Second, reqresp.DefaultProgressTimeout},
-	{"just below the floor", floor - 1, reqresp.DefaultProgressTimeout + 10*time.Millisecond, reqresp.DefaultProgressTimeout},
+	{
+		"just below the floor", floor - 1, reqresp.DefaultProgressTimeout + 10*time.Millisecond,
+		reqresp.DefaultProgressTimeout,
+	},
 	{"the floor", floor, reqresp.DefaultProgressTimeout - time.Second, 0},
 	{"the floor in small pieces", floor / 8, reqresp.DefaultProgressTimeout/8 - 100*time.Millisecond, 0},
 }
@@ -89,15 +93,15 @@ func TestResponsesBelowTheFloorAreTimedOut(t *testing.T) {
 	for _, tt := range trickles {
 		t.Run(tt.name, func(t *testing.T) {
 			simulate(t, func(t *testing.T, s *simulation) {
-				serveRaw(t, s.server, echo.Spec().Protocols()[0], func(stream network.Stream) {
+				serveRaw(t, s.Server, echo.Spec().Protocols()[0], func(stream network.Stream) {
 					drain(stream)
 					trickle(t, stream, append([]byte{0}, message(size)...), tt.piece, tt.pause)
 				})
-				s.connect(t)
+				s.Connect(t)
 				// Between the first byte and the last there are up to 160 s.
-				client := reqresp.NewClient(s.client, nil).With(reqresp.CallOptions{Timeouts: reqresp.Timeouts{Total: time.Hour}})
+				client := reqresp.NewClient(s.Client, nil).With(reqresp.CallOptions{Timeouts: reqresp.Timeouts{Total: time.Hour}})
 				start := time.Now()
-				got, err := echo.Call(t.Context(), client, s.server.ID(), new(Text("")))
+				got, err := echo.Call(t.Context(), client, s.Server.ID(), new(Text("")))
 				if tt.after == 0 {
 					if err != nil || len(*got) != size {
 						t.Errorf("after %v: %v", time.Since(start), err)
@@ -115,15 +119,16 @@ func TestResponsesBelowTheFloorAreTimedOut(t *testing.T) {
 
 func TestRequestsBelowTheFloorAreTimedOut(t *testing.T) {
 	const size = 10 * floor
-	patient := reqresp.NewUnary[Text, Text](family, "patient", 1).WithLimits(reqresp.Limits{Timeouts: reqresp.Timeouts{Total: time.Hour}})
+	patient := reqresp.NewUnary[Text, Text](family,
+		"patient", 1).WithLimits(reqresp.Limits{Timeouts: reqresp.Timeouts{Total: time.Hour}})
 	for _, tt := range trickles {
 		t.Run(tt.name, func(t *testing.T) {
 			simulate(t, func(t *testing.T, s *simulation) {
 				done, trace := outcomes()
-				serve(t, s.server, &reqresp.ServerOptions{Trace: trace}, patient.Serve(
+				serve(t, s.Server, &reqresp.ServerOptions{Trace: trace}, patient.Serve(
 					func(context.Context, peer.ID, *Text) (*Text, error) { return new(Text("ok")), nil }))
-				s.connect(t)
-				stream := openRaw(t, s.client, s.server, patient.Spec().Protocols()[0])
+				s.Connect(t)
+				stream := openRaw(t, s.Client, s.Server, patient.Spec().Protocols()[0])
 				start := time.Now()
 				go trickle(t, stream, message(size), tt.piece, tt.pause)
 				_, _ = io.ReadAll(stream)
@@ -134,7 +139,8 @@ func TestRequestsBelowTheFloorAreTimedOut(t *testing.T) {
 					}
 					return
 				}
-				if took := time.Since(start); !errors.Is(err, reqresp.ErrTimeout) || took < tt.after || took > tt.after+time.Second {
+				if took := time.Since(start); !errors.Is(err, reqresp.ErrTimeout) || took < tt.after ||
+					took > tt.after+time.Second {
 					t.Errorf("%v after %v, want a timeout after %v", err, took, tt.after)
 				}
 			})
@@ -163,10 +169,11 @@ func TestFirstByteAfterATimeoutMayTakeLonger(t *testing.T) {
 		{"half an answer again", 0, false, reqresp.DefaultProgressTimeout, reqresp.PhaseResponse},
 		{"behind that", 2*wait - late, true, 0, 0},
 	}
-	patient := reqresp.NewUnary[Text, Text](family, "patient", 1).WithLimits(reqresp.Limits{Timeouts: reqresp.Timeouts{Total: time.Hour}})
+	patient := reqresp.NewUnary[Text, Text](family,
+		"patient", 1).WithLimits(reqresp.Limits{Timeouts: reqresp.Timeouts{Total: time.Hour}})
 	simulate(t, func(t *testing.T, s *simulation) {
 		next := make(chan int, 1)
-		serveRaw(t, s.server, patient.Spec().Protocols()[0], func(stream network.Stream) {
+		serveRaw(t, s.Server, patient.Spec().Protocols()[0], func(stream network.Stream) {
 			step := steps[<-next]
 			drain(stream)
 			sleep(t, step.answer)
@@ -179,12 +186,12 @@ func TestFirstByteAfterATimeoutMayTakeLonger(t *testing.T) {
 				_ = stream.Close()
 			}
 		})
-		s.connect(t)
-		client := reqresp.NewClient(s.client, nil)
+		s.Connect(t)
+		client := reqresp.NewClient(s.Client, nil)
 		for i, step := range steps {
 			next <- i
 			start := time.Now()
-			_, err := patient.Call(t.Context(), client, s.server.ID(), new(Text("")))
+			_, err := patient.Call(t.Context(), client, s.Server.ID(), new(Text("")))
 			took := time.Since(start)
 			if step.after == 0 {
 				if err != nil {
@@ -210,11 +217,11 @@ func TestAnswerToHalfARequest(t *testing.T) {
 				return reqresp.Errorf(reqresp.CodeResourceUnavailable, "not now")
 			}
 		}
-		serve(t, s.server, &reqresp.ServerOptions{Middleware: []reqresp.Middleware{refuse}}, large.Serve(echoed))
-		s.connect(t)
-		c := reqresp.NewClient(s.client, nil)
+		serve(t, s.Server, &reqresp.ServerOptions{Middleware: []reqresp.Middleware{refuse}}, large.Serve(echoed))
+		s.Connect(t)
+		c := reqresp.NewClient(s.Client, nil)
 		for range 5 {
-			_, err := large.Call(t.Context(), c, s.server.ID(), new(Text(make([]byte, 8<<20))))
+			_, err := large.Call(t.Context(), c, s.Server.ID(), new(Text(make([]byte, 8<<20))))
 			wantVerdict(t, "refusal", err, reqresp.Error{Code: 3, Message: "not now"})
 		}
 	})
@@ -232,12 +239,12 @@ func TestResetInTheMiddleOfTheRequest(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			simulate(t, func(t *testing.T, s *simulation) {
-				serveRaw(t, s.server, stalledID, func(stream network.Stream) {
+				serveRaw(t, s.Server, stalledID, func(stream network.Stream) {
 					time.Sleep(time.Second)
 					_ = end(stream)
 				})
-				s.connect(t)
-				_, err := large.Call(t.Context(), reqresp.NewClient(s.client, nil), s.server.ID(), new(Text(make([]byte, 8<<20))))
+				s.Connect(t)
+				_, err := large.Call(t.Context(), reqresp.NewClient(s.Client, nil), s.Server.ID(), new(Text(make([]byte, 8<<20))))
 				if name == "stopped" {
 					wantFailure(t, err, reqresp.PhaseRequest, reqresp.ErrTimeout)
 				} else {

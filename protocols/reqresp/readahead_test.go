@@ -73,12 +73,14 @@ func TestPingsBesideASlowReaderAreAnsweredAtOnce(t *testing.T) {
 }
 
 func mplexTransport() transport {
-	return transports[slices.IndexFunc(transports, func(tr transport) bool { return tr.name == "mplex" })]
+	return transports[slices.IndexFunc(transports, func(tr transport) bool { return tr.Name == "mplex" })]
 }
 
 // readLate makes a call whose caller does not read on before the response was written, and then does what else it
 // is given. It returns how many blocks came before the failure.
-func readLate(t *testing.T, c *reqresp.Client, to peer.ID, asked Count, done <-chan error, meanwhile func()) (got int, failed error) {
+func readLate(
+	t *testing.T, c *reqresp.Client, to peer.ID, asked Count, done <-chan error, meanwhile func(),
+) (got int, failed error) {
 	t.Helper()
 	for block, err := range blocks.Call(t.Context(), c, to, &asked) {
 		if err != nil {
@@ -101,10 +103,11 @@ func readLate(t *testing.T, c *reqresp.Client, to peer.ID, asked Count, done <-c
 func TestResponseThatIsNotReadIsCutOffOnMplex(t *testing.T) {
 	tr := mplexTransport()
 	unlimited := rcmgr.ResourceLimits{Memory: rcmgr.Unlimited64}
-	client := tr.limited(t, rcmgr.PartialLimitConfig{
-		System: unlimited, PeerDefault: unlimited, ProtocolDefault: unlimited, ProtocolPeerDefault: unlimited, Stream: unlimited,
+	client := tr.Limited(t, rcmgr.PartialLimitConfig{
+		System: unlimited, PeerDefault: unlimited, ProtocolDefault: unlimited, ProtocolPeerDefault: unlimited,
+		Stream: unlimited,
 	})
-	server := tr.host(t)
+	server := tr.Host(t)
 	connect(t, client, server)
 	done := make(chan error, 10)
 	serve(t, server, &reqresp.ServerOptions{Trace: &reqresp.Trace{Done: func(x *reqresp.Exchange) {
@@ -156,7 +159,7 @@ func TestOnlyMplexBoundsWhatIsHeldUnread(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer out.Close()
-		if c.MaxUnread(server.ID()) != out.MaxUnread() || (out.MaxUnread() > 0) != (tr.name == "mplex") {
+		if c.MaxUnread(server.ID()) != out.MaxUnread() || (out.MaxUnread() > 0) != (tr.Name == "mplex") {
 			t.Errorf("%d bytes are held of the peer's, %d of the exchange's", c.MaxUnread(server.ID()), out.MaxUnread())
 		}
 		if n := c.MaxUnread(client.ID()); n != 0 {
@@ -169,7 +172,7 @@ func TestOnlyMplexBoundsWhatIsHeldUnread(t *testing.T) {
 // are read and handled all the same.
 func TestRequestsOfAPeerThatDoesNotReadAreRead(t *testing.T) {
 	const others = 10
-	client, server := mplexTransport().pair(t)
+	client, server := mplexTransport().Pair(t)
 	started, handled := make(chan struct{}, others+1), make(chan struct{}, others)
 	trace := &reqresp.Trace{Start: func(*reqresp.Exchange) { started <- struct{}{} }}
 	serve(t, server, &reqresp.ServerOptions{Trace: trace}, blocks.Serve(sendBlocks), echo.Serve(
@@ -213,7 +216,7 @@ func TestRequestsOfAPeerThatDoesNotReadAreRead(t *testing.T) {
 func TestHeldBytesAreReserved(t *testing.T) {
 	const memory = 1 << 20
 	tr := mplexTransport()
-	client, server := tr.limited(t, rcmgr.PartialLimitConfig{Stream: rcmgr.ResourceLimits{Memory: memory}}), tr.host(t)
+	client, server := tr.Limited(t, rcmgr.PartialLimitConfig{Stream: rcmgr.ResourceLimits{Memory: memory}}), tr.Host(t)
 	connect(t, client, server)
 	done, trace := outcomes()
 	serve(t, server, &reqresp.ServerOptions{Trace: trace}, blocks.Serve(sendBlocks))

@@ -23,10 +23,10 @@ func TestRegisterAndUnregisterWhileRunning(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		release := make(chan struct{})
 		status, id := version(1), version(1).Spec().Protocols()[0]
-		srv := serve(t, s.server, nil, echo.Serve(echoed))
-		s.connect(t)
-		c := reqresp.NewClient(s.client, nil)
-		if knows(s.client, s.server.ID(), id) {
+		srv := serve(t, s.Server, nil, echo.Serve(echoed))
+		s.Connect(t)
+		c := reqresp.NewClient(s.Client, nil)
+		if knows(s.Client, s.Server.ID(), id) {
 			t.Error("peers were told before Register")
 		}
 		method := status.Serve(func(_ context.Context, _ peer.ID, req *Text) (*Text, error) {
@@ -36,7 +36,7 @@ func TestRegisterAndUnregisterWhileRunning(t *testing.T) {
 		for range 3 {
 			srv.Register(method)
 			time.Sleep(time.Second)
-			if !knows(s.client, s.server.ID(), id) {
+			if !knows(s.Client, s.Server.ID(), id) {
 				t.Error("peers were not told of Register")
 			}
 			if specs := slices.Collect(srv.Specs()); len(specs) != 2 || specs[1] != method.Spec {
@@ -44,16 +44,16 @@ func TestRegisterAndUnregisterWhileRunning(t *testing.T) {
 			}
 			done := make(chan error)
 			go func() {
-				_, err := status.Call(t.Context(), c, s.server.ID(), new(Text("under way")))
+				_, err := status.Call(t.Context(), c, s.Server.ID(), new(Text("under way")))
 				done <- err
 			}()
 			time.Sleep(time.Second)
 			srv.Unregister(method.Spec, counter.Spec())
 			time.Sleep(time.Second)
-			if knows(s.client, s.server.ID(), id) {
+			if knows(s.Client, s.Server.ID(), id) {
 				t.Error("peers were not told of Unregister")
 			}
-			_, err := status.Call(t.Context(), c, s.server.ID(), new(Text("too late")))
+			_, err := status.Call(t.Context(), c, s.Server.ID(), new(Text("too late")))
 			wantFailure(t, err, reqresp.PhaseNegotiate, reqresp.ErrUnsupported)
 			release <- struct{}{}
 			if err := <-done; err != nil {
@@ -68,23 +68,23 @@ func TestRegisterAndUnregisterWhileRunning(t *testing.T) {
 
 func TestRegisterBeforeStartAndAfterStop(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		srv := reqresp.NewServer(s.server, nil)
+		srv := reqresp.NewServer(s.Server, nil)
 		srv.Register(echo.Serve(echoed), counter.Serve(counted))
 		srv.Unregister(counter.Spec())
-		if speaks(s.server, echo.Spec().Protocols()[0]) {
+		if speaks(s.Server, echo.Spec().Protocols()[0]) {
 			t.Error("served before Start")
 		}
 		if err := srv.Start(); err != nil {
 			t.Fatal(err)
 		}
-		if !speaks(s.server, echo.Spec().Protocols()[0]) || speaks(s.server, counter.Spec().Protocols()[0]) {
+		if !speaks(s.Server, echo.Spec().Protocols()[0]) || speaks(s.Server, counter.Spec().Protocols()[0]) {
 			t.Error("want echo to be served, and it alone")
 		}
 		if err := srv.Stop(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		srv.Register(counter.Serve(counted))
-		if speaks(s.server, echo.Spec().Protocols()[0]) || speaks(s.server, counter.Spec().Protocols()[0]) {
+		if speaks(s.Server, echo.Spec().Protocols()[0]) || speaks(s.Server, counter.Spec().Protocols()[0]) {
 			t.Error("served after Stop")
 		}
 	})
@@ -110,10 +110,10 @@ func TestForeignProtocolIDs(t *testing.T) {
 					t.Fatalf("protocols are %q, want %q", got, tt.want)
 				}
 				var ids []protocol.ID
-				serve(t, s.server, told(&ids), tt.p.Serve(echoed))
-				c := reqresp.NewClient(s.client, nil)
+				serve(t, s.Server, told(&ids), tt.p.Serve(echoed))
+				c := reqresp.NewClient(s.Client, nil)
 				for range 2 {
-					if got, err := tt.p.Call(t.Context(), c, s.server.ID(), new(Text("hello"))); err != nil || *got != "hello" {
+					if got, err := tt.p.Call(t.Context(), c, s.Server.ID(), new(Text("hello"))); err != nil || *got != "hello" {
 						t.Errorf("got %v, %v", got, err)
 					}
 				}

@@ -38,8 +38,8 @@ func sendTrailing(t *testing.T, client, server host.Host, tests map[string][]str
 // Bytes after a request are found before it is served, however they arrive with it.
 func TestBytesThatArriveWithARequestAreRefused(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		s.connect(t)
-		sendTrailing(t, s.client, s.server, map[string][]string{
+		s.Connect(t)
+		sendTrailing(t, s.Client, s.Server, map[string][]string{
 			"in one write":            {"\x05hello!"},
 			"in a write of their own": {"\x05hello", "!"},
 			"a second request":        {"\x05hello", "\x05hello"},
@@ -96,8 +96,8 @@ func TestLateByteAfterARequestEndsItsAnswer(t *testing.T) {
 // holds nothing of the server's afterwards.
 func TestRequesterThatLeavesItsSideOpenIsAnsweredAtOnce(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		srv := serve(t, s.server, nil, echo.Serve(echoed), counter.Serve(counted))
-		s.connect(t)
+		srv := serve(t, s.Server, nil, echo.Serve(echoed), counter.Serve(counted))
+		s.Connect(t)
 		for _, tt := range []struct {
 			spec       *reqresp.Spec
 			wire, want string
@@ -107,7 +107,7 @@ func TestRequesterThatLeavesItsSideOpenIsAnsweredAtOnce(t *testing.T) {
 			{counter.Spec(), "\x0250", strings.Repeat("\x00\x05chunk", 50)},
 		} {
 			start := time.Now()
-			stream := openRaw(t, s.client, s.server, tt.spec.Protocols()[0])
+			stream := openRaw(t, s.Client, s.Server, tt.spec.Protocols()[0])
 			if got := answer(t, stream, tt.wire, true); got != tt.want {
 				t.Errorf("%q: got %q", tt.wire, got)
 			}
@@ -125,9 +125,9 @@ func TestRequesterThatLeavesItsSideOpenIsAnsweredAtOnce(t *testing.T) {
 // A requester that half-closes late can, though it is answered before.
 func TestLateHalfCloseDoesNotFail(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		serve(t, s.server, nil, echo.Serve(echoed))
-		s.connect(t)
-		stream := openRaw(t, s.client, s.server, echo.Spec().Protocols()[0])
+		serve(t, s.Server, nil, echo.Serve(echoed))
+		s.Connect(t)
+		stream := openRaw(t, s.Client, s.Server, echo.Spec().Protocols()[0])
 		_, _ = stream.Write([]byte("\x05hello"))
 		time.Sleep(100 * time.Millisecond)
 		if err := stream.CloseWrite(); err != nil {

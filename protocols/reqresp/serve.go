@@ -128,7 +128,7 @@ func finish(ctx context.Context, in *Inbound, err error) error {
 }
 
 // sendError answers with an error, and reports whether that was possible. Where it is not, or would say too
-// little, a reset's code says it.
+// little, a reset's code says it. An error that the peer does not take is still what the exchange ended in.
 func (in *Inbound) sendError(ctx context.Context, err error) bool {
 	codec, ok := in.Spec().codec.(ErrorCodec)
 	if !ok || in.Spec().kind == KindOneWay || isRefusal(err) || in.broken {
@@ -141,8 +141,8 @@ func (in *Inbound) sendError(ctx context.Context, err error) bool {
 		return false
 	}
 	*buf = chunk
-	_, _ = in.write(ctx, chunk)
-	return true
+	_, err = in.write(ctx, chunk)
+	return err == nil
 }
 
 // errorFor returns the error response to an error: err itself if it is meant for the peer, else one that

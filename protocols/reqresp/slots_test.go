@@ -32,25 +32,26 @@ func TestFurtherCallsWaitTheirTurn(t *testing.T) {
 			mu.Unlock()
 			return req, nil
 		}
-		serve(t, s.server, nil, echo.Serve(slow), reqresp.NewUnary[Text, Text](family, "other", 1).Serve(echoed))
-		s.connect(t)
+		serve(t, s.Server, nil, echo.Serve(slow), reqresp.NewUnary[Text, Text](family, "other", 1).Serve(echoed))
+		s.Connect(t)
 		const atATime = 2
-		c := reqresp.NewClient(s.client, &reqresp.ClientOptions{MaxCallsPerPeer: atATime})
+		c := reqresp.NewClient(s.Client, &reqresp.ClientOptions{MaxCallsPerPeer: atATime})
 		done := make(chan error)
 		start := time.Now()
 		for i := range 6 {
 			go func() {
-				_, err := echo.Call(t.Context(), c, s.server.ID(), new(Text(strconv.Itoa(i))))
+				_, err := echo.Call(t.Context(), c, s.Server.ID(), new(Text(strconv.Itoa(i))))
 				done <- err
 			}()
 			time.Sleep(time.Millisecond)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
-		_, err := echo.Call(ctx, c, s.server.ID(), new(Text("impatient")))
+		_, err := echo.Call(ctx, c, s.Server.ID(), new(Text("impatient")))
 		wantFailure(t, err, reqresp.PhaseQueue, context.DeadlineExceeded)
 		other := reqresp.NewUnary[Text, Text](family, "other", 1)
-		if _, err := other.Call(t.Context(), c, s.server.ID(), new(Text(""))); err != nil || time.Since(start) > 200*time.Millisecond {
+		if _, err := other.Call(t.Context(), c, s.Server.ID(), new(Text(""))); err != nil ||
+			time.Since(start) > 200*time.Millisecond {
 			t.Errorf("another protocol waited %v, %v", time.Since(start), err)
 		}
 		for range 6 {
@@ -69,15 +70,15 @@ func TestFurtherCallsWaitTheirTurn(t *testing.T) {
 
 func TestFailedCallsFreeTheirSlot(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		serve(t, s.server, nil, counter.Serve(counted))
-		c := reqresp.NewClient(s.client, &reqresp.ClientOptions{MaxCallsPerPeer: 1})
+		serve(t, s.Server, nil, counter.Serve(counted))
+		c := reqresp.NewClient(s.Client, &reqresp.ClientOptions{MaxCallsPerPeer: 1})
 		nobody := newPeerID(t)
 		for range 3 {
 			_, err := echo.Call(t.Context(), c, nobody, new(Text("")))
 			wantFailure(t, err, reqresp.PhaseDial)
-			_, err = echo.Call(t.Context(), c, s.server.ID(), new(Text("")))
+			_, err = echo.Call(t.Context(), c, s.Server.ID(), new(Text("")))
 			wantFailure(t, err, reqresp.PhaseNegotiate, reqresp.ErrUnsupported)
-			for range counter.Call(t.Context(), c, s.server.ID(), new(Count(3))) {
+			for range counter.Call(t.Context(), c, s.Server.ID(), new(Count(3))) {
 				break
 			}
 		}
@@ -86,10 +87,10 @@ func TestFailedCallsFreeTheirSlot(t *testing.T) {
 
 func TestSlotHandedToACancelledCallIsPassedOn(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		serve(t, s.server, nil, echo.Serve(echoed))
-		c := reqresp.NewClient(s.client, &reqresp.ClientOptions{MaxCallsPerPeer: 1})
+		serve(t, s.Server, nil, echo.Serve(echoed))
+		c := reqresp.NewClient(s.Client, &reqresp.ClientOptions{MaxCallsPerPeer: 1})
 		for range 100 {
-			first, err := c.Open(t.Context(), s.server.ID(), echo.Spec())
+			first, err := c.Open(t.Context(), s.Server.ID(), echo.Spec())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -97,7 +98,7 @@ func TestSlotHandedToACancelledCallIsPassedOn(t *testing.T) {
 			done := make(chan struct{})
 			go func() {
 				defer close(done)
-				if out, err := c.Open(ctx, s.server.ID(), echo.Spec()); err == nil {
+				if out, err := c.Open(ctx, s.Server.ID(), echo.Spec()); err == nil {
 					out.Close()
 				}
 			}()

@@ -18,15 +18,15 @@ import (
 
 func TestStopDrains(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		srv := serve(t, s.server, nil, echo.Serve(func(_ context.Context, _ peer.ID, req *Text) (*Text, error) {
+		srv := serve(t, s.Server, nil, echo.Serve(func(_ context.Context, _ peer.ID, req *Text) (*Text, error) {
 			time.Sleep(5 * time.Second)
 			return req, nil
 		}))
-		c := reqresp.NewClient(s.client, nil)
-		s.connect(t)
+		c := reqresp.NewClient(s.Client, nil)
+		s.Connect(t)
 		result := make(chan error, 1)
 		go func() {
-			_, err := echo.Call(t.Context(), c, s.server.ID(), new(Text("")))
+			_, err := echo.Call(t.Context(), c, s.Server.ID(), new(Text("")))
 			result <- err
 		}()
 		time.Sleep(time.Second)
@@ -78,13 +78,13 @@ func TestStopCutsOff(t *testing.T) {
 					opts.Limiter = tt.pacer
 				}
 				var cause, result error
-				srv := serve(t, s.server, &opts, handles(func(ctx context.Context, in *reqresp.Inbound) error {
+				srv := serve(t, s.Server, &opts, handles(func(ctx context.Context, in *reqresp.Inbound) error {
 					result = tt.handle(ctx, in)
 					cause = context.Cause(ctx)
 					return result
 				}))
-				s.connect(t)
-				stream := openRaw(t, s.client, s.server, paced.Spec().Protocols()[0])
+				s.Connect(t)
+				stream := openRaw(t, s.Client, s.Server, paced.Spec().Protocols()[0])
 				_, _ = stream.Write([]byte(tt.wire))
 				if tt.wire != "" {
 					_ = stream.CloseWrite()
@@ -115,12 +115,12 @@ func TestStopCutsOff(t *testing.T) {
 func TestStopWaitsForHandlersThatIgnoreIt(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		ended := false
-		srv := serve(t, s.server, nil, echo.Serve(func(_ context.Context, _ peer.ID, req *Text) (*Text, error) {
+		srv := serve(t, s.Server, nil, echo.Serve(func(_ context.Context, _ peer.ID, req *Text) (*Text, error) {
 			time.Sleep(time.Minute)
 			ended = true
 			return req, nil
 		}))
-		go func() { _, _ = echo.Call(t.Context(), reqresp.NewClient(s.client, nil), s.server.ID(), new(Text(""))) }()
+		go func() { _, _ = echo.Call(t.Context(), reqresp.NewClient(s.Client, nil), s.Server.ID(), new(Text(""))) }()
 		time.Sleep(time.Second)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
@@ -135,7 +135,7 @@ func TestStopOfAnIdleServer(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		for range 20 {
-			idle := reqresp.NewServer(s.server, nil)
+			idle := reqresp.NewServer(s.Server, nil)
 			idle.Register(echo.Serve(echoed))
 			if err := idle.Start(); err != nil {
 				t.Fatal(err)
@@ -147,7 +147,7 @@ func TestStopOfAnIdleServer(t *testing.T) {
 				t.Errorf("nothing was reset, but got %v", err)
 			}
 		}
-		fresh := reqresp.NewServer(s.server, nil)
+		fresh := reqresp.NewServer(s.Server, nil)
 		if err := fresh.Stop(t.Context()); err != nil {
 			t.Error(err)
 		}
@@ -159,11 +159,11 @@ func TestStopOfAnIdleServer(t *testing.T) {
 
 func TestStopTwiceAtOnce(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		srv := serve(t, s.server, nil, echo.Serve(func(_ context.Context, _ peer.ID, req *Text) (*Text, error) {
+		srv := serve(t, s.Server, nil, echo.Serve(func(_ context.Context, _ peer.ID, req *Text) (*Text, error) {
 			time.Sleep(5 * time.Second)
 			return req, nil
 		}))
-		go func() { _, _ = echo.Call(t.Context(), reqresp.NewClient(s.client, nil), s.server.ID(), new(Text(""))) }()
+		go func() { _, _ = echo.Call(t.Context(), reqresp.NewClient(s.Client, nil), s.Server.ID(), new(Text(""))) }()
 		time.Sleep(time.Second)
 		var wg sync.WaitGroup
 		for range 3 {
@@ -179,13 +179,13 @@ func TestStopTwiceAtOnce(t *testing.T) {
 
 func TestStreamNegotiatedBeforeStopIsReset(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		held := &heldHost{Host: s.server}
+		held := &heldHost{Host: s.Server}
 		srv := reqresp.NewServer(held, nil)
 		srv.Register(echo.Serve(echoed))
 		if err := srv.Start(); err != nil {
 			t.Fatal(err)
 		}
-		stream := openRaw(t, s.client, s.server, echo.Spec().Protocols()[0])
+		stream := openRaw(t, s.Client, s.Server, echo.Spec().Protocols()[0])
 		_, _ = stream.Write([]byte{0})
 		time.Sleep(time.Second)
 		if err := srv.Stop(t.Context()); err != nil {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -20,35 +19,35 @@ import (
 func traced(t *testing.T, s *simulation, methods ...reqresp.Handler) (client *reqresp.Client, asked, served *journal) {
 	t.Helper()
 	asked, served = new(journal), new(journal)
-	serve(t, s.server, &reqresp.ServerOptions{Trace: served.trace()}, methods...)
-	s.connect(t)
-	return reqresp.NewClient(s.client, &reqresp.ClientOptions{Trace: asked.trace()}), asked, served
+	serve(t, s.Server, &reqresp.ServerOptions{Trace: served.Trace()}, methods...)
+	s.Connect(t)
+	return reqresp.NewClient(s.Client, &reqresp.ClientOptions{Trace: asked.Trace()}), asked, served
 }
 
 func TestHooksOfASuccess(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		c, asked, served := traced(t, s, echo.Serve(echoed), counter.Serve(counted), notice.Serve(func(context.Context, peer.ID, *Text) error { return nil }))
-		if _, err := echo.Call(t.Context(), c, s.server.ID(), new(Text("hello"))); err != nil {
+		if _, err := echo.Call(t.Context(), c, s.Server.ID(), new(Text("hello"))); err != nil {
 			t.Error(err)
 		}
 		time.Sleep(time.Second)
-		asked.want(t, "1 start", "1 dial", "1 negotiate", "1 request", "1 first byte", "1 response", "1 chunk 7", "1 done: success, 1/6/7")
-		served.want(t, "1 start", "1 admit", "1 handle", "1 response", "1 chunk 7", "1 done: success, 1/6/7")
+		asked.Want(t, "1 start", "1 dial", "1 negotiate", "1 request", "1 first byte", "1 response", "1 chunk 7", "1 done: success, 1/6/7")
+		served.Want(t, "1 start", "1 admit", "1 handle", "1 response", "1 chunk 7", "1 done: success, 1/6/7")
 
-		if _, err := collect(counter.Call(t.Context(), c, s.server.ID(), new(Count(3)))); err != nil {
+		if _, err := collect(counter.Call(t.Context(), c, s.Server.ID(), new(Count(3)))); err != nil {
 			t.Error(err)
 		}
 		time.Sleep(time.Second)
-		asked.want(t, "2 start", "2 dial", "2 negotiate", "2 request", "2 first byte", "2 response",
+		asked.Want(t, "2 start", "2 dial", "2 negotiate", "2 request", "2 first byte", "2 response",
 			"2 chunk 7", "2 chunk 7", "2 chunk 7", "2 done: success, 3/2/21")
-		served.want(t, "2 start", "2 admit", "2 handle", "2 response", "2 chunk 7", "2 chunk 7", "2 chunk 7", "2 done: success, 3/2/21")
+		served.Want(t, "2 start", "2 admit", "2 handle", "2 response", "2 chunk 7", "2 chunk 7", "2 chunk 7", "2 done: success, 3/2/21")
 
-		if err := notice.Send(t.Context(), c, s.server.ID(), new(Text("hello"))); err != nil {
+		if err := notice.Send(t.Context(), c, s.Server.ID(), new(Text("hello"))); err != nil {
 			t.Error(err)
 		}
 		time.Sleep(time.Second)
-		asked.want(t, "3 start", "3 dial", "3 negotiate", "3 request", "3 done: success, 0/6/0")
-		served.want(t, "3 start", "3 admit", "3 handle", "3 done: success, 0/6/0")
+		asked.Want(t, "3 start", "3 dial", "3 negotiate", "3 request", "3 done: success, 0/6/0")
+		served.Want(t, "3 start", "3 admit", "3 handle", "3 done: success, 0/6/0")
 	})
 }
 
@@ -58,11 +57,11 @@ func TestHooksOfAnErrorResponse(t *testing.T) {
 		c, asked, served := traced(t, s, counter.Serve(func(_ context.Context, _ peer.ID, _ *Count, send func(*Text) error) error {
 			return errors.Join(send(new(Text("chunk"))), reqresp.Errorf(reqresp.CodeResourceUnavailable, "gone"))
 		}))
-		_, err := collect(counter.Call(t.Context(), c, s.server.ID(), new(Count(3))))
+		_, err := collect(counter.Call(t.Context(), c, s.Server.ID(), new(Count(3))))
 		wantVerdict(t, "gone", err, reqresp.Error{Code: 3, Message: "gone"})
 		time.Sleep(time.Second)
-		asked.want(t, "1 start", "1 dial", "1 negotiate", "1 request", "1 first byte", "1 response", "1 chunk 7", "1 done: error response, 1/2/13")
-		served.want(t, "1 start", "1 admit", "1 handle", "1 response", "1 chunk 7", "1 done: error response, 1/2/13")
+		asked.Want(t, "1 start", "1 dial", "1 negotiate", "1 request", "1 first byte", "1 response", "1 chunk 7", "1 done: error response, 1/2/13")
+		served.Want(t, "1 start", "1 admit", "1 handle", "1 response", "1 chunk 7", "1 done: error response, 1/2/13")
 	})
 }
 
@@ -70,16 +69,16 @@ func TestHooksOfAPanic(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		results := make(chan error, 1)
 		c, asked, served := traced(t, s, echo.Serve(func(context.Context, peer.ID, *Text) (*Text, error) { panic(errCodec) }))
-		serve(t, s.server, &reqresp.ServerOptions{Trace: &reqresp.Trace{
+		serve(t, s.Server, &reqresp.ServerOptions{Trace: &reqresp.Trace{
 			Done: func(x *reqresp.Exchange) { results <- x.Err },
 		}}, paced.Serve(func(context.Context, peer.ID, *Text, func(*Text) error) error { panic("hunter2") }))
-		_, err := echo.Call(t.Context(), c, s.server.ID(), new(Text("hello")))
+		_, err := echo.Call(t.Context(), c, s.Server.ID(), new(Text("hello")))
 		wantVerdict(t, "panic", err, reqresp.Error{Code: reqresp.CodeServerError})
 		time.Sleep(time.Second)
-		asked.want(t, "1 start", "1 dial", "1 negotiate", "1 request", "1 first byte", "1 response", "1 done: error response, 0/6/2")
-		served.want(t, "1 start", "1 admit", "1 handle", "1 done: panic, 0/6/2")
+		asked.Want(t, "1 start", "1 dial", "1 negotiate", "1 request", "1 first byte", "1 response", "1 done: error response, 0/6/2")
+		served.Want(t, "1 start", "1 admit", "1 handle", "1 done: panic, 0/6/2")
 
-		_, err = collect(paced.Call(t.Context(), c, s.server.ID(), new(Text(""))))
+		_, err = collect(paced.Call(t.Context(), c, s.Server.ID(), new(Text(""))))
 		wantVerdict(t, "panic", err, reqresp.Error{Code: reqresp.CodeServerError})
 		result := <-results
 		p, ok := errors.AsType[*reqresp.PanicError](result)
@@ -93,26 +92,26 @@ func TestHooksOfARefusedStream(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		served := new(journal)
 		release := make(chan struct{})
-		serve(t, s.server, &reqresp.ServerOptions{MaxStreams: 1, Trace: served.trace()}, echo.Serve(func(_ context.Context, _ peer.ID, req *Text) (*Text, error) {
+		serve(t, s.Server, &reqresp.ServerOptions{MaxStreams: 1, Trace: served.Trace()}, echo.Serve(func(_ context.Context, _ peer.ID, req *Text) (*Text, error) {
 			<-release
 			return req, nil
 		}))
-		s.connect(t)
-		c := reqresp.NewClient(s.client, nil)
+		s.Connect(t)
+		c := reqresp.NewClient(s.Client, nil)
 		done := make(chan error)
 		go func() {
-			_, err := echo.Call(t.Context(), c, s.server.ID(), new(Text("hello")))
+			_, err := echo.Call(t.Context(), c, s.Server.ID(), new(Text("hello")))
 			done <- err
 		}()
 		time.Sleep(time.Second)
-		_, err := echo.Call(t.Context(), c, s.server.ID(), new(Text("hello")))
+		_, err := echo.Call(t.Context(), c, s.Server.ID(), new(Text("hello")))
 		wantFailure(t, err, reqresp.PhaseFirstByte, reqresp.ErrRefused)
 		close(release)
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
 		time.Sleep(time.Second)
-		served.want(t, "1 start", "1 admit", "1 handle", "2 start", "2 done: over limit, 0/0/0", "1 response", "1 chunk 7", "1 done: success, 1/6/7")
+		served.Want(t, "1 start", "1 admit", "1 handle", "2 start", "2 done: over limit, 0/0/0", "1 response", "1 chunk 7", "1 done: success, 1/6/7")
 	})
 }
 
@@ -121,14 +120,14 @@ func TestHooksOfACutOffChunk(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		results := make(chan reqresp.Result, 1)
 		chunks := 0
-		serve(t, s.server, &reqresp.ServerOptions{Trace: &reqresp.Trace{
+		serve(t, s.Server, &reqresp.ServerOptions{Trace: &reqresp.Trace{
 			Chunk: func(*reqresp.Exchange, int, int) { chunks++ },
 			Done:  func(x *reqresp.Exchange) { results <- x.Result },
 		}}, paced.Serve(func(_ context.Context, _ peer.ID, _ *Text, send func(*Text) error) error {
 			_ = send(new(Text("whole")))
 			return send(new(Text(make([]byte, 900<<10))))
 		}))
-		stream := openRaw(t, s.client, s.server, paced.Spec().Protocols()[0])
+		stream := openRaw(t, s.Client, s.Server, paced.Spec().Protocols()[0])
 		_, _ = stream.Write([]byte{0})
 		_ = stream.CloseWrite()
 		r := <-results
@@ -144,23 +143,20 @@ func TestHooksOfAFailure(t *testing.T) {
 		c, asked, served := traced(t, s, echo.Serve(echoed), counter.Serve(counted))
 		nobody := newPeerID(t)
 		_, _ = echo.Call(t.Context(), c, nobody, new(Text("")))
-		asked.want(t, "1 start", "1 dial", "1 done: dial, 0/0/0")
-		_ = notice.Send(t.Context(), c, s.server.ID(), new(Text("")))
-		asked.want(t, "2 start", "2 dial", "2 negotiate", "2 done: unsupported, 0/0/0")
+		asked.Want(t, "1 start", "1 dial", "1 done: dial, 0/0/0")
+		_ = notice.Send(t.Context(), c, s.Server.ID(), new(Text("")))
+		asked.Want(t, "2 start", "2 dial", "2 negotiate", "2 done: unsupported, 0/0/0")
 		ended, cancel := context.WithCancel(t.Context())
 		cancel()
-		_, _ = echo.Call(ended, c, s.server.ID(), new(Text("")))
-		asked.want(t, "3 start", "3 done: cancelled, 0/0/0")
-		served.want(t)
+		_, _ = echo.Call(ended, c, s.Server.ID(), new(Text("")))
+		asked.Want(t, "3 start", "3 done: cancelled, 0/0/0")
+		served.Want(t)
 
 		// A reader who has had enough cancels.
-		for range counter.Call(t.Context(), c, s.server.ID(), new(Count(100))) {
+		for range counter.Call(t.Context(), c, s.Server.ID(), new(Count(100))) {
 			break
 		}
-		asked.mu.Lock()
-		last := asked.entries[len(asked.entries)-1]
-		asked.mu.Unlock()
-		if want := "4 done: cancelled, 1/4/7"; last != want {
+		if last, want := asked.Last(), "4 done: cancelled, 1/4/7"; last != want {
 			t.Errorf("last told %q, want %q", last, want)
 		}
 	})
@@ -170,8 +166,8 @@ func TestWhatHooksAreToldOfTheExchange(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		v1, v2 := version(1), version(2)
 		var first, open, last, in reqresp.Info
-		serve(t, s.server, &reqresp.ServerOptions{Trace: &reqresp.Trace{Start: func(x *reqresp.Exchange) { in = x.Info }}}, v1.Serve(echoed))
-		c := reqresp.NewClient(s.client, &reqresp.ClientOptions{Trace: &reqresp.Trace{
+		serve(t, s.Server, &reqresp.ServerOptions{Trace: &reqresp.Trace{Start: func(x *reqresp.Exchange) { in = x.Info }}}, v1.Serve(echoed))
+		c := reqresp.NewClient(s.Client, &reqresp.ClientOptions{Trace: &reqresp.Trace{
 			Phase: func(x *reqresp.Exchange, _ reqresp.Phase, _ time.Duration) {
 				switch x.Phase {
 				case reqresp.PhaseNegotiate:
@@ -183,7 +179,7 @@ func TestWhatHooksAreToldOfTheExchange(t *testing.T) {
 			},
 			Done: func(x *reqresp.Exchange) { last = x.Info },
 		}})
-		out, err := c.Open(t.Context(), s.server.ID(), v2.Spec(), v1.Spec())
+		out, err := c.Open(t.Context(), s.Server.ID(), v2.Spec(), v1.Spec())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -192,13 +188,13 @@ func TestWhatHooksAreToldOfTheExchange(t *testing.T) {
 			t.Error(err)
 		}
 		out.Close()
-		if first.Peer != s.server.ID() || first.ID != id || first.Spec != v2.Spec() || first.Protocol != "" || first.Conn != nil {
+		if first.Peer != s.Server.ID() || first.ID != id || first.Spec != v2.Spec() || first.Protocol != "" || first.Conn != nil {
 			t.Errorf("before the negotiation: %+v", first)
 		}
-		if want := (reqresp.Info{ID: id, Peer: s.server.ID(), Spec: v1.Spec(), Protocol: v1.Spec().Protocols()[0], Conn: out.Conn()}); open != want || last != want {
+		if want := (reqresp.Info{ID: id, Peer: s.Server.ID(), Spec: v1.Spec(), Protocol: v1.Spec().Protocols()[0], Conn: out.Conn()}); open != want || last != want {
 			t.Errorf("after the negotiation: %+v and %+v, want %+v", open, last, want)
 		}
-		if !in.Inbound || in.Peer != s.client.ID() || in.ID != 1 || in.Spec != v1.Spec() || in.Protocol != v1.Spec().Protocols()[0] || in.Conn.RemotePeer() != s.client.ID() {
+		if !in.Inbound || in.Peer != s.Client.ID() || in.ID != 1 || in.Spec != v1.Spec() || in.Protocol != v1.Spec().Protocols()[0] || in.Conn.RemotePeer() != s.Client.ID() {
 			t.Errorf("the server's: %+v", in)
 		}
 	})
@@ -233,16 +229,16 @@ func TestWaitsForALimiterArePhases(t *testing.T) {
 		}
 		served := new(journal)
 		waited := make(chan [2]time.Duration, 1)
-		serve(t, s.server, &reqresp.ServerOptions{Limiter: l, Trace: reqresp.JoinTraces(nil, served.trace(), &reqresp.Trace{
+		serve(t, s.Server, &reqresp.ServerOptions{Limiter: l, Trace: reqresp.JoinTraces(nil, served.Trace(), &reqresp.Trace{
 			Done: func(x *reqresp.Exchange) {
 				waited <- [2]time.Duration{x.Spent(reqresp.PhaseAdmit), x.Spent(reqresp.PhaseReserve)}
 			},
 		})}, counter.Serve(counted))
-		if _, err := collect(counter.Call(t.Context(), reqresp.NewClient(s.client, nil), s.server.ID(), new(Count(2)))); err != nil {
+		if _, err := collect(counter.Call(t.Context(), reqresp.NewClient(s.Client, nil), s.Server.ID(), new(Count(2)))); err != nil {
 			t.Error(err)
 		}
 		time.Sleep(time.Second)
-		served.want(t, "1 start", "1 admit", "1 handle", "1 reserve", "1 handle", "1 response", "1 chunk 7",
+		served.Want(t, "1 start", "1 admit", "1 handle", "1 reserve", "1 handle", "1 response", "1 chunk 7",
 			"1 reserve", "1 response", "1 chunk 7", "1 done: success, 2/2/14")
 		if got, want := <-waited, [2]time.Duration{2 * time.Second, 6 * time.Second}; got != want {
 			t.Errorf("waited %v, want %v", got, want)
@@ -256,10 +252,10 @@ func TestRefusalsOfALimiterReachTheTrace(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		l := &ledger{reserve: func(context.Context) error { return fmt.Errorf("%w: %w", reqresp.ErrRefused, overdue) }}
 		results := make(chan error, 1)
-		serve(t, s.server, &reqresp.ServerOptions{Limiter: l, Trace: &reqresp.Trace{
+		serve(t, s.Server, &reqresp.ServerOptions{Limiter: l, Trace: &reqresp.Trace{
 			Done: func(x *reqresp.Exchange) { results <- x.Err },
 		}}, counter.Serve(counted))
-		_, err := collect(counter.Call(t.Context(), reqresp.NewClient(s.client, nil), s.server.ID(), new(Count(2))))
+		_, err := collect(counter.Call(t.Context(), reqresp.NewClient(s.Client, nil), s.Server.ID(), new(Count(2))))
 		wantFailure(t, err, reqresp.PhaseFirstByte, reqresp.ErrRefused)
 		if f, _ := errors.AsType[*reqresp.Failure](err); !f.Remote {
 			t.Errorf("%v does not say that the peer refused", err)
@@ -274,14 +270,14 @@ func TestRefusalsOfALimiterReachTheTrace(t *testing.T) {
 
 func TestTracesOfCallsAreCalledAfterTheClients(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		serve(t, s.server, nil, echo.Serve(echoed))
+		serve(t, s.Server, nil, echo.Serve(echoed))
 		var order []string
 		note := func(name string) *reqresp.Trace {
 			return &reqresp.Trace{Done: func(*reqresp.Exchange) { order = append(order, name) }}
 		}
-		c := reqresp.NewClient(s.client, &reqresp.ClientOptions{Trace: note("client")})
+		c := reqresp.NewClient(s.Client, &reqresp.ClientOptions{Trace: note("client")})
 		c = c.With(reqresp.CallOptions{Trace: note("first")}).With(reqresp.CallOptions{Trace: note("second")})
-		if _, err := echo.Call(t.Context(), c, s.server.ID(), new(Text(""))); err != nil {
+		if _, err := echo.Call(t.Context(), c, s.Server.ID(), new(Text(""))); err != nil {
 			t.Error(err)
 		}
 		if want := []string{"client", "first", "second"}; !slices.Equal(order, want) {
@@ -295,14 +291,14 @@ func TestSizesAreTraced(t *testing.T) {
 	sized := reqresp.NewStream[Count, Text](reqresp.Family{Prefix: "/sized", Codec: sizedCodec{}}, "count", 1)
 	simulate(t, func(t *testing.T, s *simulation) {
 		served := make(chan reqresp.Result, 1)
-		serve(t, s.server, &reqresp.ServerOptions{Trace: &reqresp.Trace{
+		serve(t, s.Server, &reqresp.ServerOptions{Trace: &reqresp.Trace{
 			Done: func(x *reqresp.Exchange) { served <- x.Result },
 		}}, sized.Serve(counted))
 		var out reqresp.Result
-		c := reqresp.NewClient(s.client, &reqresp.ClientOptions{Trace: &reqresp.Trace{
+		c := reqresp.NewClient(s.Client, &reqresp.ClientOptions{Trace: &reqresp.Trace{
 			Done: func(x *reqresp.Exchange) { out = x.Result },
 		}})
-		if _, err := collect(sized.Call(t.Context(), c, s.server.ID(), new(Count(3)))); err != nil {
+		if _, err := collect(sized.Call(t.Context(), c, s.Server.ID(), new(Count(3)))); err != nil {
 			t.Error(err)
 		}
 		if in := <-served; out.RequestSize != 100 || out.ResponseSize != 300 || in != out {
@@ -319,10 +315,10 @@ func (sizedCodec) Size(any) int { return 100 }
 // Each range over a call's sequence is a call of its own.
 func TestRangingTwiceCallsTwice(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		srv := serve(t, s.server, nil, counter.Serve(counted))
+		srv := serve(t, s.Server, nil, counter.Serve(counted))
 		calls := 0
-		c := reqresp.NewClient(s.client, &reqresp.ClientOptions{Trace: &reqresp.Trace{Start: func(*reqresp.Exchange) { calls++ }}})
-		seq := counter.Call(t.Context(), c, s.server.ID(), new(Count(2)))
+		c := reqresp.NewClient(s.Client, &reqresp.ClientOptions{Trace: &reqresp.Trace{Start: func(*reqresp.Exchange) { calls++ }}})
+		seq := counter.Call(t.Context(), c, s.Server.ID(), new(Count(2)))
 		for range 2 {
 			if all, err := collect(seq); err != nil || len(all) != 2 {
 				t.Errorf("got %d chunks, %v", len(all), err)
@@ -332,41 +328,6 @@ func TestRangingTwiceCallsTwice(t *testing.T) {
 			t.Errorf("%d calls, want 2", calls)
 		}
 	})
-}
-
-// A journal keeps what is noted, of any goroutine.
-type journal struct {
-	mu      sync.Mutex
-	entries []string
-}
-
-func (j *journal) note(format string, args ...any) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.entries = append(j.entries, fmt.Sprintf(format, args...))
-}
-
-// want checks what was noted since it was last called.
-func (j *journal) want(t testing.TB, entries ...string) {
-	t.Helper()
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if !slices.Equal(j.entries, entries) {
-		t.Errorf("noted\n%q\nwant\n%q", j.entries, entries)
-	}
-	j.entries = nil
-}
-
-// trace notes all hooks that are called.
-func (j *journal) trace() *reqresp.Trace {
-	return &reqresp.Trace{
-		Start: func(x *reqresp.Exchange) { j.note("%d start", x.ID) },
-		Phase: func(x *reqresp.Exchange, _ reqresp.Phase, _ time.Duration) { j.note("%d %v", x.ID, x.Phase) },
-		Chunk: func(x *reqresp.Exchange, bytes, _ int) { j.note("%d chunk %d", x.ID, bytes) },
-		Done: func(x *reqresp.Exchange) {
-			j.note("%d done: %v, %d/%d/%d", x.ID, reqresp.ReasonOf(x.Err), x.Chunks, x.RequestBytes, x.ResponseBytes)
-		},
-	}
 }
 
 // Who reads a refusal knows which setting it is about.
@@ -386,16 +347,16 @@ func TestRefusalsNameTheBound(t *testing.T) {
 						refusals <- x.Err
 					}
 				}}
-				serve(t, s.server, &opts, echo.Serve(func(ctx context.Context, _ peer.ID, _ *Text) (*Text, error) {
+				serve(t, s.Server, &opts, echo.Serve(func(ctx context.Context, _ peer.ID, _ *Text) (*Text, error) {
 					<-ctx.Done()
 					return nil, ctx.Err()
 				}))
 				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 				defer cancel()
-				c := reqresp.NewClient(s.client, nil)
-				go echo.Call(ctx, c, s.server.ID(), new(Text("")))
+				c := reqresp.NewClient(s.Client, nil)
+				go echo.Call(ctx, c, s.Server.ID(), new(Text("")))
 				time.Sleep(100 * time.Millisecond)
-				_, _ = echo.Call(ctx, c, s.server.ID(), new(Text("")))
+				_, _ = echo.Call(ctx, c, s.Server.ID(), new(Text("")))
 				if err := <-refusals; !strings.Contains(err.Error(), want) {
 					t.Errorf("got %v, want one that names %s", err, want)
 				}

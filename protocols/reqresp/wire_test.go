@@ -34,13 +34,31 @@ var responses = []struct {
 		unary: []error{reqresp.ErrTooManyChunks}, stream: []error{reqresp.ErrViolation, reqresp.ErrTooManyChunks},
 	},
 	{name: "nothing", unary: []error{reqresp.ErrViolation, reqresp.ErrNoResponse}},
-	{name: "status alone", wire: "\x00", unary: []error{reqresp.ErrViolation, io.ErrUnexpectedEOF}, stream: []error{reqresp.ErrViolation, io.ErrUnexpectedEOF}},
-	{name: "cut off", wire: "\x00\x05a", unary: []error{reqresp.ErrViolation, io.ErrUnexpectedEOF}, stream: []error{reqresp.ErrViolation, io.ErrUnexpectedEOF}},
-	{name: "too long", wire: "\x00\x80\x80\x80\x80\x01", unary: []error{reqresp.ErrViolation, errTooLong}, stream: []error{reqresp.ErrViolation, errTooLong}},
-	{name: "reset before anything", end: network.Stream.Reset, unary: []error{network.ErrReset}, stream: []error{network.ErrReset}},
-	{name: "reset in the middle", wire: "\x00\x05a", end: lateReset, unary: []error{network.ErrReset}, stream: []error{network.ErrReset}},
+	{
+		name: "status alone", wire: "\x00", unary: []error{reqresp.ErrViolation, io.ErrUnexpectedEOF},
+		stream: []error{reqresp.ErrViolation, io.ErrUnexpectedEOF},
+	},
+	{
+		name: "cut off", wire: "\x00\x05a", unary: []error{reqresp.ErrViolation, io.ErrUnexpectedEOF},
+		stream: []error{reqresp.ErrViolation, io.ErrUnexpectedEOF},
+	},
+	{
+		name: "too long", wire: "\x00\x80\x80\x80\x80\x01", unary: []error{reqresp.ErrViolation, errTooLong},
+		stream: []error{reqresp.ErrViolation, errTooLong},
+	},
+	{
+		name: "reset before anything", end: network.Stream.Reset, unary: []error{network.ErrReset},
+		stream: []error{network.ErrReset},
+	},
+	{
+		name: "reset in the middle", wire: "\x00\x05a", end: lateReset, unary: []error{network.ErrReset},
+		stream: []error{network.ErrReset},
+	},
 	{name: "reset between chunks", wire: "\x00\x01a", end: lateReset, stream: []error{network.ErrReset}},
-	{name: "reset after the last chunk", wire: "\x00\x01a\x00\x01b", end: lateReset, unary: []error{reqresp.ErrTooManyChunks}},
+	{
+		name: "reset after the last chunk", wire: "\x00\x01a\x00\x01b", end: lateReset,
+		unary: []error{reqresp.ErrTooManyChunks},
+	},
 	{name: "never ended", wire: "\x00\x01a\x00\x01b", end: leave, unary: []error{reqresp.ErrTooManyChunks}},
 }
 
@@ -57,7 +75,7 @@ func TestResponsesByHand(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			simulate(t, func(t *testing.T, s *simulation) {
 				for _, spec := range []*reqresp.Spec{echo.Spec(), counter.Spec()} {
-					serveRaw(t, s.server, spec.Protocols()[0], func(stream network.Stream) {
+					serveRaw(t, s.Server, spec.Protocols()[0], func(stream network.Stream) {
 						drain(stream)
 						_, _ = stream.Write([]byte(tt.wire))
 						if tt.end == nil {
@@ -67,10 +85,10 @@ func TestResponsesByHand(t *testing.T) {
 						}
 					})
 				}
-				c := reqresp.NewClient(s.client, nil)
-				_, err := echo.Call(t.Context(), c, s.server.ID(), new(Text("")))
+				c := reqresp.NewClient(s.Client, nil)
+				_, err := echo.Call(t.Context(), c, s.Server.ID(), new(Text("")))
 				wantCauses(t, "unary", err, tt.unary)
-				_, err = collect(counter.Call(t.Context(), c, s.server.ID(), new(Count(2))))
+				_, err = collect(counter.Call(t.Context(), c, s.Server.ID(), new(Count(2))))
 				wantCauses(t, "stream", err, tt.stream)
 			})
 		})
@@ -111,7 +129,7 @@ func TestWhatTheResponderSees(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			simulate(t, func(t *testing.T, s *simulation) {
 				seen := make(chan error, 1)
-				serveRaw(t, s.server, counter.Spec().Protocols()[0], func(stream network.Stream) {
+				serveRaw(t, s.Server, counter.Spec().Protocols()[0], func(stream network.Stream) {
 					drain(stream)
 					_, err := stream.Write([]byte(tt.wire))
 					for err == nil {
@@ -120,7 +138,7 @@ func TestWhatTheResponderSees(t *testing.T) {
 					}
 					seen <- err
 				})
-				_, _ = collect(counter.Call(t.Context(), reqresp.NewClient(s.client, nil), s.server.ID(), new(Count(2))))
+				_, _ = collect(counter.Call(t.Context(), reqresp.NewClient(s.Client, nil), s.Server.ID(), new(Count(2))))
 				if err := <-seen; !errors.Is(err, remoteReset(tt.want)) {
 					t.Errorf("got %v, want a reset with code %#x", err, tt.want)
 				}
@@ -174,9 +192,9 @@ func TestRequestsByHand(t *testing.T) {
 	for _, tt := range requests {
 		t.Run(tt.name, func(t *testing.T) {
 			simulate(t, func(t *testing.T, s *simulation) {
-				srv := serve(t, s.server, nil, echo.Serve(echoed))
-				s.connect(t)
-				stream := openRaw(t, s.client, s.server, echo.Spec().Protocols()[0])
+				srv := serve(t, s.Server, nil, echo.Serve(echoed))
+				s.Connect(t)
+				stream := openRaw(t, s.Client, s.Server, echo.Spec().Protocols()[0])
 				start := time.Now()
 				if got := answer(t, stream, tt.wire, tt.open); got != tt.want {
 					t.Errorf("got %q, want %q", got, tt.want)
@@ -215,8 +233,8 @@ func TestRequestsByHandOnEveryTransport(t *testing.T) {
 
 func TestEachChunkIsOneWrite(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
-		rec := &recordingHost{Host: s.server}
-		out := &recordingHost{Host: s.client}
+		rec := &recordingHost{Host: s.Server}
+		out := &recordingHost{Host: s.Client}
 		c := reqresp.NewClient(out, nil)
 		srv := reqresp.NewServer(rec, nil)
 		srv.Register(counter.Serve(func(_ context.Context, _ peer.ID, req *Count, send func(*Text) error) error {
@@ -230,7 +248,7 @@ func TestEachChunkIsOneWrite(t *testing.T) {
 		if err := srv.Start(); err != nil {
 			t.Fatal(err)
 		}
-		chunks, err := collect(counter.Call(t.Context(), c, s.server.ID(), new(Count(3))))
+		chunks, err := collect(counter.Call(t.Context(), c, s.Server.ID(), new(Count(3))))
 		wantVerdict(t, "end", err, reqresp.Error{Code: 2, Message: "enough"})
 		if len(chunks) != 3 {
 			t.Fatalf("got %d chunks", len(chunks))
@@ -241,7 +259,7 @@ func TestEachChunkIsOneWrite(t *testing.T) {
 		want := []string{
 			"write 2", "write 1003", "write 2003", "write 8", "close write", "close",
 		}
-		rec.want(t, want)
-		out.want(t, []string{"write 2", "close write", "close"})
+		rec.Want(t, want)
+		out.Want(t, []string{"write 2", "close write", "close"})
 	})
 }

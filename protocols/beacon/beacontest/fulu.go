@@ -1,22 +1,14 @@
 package beacontest
 
 import (
-	"bytes"
-	"compress/gzip"
-	_ "embed"
-	"encoding/hex"
-	"encoding/json"
-	"errors"
-	"io"
 	"sync"
 	"time"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
-	"github.com/seed-2dd5877b/reqresp/snappy"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
-// Of the real chain that FuluBlocks returns, from Deneb to Fulu, with some blocks that have blobs.
+// Of the real chain that Fulu returns, from Deneb to Fulu, with some blocks that have blobs.
 const (
 	FuluFirstSlot ssz.Slot = 80 // where Fulu begins
 	FuluHead      ssz.Slot = 215
@@ -33,11 +25,8 @@ func FuluBlobs() []ssz.Slot {
 	}
 }
 
-//go:embed testdata/fulu-config.yaml
-var fuluConfig string
-
 // FuluConfig returns the configuration of the chain's network, of the minimal preset.
-func FuluConfig() string { return fuluConfig }
+func FuluConfig() string { return readFulu().config }
 
 // FuluGenesis returns the time of slot 0 and the genesis validators root of the chain.
 func FuluGenesis() (time.Time, ssz.Root) {
@@ -51,7 +40,7 @@ func FuluGenesis() (time.Time, ssz.Root) {
 
 // FuluNetwork returns the network of the chain. All calls return the same value.
 var FuluNetwork = sync.OnceValue(func() *ssz.Network {
-	cfg, err := ssz.ParseConfig([]byte(fuluConfig))
+	cfg, err := ssz.ParseConfig([]byte(FuluConfig()))
 	if err != nil {
 		panic(err)
 	}
@@ -63,46 +52,71 @@ var FuluNetwork = sync.OnceValue(func() *ssz.Network {
 	return n
 })
 
-//go:embed testdata/fulu-blocks.jsonl.gz
-var fuluBlocks []byte
-
-// FuluBlocks returns the 205 blocks of a development chain that a production client made, from the genesis
-// block on. They are shared and not to be changed.
-var FuluBlocks = sync.OnceValue(func() (chain []*beacon.Block) {
-	z, err := gzip.NewReader(bytes.NewReader(fuluBlocks))
-	if err != nil {
-		panic(err)
-	}
-	for lines := json.NewDecoder(z); ; {
-		var line struct {
-			Slot ssz.Slot `json:"slot"`
-			Root string   `json:"root"`
-			SSZ  string   `json:"ssz_hex"`
-		}
-		if err := lines.Decode(&line); errors.Is(err, io.EOF) {
-			return chain
-		} else if err != nil {
+// Fulu returns a development chain that a production client made, with all that its blocks have: blob sidecars of
+// Deneb and Electra, all 128 columns of Fulu, and objects for light clients. Signatures, roots and KZG proofs are
+// real; execution payloads are made up. All calls return the same value, which is not to be changed.
+var Fulu = sync.OnceValue(func() *Chain {
+	files := readFulu()
+	c := &Chain{network: FuluNetwork(), columns: beacon.NumberOfColumns, Blocks: fuluBlocks()}
+	for _, i := range c.Blocks {
+		block, err := c.network.DecodeBlock(c.Fork(i.Slot), i.SSZ)
+		if err != nil {
 			panic(err)
 		}
-		chain = append(chain, fuluBlock(line.Slot, line.Root, line.SSZ))
+		c.addSidecars(i.Slot, i.Root, block, files.blobsOf(block))
 	}
+	c.Bootstraps = lightClientItems(files.lightClient["bootstrap"])
+	for _, i := range c.Bootstraps {
+		i.Root = inRange(c.Blocks, i.Slot, 1)[0].Root
+	}
+	c.Updates = lightClientItems(files.lightClient["update"])
+	c.Finality, c.Optimistic = last(FuluFinalityUpdates()), last(FuluOptimisticUpdates())
+	finalized := inRange(c.Blocks, c.network.StartSlot(FuluFinalized), 1)[0]
+	c.status = beacon.Status{
+		HeadSlot: FuluHead, HeadRoot: last(c.Blocks).Root, FinalizedEpoch: FuluFinalized, FinalizedRoot: finalized.Root,
+	}
+	return c
 })
 
-func fuluBlock(slot ssz.Slot, root, encoded string) *beacon.Block {
-	b := &beacon.Block{Slot: slot}
-	if err := b.Root.UnmarshalText([]byte("0x" + root)); err != nil {
-		panic(err)
-	}
-	var err error
-	if b.SSZ, err = hex.DecodeString(encoded); err != nil {
-		panic(err)
-	}
-	header, err := ssz.PeekBlock(b.SSZ)
-	if err != nil {
-		panic(err)
-	}
-	n := FuluNetwork()
-	b.ParentRoot, b.Frames = header.ParentRoot, snappy.AppendFrames(nil, b.SSZ)
-	b.Fork, b.Digest = n.ForkAt(n.EpochOf(slot)), n.DigestAt(n.EpochOf(slot))
-	return b
+// FuluFinalityUpdates returns the finality updates that the node of the chain served, in order.
+func FuluFinalityUpdates() []*Item {
+	return lightClientItems(readFulu().lightClient["finality_update"])
 }
+
+// FuluOptimisticUpdates returns the optimistic updates that the node of the chain served, in order.
+func FuluOptimisticUpdates() []*Item {
+	return lightClientItems(readFulu().lightClient["optimistic_update"])
+}
+
+// FuluBlocks returns the 205 blocks of the chain, from the genesis block on. They are shared and not to be changed.
+var FuluBlocks = sync.OnceValue(func() (blocks []*beacon.Block) {
+	n := FuluNetwork()
+	for _, i := range fuluBlocks() {
+		header, err := ssz.PeekBlock(i.SSZ)
+		if err != nil {
+			panic(err)
+		}
+		epoch := n.EpochOf(i.Slot)
+		blocks = append(blocks, &beacon.Block{
+			Slot: i.Slot, Root: i.Root, ParentRoot: header.ParentRoot,
+			Fork: n.ForkAt(epoch), Digest: n.DigestAt(epoch), SSZ: i.SSZ, Frames: i.Frames,
+		})
+	}
+	return blocks
+})
+
+var fuluBlocks = sync.OnceValue(func() (blocks []*Item) {
+	n := FuluNetwork()
+	for _, b := range readFulu().blocks {
+		header, err := ssz.PeekBlock(b)
+		if err != nil {
+			panic(err)
+		}
+		root, err := n.BlockRoot(n.ForkAt(n.EpochOf(header.Slot)), b)
+		if err != nil {
+			panic(err)
+		}
+		blocks = append(blocks, newItem(header.Slot, root, 0, b))
+	}
+	return blocks
+})

@@ -58,11 +58,16 @@ func Object(name string, fork ssz.Fork) ssz.Object {
 // Set sets a field of an object, such as Message.Slot, to a value whose type can be converted to the
 // field's.
 func Set(object ssz.Object, path string, value any) {
+	v := field(object, path)
+	v.Set(reflect.ValueOf(value).Convert(v.Type()))
+}
+
+func field(object ssz.Object, path string) reflect.Value {
 	v := reflect.ValueOf(object)
 	for name := range strings.SplitSeq(path, ".") {
 		v = reflect.Indirect(v).FieldByName(name)
 	}
-	v.Set(reflect.ValueOf(value).Convert(v.Type()))
+	return v
 }
 
 // Encode returns the SSZ of an object that was made here.

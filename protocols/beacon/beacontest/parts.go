@@ -1,17 +1,16 @@
 package beacontest
 
 import (
-	"reflect"
-
 	fastssz "github.com/ferranbt/fastssz"
 
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 	"github.com/seed-2dd5877b/reqresp/ssz/containers"
 )
 
 // blockHeader returns the header of a block, whose root is the block's.
 func blockHeader(b ssz.SignedBlock) containers.BeaconBlockHeader {
-	body := reflect.ValueOf(b).Elem().FieldByName("Message").FieldByName("Body").Addr().Interface()
+	body := field(b, "Message.Body").Addr().Interface()
 	root, err := body.(interface{ HashTreeRoot() ([32]byte, error) }).HashTreeRoot()
 	if err != nil {
 		panic(err)
@@ -22,11 +21,37 @@ func blockHeader(b ssz.SignedBlock) containers.BeaconBlockHeader {
 	}
 }
 
-// commitments are those of the blobs of a block. No blob has them.
-func commitments(slot ssz.Slot) [][48]byte {
-	all := make([][48]byte, Blobs)
+// signedHeader returns the header of a block with the block's signature.
+func signedHeader(b ssz.SignedBlock) containers.SignedBeaconBlockHeader {
+	return containers.SignedBeaconBlockHeader{
+		Message: blockHeader(b), Signature: field(b, "Signature").Interface().([96]byte),
+	}
+}
+
+// A blob is a blob with what proves it.
+type blob struct {
+	Commitment [48]byte
+	Proof      [48]byte // of the blob
+	Cells      [beacon.NumberOfColumns][cellSize]byte
+	Proofs     [beacon.NumberOfColumns][48]byte // of the cells
+}
+
+// cellSize is BYTES_PER_CELL.
+const cellSize = 2048
+
+// madeUp returns the blobs of a block of the chain that is made up: all zero, with commitments that no blob has.
+func madeUp(slot ssz.Slot) []*blob {
+	all := make([]*blob, Blobs)
 	for i := range all {
-		all[i] = [48]byte{0xc0, byte(slot), byte(i)}
+		all[i] = &blob{Commitment: [48]byte{0xc0, byte(slot), byte(i)}}
+	}
+	return all
+}
+
+func commitmentsOf(blobs []*blob) [][48]byte {
+	all := make([][48]byte, len(blobs))
+	for i, b := range blobs {
+		all[i] = b.Commitment
 	}
 	return all
 }
@@ -38,9 +63,8 @@ const (
 )
 
 // prove returns the branch of a node in the tree of a block's body.
-func prove(b ssz.SignedBlock, node int) [][]byte {
-	body := reflect.ValueOf(b).Elem().FieldByName("Message").FieldByName("Body").Addr().Interface()
-	tree, err := fastssz.ProofTree(body.(fastssz.HashRootProof))
+func prove(b ssz.SignedBlock, node int) []ssz.Root {
+	tree, err := fastssz.ProofTree(field(b, "Message.Body").Addr().Interface().(fastssz.HashRootProof))
 	if err != nil {
 		panic(err)
 	}
@@ -48,42 +72,66 @@ func prove(b ssz.SignedBlock, node int) [][]byte {
 	if err != nil {
 		panic(err)
 	}
-	return proof.Hashes
+	branch := make([]ssz.Root, len(proof.Hashes))
+	for i, hash := range proof.Hashes {
+		branch[i] = ssz.Root(hash)
+	}
+	return branch
 }
 
-func (c *Chain) addBlobs(slot ssz.Slot, root ssz.Root, block ssz.SignedBlock) {
-	for index := range uint64(Blobs) {
-		sidecar := Object("BlobSidecar", c.Fork(slot))
-		Set(sidecar, "Index", index)
-		Set(sidecar, "KZGCommitment", commitments(slot)[index])
-		Set(sidecar, "SignedBlockHeader.Message", blockHeader(block))
-		branch := sidecar.(*containers.BlobSidecar).KZGCommitmentInclusionProof[:]
-		for i, hash := range prove(block, commitmentNode+int(index)) {
-			branch[i] = [32]byte(hash)
-		}
-		c.Blobs = append(c.Blobs, c.item(slot, root, index, sidecar))
+// addSidecars adds the sidecars of a block that has some blobs: those of the fork.
+func (c *Chain) addSidecars(slot ssz.Slot, root ssz.Root, block ssz.SignedBlock, blobs []*blob) {
+	switch fork := c.Fork(slot); {
+	case len(blobs) == 0:
+	case fork >= ssz.Fulu:
+		c.addColumns(slot, root, block, blobs)
+	case fork >= ssz.Deneb:
+		c.addBlobs(slot, root, block, blobs)
 	}
 }
 
-func (c *Chain) addColumns(slot ssz.Slot, root ssz.Root, block ssz.SignedBlock) {
-	fork := c.Fork(slot)
-	for index := range uint64(Columns) {
-		sidecar := Object("DataColumnSidecar", fork)
-		Set(sidecar, "Index", index)
-		Set(sidecar, "Column", make([][2048]byte, Blobs))
-		Set(sidecar, "KZGProofs", make([][48]byte, Blobs))
-		if fork >= ssz.Gloas {
-			Set(sidecar, "Slot", slot)
-			Set(sidecar, "BeaconBlockRoot", root)
-		} else {
-			Set(sidecar, "KZGCommitments", commitments(slot))
-			Set(sidecar, "SignedBlockHeader.Message", blockHeader(block))
-			branch := sidecar.(*containers.DataColumnSidecar).KZGCommitmentsInclusionProof[:]
-			for i, hash := range prove(block, commitmentsNode) {
-				branch[i] = [32]byte(hash)
-			}
+func (c *Chain) addBlobs(slot ssz.Slot, root ssz.Root, block ssz.SignedBlock, blobs []*blob) {
+	header := signedHeader(block)
+	for index, b := range blobs {
+		sidecar := &containers.BlobSidecar{
+			Index: uint64(index), KZGCommitment: b.Commitment, KZGProof: b.Proof, SignedBlockHeader: header,
 		}
-		c.Columns = append(c.Columns, c.item(slot, root, index, sidecar))
+		for i, cell := range b.Cells[:len(b.Cells)/2] { // the others are the extension
+			copy(sidecar.Blob[i*cellSize:], cell[:])
+		}
+		for i, hash := range prove(block, commitmentNode+index) {
+			sidecar.KZGCommitmentInclusionProof[i] = hash
+		}
+		c.Blobs = append(c.Blobs, newItem(slot, root, uint64(index), Encode(sidecar)))
+	}
+}
+
+func (c *Chain) addColumns(slot ssz.Slot, root ssz.Root, block ssz.SignedBlock, blobs []*blob) {
+	gloas := c.Fork(slot) >= ssz.Gloas
+	var ofBlock containers.DataColumnSidecar // what all sidecars of the block have
+	if !gloas {
+		ofBlock.KZGCommitments, ofBlock.SignedBlockHeader = commitmentsOf(blobs), signedHeader(block)
+		for i, hash := range prove(block, commitmentsNode) {
+			ofBlock.KZGCommitmentsInclusionProof[i] = hash
+		}
+	}
+	for index := range c.columns {
+		var cells [][cellSize]byte
+		var proofs [][48]byte
+		for _, b := range blobs {
+			cells, proofs = append(cells, b.Cells[index]), append(proofs, b.Proofs[index])
+		}
+		var sidecar ssz.Object
+		if gloas {
+			sidecar = &containers.DataColumnSidecarGloas{
+				Index: index, Column: cells, KZGProofs: proofs, Slot: uint64(slot), BeaconBlockRoot: root,
+			}
+		} else {
+			s := ofBlock
+			s.Index, s.Column, s.KZGProofs = index, cells, proofs
+			sidecar = &s
+		}
+		c.Columns = append(c.Columns, newItem(slot, root, index, Encode(sidecar)))
 	}
 }
 
@@ -92,7 +140,7 @@ func (c *Chain) update(name string, attested ssz.Slot) *Item {
 	update := Object(name, c.Fork(attested))
 	Set(update, "AttestedHeader.Beacon.Slot", attested)
 	Set(update, "SignatureSlot", attested+1)
-	return c.item(attested, ssz.Root{}, 0, update)
+	return newItem(attested, ssz.Root{}, 0, Encode(update))
 }
 
 func (c *Chain) addList(slot ssz.Slot, validator uint64) {
@@ -101,5 +149,5 @@ func (c *Chain) addList(slot ssz.Slot, validator uint64) {
 	Set(list, "Message.ValidatorIndex", validator)
 	Set(list, "Message.DependentRoot", c.Dependent)
 	Set(list, "Message.Transactions", [][]byte{{byte(slot), byte(validator)}})
-	c.Lists = append(c.Lists, c.item(slot, c.Dependent, validator, list))
+	c.Lists = append(c.Lists, newItem(slot, c.Dependent, validator, Encode(list)))
 }

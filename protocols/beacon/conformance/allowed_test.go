@@ -64,7 +64,9 @@ type reorganisedChain struct {
 	shown bool
 }
 
-func (c *reorganisedChain) BlocksByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.Ref, error] {
+func (c *reorganisedChain) BlocksByRange(
+	ctx context.Context, start ssz.Slot, count uint64,
+) iter.Seq2[beacon.Ref, error] {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.shown {
@@ -131,7 +133,8 @@ type at struct {
 
 // isHostile reports whether a rule of one protocol is tried by hostile runs alone.
 func isHostile(name string) bool {
-	return slices.ContainsFunc(conformance.Rules(), func(r conformance.Rule) bool { return ruleName(r) == name && r.Hostile })
+	return slices.ContainsFunc(conformance.Rules(),
+		func(r conformance.Rule) bool { return ruleName(r) == name && r.Hostile })
 }
 
 // held has three answers of a protocol wait for each other: none ends before all were written, and all are
@@ -257,17 +260,45 @@ func TestWhatIsAllowedBreaksNoRule(t *testing.T) {
 		change  func(host.Host)
 		outcome conformance.Outcome
 	}{
-		{"blobs older than finality, left out by root", "S5-known blob_sidecars_by_root/1", unrooted(full), nil, conformance.Skip},
-		{"blobs since finality, left out by root", "S5-known blob_sidecars_by_root/1", at{unrooted(full.Until(44)), 44}, nil, conformance.Fail},
-		{"columns since finality, left out by root", "S5-known data_column_sidecars_by_root/1", unrooted(full), nil, conformance.Fail},
+		{
+			"blobs older than finality, left out by root", "S5-known blob_sidecars_by_root/1", unrooted(full), nil,
+			conformance.Skip,
+		},
+		{
+			"blobs since finality, left out by root", "S5-known blob_sidecars_by_root/1",
+			at{unrooted(full.Until(44)), 44},
+			nil,
+			conformance.Fail,
+		},
+		{
+			"columns since finality, left out by root", "S5-known data_column_sidecars_by_root/1", unrooted(full), nil,
+			conformance.Fail,
+		},
 		{
 			"blobs older than finality, not available by root", "S5-known blob_sidecars_by_root/1", full,
 			func(h host.Host) { answer(h, id("blob_sidecars_by_root", 1), errorChunk(3, "")) }, conformance.Skip,
 		},
-		{"an update, then an error", "S6-updates light_client_updates_by_range/1", updatesChain{full, 1, false}, nil, conformance.Pass},
-		{"the first of two updates, then an error", "S6-first light_client_updates_by_range/1", updatesChain{full, 1, false}, nil, conformance.Pass},
-		{"an error for a period that has not begun", "S6-updates light_client_updates_by_range/1", updatesChain{full, 2, true}, nil, conformance.Pass},
-		{"an error for a period that has not begun, from its first update on", "S6-first light_client_updates_by_range/1", updatesChain{full, 2, true}, nil, conformance.Pass},
+		{
+			"an update, then an error", "S6-updates light_client_updates_by_range/1",
+			updatesChain{full, 1, false},
+			nil,
+			conformance.Pass,
+		},
+		{
+			"the first of two updates, then an error", "S6-first light_client_updates_by_range/1",
+			updatesChain{full, 1, false},
+			nil, conformance.Pass,
+		},
+		{
+			"an error for a period that has not begun", "S6-updates light_client_updates_by_range/1",
+			updatesChain{full, 2, true},
+			nil, conformance.Pass,
+		},
+		{
+			"an error for a period that has not begun, from its first update on", "S6-first light_client_updates_by_range/1",
+			updatesChain{full, 2, true},
+			nil, conformance.Pass,
+		},
 		{"no update yet", "S6-updates light_client_updates_by_range/1", updatesChain{full, 0, true}, nil, conformance.Skip},
 		{
 			"three answers that wait to be read", "M3-third beacon_blocks_by_range/2",
@@ -288,8 +319,14 @@ func TestWhatIsAllowedBreaksNoRule(t *testing.T) {
 			func(h host.Host) { answer(h, id("blob_sidecars_by_range", 1), errorChunk(3, "")) }, conformance.Skip,
 		},
 		{"short answers by range", "S2-finalized beacon_blocks_by_range/2", sparingChain{full}, nil, conformance.Pass},
-		{"a block that was reorganised away", "S2-count beacon_blocks_by_range/2", &reorganisedChain{Chain: full}, nil, conformance.Pass},
-		{"columns that were reorganised away", "S5-first data_column_sidecars_by_range/1", &lateColumns{Chain: full}, nil, conformance.Pass},
+		{
+			"a block that was reorganised away", "S2-count beacon_blocks_by_range/2", &reorganisedChain{Chain: full}, nil,
+			conformance.Pass,
+		},
+		{
+			"columns that were reorganised away", "S5-first data_column_sidecars_by_range/1", &lateColumns{Chain: full}, nil,
+			conformance.Pass,
+		},
 		{
 			"blocks that were pruned meanwhile", "S9-blocks beacon_blocks_by_range/2",
 			&pruningChain{lateChain: lateChain{full, earliest}}, nil, conformance.Skip,
@@ -307,14 +344,22 @@ func TestWhatIsAllowedBreaksNoRule(t *testing.T) {
 			"a reset for a list that is out of bounds", "S3-max execution_payload_envelopes_by_root/1",
 			full, func(h host.Host) { answer(h, id("execution_payload_envelopes_by_root", 1), "") }, conformance.Pass,
 		},
-		{"a head older than blocks are kept", "S7-ancestry beacon_blocks_by_head/1", at{full, longAfter}, nil, conformance.Skip},
+		{
+			"a head older than blocks are kept", "S7-ancestry beacon_blocks_by_head/1",
+			at{full, longAfter},
+			nil,
+			conformance.Skip,
+		},
 		{"that head alone", "S7-count beacon_blocks_by_head/1", at{full, longAfter}, nil, conformance.Skip},
 		{"an answer that is withheld", "M1-close ping/1", full, withholding(id("ping", 1), pong), conformance.Skip},
 		{
 			"blocks that are withheld", "S2-serve beacon_blocks_by_range/2",
 			full, withholding(id("beacon_blocks_by_range", 2), errorChunk(3, "")), conformance.Skip,
 		},
-		{"an answer that breaks off", "M13-chunks ping/1", full, brokenOff(id("ping", 1), pong[:len(pong)-3]), conformance.Skip},
+		{
+			"an answer that breaks off", "M13-chunks ping/1", full, brokenOff(id("ping", 1), pong[:len(pong)-3]),
+			conformance.Skip,
+		},
 		{
 			"a length that is not minimal", "M9-length ping/1",
 			full, func(h host.Host) { answer(h, id("ping", 1), "\x00\x88\x00"+pong[2:]) }, conformance.Skip,

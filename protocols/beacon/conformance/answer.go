@@ -26,25 +26,31 @@ type answer struct {
 	end  error // nil if the stream was closed in good order
 }
 
-// verdict returns the code of an answer that is nothing but a well-formed error chunk.
-func (a answer) verdict() (code byte, message string, ok bool) {
+// errorChunk returns the code and the message of an answer that is nothing but a well-formed error chunk.
+func (a answer) errorChunk() (code byte, message string, ok bool) {
 	if len(a.wire) < 2 || a.wire[0] == 0 {
 		return 0, "", false
 	}
 	r := bytes.NewReader(a.wire[1:])
+	message, err := readErrorMessage(r)
+	return a.wire[0], message, err == nil && r.Len() == 0
+}
+
+// readErrorMessage reads what follows a result that is not success.
+func readErrorMessage(r *bytes.Reader) (string, error) {
 	n, err := snappy.ReadHeader(r, snappy.Bounds{Max: 256})
 	if err != nil {
-		return a.wire[0], "", false
+		return "", err
 	}
 	text, err := snappy.AppendPayload(nil, r, n)
-	return a.wire[0], string(text), err == nil && r.Len() == 0
+	return string(text), err
 }
 
 // limited returns an error that skips the rule if the answer is how the peer limits rates: that is no
 // answer to what was asked.
 func (a answer) limited() error {
 	err := a.end
-	if code, message, ok := a.verdict(); ok {
+	if code, message, ok := a.errorChunk(); ok {
 		err = &reqresp.Error{Code: reqresp.Code(code), Message: message, Remote: true}
 	}
 	if beacon.IsRateLimited(err) {
@@ -59,16 +65,23 @@ func (a answer) withheld() error {
 	// What the errors of the muxers share is the method.
 	timeout, ok := errors.AsType[net.Error](a.end)
 	if len(a.wire) == 0 && ok && timeout.Timeout() {
-		return skipped("the peer withholds its answer")
+		return errWithheld
 	}
 	return nil
 }
+
+// Why a rule is skipped, whichever it is.
+const (
+	errHungUp     = skipped("the peer has hung up")
+	errNotOffered = skipped("not offered")
+	errWithheld   = skipped("the peer withholds its answer")
+)
 
 func limitsRates(err error) error { return skipped(fmt.Sprintf("the peer limits rates: %v", err)) }
 
 // String tells what was seen.
 func (a answer) String() string {
-	if code, message, ok := a.verdict(); ok {
+	if code, message, ok := a.errorChunk(); ok {
 		return fmt.Sprintf("code %d %q", code, message)
 	}
 	text := fmt.Sprintf("%d bytes", len(a.wire))
@@ -81,21 +94,21 @@ func (a answer) String() string {
 	return text
 }
 
-// raw sends bytes as they are, half-closes and reads what comes back. Its error says that there is no
-// answer to judge.
-func (s *session) raw(ctx context.Context, r *Rule, wire []byte) (answer, error) {
-	a, err := s.send(ctx, r, wire, rawTimeout)
-	if err != nil {
-		return a, err
+// raw sends bytes as they are when the method may be asked for some items, half-closes and reads what comes back.
+// Its error says that there is no answer to judge.
+func (t *trial) raw(ctx context.Context, items uint64, wire []byte) (answer, error) {
+	if err := t.pace.wait(ctx, t.Method, items); err != nil {
+		return answer{}, err
 	}
-	return a, cmp.Or(a.limited(), a.withheld())
+	a, err := t.send(ctx, wire, rawTimeout)
+	return a, cmp.Or(err, a.limited(), a.withheld())
 }
 
-// send is raw that takes a rate limit for an answer as well.
-func (s *session) send(ctx context.Context, r *Rule, wire []byte, timeout time.Duration) (answer, error) {
+// send is raw that does not wait, and takes a rate limit for an answer as well.
+func (t *trial) send(ctx context.Context, wire []byte, timeout time.Duration) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	stream, err := s.open(ctx, r, timeout)
+	stream, err := t.open(ctx, timeout)
 	if err != nil {
 		return answer{}, err
 	}
@@ -110,12 +123,13 @@ func (s *session) send(ctx context.Context, r *Rule, wire []byte, timeout time.D
 	return a, unread
 }
 
-func (s *session) open(ctx context.Context, r *Rule, timeout time.Duration) (network.Stream, error) {
-	stream, err := s.host.NewStream(ctx, s.to, s.row(r.Method, r.Version).ID())
+// open opens a stream of the rule's protocol.
+func (t *trial) open(ctx context.Context, timeout time.Duration) (network.Stream, error) {
+	stream, err := t.host.NewStream(ctx, t.to, t.row.ID())
 	switch {
 	case err == nil:
-	case s.host.Network().Connectedness(s.to) != network.Connected:
-		return nil, skipped("the peer has hung up")
+	case t.host.Network().Connectedness(t.to) != network.Connected:
+		return nil, errHungUp
 	default:
 		return nil, fmt.Errorf("no stream: %w", err)
 	}
@@ -134,7 +148,7 @@ func readAnswer(stream network.Stream) (answer, error) {
 	return answer{got, err}, nil
 }
 
-// payload lays out SSZ bytes as the only message of a stream.
+// payload encodes SSZ bytes as the only message of a stream.
 func payload(b []byte) []byte { return snappy.AppendFrames(snappy.AppendHeader(nil, len(b)), b) }
 
 // refused is the error of a call that a peer has answered with a code.
@@ -160,33 +174,19 @@ func told(err error) error {
 	switch f, ok := errors.AsType[*reqresp.Failure](err); {
 	case !ok:
 	case errors.Is(err, reqresp.ErrTimeout):
-		return skipped("the peer withholds its answer")
+		return errWithheld
 	case errors.Is(err, reqresp.ErrDisconnected):
-		return skipped("the peer has hung up")
+		return errHungUp
 	default:
 		return broken("%w", f.Err)
 	}
 	return err
 }
 
-// paced is raw, in its turn.
-func (s *session) paced(ctx context.Context, r *Rule, wire []byte) (answer, error) {
-	if err := s.pace.wait(ctx, r.Method, 1); err != nil {
-		return answer{}, err
-	}
-	return s.raw(ctx, r, wire)
-}
-
-// expect sends a request in its turn, and breaks the rule if the answer is not good.
-func (s *session) expect(ctx context.Context, r *Rule, wire []byte, good func(answer) bool) (string, error) {
-	a, err := s.paced(ctx, r, wire)
-	if err == nil && !good(a) {
-		err = broken("%v", a)
-	}
-	if err != nil {
-		return "", err
-	}
-	return a.String(), nil
+// expect sends a request when one item may be asked for, and breaks the rule if the answer is not good.
+func (t *trial) expect(ctx context.Context, request marshaler, good func(answer) bool) (string, error) {
+	a, err := t.raw(ctx, 1, payload(encode(request)))
+	return judge(a.String(), err, good(a))
 }
 
 // isEmpty accepts an answer of no chunk, in good order.
@@ -201,7 +201,7 @@ func unserved(a answer) bool { return !isServed(a) }
 // isCode accepts an error of a code alone.
 func isCode(want reqresp.Code) func(answer) bool {
 	return func(a answer) bool {
-		code, _, ok := a.verdict()
+		code, _, ok := a.errorChunk()
 		return ok && code == byte(want)
 	}
 }
@@ -217,23 +217,5 @@ var (
 	code3 = isCode(reqresp.CodeResourceUnavailable)
 )
 
-// onlyMessage returns the SSZ of an answer that is one chunk without context bytes, of a size, and
-// ends in good order.
-func onlyMessage(a answer, size int) ([]byte, error) {
-	if a.end != nil || len(a.wire) == 0 || a.wire[0] != 0 {
-		return nil, broken("%v", a)
-	}
-	r := bytes.NewReader(a.wire[1:])
-	n, err := snappy.ReadHeader(r, snappy.Bounds{Min: size, Max: size})
-	if err != nil {
-		return nil, broken("%w", err)
-	}
-	message, err := snappy.AppendPayload(nil, r, n)
-	if err != nil {
-		return nil, broken("%w", err)
-	}
-	if r.Len() > 0 {
-		return nil, broken("%d bytes after the chunk", r.Len())
-	}
-	return message, nil
-}
+// isNoneOrUnavailable accepts the answers to a request for what there is not.
+var isNoneOrUnavailable = either(isEmpty, code3)

@@ -105,7 +105,10 @@ var askers = map[string]func(t *testing.T, c *beacon.Client, server host.Host){
 		}
 	},
 	"M12-response": func(t *testing.T, c *beacon.Client, server host.Host) {
-		for _, wire := range [][]byte{chunk(make([]byte, 7)), append(chunk(make([]byte, 8)), 1), chunk(make([]byte, 8))[:12]} {
+		for _, wire := range [][]byte{
+			chunk(make([]byte, 7)), append(chunk(make([]byte, 8)), 1),
+			chunk(make([]byte, 8))[:12],
+		} {
 			answer(server, id("ping", 1), string(wire))
 			if _, err := c.Ping(t.Context(), server.ID(), 0); !errors.Is(err, reqresp.ErrViolation) {
 				t.Errorf("%x: got %v", wire, err)
@@ -127,7 +130,8 @@ var askers = map[string]func(t *testing.T, c *beacon.Client, server host.Host){
 	"S4-payload": func(t *testing.T, c *beacon.Client, server host.Host) {
 		chain := beacontest.New() // no execution payload in it is valid
 		n := beacontest.Network()
-		srv := beacon.NewServer(server, n, chain, &beacon.ServerOptions{Now: func() time.Time { return n.TimeAt(beacontest.Head) }})
+		srv := beacon.NewServer(server, n, chain,
+			&beacon.ServerOptions{Now: func() time.Time { return n.TimeAt(beacontest.Head) }})
 		if err := srv.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -178,7 +182,8 @@ func TestOurClientConforms(t *testing.T) {
 			simulate(t, func(t *testing.T, client, server host.Host) {
 				n := beacontest.Network()
 				if r.ID == "S1-dialer" {
-					srv := beacon.NewServer(client, n, beacontest.New(), &beacon.ServerOptions{Now: func() time.Time { return n.TimeAt(beacontest.Head) }})
+					srv := beacon.NewServer(client, n, beacontest.New(),
+						&beacon.ServerOptions{Now: func() time.Time { return n.TimeAt(beacontest.Head) }})
 					if err := srv.Start(); err != nil {
 						t.Fatal(err)
 					}

@@ -81,7 +81,10 @@ func (a against) run(t *testing.T) (results []conformance.Result) {
 	n := a.network
 	now := func() time.Time { return n.TimeAt(a.head) }
 	simulateCrowd(t, func(t *testing.T, client, server host.Host, another func() (host.Host, error)) {
-		limiter, err := limits.New(&limits.Options{Config: limits.Config{Default: a.limit, Methods: map[string]limits.Method{}}})
+		limiter, err := limits.New(&limits.Options{Config: limits.Config{
+			Default: a.limit,
+			Methods: map[string]limits.Method{},
+		}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -151,11 +154,15 @@ func (c lateChain) BlobSidecarsByRange(ctx context.Context, start ssz.Slot, coun
 	return lateRange(c, start, c.Chain.BlobSidecarsByRange(ctx, start, count))
 }
 
-func (c lateChain) DataColumnSidecarsByRange(ctx context.Context, start ssz.Slot, count uint64, columns []uint64) iter.Seq2[beacon.Ref, error] {
+func (c lateChain) DataColumnSidecarsByRange(
+	ctx context.Context, start ssz.Slot, count uint64, columns []uint64,
+) iter.Seq2[beacon.Ref, error] {
 	return lateRange(c, start, c.Chain.DataColumnSidecarsByRange(ctx, start, count, columns))
 }
 
-func (c lateChain) ExecutionPayloadEnvelopesByRange(ctx context.Context, start ssz.Slot, count uint64) iter.Seq2[beacon.Ref, error] {
+func (c lateChain) ExecutionPayloadEnvelopesByRange(
+	ctx context.Context, start ssz.Slot, count uint64,
+) iter.Seq2[beacon.Ref, error] {
 	return lateRange(c, start, c.Chain.ExecutionPayloadEnvelopesByRange(ctx, start, count))
 }
 
@@ -259,7 +266,9 @@ func (*forgetful) BlobSidecarsByRoot(context.Context, []ssz.BlobIdentifier) iter
 	return none
 }
 
-func (*forgetful) DataColumnSidecarsByRoot(context.Context, []ssz.DataColumnsByRootIdentifier) iter.Seq2[beacon.Ref, error] {
+func (*forgetful) DataColumnSidecarsByRoot(
+	context.Context, []ssz.DataColumnsByRootIdentifier,
+) iter.Seq2[beacon.Ref, error] {
 	return none
 }
 
@@ -432,8 +441,10 @@ func TestBrokenServersAreFound(t *testing.T) {
 			nil,
 			false,
 			[]string{
-				"S2-serve beacon_blocks_by_range/2", "S2-finalized beacon_blocks_by_range/2", "S10-boundary beacon_blocks_by_range/2",
-				"S5-serve data_column_sidecars_by_range/1", "S6-bootstrap light_client_bootstrap/1", "S6-unavailable light_client_bootstrap/1",
+				"S2-serve beacon_blocks_by_range/2", "S2-finalized beacon_blocks_by_range/2",
+				"S10-boundary beacon_blocks_by_range/2",
+				"S5-serve data_column_sidecars_by_range/1", "S6-bootstrap light_client_bootstrap/1",
+				"S6-unavailable light_client_bootstrap/1",
 			},
 		},
 		{
@@ -475,7 +486,8 @@ func TestBrokenServersAreFound(t *testing.T) {
 			},
 			false,
 			[]string{
-				"M8-last ping/1", "M8-codes ping/1", "M8-codes light_client_finality_update/1", "S10-context light_client_optimistic_update/1",
+				"M8-last ping/1", "M8-codes ping/1", "M8-codes light_client_finality_update/1",
+				"S10-context light_client_optimistic_update/1",
 				"S6-latest light_client_finality_update/1", "S6-latest light_client_optimistic_update/1",
 				"M6-short ping/1", "M11-trailing ping/1",
 			},
@@ -527,7 +539,10 @@ func TestBrokenServersAreFound(t *testing.T) {
 				h.RemoveStreamHandler(id("blob_sidecars_by_root", 1))
 			},
 			false,
-			[]string{"P-offered blob_sidecars_by_root/1", "P-offered data_column_sidecars_by_root/1", "P-offered light_client_bootstrap/1"},
+			[]string{
+				"P-offered blob_sidecars_by_root/1", "P-offered data_column_sidecars_by_root/1",
+				"P-offered light_client_bootstrap/1",
+			},
 		},
 		{
 			"a limit on rates",

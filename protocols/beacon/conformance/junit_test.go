@@ -66,11 +66,14 @@ func TestJUnitReport(t *testing.T) {
 		t.Fatalf("%v in %s", err, text.Bytes())
 	}
 	skipped := counts[conformance.Skip] + counts[conformance.LeftOut]
-	if got.Tests != len(rules) || got.Failures != counts[conformance.Fail] || got.Skipped != skipped || got.Errors != 0 || len(got.Suites) != 1 {
-		t.Fatalf("%d tests, %d failures, %d skipped, %d errors, %d suites", got.Tests, got.Failures, got.Skipped, got.Errors, len(got.Suites))
+	if got.Tests != len(rules) || got.Failures != counts[conformance.Fail] || got.Skipped != skipped || got.Errors != 0 ||
+		len(got.Suites) != 1 {
+		t.Fatalf("%d tests, %d failures, %d skipped, %d errors, %d suites", got.Tests, got.Failures, got.Skipped, got.Errors,
+			len(got.Suites))
 	}
 	suite := got.Suites[0]
-	if suite.Name != "a peer" || suite.Tests != got.Tests || suite.Failures != got.Failures || suite.Skipped != skipped || len(suite.Cases) != len(rules) {
+	if suite.Name != "a peer" || suite.Tests != got.Tests || suite.Failures != got.Failures || suite.Skipped != skipped ||
+		len(suite.Cases) != len(rules) {
 		t.Fatalf("suite %q of %d tests, %d cases", suite.Name, suite.Tests, len(suite.Cases))
 	}
 	for i, c := range suite.Cases {
@@ -90,11 +93,13 @@ func TestJUnitReport(t *testing.T) {
 			t.Errorf("%s: properties %q", ruleName(*r.Rule), properties)
 		}
 		failed, skipped := len(c.Failure) == 1, len(c.Skipped) == 1
-		if failed != (r.Outcome == conformance.Fail) || skipped != (r.Outcome == conformance.Skip || r.Outcome == conformance.LeftOut) {
+		if failed != (r.Outcome == conformance.Fail) || skipped != (r.Outcome == conformance.Skip ||
+			r.Outcome == conformance.LeftOut) {
 			t.Fatalf("%s: %v: failure %q, skipped %q", ruleName(*r.Rule), r.Outcome, c.Failure, c.Skipped)
 		}
 		switch {
-		case failed && (c.Failure[0].Message != saw || c.Failure[0].Type != r.Rule.Severity.String() || !strings.Contains(c.Failure[0].Text, r.Rule.Expected)):
+		case failed && (c.Failure[0].Message != saw || c.Failure[0].Type != r.Rule.Severity.String() ||
+			!strings.Contains(c.Failure[0].Text, r.Rule.Expected)):
 			t.Errorf("%s: failure %q, want %q", ruleName(*r.Rule), c.Failure[0], saw)
 		case skipped && c.Skipped[0].Message != saw:
 			t.Errorf("%s: skipped %q, want %q", ruleName(*r.Rule), c.Skipped[0], saw)

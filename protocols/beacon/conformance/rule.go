@@ -15,49 +15,56 @@ import (
 type Severity uint8
 
 const (
-	// Must is a rule of the specs' MUST or MUST NOT.
+	// Must is a rule that the specs word with MUST or MUST NOT.
 	Must Severity = iota
-	// Should is one of their SHOULD or SHOULD NOT.
+	// Should is a rule that they word with SHOULD or SHOULD NOT.
 	Should
-	// May is what they leave to whoever serves. Most of it cannot be seen from outside.
+	// May is a choice that they leave to the server. Most of these cannot be observed from outside.
 	May
 )
 
 // String returns MUST, SHOULD or MAY.
 func (s Severity) String() string { return [...]string{"MUST", "SHOULD", "MAY"}[min(s, May)] }
 
-// A Rule is one rule of the specs for one protocol, and a request that shows whether a peer keeps it.
+// A Rule is a rule of the specs for one protocol, with the request that shows whether a peer keeps it.
 type Rule struct {
 	// ID names the rule.
 	ID string
-	// Method and Version are those of the protocol asked.
+	// Method and Version name the protocol.
 	Method  string
 	Version int
-	// Asked and Expected tell what is asked, and what has to be seen, in a few words. Of a rule that
-	// is left out, Expected is what it says.
+	// Asked describes the request and Expected the answer that keeps the rule. If the rule is left out, Asked may be
+	// empty, and Expected describes the rule.
 	Asked, Expected string
-	// Severity is the specs' own.
+	// Severity is how the specs word the rule.
 	Severity Severity
-	// Spec is the section of the consensus specs that has the rule, as a path in their repository.
+	// Spec is the section of the consensus specs with the rule, as a path in their repository.
 	Spec string
-	// Rough marks requests that break a rule themselves. They come late, as peers may think the less
-	// of whoever sends them.
+	// Rough reports whether the request itself breaks a rule. Such requests are sent late, as they may cost score.
 	Rough bool
-	// Hostile marks what deployed clients punish, by a ban even. It is tried only if [Options] say so, by
-	// an identity of its own.
+	// Hostile reports whether deployed clients penalize or ban for the request. It is sent only if [Options] allow
+	// it, from an identity of its own.
 	Hostile bool
-	// LeftOut tells why the rule is not tried at all. It is empty if it is.
+	// LeftOut is why the rule is never tried. It is empty if it is tried.
 	LeftOut string
 
 	try     trier
-	sampled bool // a sample tells of it
+	sampled bool // a sample shows whether it is kept
 	parts   bool // the peer hangs up
 }
 
-// A trier tries a rule, and tells what was seen. An error is the rule broken, unless it is a skipped.
-type trier func(ctx context.Context, s *session, r *Rule) (saw string, err error)
+// A trial is a rule that is tried in a session.
+type trial struct {
+	*session
+	*Rule
+	row *beacon.Protocol // the rule's
+}
 
-// An Outcome is what became of a rule.
+// A trier tries a rule and returns what was seen. Its error says how the rule was broken, or, if it is a skipped,
+// why it could not be tried.
+type trier func(ctx context.Context, t *trial) (saw string, err error)
+
+// An Outcome is the outcome of a rule.
 type Outcome uint8
 
 const (
@@ -67,25 +74,24 @@ const (
 	Fail
 	// Skip is a rule that could not be tried.
 	Skip
-	// LeftOut is a rule that was not tried: there is nothing to be seen of it from outside, or it takes
-	// a hostile request.
+	// LeftOut is a rule that was not tried: it cannot be observed from outside, or needs a hostile request.
 	LeftOut
 )
 
 // String returns pass, FAIL, skip or out.
 func (o Outcome) String() string { return [...]string{"pass", "FAIL", "skip", "out"}[min(o, LeftOut)] }
 
-// A Result is what a peer did about a rule.
+// A Result is the result of one rule.
 type Result struct {
-	// Rule is what was tried. It is not to be changed.
+	// Rule is the rule. It must not be changed.
 	Rule *Rule
-	// Outcome is what became of it.
+	// Outcome is the rule's outcome.
 	Outcome Outcome
-	// Saw tells what was seen, or why the rule was skipped or left out.
+	// Saw describes the peer's answer, or says why the rule was skipped or left out.
 	Saw string
-	// Identity is the host of [Options] that has asked. It is empty where the host given to [Run] has.
+	// Identity is the host of Options.Hostile that sent the request. It is empty if the host given to [Run] did.
 	Identity peer.ID
-	// Banned tells how the peer has banned that identity. It is empty if it has not.
+	// Banned describes how the peer banned that identity. It is empty if it did not.
 	Banned string
 }
 
@@ -105,32 +111,43 @@ func (s skipped) Error() string { return string(s) }
 // broken returns the error of a rule that was broken.
 func broken(format string, args ...any) error { return fmt.Errorf(format, args...) }
 
+// judge returns what was seen, and an error that says it if it was not good. It passes on an error of the request.
+func judge(saw string, err error, good bool) (string, error) {
+	if err == nil && !good {
+		err = broken("%s", saw)
+	}
+	return saw, err
+}
+
 // rows reports whether a demand is of a protocol.
 type rows func(*beacon.Protocol) bool
 
 // A demand is what the specs demand of some protocols: a rule for each of them.
 type demand struct {
-	id              string
-	severity        Severity
-	of              rows
-	asked, expected string
-	rough, hostile  rows // of which it is; nil means of none
-	sampled         bool
-	parts           bool
-	leftOut         string // why it is not tried
-	try             trier
+	Rule
+	of             rows
+	rough, hostile rows // of which the rule is; nil means of none
 }
 
 func must(id string, of rows, try trier, asked, expected string) demand {
-	return demand{id: id, severity: Must, of: of, try: try, asked: asked, expected: expected}
+	return demand{Rule: Rule{ID: id, Severity: Must, Asked: asked, Expected: expected, try: try}, of: of}
 }
 
 func should(id string, of rows, try trier, asked, expected string) demand {
-	return demand{id: id, severity: Should, of: of, try: try, asked: asked, expected: expected}
+	d := must(id, of, try, asked, expected)
+	d.Severity = Should
+	return d
 }
 
 func may(id string, of rows, try trier, asked, expected string) demand {
-	return demand{id: id, severity: May, of: of, try: try, asked: asked, expected: expected}
+	d := must(id, of, try, asked, expected)
+	d.Severity = May
+	return d
+}
+
+// untried is a demand that is not tried, for a reason.
+func untried(severity Severity, id string, of rows, expected, reason string) demand {
+	return demand{Rule: Rule{ID: id, Severity: severity, Expected: expected, LeftOut: reason}, of: of}
 }
 
 func (d demand) withSample() demand { d.sampled = true; return d }
@@ -141,16 +158,13 @@ func (d demand) withHostile() demand { d.hostile = all; return d }
 
 func (d demand) withParting() demand { d.hostile, d.parts = all, true; return d }
 
-func (d demand) without(reason string) demand { d.leftOut = reason; return d }
-
-func (d *demand) rule(p *beacon.Protocol) Rule {
+// rule returns the demand's rule of one protocol.
+func (d demand) rule(p *beacon.Protocol) Rule {
 	is := func(of rows) bool { return of != nil && of(p) }
-	return Rule{
-		ID: d.id, Method: p.Name, Version: p.Version, Spec: specOf(d.id, p),
-		Asked: d.asked, Expected: d.expected, Severity: d.severity,
-		Rough: is(d.rough), Hostile: is(d.hostile), LeftOut: d.leftOut,
-		try: d.try, sampled: d.sampled, parts: d.parts,
-	}
+	r := d.Rule
+	r.Method, r.Version, r.Spec = p.Name, p.Version, specOf(d.ID, p)
+	r.Rough, r.Hostile = is(d.rough), is(d.hostile)
+	return r
 }
 
 // named are the protocols of some names, in all versions.
@@ -162,9 +176,6 @@ func named(names ...string) rows {
 func version(name string, number int) rows {
 	return func(p *beacon.Protocol) bool { return p.Name == name && p.Version == number }
 }
-
-// second is version 2 of a protocol.
-func second(name string) rows { return version(name, 2) }
 
 func all(*beacon.Protocol) bool            { return true }
 func withContext(p *beacon.Protocol) bool  { return p.Context }

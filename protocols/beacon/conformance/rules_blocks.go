@@ -2,7 +2,6 @@ package conformance
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 	"io"
 	"math"
@@ -13,7 +12,7 @@ import (
 
 // blocks is the demands on blocks.
 func blocks() []demand {
-	byRange, byRoot, v2 := named(blocksByRange), named(blocksByRoot), second(blocksByRange)
+	byRange, byRoot, v2 := named(blocksByRange), named(blocksByRoot), version(blocksByRange, 2)
 	return []demand{
 		must("S2-serve", byRange, tryNewest, "the slots up to its head",
 			"blocks up to the head, in order and linked, each with the digest of its epoch"),
@@ -28,9 +27,9 @@ func blocks() []demand {
 		should("S2-future", byRange, tryFuture, "a slot yet to come", "no chunk and no error"),
 		must("S3-known", byRoot, tryRoot, "a block that it has", "the block"),
 		should("S3-unknown", byRoot, tryUnknownRoot, "a root that is none", "no chunk and no error, or code 3"),
-		must("S7-ancestry", named(blocksByHead), tryAncestry,
+		must("S7-ancestry", named(blocksByHead), tryAncestry(3),
 			"its newest block and two before", "the block first, then its ancestors"),
-		must("S7-count", named(blocksByHead), tryOneAncestor, "one of its blocks alone", "that block and no other"),
+		must("S7-count", named(blocksByHead), tryAncestry(1), "one of its blocks alone", "that block and no other"),
 		should("S7-unknown", named(blocksByHead), tryUnknownHead,
 			"the ancestry of a root that is none", "no chunk and no error, or code 3"),
 		must("M15-altair", except(named(blocksByRange, blocksByRoot), withContext), tryOldVersion,
@@ -47,45 +46,41 @@ func slots(blocks []*beacon.Block) string {
 	return fmt.Sprintf("%d blocks, slots %d to %d", len(blocks), blocks[0].Slot, blocks[len(blocks)-1].Slot)
 }
 
-func tryNewest(ctx context.Context, s *session, r *Rule) (string, error) {
-	start, count := s.newest(sampled)
+// startsWith reports whether the first of some blocks is the one of a root.
+func startsWith(blocks []*beacon.Block, root ssz.Root) bool {
+	return len(blocks) > 0 && blocks[0].Root == root
+}
+
+func tryNewest(ctx context.Context, t *trial) (string, error) {
+	start, count := t.newest(mostShown)
 	if count == 0 {
-		return "", skipped(fmt.Sprintf("its head is at slot %d, its earliest slot is %d", s.theirs.HeadSlot, start))
+		return "", skipped(fmt.Sprintf("its head is at slot %d, its earliest slot is %d", t.theirs.HeadSlot, start))
 	}
-	blocks, err := s.byRange(ctx, r, start, count)
-	if err != nil {
-		return "", err
+	blocks, err := t.byRange(ctx, start, count)
+	if err == nil && len(blocks) == 0 {
+		// An answer may be short, but not empty: the head is in the range.
+		err = broken("no blocks, the head is at slot %d", t.theirs.HeadSlot)
 	}
-	// An answer may be short, but not empty: the head is in the range.
-	if len(blocks) == 0 {
-		return "", broken("no blocks, the head is at slot %d", s.theirs.HeadSlot)
-	}
-	return slots(blocks), nil
+	return slots(blocks), err
 }
 
-func tryFirst(ctx context.Context, s *session, r *Rule) (string, error) {
-	first, err := s.settled()
+func tryFirst(ctx context.Context, t *trial) (string, error) {
+	first, err := t.settled()
 	if err != nil {
 		return "", err
 	}
-	blocks, err := s.byRange(ctx, r, first.Slot, 4)
-	if err != nil {
-		return "", err
-	}
-	if len(blocks) == 0 || blocks[0].Root != first.Root {
-		return "", broken("%s", slots(blocks))
-	}
-	return slots(blocks), nil
+	blocks, err := t.byRange(ctx, first.Slot, 4)
+	return judge(slots(blocks), err, startsWith(blocks, first.Root))
 }
 
-func tryGap(ctx context.Context, s *session, r *Rule) (string, error) {
-	for i := 1; i < len(s.blocks); i++ {
-		empty, next := s.blocks[i-1].Slot+1, s.blocks[i]
+func tryGap(ctx context.Context, t *trial) (string, error) {
+	for i := 1; i < len(t.blocks); i++ {
+		empty, next := t.blocks[i-1].Slot+1, t.blocks[i]
 		if empty == next.Slot {
 			continue
 		}
-		blocks, err := s.byRange(ctx, r, empty, uint64(next.Slot-empty)+2)
-		if err == nil && (len(blocks) == 0 || blocks[0].Root != next.Root) {
+		blocks, err := t.byRange(ctx, empty, uint64(next.Slot-empty)+2)
+		if err == nil && !startsWith(blocks, next.Root) {
 			err = broken("%s, the first is in slot %d", slots(blocks), next.Slot)
 		}
 		return slots(blocks), err
@@ -93,68 +88,65 @@ func tryGap(ctx context.Context, s *session, r *Rule) (string, error) {
 	return "", skipped("no slot is empty among its newest")
 }
 
-func tryOneSlot(ctx context.Context, s *session, r *Rule) (string, error) {
-	settled, err := s.settled()
+func tryOneSlot(ctx context.Context, t *trial) (string, error) {
+	settled, err := t.settled()
 	if err != nil {
 		return "", err
 	}
-	blocks, err := s.byRange(ctx, r, settled.Slot, 1)
-	if err != nil {
-		return "", err
-	}
-	if len(blocks) != 1 || blocks[0].Root != settled.Root {
-		return "", broken("%s", slots(blocks))
-	}
-	return slots(blocks), nil
+	blocks, err := t.byRange(ctx, settled.Slot, 1)
+	return judge(slots(blocks), err, len(blocks) == 1 && startsWith(blocks, settled.Root))
 }
 
-func tryFinalized(ctx context.Context, s *session, r *Rule) (string, error) {
+// settled returns a block that is less likely to be reorganised away meanwhile than the newest.
+func (s *session) settled() (*beacon.Block, error) {
+	_, err := s.head()
+	if err != nil {
+		return nil, err
+	}
+	return s.blocks[len(s.blocks)/2], nil
+}
+
+func tryFinalized(ctx context.Context, t *trial) (string, error) {
 	const before = 8
-	last := s.network.StartSlot(s.theirs.FinalizedEpoch)
-	start := max(s.theirs.EarliestAvailableSlot, last-min(last, before-1))
-	if s.theirs.FinalizedEpoch == 0 || start > last {
+	last := t.network.StartSlot(t.theirs.FinalizedEpoch)
+	start := max(t.theirs.EarliestAvailableSlot, last-min(last, before-1))
+	if t.theirs.FinalizedEpoch == 0 || start > last {
 		return "", skipped("nothing that it has is final")
 	}
-	blocks, err := s.wholeRange(ctx, r, start, last)
-	switch {
-	case err != nil:
-		return "", err
-	case len(blocks) == 0:
+	var blocks []*beacon.Block
+	for start <= last { // answers may be short
+		more, err := t.byRange(ctx, start, uint64(last-start)+1)
+		if err != nil {
+			return "", err
+		}
+		if len(more) == 0 {
+			break
+		}
+		blocks = append(blocks, more...)
+		start = more[len(more)-1].Slot + 1
+	}
+	if len(blocks) == 0 {
 		return "", skipped("the slots before its finalized checkpoint are empty")
-	case blocks[len(blocks)-1].Root != s.theirs.FinalizedRoot:
-		return "", broken("%s, the last is %v, its finalized root is %v",
-			slots(blocks), blocks[len(blocks)-1].Root, s.theirs.FinalizedRoot)
+	}
+	if found := blocks[len(blocks)-1].Root; found != t.theirs.FinalizedRoot {
+		return "", broken("%s, the last is %v, its finalized root is %v", slots(blocks), found, t.theirs.FinalizedRoot)
 	}
 	return slots(blocks), nil
 }
 
-// wholeRange asks for the blocks of some slots, and for the rest again as long as answers are short, as they
-// may be.
-func (s *session) wholeRange(ctx context.Context, r *Rule, start, last ssz.Slot) (all []*beacon.Block, err error) {
-	for start <= last {
-		blocks, err := s.byRange(ctx, r, start, uint64(last-start)+1)
-		if err != nil || len(blocks) == 0 {
-			return all, err
-		}
-		all = append(all, blocks...)
-		start = blocks[len(blocks)-1].Slot + 1
-	}
-	return all, nil
-}
-
-func tryBoundary(ctx context.Context, s *session, r *Rule) (string, error) {
+func tryBoundary(ctx context.Context, t *trial) (string, error) {
 	const around = 8
 	var at ssz.Slot
-	for _, p := range s.network.Periods() {
-		first := s.network.StartSlot(p.First)
-		if first > around && first-around > s.theirs.EarliestAvailableSlot && first+around/2 <= s.theirs.HeadSlot {
+	for _, p := range t.network.Periods() {
+		first := t.network.StartSlot(p.First)
+		if first > around && first-around > t.theirs.EarliestAvailableSlot && first+around/2 <= t.theirs.HeadSlot {
 			at = first
 		}
 	}
 	if at == 0 {
 		return "", skipped("no change of digest in the slots that it has")
 	}
-	blocks, err := s.byRange(ctx, r, at-around/2, around)
+	blocks, err := t.byRange(ctx, at-around/2, around)
 	if err != nil {
 		return "", err
 	}
@@ -168,119 +160,80 @@ func tryBoundary(ctx context.Context, s *session, r *Rule) (string, error) {
 	return fmt.Sprintf("%s, of %d digests", slots(blocks), len(digests)), nil
 }
 
-func tryFuture(ctx context.Context, s *session, r *Rule) (string, error) {
-	return s.expect(ctx, r, payload(rangeRequest(uint64(max(s.currentSlot(), s.theirs.HeadSlot)+8), 1)), isEmpty)
+func tryFuture(ctx context.Context, t *trial) (string, error) {
+	future := max(t.currentSlot(), t.theirs.HeadSlot) + 8
+	return t.expect(ctx, rangeOf(t.Method, future, 1), isEmpty)
 }
 
-func tryOldVersion(ctx context.Context, s *session, r *Rule) (string, error) {
-	head, err := s.head()
+func tryOldVersion(ctx context.Context, t *trial) (string, error) {
+	head, err := t.head()
 	if err != nil {
 		return "", err
 	}
 	if head.Fork == ssz.Phase0 {
 		return "", skipped("its blocks are of phase0")
 	}
-	message := head.Root[:]
-	if r.Method == blocksByRange {
-		message = rangeRequest(uint64(head.Slot), 1)
+	var request marshaler = &ssz.BeaconBlocksByRootRequest{head.Root}
+	if t.Method == blocksByRange {
+		request = rangeOf(t.Method, head.Slot, 1)
 	}
-	return s.expect(ctx, r, payload(message), either(isEmpty, code1))
+	return t.expect(ctx, request, either(isEmpty, code1))
 }
 
-func tryOverflow(ctx context.Context, s *session, r *Rule) (string, error) {
-	return s.expect(ctx, r, payload(rangeRequest(math.MaxUint64-1, 8)), unserved)
+func tryOverflow(ctx context.Context, t *trial) (string, error) {
+	return t.expect(ctx, rangeOf(t.Method, math.MaxUint64-1, 8), unserved)
 }
 
-// rangeRequest is a BeaconBlocksByRangeRequest.
-func rangeRequest(start, count uint64) (b []byte) {
-	for _, n := range []uint64{start, count, 1} {
-		b = binary.LittleEndian.AppendUint64(b, n)
-	}
-	return b
-}
-
-func tryRoot(ctx context.Context, s *session, r *Rule) (string, error) {
-	head, err := s.head()
+func tryRoot(ctx context.Context, t *trial) (string, error) {
+	head, err := t.head()
 	if err != nil {
 		return "", err
 	}
-	blocks, err := s.byRoot(ctx, r, head.Root)
-	if err != nil {
-		return "", err
-	}
-	if len(blocks) != 1 {
-		return "", broken("%s", slots(blocks))
-	}
-	return slots(blocks), nil
+	blocks, err := t.byRoot(ctx, head.Root)
+	return judge(slots(blocks), err, len(blocks) == 1)
 }
 
 // nowhere is the root of no block.
 var nowhere = ssz.Root{0xde, 0xad, 0xbe, 0xef}
 
-func tryUnknownRoot(ctx context.Context, s *session, r *Rule) (string, error) {
-	return s.noneOrUnavailable(ctx, r, &ssz.BeaconBlocksByRootRequest{nowhere})
+// tryUnknownRoot asks for blocks, or for what has the same request.
+func tryUnknownRoot(ctx context.Context, t *trial) (string, error) {
+	return t.expect(ctx, &ssz.BeaconBlocksByRootRequest{nowhere}, isNoneOrUnavailable)
 }
 
-// servedHead returns the peer's head, whose ancestry it has to serve unless it is older than blocks are kept.
-func (s *session) servedHead(r *Rule) (*beacon.Block, error) {
-	head, err := s.head()
-	if err == nil && head.Slot < s.row(r.Method, r.Version).ServedFrom(s.currentSlot()) {
-		return nil, skipped(fmt.Sprintf("its head, of slot %d, is before its serve range", head.Slot))
+// tryAncestry asks for some blocks by head, and expects as many as are there: at least one.
+func tryAncestry(count uint64) trier {
+	return func(ctx context.Context, t *trial) (string, error) {
+		head, err := t.head()
+		if err != nil {
+			return "", err
+		}
+		if head.Slot < t.row.ServedFrom(t.currentSlot()) {
+			return "", skipped(fmt.Sprintf("its head, of slot %d, is before its serve range", head.Slot))
+		}
+		blocks, err := collect(ctx, t.session, t.Method, count, t.client.BlocksByHead(ctx, t.to, head.Root, count))
+		if err == nil && len(blocks) == 0 {
+			err = broken("no blocks, slot %d was asked for", head.Slot)
+		}
+		return slots(blocks), err
 	}
-	return head, err
 }
 
-func tryAncestry(ctx context.Context, s *session, r *Rule) (string, error) {
-	head, err := s.servedHead(r)
-	if err != nil {
-		return "", err
-	}
-	blocks, err := s.byHead(ctx, r, head.Root, 3)
-	if err != nil {
-		return "", err
-	}
-	if len(blocks) == 0 {
-		return "", broken("no blocks, slot %d was asked for", head.Slot)
-	}
-	return slots(blocks), nil
+func tryUnknownHead(ctx context.Context, t *trial) (string, error) {
+	return t.expect(ctx, &ssz.BeaconBlocksByHeadRequest{BeaconRoot: nowhere, Count: 3}, isNoneOrUnavailable)
 }
 
-func tryOneAncestor(ctx context.Context, s *session, r *Rule) (string, error) {
-	head, err := s.servedHead(r)
-	if err != nil {
-		return "", err
-	}
-	blocks, err := s.byHead(ctx, r, head.Root, 1)
-	if err == nil && len(blocks) != 1 {
-		err = broken("%s", slots(blocks))
-	}
-	return slots(blocks), err
+// newBlocks asks for blocks by version 2 of blocks by range.
+func (s *session) newBlocks(ctx context.Context, start ssz.Slot, count uint64) ([]*beacon.Block, error) {
+	return collect(ctx, s, blocksByRange, count, s.client.BlocksByRange(ctx, s.to, start, count))
 }
 
-func tryUnknownHead(ctx context.Context, s *session, r *Rule) (string, error) {
-	return s.noneOrUnavailable(ctx, r, &ssz.BeaconBlocksByHeadRequest{BeaconRoot: nowhere, Count: 3})
-}
-
-// noneOrUnavailable asks for what there is not, which is answered with nothing or with code 3.
-func (s *session) noneOrUnavailable(ctx context.Context, r *Rule, request marshaler) (string, error) {
-	return s.expect(ctx, r, payload(encode(request)), either(isEmpty, code3))
-}
-
-// byRange asks for blocks by the version of a rule.
-func (s *session) byRange(ctx context.Context, r *Rule, start ssz.Slot, count uint64) ([]*beacon.Block, error) {
-	if err := s.old(r); err != nil {
-		return nil, err
+// byRange asks for blocks by the version of the rule.
+func (t *trial) byRange(ctx context.Context, start ssz.Slot, count uint64) ([]*beacon.Block, error) {
+	if t.Version == 2 {
+		return t.newBlocks(ctx, start, count)
 	}
-	if r.Version == 2 {
-		return collect(ctx, s, r.Method, count, s.client.BlocksByRange(ctx, s.to, start, count))
-	}
-	if err := s.pace.wait(ctx, r.Method, count); err != nil {
-		return nil, err
-	}
-	blocks, err := s.oldBlocks(ctx, r, &ssz.BeaconBlocksByRangeRequest{StartSlot: start, Count: count, Step: 1})
-	if err != nil {
-		return nil, err
-	}
+	blocks, err := t.oldBlocks(ctx, count, rangeOf(t.Method, start, count))
 	for i, b := range blocks {
 		switch {
 		case b.Slot < start || uint64(b.Slot-start) >= count:
@@ -289,48 +242,45 @@ func (s *session) byRange(ctx context.Context, r *Rule, start ssz.Slot, count ui
 			return nil, broken("slot %d does not follow slot %d", b.Slot, blocks[i-1].Slot)
 		}
 	}
-	return blocks, nil
+	return blocks, err
 }
 
-func (s *session) byRoot(ctx context.Context, r *Rule, root ssz.Root) ([]*beacon.Block, error) {
-	if err := s.old(r); err != nil {
-		return nil, err
+// byRoot asks for a block by the version of the rule.
+func (t *trial) byRoot(ctx context.Context, root ssz.Root) ([]*beacon.Block, error) {
+	if t.Version == 2 {
+		return collect(ctx, t.session, t.Method, 1, t.client.BlocksByRoot(ctx, t.to, []ssz.Root{root}))
 	}
-	if r.Version == 2 {
-		return collect(ctx, s, r.Method, 1, s.client.BlocksByRoot(ctx, s.to, []ssz.Root{root}))
-	}
-	if err := s.pace.wait(ctx, r.Method, 1); err != nil {
-		return nil, err
-	}
-	blocks, err := s.oldBlocks(ctx, r, &ssz.BeaconBlocksByRootRequest{root})
+	blocks, err := t.oldBlocks(ctx, 1, &ssz.BeaconBlocksByRootRequest{root})
 	if err == nil && blocks[0].Root != root {
 		err = broken("block %v, asked for %v", blocks[0].Root, root)
 	}
 	return blocks, err
 }
 
-func (s *session) byHead(ctx context.Context, r *Rule, root ssz.Root, count uint64) ([]*beacon.Block, error) {
-	return collect(ctx, s, r.Method, count, s.client.BlocksByHead(ctx, s.to, root, count))
-}
-
 // old skips a rule of version 1 for a peer whose blocks that does not carry.
-func (s *session) old(r *Rule) error {
-	fork := s.network.ForkAt(s.network.EpochOf(s.theirs.HeadSlot))
-	if r.Version == 1 && named(blocksByRange, blocksByRoot)(s.row(r.Method, 1)) && fork != ssz.Phase0 {
+func (t *trial) old() error {
+	fork := t.network.ForkAt(t.network.EpochOf(t.theirs.HeadSlot))
+	if t.Version == 1 && named(blocksByRange, blocksByRoot)(t.row) && fork != ssz.Phase0 {
 		return skipped("version 1 carries blocks of phase0 alone")
 	}
 	return nil
 }
 
-// oldBlocks asks by version 1 alone, which the client does not where there is another, and finds the blocks' roots.
-// The answer may be empty, as the version is deprecated: there is nothing to be judged then.
-func (s *session) oldBlocks(ctx context.Context, r *Rule, req any) ([]*beacon.Block, error) {
-	out, err := s.engine.Open(ctx, s.to, s.row(r.Method, 1).Spec())
+// oldBlocks asks for some blocks by version 1 alone, which the client does not where there is another, and finds the
+// blocks' roots. The answer may be empty, as the version is deprecated: there is nothing to be judged then.
+func (t *trial) oldBlocks(ctx context.Context, count uint64, request any) ([]*beacon.Block, error) {
+	if err := t.old(); err != nil {
+		return nil, err
+	}
+	if err := t.pace.wait(ctx, t.Method, count); err != nil {
+		return nil, err
+	}
+	out, err := t.engine.Open(ctx, t.to, t.row.Spec())
 	if err != nil {
 		return nil, told(err)
 	}
 	defer out.Close()
-	if err := out.Send(req); err != nil {
+	if err := out.Send(request); err != nil {
 		return nil, told(err)
 	}
 	var blocks []*beacon.Block
@@ -345,7 +295,7 @@ func (s *session) oldBlocks(ctx context.Context, r *Rule, req any) ([]*beacon.Bl
 		case err != nil:
 			return nil, told(err)
 		}
-		if b.Root, err = s.network.BlockRoot(b.Fork, b.SSZ); err != nil {
+		if b.Root, err = t.network.BlockRoot(b.Fork, b.SSZ); err != nil {
 			return nil, broken("slot %d: %w", b.Slot, err)
 		}
 		blocks = append(blocks, b)

@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/libp2p/go-libp2p/core/peer"
+
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
+	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
 // lightClient is the demands on what light clients sync by.
@@ -20,26 +23,22 @@ func lightClient() []demand {
 		should("S6-bootstrap", named(bootstrap), tryBootstrap,
 			"the bootstrap of its finalized block", "the bootstrap, or code 3"),
 		should("S6-unavailable", named(bootstrap), tryNoBootstrap, "the bootstrap of a root that is none", "code 3"),
-		should("S6-latest", named(finalityUpdate), tryFinality,
+		should("S6-latest", named(finalityUpdate), tryLatest((*beacon.Client).LightClientFinalityUpdate),
 			"the latest finality update", "one update, or code 3"),
-		should("S6-latest", named(optimisticUpdate), tryOptimistic,
+		should("S6-latest", named(optimisticUpdate), tryLatest((*beacon.Client).LightClientOptimisticUpdate),
 			"the latest optimistic update", "one update, or code 3"),
 	}
 }
 
 // someUpdates are those of the two periods up to the peer's head.
 func (s *session) someUpdates(ctx context.Context) ([]*beacon.LightClientUpdate, error) {
-	updates, err := s.updates.get(func() ([]*beacon.LightClientUpdate, error) {
+	return atLeastOne(s.updates.get(func() ([]*beacon.LightClientUpdate, error) {
 		updates, err := s.updatesOf(ctx, s.period()-min(s.period(), 1), 2)
 		if e, ok := errors.AsType[refused](err); ok && e.Code == reqresp.CodeServerError {
 			err = skipped(fmt.Sprintf("%v, as of a chain that has no update yet", err))
 		}
 		return updates, err
-	})
-	if err == nil && len(updates) == 0 {
-		err = skipped("the peer has shown none")
-	}
-	return updates, err
+	}))
 }
 
 // updatesOf asks for the updates of some periods, but of none after that of the peer's head: deployed
@@ -55,83 +54,69 @@ func (s *session) updatesOf(ctx context.Context, start, count uint64) ([]*beacon
 	return updates, err
 }
 
-func tryUpdates(ctx context.Context, s *session, _ *Rule) (string, error) {
-	updates, err := s.someUpdates(ctx)
+func tryUpdates(ctx context.Context, t *trial) (string, error) {
+	updates, err := t.someUpdates(ctx)
 	return fmt.Sprintf("%d updates", len(updates)), err
 }
 
-func (s *session) periodOf(u *beacon.LightClientUpdate) uint64 {
-	return uint64(s.network.EpochOf(u.AttestedSlot)) / s.network.Preset().EpochsPerSyncCommitteePeriod()
-}
-
-func tryFirstUpdate(ctx context.Context, s *session, _ *Rule) (string, error) {
-	shown, err := s.someUpdates(ctx)
+func tryFirstUpdate(ctx context.Context, t *trial) (string, error) {
+	shown, err := t.someUpdates(ctx)
 	if err != nil {
 		return "", err
 	}
-	period := s.periodOf(shown[0])
-	updates, err := s.updatesOf(ctx, period, 2)
-	if err == nil && (len(updates) == 0 || s.periodOf(updates[0]) != period) {
+	period := t.network.SyncCommitteePeriodOf(shown[0].AttestedSlot)
+	updates, err := t.updatesOf(ctx, period, 2)
+	if err == nil && (len(updates) == 0 || t.network.SyncCommitteePeriodOf(updates[0].AttestedSlot) != period) {
 		err = broken("%d updates, period %d not first", len(updates), period)
 	}
 	return fmt.Sprintf("%d updates", len(updates)), err
 }
 
-func tryOneUpdate(ctx context.Context, s *session, _ *Rule) (string, error) {
-	shown, err := s.someUpdates(ctx)
+func tryOneUpdate(ctx context.Context, t *trial) (string, error) {
+	shown, err := t.someUpdates(ctx)
 	if err != nil {
 		return "", err
 	}
-	updates, err := s.updatesOf(ctx, s.periodOf(shown[0]), 1)
-	if err == nil && len(updates) != 1 {
-		err = broken("%d updates", len(updates))
-	}
-	return fmt.Sprintf("%d updates", len(updates)), err
+	updates, err := t.updatesOf(ctx, t.network.SyncCommitteePeriodOf(shown[0].AttestedSlot), 1)
+	return judge(fmt.Sprintf("%d updates", len(updates)), err, len(updates) == 1)
 }
 
-func tryBootstrap(ctx context.Context, s *session, r *Rule) (string, error) {
-	if s.theirs.FinalizedEpoch == 0 {
+func tryBootstrap(ctx context.Context, t *trial) (string, error) {
+	if t.theirs.FinalizedEpoch == 0 {
 		return "", skipped("nothing is final")
 	}
-	if err := s.pace.wait(ctx, r.Method, 1); err != nil {
+	if err := t.pace.wait(ctx, t.Method, 1); err != nil {
 		return "", err
 	}
-	b, err := s.client.LightClientBootstrap(ctx, s.to, s.theirs.FinalizedRoot)
+	b, err := t.client.LightClientBootstrap(ctx, t.to, t.theirs.FinalizedRoot)
 	if err != nil {
 		return unavailableOr(err)
 	}
 	return fmt.Sprintf("bootstrap of slot %d", b.Slot), nil
 }
 
-func tryNoBootstrap(ctx context.Context, s *session, r *Rule) (string, error) {
-	return s.expect(ctx, r, payload(nowhere[:]), code3)
+func tryNoBootstrap(ctx context.Context, t *trial) (string, error) {
+	return t.expect(ctx, new(ssz.LightClientBootstrapRequest(nowhere)), code3)
 }
 
-func tryFinality(ctx context.Context, s *session, r *Rule) (string, error) {
-	if err := s.pace.wait(ctx, r.Method, 1); err != nil {
-		return "", err
+// tryLatest asks for the one update that a protocol has.
+func tryLatest(ask func(*beacon.Client, context.Context, peer.ID) (*beacon.LightClientUpdate, error)) trier {
+	return func(ctx context.Context, t *trial) (string, error) {
+		if err := t.pace.wait(ctx, t.Method, 1); err != nil {
+			return "", err
+		}
+		u, err := ask(t.client, ctx, t.to)
+		if err != nil {
+			return unavailableOr(err)
+		}
+		return fmt.Sprintf("update of slot %d", u.AttestedSlot), nil
 	}
-	return sawUpdate(s.client.LightClientFinalityUpdate(ctx, s.to))
-}
-
-func tryOptimistic(ctx context.Context, s *session, r *Rule) (string, error) {
-	if err := s.pace.wait(ctx, r.Method, 1); err != nil {
-		return "", err
-	}
-	return sawUpdate(s.client.LightClientOptimisticUpdate(ctx, s.to))
-}
-
-func sawUpdate(u *beacon.LightClientUpdate, err error) (string, error) {
-	if err != nil {
-		return unavailableOr(err)
-	}
-	return fmt.Sprintf("update of slot %d", u.AttestedSlot), nil
 }
 
 // unavailableOr accepts code 3.
 func unavailableOr(err error) (string, error) {
-	if e, ok := errors.AsType[*reqresp.Error](err); ok && e.Remote && e.Code == reqresp.CodeResourceUnavailable {
-		return fmt.Sprintf("code %d %q", e.Code, e.Message), nil
+	if err = told(err); unavailable(err) {
+		return err.Error(), nil
 	}
-	return "", told(err)
+	return "", err
 }

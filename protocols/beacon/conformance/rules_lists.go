@@ -49,7 +49,7 @@ func (s *session) findDependent(ctx context.Context) (ssz.Root, error) {
 	if start >= seed {
 		return ssz.Root{}, skipped("its blocks do not go back to what the committee depends on")
 	}
-	blocks, err := s.byRange(ctx, &Rule{Method: blocksByRange, Version: 2}, start, uint64(seed-start))
+	blocks, err := s.newBlocks(ctx, start, uint64(seed-start))
 	if err != nil {
 		return ssz.Root{}, err
 	}
@@ -60,37 +60,33 @@ func (s *session) findDependent(ctx context.Context) (ssz.Root, error) {
 }
 
 func (s *session) someLists(ctx context.Context) ([]*beacon.InclusionList, error) {
-	lists, err := s.lists.get(func() ([]*beacon.InclusionList, error) {
+	return atLeastOne(s.lists.get(func() ([]*beacon.InclusionList, error) {
 		dependent, err := s.dependentRoot(ctx)
 		if err != nil {
 			return nil, err
 		}
 		return s.listsOf(ctx, dependent)
-	})
-	if err == nil && len(lists) == 0 {
-		err = skipped("the peer has shown none")
-	}
-	return lists, err
+	}))
 }
 
-func tryLists(ctx context.Context, s *session, _ *Rule) (string, error) {
-	lists, err := s.someLists(ctx)
+func tryLists(ctx context.Context, t *trial) (string, error) {
+	lists, err := t.someLists(ctx)
 	return fmt.Sprintf("%d lists", len(lists)), err
 }
 
-func tryKnownLists(ctx context.Context, s *session, r *Rule) (string, error) {
-	shown, err := s.someLists(ctx)
+func tryKnownLists(ctx context.Context, t *trial) (string, error) {
+	shown, err := t.someLists(ctx)
 	if err != nil {
 		return "", err
 	}
-	if s.theirs.HeadSlot < s.row(r.Method, 1).ServedFrom(s.currentSlot()) {
+	if t.theirs.HeadSlot < t.row.ServedFrom(t.currentSlot()) {
 		return "", skipped("they have not to be kept any more")
 	}
-	lists, err := s.listsOf(ctx, shown[0].DependentRoot)
-	return s.known(ctx, r, s.theirs.HeadSlot, len(lists), err)
+	lists, err := t.listsOf(ctx, shown[0].DependentRoot)
+	return t.known(ctx, t.theirs.HeadSlot, len(lists), err)
 }
 
-func tryUnknownLists(ctx context.Context, s *session, r *Rule) (string, error) {
-	request := ssz.InclusionListsByIndicesRequest{Slot: s.currentSlot(), DependentRoot: nowhere, Indices: [2]byte{1}}
-	return s.noneOrUnavailable(ctx, r, &request)
+func tryUnknownLists(ctx context.Context, t *trial) (string, error) {
+	request := ssz.InclusionListsByIndicesRequest{Slot: t.currentSlot(), DependentRoot: nowhere, Indices: [2]byte{1}}
+	return t.expect(ctx, &request, isNoneOrUnavailable)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/seed-2dd5877b/reqresp/ssz"
@@ -24,23 +23,20 @@ func offers() []demand {
 	}
 }
 
-func tryOffered(_ context.Context, s *session, r *Rule) (string, error) {
-	row := s.row(r.Method, r.Version)
-	now := s.network.EpochOf(s.currentSlot())
-	fork := s.network.ForkAt(now)
-	offered := s.offers(row.ID())
+func tryOffered(_ context.Context, t *trial) (string, error) {
+	now := t.network.EpochOf(t.currentSlot())
+	fork := t.network.ForkAt(now)
 	// Blob sidecars are served for as long after the last fork that has them as they are kept.
-	kept := named(blobsByRange, blobsByRoot)(row) && row.OfferedAt(now)
+	kept := named(blobsByRange, blobsByRoot)(t.row) && t.row.OfferedAt(now)
 	switch {
-	case offered:
+	case t.offers(t.row.ID()):
 		return "offered", nil
-	case (fork < row.First || fork > row.Last) && !kept:
+	case (fork < t.row.First || fork > t.row.Last) && !kept:
 		return "", skipped(fmt.Sprintf("not of %v", fork))
-	case !row.Context && strings.HasPrefix(row.Name, "beacon_blocks"):
+	case !t.row.Context && named(blocksByRange, blocksByRoot)(t.row):
 		return "", skipped("deprecated")
-	default:
-		return "", broken("not offered in %v", fork)
 	}
+	return "", broken("not offered in %v", fork)
 }
 
 // node is the demands on the protocols by which nodes get to know each other.
@@ -52,64 +48,57 @@ func node() []demand {
 			"status, with a digest of another network", "a disconnect").withParting(),
 		should("S1-finalized", status, tryOtherFinalized,
 			"status, with another finalized root", "a disconnect").withParting(),
-		must("S9-earliest", second("status"), tryEarliest, "the earliest slot available", "no slot after its head"),
-		must("S9-blocks", second(blocksByRange), tryFromEarliest,
+		must("S9-earliest", version("status", 2), tryEarliest, "the earliest slot available", "no slot after its head"),
+		must("S9-blocks", version(blocksByRange, 2), tryFromEarliest,
 			"the slots from the earliest available on", "no error"),
 		must("S9-sidecars", named(blobsByRange, columnsByRange), tryFromEarliest,
 			"the slots from the earliest available on", "no error"),
 	}
 }
 
-func tryStatus(ctx context.Context, s *session, r *Rule) (string, error) {
-	if err := s.pace.wait(ctx, r.Method, 1); err != nil {
+func tryStatus(ctx context.Context, t *trial) (string, error) {
+	got, err := t.sample(ctx)
+	switch {
+	case err != nil:
 		return "", err
+	case got.fault != nil:
+		return "", got.fault
+	case got.answer.end != nil || got.message == nil:
+		return "", broken("%v", got.answer)
 	}
-	request := s.ownStatus(r.Version)
-	a, err := s.raw(ctx, r, payload(request))
-	if err != nil {
-		return "", err
-	}
-	message, err := onlyMessage(a, len(request))
-	if err != nil {
-		return "", err
-	}
-	if got, want := ssz.ForkDigest(message), ssz.ForkDigest(request); got != want {
+	if got, want := ssz.ForkDigest(got.message), t.digest(); got != want {
 		return "", broken("digest %v, now is %v", got, want)
 	}
-	return fmt.Sprintf("head slot %d", binary.LittleEndian.Uint64(message[76:])), nil
+	return fmt.Sprintf("head slot %d", binary.LittleEndian.Uint64(got.message[headSlotAt:])), nil
 }
 
-func tryEarliest(_ context.Context, s *session, _ *Rule) (string, error) {
-	earliest, head := s.theirs.EarliestAvailableSlot, s.theirs.HeadSlot
+func tryEarliest(_ context.Context, t *trial) (string, error) {
+	earliest, head := t.theirs.EarliestAvailableSlot, t.theirs.HeadSlot
+	saw := fmt.Sprintf("its earliest slot is %d, its head is at slot %d", earliest, head)
 	if earliest > head {
-		// Nodes that take on more custody know no better for a while.
-		return "", skipped(fmt.Sprintf("its earliest slot is %d, its head is at slot %d", earliest, head))
+		return "", skipped(saw) // Nodes that take on more custody know no better for a while.
 	}
-	return fmt.Sprintf("slot %d, its head is at slot %d", earliest, head), nil
+	return saw, nil
 }
 
 // earliestSlots are how many slots are asked for from the earliest on.
 const earliestSlots = 4
 
 // tryFromEarliest asks for what a peer has said to be available.
-func tryFromEarliest(ctx context.Context, s *session, r *Rule) (string, error) {
-	row := s.row(r.Method, r.Version)
-	start := max(s.theirs.EarliestAvailableSlot, row.ServedFrom(s.currentSlot()))
-	if start > s.theirs.HeadSlot || s.network.ForkAt(s.network.EpochOf(start)) > row.Last {
+func tryFromEarliest(ctx context.Context, t *trial) (string, error) {
+	start := max(t.theirs.EarliestAvailableSlot, t.row.ServedFrom(t.currentSlot()))
+	if start > t.theirs.HeadSlot || t.network.ForkAt(t.network.EpochOf(start)) > t.row.Last {
 		return "", skipped("its earliest slot of them is after its head")
 	}
-	count := min(earliestSlots, uint64(s.theirs.HeadSlot-start)+1)
-	if err := s.pace.wait(ctx, r.Method, count*mostBlobs); err != nil {
-		return "", err
-	}
-	a, err := s.raw(ctx, r, payload(encode(rangeOf(r.Method, start, count))))
+	count := min(earliestSlots, uint64(t.theirs.HeadSlot-start)+1)
+	a, err := t.raw(ctx, count*mostBlobs, payload(encode(rangeOf(t.Method, start, count))))
 	if err != nil || isEmpty(a) || a.end == nil && isServed(a) {
 		return a.String(), err
 	}
 	switch ok := code3(a); {
-	case ok && !s.offers(s.row("status", 2).ID()):
+	case ok && !t.offers(t.protocol("status", 2).ID()):
 		return "", skipped(fmt.Sprintf("%v, by its status no slot is said to be available", a))
-	case ok && s.pruned(ctx, start):
+	case ok && t.pruned(ctx, start):
 		return "", skipped("the peer has pruned these slots meanwhile")
 	}
 	return "", broken("%v", a)
@@ -122,62 +111,55 @@ func (s *session) pruned(ctx context.Context, slot ssz.Slot) bool {
 }
 
 // tryBeforeEarliest asks for slots that the specs have a peer serve, and of which it says that it cannot.
-func tryBeforeEarliest(ctx context.Context, s *session, r *Rule) (string, error) {
+func tryBeforeEarliest(ctx context.Context, t *trial) (string, error) {
 	const before = 8
-	earliest, row := s.theirs.EarliestAvailableSlot, s.row(r.Method, r.Version)
-	start := max(row.ServedFrom(s.currentSlot()), earliest-min(earliest, before))
-	if start >= earliest || earliest > s.theirs.HeadSlot || s.network.ForkAt(s.network.EpochOf(start)) > row.Last {
+	earliest := t.theirs.EarliestAvailableSlot
+	start := max(t.row.ServedFrom(t.currentSlot()), earliest-min(earliest, before))
+	if start >= earliest || earliest > t.theirs.HeadSlot || t.network.ForkAt(t.network.EpochOf(start)) > t.row.Last {
 		return "", skipped(fmt.Sprintf("its earliest slot is %d: nothing before it has to be served", earliest))
 	}
-	a, err := s.paced(ctx, r, payload(encode(rangeOf(r.Method, start, uint64(earliest-start)))))
-	switch {
-	case err != nil:
-		return "", err
-	case r.Method != blocksByRange && isEmpty(a):
+	a, err := t.raw(ctx, 1, payload(encode(rangeOf(t.Method, start, uint64(earliest-start)))))
+	if err == nil && t.Method != blocksByRange && isEmpty(a) {
 		return "", skipped("nothing, which may be all that there is in these slots")
-	case !isServed(a) && !code3(a):
-		return "", broken("%v", a)
 	}
-	return a.String(), nil
+	return judge(a.String(), err, isServed(a) || code3(a))
 }
 
 // Where things lie in a status.
 const (
 	finalizedRootAt  = 4
-	finalizedEpochAt = 4 + 32
+	finalizedEpochAt = finalizedRootAt + 32
+	headSlotAt       = finalizedEpochAt + 8 + 32
 )
 
-func tryOtherDigest(ctx context.Context, s *session, r *Rule) (string, error) {
-	status := s.ownStatus(r.Version)
+func tryOtherDigest(ctx context.Context, t *trial) (string, error) {
+	status := t.ownStatus(t.Version)
 	status[0] ^= 0xff
-	return s.parting(ctx, r, status)
+	return t.parting(ctx, status)
 }
 
-func tryOtherFinalized(ctx context.Context, s *session, r *Rule) (string, error) {
-	if s.theirs.FinalizedEpoch == 0 {
+func tryOtherFinalized(ctx context.Context, t *trial) (string, error) {
+	if t.theirs.FinalizedEpoch == 0 {
 		return "", skipped("nothing is final")
 	}
-	status := s.ownStatus(r.Version)
+	status := t.ownStatus(t.Version)
 	copy(status[finalizedRootAt:], nowhere[:])
-	binary.LittleEndian.PutUint64(status[finalizedEpochAt:], uint64(s.theirs.FinalizedEpoch))
-	return s.parting(ctx, r, status)
+	binary.LittleEndian.PutUint64(status[finalizedEpochAt:], uint64(t.theirs.FinalizedEpoch))
+	return t.parting(ctx, status)
 }
 
 // partingTime is how long a disconnect is waited for.
 const partingTime = 15 * time.Second
 
 // parting tells a status that has the peer hang up, and waits for that.
-func (s *session) parting(ctx context.Context, r *Rule, status []byte) (string, error) {
-	if _, err := s.paced(ctx, r, payload(status)); err != nil {
+func (t *trial) parting(ctx context.Context, status []byte) (string, error) {
+	if _, err := t.raw(ctx, 1, payload(status)); err != nil {
 		return "", err
 	}
 	begin := time.Now()
-	hungUp, err := s.hungUp(ctx, partingTime)
-	switch {
-	case err != nil:
-		return "", err
-	case !hungUp:
-		return "", broken("still connected after %v", partingTime)
+	hungUp, err := t.hungUp(ctx, partingTime)
+	if err == nil && !hungUp {
+		err = broken("still connected after %v", partingTime)
 	}
-	return fmt.Sprintf("a disconnect after %v", time.Since(begin).Round(time.Millisecond)), nil
+	return fmt.Sprintf("a disconnect after %v", time.Since(begin).Round(time.Millisecond)), err
 }

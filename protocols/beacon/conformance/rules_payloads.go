@@ -30,17 +30,13 @@ func payloads() []demand {
 
 // someEnvelopes are those of the slots up to the peer's head.
 func (s *session) someEnvelopes(ctx context.Context) ([]*beacon.ExecutionPayloadEnvelope, error) {
-	envelopes, err := s.envelopes.get(func() ([]*beacon.ExecutionPayloadEnvelope, error) {
-		start, count := s.recentSlots(envelopesByRange, sampled)
+	return atLeastOne(s.envelopes.get(func() ([]*beacon.ExecutionPayloadEnvelope, error) {
+		start, count := s.recentSlots(envelopesByRange, mostShown)
 		if count == 0 {
 			return nil, skipped("its head is before gloas")
 		}
 		return s.envelopesOf(ctx, start, count)
-	})
-	if err == nil && len(envelopes) == 0 {
-		err = skipped("the peer has shown none")
-	}
-	return envelopes, err
+	}))
 }
 
 func (s *session) envelopesOf(
@@ -50,30 +46,30 @@ func (s *session) envelopesOf(
 		s.client.ExecutionPayloadEnvelopesByRange(ctx, s.to, start, count))
 }
 
-func tryEnvelopes(ctx context.Context, s *session, _ *Rule) (string, error) {
-	envelopes, err := s.someEnvelopes(ctx)
+func tryEnvelopes(ctx context.Context, t *trial) (string, error) {
+	envelopes, err := t.someEnvelopes(ctx)
 	return fmt.Sprintf("%d envelopes", len(envelopes)), err
 }
 
 // tryCanonicalEnvelopes holds the envelopes against the blocks that the peer has shown. A payload that came too
 // late is held by some peers, and is not the chain's.
-func tryCanonicalEnvelopes(ctx context.Context, s *session, _ *Rule) (string, error) {
-	envelopes, err := s.someEnvelopes(ctx)
+func tryCanonicalEnvelopes(ctx context.Context, t *trial) (string, error) {
+	envelopes, err := t.someEnvelopes(ctx)
 	if err != nil {
 		return "", err
 	}
 	built := 0
 	for _, e := range envelopes {
-		i := slices.IndexFunc(s.blocks, func(b *beacon.Block) bool { return b.Root == e.BlockRoot })
-		if i < 0 || i+1 == len(s.blocks) {
+		i := slices.IndexFunc(t.blocks, func(b *beacon.Block) bool { return b.Root == e.BlockRoot })
+		if i < 0 || i+1 == len(t.blocks) {
 			continue // The head's payload may yet be built on.
 		}
-		switch ok, err := s.client.BuildsOn(s.blocks[i], s.blocks[i+1]); {
+		switch ok, err := t.client.BuildsOn(t.blocks[i], t.blocks[i+1]); {
 		case err != nil:
 			return "", broken("%w", err)
 		case !ok:
 			return "", broken("an envelope of slot %d, on which the block of slot %d does not build",
-				e.Slot, s.blocks[i+1].Slot)
+				e.Slot, t.blocks[i+1].Slot)
 		}
 		built++
 	}
@@ -83,37 +79,34 @@ func tryCanonicalEnvelopes(ctx context.Context, s *session, _ *Rule) (string, er
 	return fmt.Sprintf("%d envelopes, which the next blocks build on", built), nil
 }
 
-func tryFirstEnvelope(ctx context.Context, s *session, _ *Rule) (string, error) {
-	shown, err := s.someEnvelopes(ctx)
+func tryFirstEnvelope(ctx context.Context, t *trial) (string, error) {
+	shown, err := t.someEnvelopes(ctx)
 	if err != nil {
 		return "", err
 	}
 	first := shown[len(shown)/2]
-	envelopes, err := s.envelopesOf(ctx, first.Slot, 4)
+	envelopes, err := t.envelopesOf(ctx, first.Slot, 4)
 	if err == nil && (len(envelopes) == 0 || envelopes[0].BlockRoot != first.BlockRoot) {
 		err = broken("%d envelopes, that of slot %d not first", len(envelopes), first.Slot)
 	}
 	return fmt.Sprintf("%d envelopes", len(envelopes)), err
 }
 
-func tryOneEnvelope(ctx context.Context, s *session, _ *Rule) (string, error) {
-	shown, err := s.someEnvelopes(ctx)
+func tryOneEnvelope(ctx context.Context, t *trial) (string, error) {
+	shown, err := t.someEnvelopes(ctx)
 	if err != nil {
 		return "", err
 	}
-	envelopes, err := s.envelopesOf(ctx, shown[0].Slot, 1)
-	if err == nil && len(envelopes) != 1 {
-		err = broken("%d envelopes", len(envelopes))
-	}
-	return fmt.Sprintf("%d envelopes", len(envelopes)), err
+	envelopes, err := t.envelopesOf(ctx, shown[0].Slot, 1)
+	return judge(fmt.Sprintf("%d envelopes", len(envelopes)), err, len(envelopes) == 1)
 }
 
-func tryKnownEnvelope(ctx context.Context, s *session, r *Rule) (string, error) {
-	shown, err := s.someEnvelopes(ctx)
+func tryKnownEnvelope(ctx context.Context, t *trial) (string, error) {
+	shown, err := t.someEnvelopes(ctx)
 	if err != nil {
 		return "", err
 	}
-	again, err := collect(ctx, s, r.Method, 1,
-		s.client.ExecutionPayloadEnvelopesByRoot(ctx, s.to, []ssz.Root{shown[0].BlockRoot}))
-	return s.known(ctx, r, shown[0].Slot, len(again), err)
+	roots := []ssz.Root{shown[0].BlockRoot}
+	again, err := collect(ctx, t.session, t.Method, 1, t.client.ExecutionPayloadEnvelopesByRoot(ctx, t.to, roots))
+	return t.known(ctx, shown[0].Slot, len(again), err)
 }

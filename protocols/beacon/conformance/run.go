@@ -21,24 +21,22 @@ import (
 
 // Options are the optional settings of [Run]. The zero value is ready.
 type Options struct {
-	// Hostile, if it is set, has the rules tried too that take what deployed clients punish: more than they
-	// grant, more than the specs allow, malformed requests by every protocol, statuses of another
-	// chain. It is for servers of one's own. Each of these rules, and of the rough, is tried by a host that
-	// Hostile makes, with a key of its own, so that a ban hides nothing. A run closes the host about
-	// 40 s later, so that some ten are open at a time. Like the host given to [Run], it should answer
-	// pings and metadata requests. Nil leaves these rules out.
+	// Hostile, if not nil, enables the rules whose requests deployed clients punish: more than they grant, more than
+	// the specs allow, malformed requests of every protocol, statuses of another chain. Use it against your own
+	// servers only. Hostile is called for each of these rules, and for each rough one, and returns a new host with a
+	// key of its own, so that a ban affects no other rule. A run closes the host about 40 s later; about ten are open
+	// at a time. Like the host given to [Run], it should answer pings and metadata requests.
 	Hostile func() (host.Host, error)
-	// Now is the clock, from which the current fork follows. Nil means time.Now.
+	// Now is the clock that determines the current fork. Nil means time.Now.
 	Now func() time.Time
 }
 
-// Run holds a peer against all rules and yields what came of each, in the order of [Rules]. It connects to
-// the peer, if h is not connected yet but knows its addresses, and tells it a status of its own: that
-// which the peer tells, or an empty one of the network. It has to be answered; whoever wants pings and
-// metadata requests of the peer's answered too runs a [beacon.Server] on h.
+// Run tests a peer against all rules and yields their results in the order of [Rules]. It connects to the peer if need
+// be, by the addresses that h knows, and sends a status without blocks. If the peer does not answer with its own, all
+// rules are skipped. Run a [beacon.Server] on h to answer the peer's pings and metadata requests.
 //
-// A run takes some minutes, as it paces itself. Breaking out of the loop ends it. When ctx ends, the
-// rules that are left are skipped. Options may be nil.
+// A run paces its requests and takes several minutes. Breaking out of the loop ends it. When ctx ends, the remaining
+// rules are skipped. Options may be nil.
 func Run(ctx context.Context, h host.Host, n *ssz.Network, to peer.ID, opts *Options) iter.Seq[Result] {
 	var o Options
 	if opts != nil {
@@ -70,23 +68,21 @@ func Run(ctx context.Context, h host.Host, n *ssz.Network, to peer.ID, opts *Opt
 		}
 		rules := Rules()
 		for i := range rules {
-			r := &rules[i]
-			most := 0
+			r, most := &rules[i], 0
+			var result <-chan Result
 			switch {
 			case r.LeftOut != "":
-				pending = append(pending, at(Result{Rule: r, Outcome: LeftOut, Saw: r.LeftOut}))
+				result = at(Result{Rule: r, Outcome: LeftOut, Saw: r.LeftOut})
 			case r.Hostile && o.Hostile == nil:
-				saw := "deployed clients punish the request"
-				pending = append(pending, at(Result{Rule: r, Outcome: LeftOut, Saw: saw}))
+				result = at(Result{Rule: r, Outcome: LeftOut, Saw: "deployed clients punish the request"})
 			case why != nil:
-				pending = append(pending, at(Result{Rule: r, Outcome: Skip, Saw: why.Error()}))
+				result = at(Result{Rule: r, Outcome: Skip, Saw: why.Error()})
 			case r.Hostile, r.Rough && o.Hostile != nil:
-				pending = append(pending, s.offend(ctx, r, o.Hostile, &watches))
-				most = mostWatched
+				result, most = s.offend(ctx, r, o.Hostile, &watches), mostWatched
 			default:
-				pending = append(pending, at(s.try(ctx, r)))
+				result = at(s.try(ctx, r))
 			}
-			if !yieldAllBut(most) {
+			if pending = append(pending, result); !yieldAllBut(most) {
 				return
 			}
 		}
@@ -125,7 +121,7 @@ func (s *session) begin(ctx context.Context) error {
 	s.theirs = theirs
 	// What is asked for follows from the head: one that is yet to come is not to lead it astray.
 	s.theirs.HeadSlot = min(theirs.HeadSlot, s.currentSlot()+1)
-	return s.sample(ctx)
+	return s.lookAtNewest(ctx)
 }
 
 // greet connects and exchanges statuses.
@@ -144,20 +140,20 @@ func (s *session) status(ctx context.Context) (beacon.Status, error) {
 	if err := s.pace.wait(ctx, "status", 1); err != nil {
 		return beacon.Status{}, err
 	}
-	ours := beacon.Status{ForkDigest: s.network.DigestAt(s.network.EpochOf(s.currentSlot()))}
+	ours := beacon.Status{ForkDigest: s.digest()}
 	return s.client.Status(ctx, s.to, ours)
 }
 
-// sampled is how many slots are looked at for blocks that can be asked for later.
-const sampled = 16
+// mostShown is how many slots are looked at for blocks that can be asked for later.
+const mostShown = 16
 
-// sample looks at the newest blocks, also those of a peer that serves none of which it can serve all
+// lookAtNewest asks for the newest blocks, also those of a peer that serves none of which it can serve all
 // sidecars: what it does not show is no rule broken.
-func (s *session) sample(ctx context.Context) error {
+func (s *session) lookAtNewest(ctx context.Context) error {
 	head := s.theirs.HeadSlot
-	start, count := s.newest(sampled)
+	start, count := s.newest(mostShown)
 	if count == 0 {
-		start = head - min(head, sampled-1)
+		start = head - min(head, mostShown-1)
 		count = uint64(head-start) + 1
 	}
 	if err := s.pace.wait(ctx, "beacon_blocks_by_range", count); err != nil {
@@ -172,68 +168,60 @@ func (s *session) sample(ctx context.Context) error {
 	return nil
 }
 
-// newest returns the last slots up to the peer's head, no more than a number of them and none before
-// its earliest. There are none if that is after its head, as it may be where a peer takes on more
-// custody.
-func (s *session) newest(most uint64) (start ssz.Slot, count uint64) {
-	head, earliest := s.theirs.HeadSlot, s.theirs.EarliestAvailableSlot
-	if earliest > head {
-		return earliest, 0
-	}
-	start = max(earliest, head-min(head, ssz.Slot(most-1)))
-	return start, uint64(head-start) + 1
-}
-
 // try tries one rule.
 func (s *session) try(ctx context.Context, r *Rule) Result {
-	skip := func(why string) Result { return Result{Rule: r, Outcome: Skip, Saw: why} }
-	row := s.row(r.Method, r.Version)
-	_, cached := s.samples[row.ID()]
-	asks := !r.sampled || !cached
+	t := &trial{session: s, Rule: r, row: s.protocol(r.Method, r.Version)}
+	saw, err := t.attempt(ctx)
+	why, skip := errors.AsType[skipped](err)
 	switch {
+	case err == nil:
+		return Result{Rule: r, Outcome: Pass, Saw: saw}
+	case skip:
+		return Result{Rule: r, Outcome: Skip, Saw: string(why)}
 	case ctx.Err() != nil:
-		return skip(ctx.Err().Error())
-	case asks && s.host.Network().Connectedness(s.to) != network.Connected:
-		return skip("the peer has hung up")
-	case r.ID != advertised && !s.offers(row.ID()):
-		return skip("not offered")
+		return Result{Rule: r, Outcome: Skip, Saw: ctx.Err().Error()}
 	}
-	saw, err := r.try(ctx, s, r)
-	if why, ok := errors.AsType[skipped](err); ok {
-		return skip(string(why))
-	}
-	if err != nil && ctx.Err() != nil {
-		return skip(ctx.Err().Error())
-	}
-	if err != nil {
-		return Result{Rule: r, Outcome: Fail, Saw: err.Error()}
-	}
-	return Result{Rule: r, Outcome: Pass, Saw: saw}
+	return Result{Rule: r, Outcome: Fail, Saw: err.Error()}
 }
 
-// Rules returns all rules in the order in which they are tried: those that break a rule themselves after
-// the others, as peers may hang up for that, then those that are hostile, and those that are left out
-// last. There is one for every demand of the specs and every protocol of package beacon's table that it
-// is of. The caller owns the slice.
+// attempt tries the rule if the peer can be asked.
+func (t *trial) attempt(ctx context.Context) (saw string, err error) {
+	_, cached := t.samples[t.row.ID()]
+	asks := !t.sampled || !cached
+	switch {
+	case ctx.Err() != nil:
+		return "", ctx.Err()
+	case asks && t.host.Network().Connectedness(t.to) != network.Connected:
+		return "", errHungUp
+	case t.ID != advertised && !t.offers(t.row.ID()):
+		return "", errNotOffered
+	}
+	return t.Rule.try(ctx, t)
+}
+
+// Rules returns all rules in the order in which they are tried: rough ones after the others, as peers may disconnect
+// for them, then hostile ones, and those that are left out last. There is one rule for each demand of the specs and
+// each protocol of [beacon.Family.Protocols] that the demand applies to. The caller owns the slice.
 func Rules() []Rule {
 	table := beacon.NewFamily(ssz.Mainnet()).Protocols()
 	demands := slices.Concat(
 		offers(), framing(), node(), blocks(), sidecars(), lightClient(), payloads(), lists(),
-		pressure(), maxima(), malformed(), leftOut(),
+		pressure(), maxima(), malformed(), untriedDemands(),
 	)
 	var rules []Rule
-	for i := range demands {
+	for _, d := range demands {
 		for _, p := range table {
-			if demands[i].of(p) {
-				rules = append(rules, demands[i].rule(p))
+			if d.of(p) {
+				rules = append(rules, d.rule(p))
 			}
 		}
 	}
-	slices.SortStableFunc(rules, func(a, b Rule) int { return rank(&a) - rank(&b) })
+	slices.SortStableFunc(rules, func(a, b Rule) int { return a.rank() - b.rank() })
 	return rules
 }
 
-func rank(r *Rule) int {
+// rank orders the rules by when they are tried.
+func (r *Rule) rank() int {
 	switch {
 	case r.LeftOut != "":
 		return 6
@@ -249,4 +237,75 @@ func rank(r *Rule) int {
 		return 1
 	}
 	return 0
+}
+
+// watchTime is for how long an identity is watched after it has tried a hostile rule. Lodestar bans at its next
+// heartbeat, and those are 30 s apart.
+const watchTime = 40 * time.Second
+
+// mostWatched are how many identities are watched at a time before a result is waited for.
+const mostWatched = int(watchTime/(5*time.Second)) + 1
+
+// offend tries a hostile rule by an identity of its own. The result comes when it is known whether the
+// peer has banned that.
+func (s *session) offend(
+	ctx context.Context, r *Rule, identity func() (host.Host, error), watches *sync.WaitGroup,
+) <-chan Result {
+	skip := func(err error) <-chan Result { return at(Result{Rule: r, Outcome: Skip, Saw: err.Error()}) }
+	if !s.offers(s.protocol(r.Method, r.Version).ID()) {
+		return skip(errNotOffered)
+	}
+	if err := s.pace.wait(ctx, dialing, 1); err != nil {
+		return skip(err)
+	}
+	h, err := identity()
+	if err != nil {
+		return skip(fmt.Errorf("no identity: %w", err))
+	}
+	other := s.as(h)
+	if _, err := other.greet(ctx); err != nil {
+		_ = h.Close()
+		return skip(fmt.Errorf("a new identity is refused, the peer may have banned the address: %w", err))
+	}
+	result := other.try(ctx, r)
+	result.Identity = h.ID()
+	done := make(chan Result, 1)
+	watches.Go(func() {
+		defer func() { _ = h.Close() }()
+		result.Banned = other.watch(ctx)
+		done <- result
+	})
+	return done
+}
+
+// watch tells how the peer bans the session's identity, if it does so in time.
+func (s *session) watch(ctx context.Context) string {
+	begin := time.Now()
+	if hungUp, err := s.hungUp(ctx, watchTime); err != nil || !hungUp {
+		return ""
+	}
+	after := time.Since(begin).Round(time.Millisecond)
+	_, err := s.greet(ctx)
+	if err == nil || ctx.Err() != nil {
+		return "" // whom it has banned it does not talk to
+	}
+	return fmt.Sprintf("hung up after %v, then %v", after, err)
+}
+
+// hungUp waits until the peer hangs up, but no longer than a time. It fails with the context's error.
+func (s *session) hungUp(ctx context.Context, most time.Duration) (bool, error) {
+	ended := time.NewTimer(most)
+	defer ended.Stop()
+	tick := time.NewTicker(most / 100)
+	defer tick.Stop()
+	for s.host.Network().Connectedness(s.to) == network.Connected {
+		select {
+		case <-tick.C:
+		case <-ended.C:
+			return false, nil
+		case <-ctx.Done():
+			return false, ctx.Err()
+		}
+	}
+	return true, nil
 }

@@ -25,68 +25,67 @@ const (
 	partCount               // how many chunks there are
 )
 
-// A sample is a peer's answer to one small request, taken apart. One is asked for of each protocol,
-// which then tells of all rules of framing.
+// A sample is an answer to one request, taken apart. One small request is made for each protocol, whose sample then
+// shows whether all rules of framing are kept.
 type sample struct {
-	answer answer
-	asked  uint64
-	chunks int // successful ones
-	code   byte
-	fault  error // the first, nil if there is none
-	at     part
-	err    error // there is no answer
+	answer  answer
+	asked   uint64
+	chunks  int    // successful ones
+	message []byte // the SSZ of the last of them
+	code    byte
+	fault   error // the first, nil if there is none
+	at      part
+	err     error // there is no answer
 }
 
-// sampleOf asks for a sample, or returns the one that was asked for before.
-func (s *session) sampleOf(ctx context.Context, r *Rule) (*sample, error) {
-	p := s.row(r.Method, r.Version)
-	taken, ok := s.samples[p.ID()]
+// sample asks for a sample of the rule's protocol, or returns the one that was asked for before.
+func (t *trial) sample(ctx context.Context) (*sample, error) {
+	taken, ok := t.samples[t.row.ID()]
 	if !ok {
-		taken = s.takeSample(ctx, r, p)
-		s.samples[p.ID()] = taken
+		taken = t.takeSample(ctx)
+		t.samples[t.row.ID()] = taken
 	}
 	return taken, taken.err
 }
 
-func (s *session) takeSample(ctx context.Context, r *Rule, p *beacon.Protocol) *sample {
-	message, items := s.ask(ctx, p)
-	if err := s.pace.wait(ctx, r.Method, items); err != nil {
-		return &sample{err: err}
-	}
-	a, err := s.raw(ctx, r, wireOf(p, message))
-	if p.Name == "goodbye" && err == nil && (len(a.wire) == 0 || a.end != nil) {
+func (t *trial) takeSample(ctx context.Context) *sample {
+	message, items := t.ask(ctx)
+	a, err := t.raw(ctx, items, t.encode(message))
+	if t.Method == "goodbye" && err == nil && (len(a.wire) == 0 || a.end != nil) {
 		err = skipped(fmt.Sprintf("the peer hung up at once, as many do: %v", a))
 	}
-	taken := &sample{answer: a, asked: items, err: err}
-	if err == nil {
-		taken.read(s.network, p)
+	if err != nil {
+		return &sample{answer: a, err: err}
 	}
-	return taken
+	return t.takeApart(a, items)
 }
 
-// wireOf encodes a request.
-func wireOf(p *beacon.Protocol, message []byte) []byte {
-	if p.Request == "" {
+// encode encodes a request of the rule's protocol.
+func (t *trial) encode(message []byte) []byte {
+	if t.row.Request == "" {
 		return nil
 	}
 	return payload(message)
 }
 
-// read takes the answer apart, up to the first fault. That it breaks off is no fault of a part.
-func (t *sample) read(n *ssz.Network, p *beacon.Protocol) {
-	r := bytes.NewReader(t.answer.wire)
+// takeApart takes an answer to a request for some items apart, up to the first fault. That it breaks off is no fault
+// of a part.
+func (t *trial) takeApart(a answer, asked uint64) *sample {
+	got := &sample{answer: a, asked: asked}
+	r := bytes.NewReader(a.wire)
 	for r.Len() > 0 {
-		t.at, t.fault = t.readChunk(n, p, r)
-		if t.answer.end != nil && r.Len() == 0 && isEnd(t.fault) {
-			t.fault = nil
+		got.at, got.fault = got.readChunk(t.network, t.row, r)
+		if a.end != nil && r.Len() == 0 && isEnd(got.fault) {
+			got.fault = nil
 		}
-		if t.fault != nil {
-			return
+		if got.fault != nil {
+			return got
 		}
 	}
-	if t.answer.end == nil {
-		t.at, t.fault = partCount, t.checkCount(p)
+	if a.end == nil {
+		got.at, got.fault = partCount, got.checkCount(t.row)
 	}
+	return got
 }
 
 func isEnd(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }
@@ -108,7 +107,10 @@ func (t *sample) readChunk(n *ssz.Network, p *beacon.Protocol, r *bytes.Reader) 
 	result, _ := r.ReadByte()
 	if result != 0 {
 		t.code = result
-		return partResult, readErrorMessage(r)
+		if _, err := readErrorMessage(r); err != nil {
+			return partResult, broken("error message: %w", err)
+		}
+		return partResult, nil
 	}
 	t.chunks++
 	fork := p.First
@@ -118,20 +120,14 @@ func (t *sample) readChunk(n *ssz.Network, p *beacon.Protocol, r *bytes.Reader) 
 			return partContext, broken("context bytes: %w", err)
 		}
 		var ok bool
-		if fork, ok = forkOf(n, p, digest); !ok {
+		if fork, ok = n.ForkOf(digest); !ok || p.ResponseType(fork) == nil {
 			return partContext, broken("context bytes %v are no digest of an object's", digest)
 		}
 	}
-	return readPayload(p, fork, r)
+	return t.readPayload(p, fork, r)
 }
 
-// forkOf returns the fork whose type a digest stands for.
-func forkOf(n *ssz.Network, p *beacon.Protocol, digest ssz.ForkDigest) (ssz.Fork, bool) {
-	fork, ok := n.ForkOf(digest)
-	return fork, ok && p.ResponseType(fork) != nil
-}
-
-func readPayload(p *beacon.Protocol, fork ssz.Fork, r *bytes.Reader) (part, error) {
+func (t *sample) readPayload(p *beacon.Protocol, fork ssz.Fork, r *bytes.Reader) (part, error) {
 	least, most := p.SizeBounds(fork)
 	n, err := snappy.ReadHeader(r, snappy.Bounds{Min: least, Max: most})
 	switch {
@@ -140,58 +136,14 @@ func readPayload(p *beacon.Protocol, fork ssz.Fork, r *bytes.Reader) (part, erro
 	case err != nil:
 		return partLength, broken("%w", err)
 	}
-	message, err := snappy.AppendPayload(nil, r, n)
-	if err != nil {
-		return partPayload, broken("%w", err)
+	t.message, err = snappy.AppendPayload(t.message[:0], r, n)
+	if err == nil {
+		err = p.ResponseType(fork).Shape().Check(t.message)
 	}
-	if err := p.ResponseType(fork).Shape().Check(message); err != nil {
+	if err != nil {
 		return partPayload, broken("%w", err)
 	}
 	return partPayload, nil
-}
-
-// readErrorMessage checks what follows a result that is not success.
-func readErrorMessage(r *bytes.Reader) error {
-	n, err := snappy.ReadHeader(r, snappy.Bounds{Max: 256})
-	if err == nil {
-		_, err = snappy.AppendPayload(nil, r, n)
-	}
-	if err != nil {
-		return broken("error message: %w", err)
-	}
-	return nil
-}
-
-// trySample passes if a sample has no fault in a part. With chunks it takes some to tell.
-func trySample(at part, chunks bool) trier {
-	return func(ctx context.Context, s *session, r *Rule) (string, error) {
-		t, err := s.sampleOf(ctx, r)
-		switch {
-		case err != nil:
-			return "", err
-		case t.fault != nil && t.at == at:
-			return "", t.fault
-		case t.fault != nil:
-			return "", skipped(fmt.Sprintf("the answer cannot be read: %v", t.fault))
-		case t.answer.end != nil:
-			return "", skipped(fmt.Sprintf("the answer is not complete: %v", t))
-		case chunks && t.chunks == 0:
-			return "", skipped(fmt.Sprintf("the peer has shown none: %v", t))
-		}
-		return t.String(), nil
-	}
-}
-
-// tryEnd looks at how a sample ended.
-func tryEnd(ctx context.Context, s *session, r *Rule) (string, error) {
-	t, err := s.sampleOf(ctx, r)
-	if err == nil && t.answer.end != nil {
-		err = broken("%v", t.answer)
-	}
-	if err != nil {
-		return "", err
-	}
-	return t.String(), nil
 }
 
 // String tells what was seen.
@@ -200,30 +152,4 @@ func (t *sample) String() string {
 		return fmt.Sprintf("%d chunks, %d bytes", t.chunks, len(t.answer.wire))
 	}
 	return t.answer.String()
-}
-
-// tryCodes looks at the result of a sample.
-func tryCodes(ctx context.Context, s *session, r *Rule) (string, error) {
-	t, err := s.sampleOf(ctx, r)
-	switch {
-	case err != nil:
-		return "", err
-	case t.code > 3 && t.code < 128:
-		return "", broken("code %d is reserved", t.code)
-	case t.fault != nil && t.at == partResult:
-		return "", t.fault
-	}
-	return t.String(), nil
-}
-
-// tryUnavailable looks for a code in a sample that is valid only where the specs say so.
-func tryUnavailable(ctx context.Context, s *session, r *Rule) (string, error) {
-	t, err := s.sampleOf(ctx, r)
-	if err != nil {
-		return "", err
-	}
-	if t.code == byte(reqresp.CodeResourceUnavailable) {
-		return "", broken("%v", t.answer)
-	}
-	return t.String(), nil
 }

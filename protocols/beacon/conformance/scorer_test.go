@@ -48,7 +48,8 @@ type client struct {
 
 func prysm() client {
 	second := quota{1, time.Second, 5}
-	blocks, blobs, columns := quota{64, 30 * time.Second, 128}, quota{384, 30 * time.Second, 1152}, quota{4096, 30 * time.Second, 16384}
+	blocks, blobs, columns := quota{64, 30 * time.Second, 128}, quota{384, 30 * time.Second, 1152},
+		quota{4096, 30 * time.Second, 16384}
 	return client{
 		quotas: map[string]quota{
 			"status": second, "ping": second, "metadata": second, "goodbye": {1, time.Second, 1},
@@ -59,7 +60,8 @@ func prysm() client {
 		},
 		shared: map[string]string{
 			"beacon_blocks_by_root": "beacon_blocks_by_range", "blob_sidecars_by_root": "blob_sidecars_by_range",
-			"data_column_sidecars_by_root": "data_column_sidecars_by_range", "execution_payload_envelopes_by_root": "execution_payload_envelopes_by_range",
+			"data_column_sidecars_by_root":        "data_column_sidecars_by_range",
+			"execution_payload_envelopes_by_root": "execution_payload_envelopes_by_range",
 		},
 		all: quota{5, time.Second, 10}, strikes: 4, malformed: true,
 	}
@@ -70,10 +72,12 @@ func lodestar() client {
 	blocks, blobs, columns := per(128, 10*time.Second), per(768, 10*time.Second), per(16384, 10*time.Second)
 	return client{
 		quotas: map[string]quota{
-			"status": per(5, 15*time.Second), "ping": per(2, 10*time.Second), "metadata": per(2, 5*time.Second), "goodbye": per(1, 10*time.Second),
+			"status": per(5, 15*time.Second), "ping": per(2, 10*time.Second), "metadata": per(2, 5*time.Second),
+			"goodbye":                per(1, 10*time.Second),
 			"light_client_bootstrap": per(5, 15*time.Second), "light_client_updates_by_range": per(128, 10*time.Second),
 			"light_client_finality_update": per(2, 12*time.Second), "light_client_optimistic_update": per(2, 12*time.Second),
-			"beacon_blocks_by_range": blocks, "beacon_blocks_by_root": blocks, "blob_sidecars_by_range": blobs, "blob_sidecars_by_root": blobs,
+			"beacon_blocks_by_range": blocks, "beacon_blocks_by_root": blocks, "blob_sidecars_by_range": blobs,
+			"blob_sidecars_by_root":         blobs,
 			"data_column_sidecars_by_range": columns, "data_column_sidecars_by_root": columns,
 		},
 	}
@@ -92,7 +96,10 @@ type scorer struct {
 }
 
 func newScorer(h host.Host, c client, n *ssz.Network) *scorer {
-	s := &scorer{Host: h, client: c, family: beacon.NewFamily(n), buckets: make(map[string]*bucket), strikes: make(map[peer.ID][]string)}
+	s := &scorer{
+		Host: h, client: c, family: beacon.NewFamily(n), buckets: make(map[string]*bucket),
+		strikes: make(map[peer.ID][]string),
+	}
 	h.Network().Notify(&network.NotifyBundle{ConnectedF: func(_ network.Network, conn network.Conn) {
 		if s.banned(conn.RemotePeer()) {
 			go conn.Close()

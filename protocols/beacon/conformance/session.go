@@ -44,8 +44,8 @@ type session struct {
 // offers reports whether the peer offers a protocol.
 func (s *session) offers(id protocol.ID) bool { return slices.Contains(s.offered, id) }
 
-// row returns the row of a protocol that this package names.
-func (s *session) row(method string, version int) *beacon.Protocol {
+// protocol returns the row of a protocol that this package names.
+func (s *session) protocol(method string, version int) *beacon.Protocol {
 	row, ok := s.family.Protocol(method, version)
 	if !ok {
 		panic(fmt.Sprintf("conformance: no protocol %s/%d", method, version))
@@ -63,10 +63,28 @@ func (s *session) head() (*beacon.Block, error) {
 	return s.blocks[len(s.blocks)-1], nil
 }
 
-// settled returns a block that is less likely to be reorganised away meanwhile than the newest.
-func (s *session) settled() (*beacon.Block, error) {
-	if len(s.blocks) == 0 {
-		return nil, skipped("the peer has shown no block")
+// newest returns the last slots up to the peer's head, no more than a number of them and none before
+// its earliest. There are none if that is after its head, as it may be where a peer takes on more
+// custody.
+func (s *session) newest(most uint64) (start ssz.Slot, count uint64) {
+	return s.slotsUntil(s.theirs.HeadSlot+1, 0, most)
+}
+
+// recentSlots returns the last slots whose objects by a protocol the peer has to hold, no more than a number.
+func (s *session) recentSlots(method string, most uint64) (start ssz.Slot, count uint64) {
+	p, end := s.protocol(method, 1), s.theirs.HeadSlot+1
+	if forks := s.network.Config().Forks; int(p.Last)+1 < len(forks) {
+		end = min(end, s.network.StartSlot(forks[p.Last+1].Epoch))
 	}
-	return s.blocks[len(s.blocks)/2], nil
+	return s.slotsUntil(end, p.ServedFrom(s.currentSlot()), most)
+}
+
+// slotsUntil returns the last slots before end, no more than a number, none before first and none before the peer's
+// earliest.
+func (s *session) slotsUntil(end, first ssz.Slot, most uint64) (start ssz.Slot, count uint64) {
+	start = max(first, s.theirs.EarliestAvailableSlot, end-min(end, ssz.Slot(most)))
+	if start >= end {
+		return start, 0
+	}
+	return start, uint64(end - start)
 }

@@ -32,6 +32,14 @@ func (h *shown[T]) get(ask func() ([]*T, error)) ([]*T, error) {
 	return h.objects, h.err
 }
 
+// atLeastOne skips a rule of objects if the peer has shown none.
+func atLeastOne[T any](objects []*T, err error) ([]*T, error) {
+	if err == nil && len(objects) == 0 {
+		err = skipped("the peer has shown none")
+	}
+	return objects, err
+}
+
 // unavailable reports whether a peer has answered with code 3.
 func unavailable(err error) bool {
 	e, ok := errors.AsType[refused](err)
@@ -40,13 +48,13 @@ func unavailable(err error) bool {
 
 // known tells of an answer by root that has to be the one object of a slot that was asked for, because
 // the peer has shown it before. The client has checked that it is that, and not another.
-func (s *session) known(ctx context.Context, r *Rule, slot ssz.Slot, found int, err error) (string, error) {
+func (t *trial) known(ctx context.Context, slot ssz.Slot, found int, err error) (string, error) {
 	switch {
 	case found > 0:
 		return "what it has shown before", nil
 	case err != nil && !unavailable(err):
 		return "", err
-	case s.mayOmit(ctx, r, slot):
+	case t.mayOmit(ctx, slot):
 		const why = "nothing of slot %d, which is before its finalized checkpoint or its serve range"
 		return "", skipped(fmt.Sprintf(why, slot))
 	case err != nil:
@@ -57,12 +65,12 @@ func (s *session) known(ctx context.Context, r *Rule, slot ssz.Slot, found int, 
 
 // mayOmit reports whether a peer may leave out by root what is of a slot: what is older than its serve
 // range, or than its finalized checkpoint, as the specs before v1.6 have it and deployed clients do.
-func (s *session) mayOmit(ctx context.Context, r *Rule, slot ssz.Slot) bool {
-	before := func(e ssz.Epoch) bool { return slot < s.network.StartSlot(e) }
-	if slot < s.row(r.Method, r.Version).ServedFrom(s.currentSlot()) || before(s.theirs.FinalizedEpoch) {
+func (t *trial) mayOmit(ctx context.Context, slot ssz.Slot) bool {
+	before := func(e ssz.Epoch) bool { return slot < t.network.StartSlot(e) }
+	if slot < t.row.ServedFrom(t.currentSlot()) || before(t.theirs.FinalizedEpoch) {
 		return true
 	}
-	now, err := s.status(ctx) // it may have finalized more by now
+	now, err := t.status(ctx) // it may have finalized more by now
 	return err == nil && before(now.FinalizedEpoch)
 }
 
@@ -88,34 +96,4 @@ func collect[T any](
 		all = append(all, object)
 	}
 	return all, nil
-}
-
-// mostBlobs is the most blobs of a block that have sidecars, MAX_BLOBS_PER_BLOCK_ELECTRA.
-const mostBlobs = 9
-
-// blobSlots returns the last slots whose blob sidecars a peer has to hold, no more than a number.
-func (s *session) blobSlots(most uint64) (start ssz.Slot, count uint64) {
-	end := s.theirs.HeadSlot + 1
-	if fulu := s.network.StartSlot(s.network.Config().Forks[ssz.Fulu].Epoch); fulu < end {
-		end = fulu
-	}
-	served := s.row(blobsByRange, 1).ServedFrom(s.currentSlot())
-	start = max(served, s.theirs.EarliestAvailableSlot, end-min(end, ssz.Slot(most)))
-	if start >= end {
-		return start, 0
-	}
-	return start, uint64(end - start)
-}
-
-// recentSlots returns the last slots whose objects by a protocol a peer has to hold, no more than a
-// number.
-func (s *session) recentSlots(method string, most uint64) (start ssz.Slot, count uint64) {
-	start, count = s.newest(most)
-	if first := s.row(method, 1).ServedFrom(s.currentSlot()); first > start {
-		if first > s.theirs.HeadSlot {
-			return first, 0
-		}
-		start, count = first, uint64(s.theirs.HeadSlot-first)+1
-	}
-	return start, count
 }

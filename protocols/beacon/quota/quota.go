@@ -2,7 +2,7 @@
 // peer use, for package limits, and what deployed clients grant, for package outbound.
 //
 //	limiter, err := limits.New(&limits.Options{Config: limits.Config{Methods: quota.Served()}})
-//	pacer, err := outbound.New(&outbound.Options{Budgets: quota.Granted(), IsLimited: beacon.IsRateLimited})
+//	pacer, err := outbound.New(&outbound.Options{Quotas: quota.Granted(), IsLimited: beacon.IsRateLimited})
 package quota
 
 import (

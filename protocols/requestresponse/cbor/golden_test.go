@@ -73,7 +73,10 @@ var golden = []struct {
 	{"BTreeMap", &map[string]int{"k": 1}, "a1 61 6b 01"},
 	{"empty BTreeMap", &map[string]int{}, "a0"},
 	{"Vec<Option<u8>>", &[]*uint8{new(uint8(1)), nil}, "82 01 f6"},
-	{"Vec<u32>", &[]uint32{0, 23, 24, 255, 256, 65535, 65536, math.MaxUint32}, "88 00 17 1818 18ff 190100 19ffff 1a00010000 1affffffff"},
+	{
+		"Vec<u32>", &[]uint32{0, 23, 24, 255, 256, 65535, 65536, math.MaxUint32},
+		"88 00 17 1818 18ff 190100 19ffff 1a00010000 1affffffff",
+	},
 	{"Vec of serde_bytes", &[]byte{1, 255}, "42 01 ff"},
 }
 

@@ -61,8 +61,14 @@ func TestGoldenErrors(t *testing.T) {
 		{"text", "who?", "\x03\x04who?", "who?"},
 		{"no text", "", "\x03\x00", ""},
 		{"longest text", strings.Repeat("é", 128), "\x03\x80\x02" + strings.Repeat("é", 128), strings.Repeat("é", 128)},
-		{"cut between characters", "a" + strings.Repeat("é", 128), "\x03\xff\x01a" + strings.Repeat("é", 127), "a" + strings.Repeat("é", 127)},
-		{"cut before a long one", strings.Repeat("a", 253) + "😀", "\x03\xfd\x01" + strings.Repeat("a", 253), strings.Repeat("a", 253)},
+		{
+			"cut between characters", "a" + strings.Repeat("é", 128), "\x03\xff\x01a" + strings.Repeat("é", 127),
+			"a" + strings.Repeat("é", 127),
+		},
+		{
+			"cut before a long one", strings.Repeat("a", 253) + "😀", "\x03\xfd\x01" + strings.Repeat("a", 253),
+			strings.Repeat("a", 253),
+		},
 		{"not UTF-8", "a\xffb\xc3", "\x03\x08a\ufffdb\ufffd", "a\ufffdb\ufffd"},
 	} {
 		t.Run(g.name, func(t *testing.T) {

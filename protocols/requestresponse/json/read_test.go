@@ -41,7 +41,10 @@ func TestMalformedText(t *testing.T) {
 		{"bytes as null", `null`, new(serde.Bytes), "no array"},
 		{"bytes over 255", `[1,256]`, new(serde.Bytes), "element 1 is no byte"},
 		{"too deep", strings.Repeat("[", 128) + strings.Repeat("]", 128), new(any), "nested more than 127 deep"},
-		{"too deep in what is ignored", `{"x":` + strings.Repeat(`{"":`, 127) + "1" + strings.Repeat("}", 128), new(greet), "nested more"},
+		{
+			"too deep in what is ignored", `{"x":` + strings.Repeat(`{"":`, 127) + "1" + strings.Repeat("}", 128),
+			new(greet), "nested more",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			err := json.Codec{}.ReadRequest(reader(c.text), "", limit, c.into)

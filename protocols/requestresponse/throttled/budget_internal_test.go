@@ -87,8 +87,10 @@ func TestBudgetsOfBothSidesAgree(t *testing.T) {
 			p := &pair{send: newSendBudget(), recv: newRecvBudget(), limit: limit, exact: true}
 			for range 3000 {
 				p.step(t, rng.IntN(40))
-				if low := p.recv.remaining - p.recv.doubt; low > p.send.remaining || p.exact && p.recv.remaining < p.send.remaining {
-					t.Fatalf("limit %d, seed %d: the peer has %d left, want between %d and %d", limit, seed, p.send.remaining, low, p.recv.remaining)
+				if low := p.recv.remaining - p.recv.doubt; low > p.send.remaining || p.exact &&
+					p.recv.remaining < p.send.remaining {
+					t.Fatalf("limit %d, seed %d: the peer has %d left, want between %d and %d", limit, seed, p.send.remaining, low,
+						p.recv.remaining)
 				}
 			}
 		}
@@ -163,7 +165,8 @@ func TestOfflinePeersAreForgottenInOrder(t *testing.T) {
 			t.Errorf("peer %d is known as %+v, want %t", i, got, want)
 		}
 	}
-	if b := o.take(id(2)); b == nil || o.take(id(2)) != nil || o.get(id(2)) != nil || o.recent.Len() != 2 || len(o.peers) != 2 {
+	if b := o.take(id(2)); b == nil || o.take(id(2)) != nil || o.get(id(2)) != nil || o.recent.Len() != 2 ||
+		len(o.peers) != 2 {
 		t.Errorf("peer 2 is taken as %+v, and not forgotten", b)
 	}
 }

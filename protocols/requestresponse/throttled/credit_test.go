@@ -25,7 +25,8 @@ func TestScenario34DuplicateCreditIsAckedNotAdded(t *testing.T) {
 		connect(t, b, a)
 		grant := func(id uint64, credit uint16) {
 			t.Helper()
-			if got, err := exchange(t, b, a, rawCredit(id, credit)); err != nil || len(got) < 7 || !bytes.HasPrefix(got[1:], bytesOf(t, "a2 00 82 03 80 02")) {
+			if got, err := exchange(t, b, a, rawCredit(id, credit)); err != nil || len(got) < 7 ||
+				!bytes.HasPrefix(got[1:], bytesOf(t, "a2 00 82 03 80 02")) {
 				t.Fatalf("grant %d was answered by % x, %v", id, got, err)
 			}
 		}

@@ -196,7 +196,8 @@ func TestRequestIsSentByteForByte(t *testing.T) {
 		})
 		connect(t, a, b)
 		id := send(t, n, b.ID())
-		if m := next[message](t, n); m.Response == nil || m.Response.ID != id || m.Response.Response != "pong" || m.Protocol != wireID {
+		if m := next[message](t, n); m.Response == nil || m.Response.ID != id || m.Response.Response != "pong" ||
+			m.Protocol != wireID {
 			t.Errorf("got %+v", m)
 		}
 		if got, want := <-received, bytesOf(t, rawPing); !bytes.Equal(got, want) {
@@ -245,7 +246,8 @@ func TestWrongHeadersResetTheStream(t *testing.T) {
 			"nothing":                   "",
 			"scenario 33":               "81 40 a1 00 82 00 80",
 		} {
-			if got, err := exchange(t, b, a, bytesOf(t, text)); len(got) > 0 || !errors.Is(err, remoteReset(network.StreamProtocolViolation)) {
+			if got, err := exchange(t, b, a, bytesOf(t, text)); len(got) > 0 ||
+				!errors.Is(err, remoteReset(network.StreamProtocolViolation)) {
 				t.Errorf("%s: got % x, %v, want a reset", name, got, err)
 			}
 		}

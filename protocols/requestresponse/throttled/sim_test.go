@@ -136,7 +136,8 @@ func wantNoCredit(t testing.TB, n *node, to peer.ID) {
 func wantFailedAndResumed(t testing.TB, n *node, id requestresponse.OutboundRequestID, reason reqresp.Reason) {
 	t.Helper()
 	events := both(t, n)[0]
-	if len(events) < 2 || count[throttled.OutboundFailure](events) != 1 || count[throttled.ResumeSending](events) != len(events)-1 {
+	if len(events) < 2 || count[throttled.OutboundFailure](events) != 1 ||
+		count[throttled.ResumeSending](events) != len(events)-1 {
 		t.Errorf("got %+v, want a failure and that sending may resume", events)
 	}
 	for _, e := range events {

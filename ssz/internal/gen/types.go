@@ -16,7 +16,8 @@ func (p target) writeTypes(path string, containers []*container) error {
 	var body bytes.Buffer
 	for _, c := range containers {
 		p.writeType(&body, c)
-		fmt.Fprintf(&body, "// Shape returns the shape of the container.\nfunc (*%[1]s) Shape() *shape.Shape { return shape%[1]s }\n\n", c.goName)
+		fmt.Fprintf(&body, "// Shape returns the shape of the container.\n"+
+			"func (*%[1]s) Shape() *shape.Shape { return shape%[1]s }\n\n", c.goName)
 		if c.hashedByShape() {
 			fmt.Fprintf(&body, hashMethod, c.goName)
 		}

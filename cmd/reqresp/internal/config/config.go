@@ -1,15 +1,15 @@
-// Package config declares the settings of the command line. Each is one row of [Config.Settings], which makes its
-// flag, its environment variable, its key in a TOML file, its help and its check. The rows are in this package, but for
-// those of the limits beside their preset: they are in package limits/config, [Config.LoadLimits] adds them once the
-// preset is known, and they have keys alone.
+// Package config declares the settings of the command line. Each setting is one row of [Config.Settings], from which its
+// flag, environment variable, TOML key, help and validation are made. The rows of the limits are in package
+// limits/config: they have TOML keys only, and [Config.LoadLimits] adds them once the preset is known. The preset itself
+// is a row of this package.
 //
-// A flag has the name that go-ethereum has for the same thing, like --datadir and --http.port, and where that has none,
-// one in its manner, like --nogossipsub. A variable is REQRESP_ and the flag in capitals, with underscores for dots and
-// dashes.
+// Flags have go-ethereum's names where it has a flag for the same thing, such as --datadir and --http.port; other flags
+// follow its style, such as --nogossipsub. An environment variable is REQRESP_ and the flag's name in capitals, with
+// underscores for dots and dashes.
 //
-// A file need not be complete. What it does not set keeps its default. A key that does not exist, or a value that is
-// not allowed, is an error that names the key, the value and what is allowed. Keys may be written with
-// capitals and without underscores, as files had them before.
+// A file need not be complete: settings that it does not mention keep their defaults. An unknown key or a value that is
+// not allowed is an error that names the key, the value and what is allowed. Keys may have capitals and omit
+// underscores, as in files of earlier versions.
 package config
 
 import (
@@ -29,13 +29,13 @@ import (
 
 // A Config is what the settings are set to.
 type Config struct {
-	// Settings are those of all commands. LoadLimits adds the limits; before there is only their preset.
+	// Settings are the settings of all commands. Until LoadLimits has run, the preset is the only one of the limits.
 	Settings settings.Table
 	// DataDir is the directory of the store and of the node's identity.
 	DataDir string
 	// IPCPath is the name of the IPC socket, in the node's directory if it is a plain name. Empty opens none.
 	IPCPath string
-	// Network is the network to speak on. The store remembers it.
+	// Network is the network to join. The store remembers it.
 	Network Network
 	// Service is the configuration of the service. LoadLimits sets Preset, Limits and Scores, and Resolve sets Memory
 	// and Discovery, whose boot nodes are those of the settings: none that are built in.
@@ -104,6 +104,8 @@ func (c *Config) table() settings.Table {
 			"`NAME` of the IPC socket in the datadir, or its path; empty opens none"),
 		settings.New("node.era_dir", "era", settings.Text(&s.Era, nil),
 			"`DIR` of era files, which are served as they are; the store has what comes after"),
+		settings.New("node.custody", "custody", custody(&s.Custody),
+			"`GROUPS` of data columns to keep and serve, or all; none is the least that the network requires"),
 
 		settings.New("network.name", "network", settings.Text(&n.Name, checkNetwork),
 			"`NAME` of the network: "+networkNames()),
@@ -112,7 +114,8 @@ func (c *Config) table() settings.Table {
 		settings.New("network.genesis_time", "genesis-time", settings.Optional(&n.GenesisTime),
 			"time of slot 0 in Unix `SECONDS`, which goes with --network.config"),
 		settings.New("network.genesis_validators_root", "genesis-validators-root",
-			settings.Text(&n.GenesisValidatorsRoot, checkRoot), "`ROOT` of the validators at genesis, which goes with --network.config"),
+			settings.Text(&n.GenesisValidatorsRoot, checkRoot),
+			"`ROOT` of the validators at genesis, which goes with --network.config"),
 
 		settings.New("p2p.listen", "listen", listen(&s.Listen), "multiaddrs `ADDR` to listen on"),
 		settings.New("p2p.max_peers", "maxpeers", settings.Number(&s.Peers.Target, 1, peers.MaxTarget),

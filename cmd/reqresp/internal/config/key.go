@@ -8,8 +8,9 @@ import (
 	"github.com/seed-2dd5877b/reqresp/internal/field"
 )
 
-// keys are those of the fields of plugin.Config that it validates.
+// keys are the TOML keys of the fields that plugin.Config.Validate checks.
 var keys = map[string]string{
+	"Custody":              "node.custody",
 	"Listen":               "p2p.listen",
 	"Memory":               "p2p.memory",
 	"Peers.Target":         "p2p.max_peers",
@@ -21,7 +22,7 @@ var keys = map[string]string{
 	"Discovery.ExternalIP": "p2p.external_ip",
 }
 
-// byKey has the error of a field of plugin.Config begin with the key that a file has for it.
+// byKey replaces the field's name in an error of plugin.Config with the field's TOML key.
 func byKey(err error) error {
 	e, ok := errors.AsType[*field.Error](err)
 	if !ok {
@@ -34,7 +35,7 @@ func byKey(err error) error {
 	return fmt.Errorf("%s: %w", key, e.Err)
 }
 
-// withoutField returns the error of a field for the setting that sets it, whose own name goes before.
+// withoutField removes the field's name from an error, for a setting that puts its own name there.
 func withoutField(err error) error {
 	if e, ok := errors.AsType[*field.Error](err); ok {
 		return e.Err

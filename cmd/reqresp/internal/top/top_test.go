@@ -13,7 +13,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/seed-2dd5877b/reqresp/cmd/reqresp/internal/top"
-	"github.com/seed-2dd5877b/reqresp/limits/config"
+	"github.com/seed-2dd5877b/reqresp/limits"
 	"github.com/seed-2dd5877b/reqresp/plugin/api"
 )
 
@@ -32,9 +32,9 @@ func snapshot(t *testing.T, seconds int) top.Snapshot {
 	idle := api.Method{Method: "goodbye", Direction: "inbound", Outcomes: map[string]uint64{}}
 	limit := api.Limit{
 		Method:   "beacon_blocks_by_range",
-		Requests: config.Rate{N: 10, Per: time.Second, Burst: 20},
-		Items:    config.Rate{N: 10, Per: time.Second, Burst: 100},
-		Bytes:    config.ByteRate{N: 10, Per: time.Second, Burst: 1000},
+		Requests: limits.Rate{N: 10, Per: time.Second, Burst: 20},
+		Items:    limits.Rate{N: 10, Per: time.Second, Burst: 100},
+		Bytes:    limits.ByteRate{N: 10, Per: time.Second, Burst: 1000},
 	}
 	rich := id(t, "16Uiu2HAm3NZUwzzNHfnnB8ADfnuP5MTDuqjRb3nTRBxPTQ4g7Wjj")
 	poor := id(t, "16Uiu2HAkvyhTnmT2f5TQYkoqyyKh9NqtT7pPTajSQSH5vccF4gUq")

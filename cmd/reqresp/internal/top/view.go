@@ -64,7 +64,8 @@ func (m *Model) head() []string {
 	lines := []string{bold.Render(title), m.note()}
 	if sync := s.Syncing; sync != nil {
 		lines = append(lines, fmt.Sprintf("sync %s slot %d of %d, %d blocks, %s, from %v",
-			bar.Of(uint64(sync.Slot), uint64(sync.Target), 30), sync.Slot, sync.Target, sync.Blocks, size(float64(sync.Bytes)), short(sync.PeerID)), "")
+			bar.Of(uint64(sync.Slot), uint64(sync.Target), 30), sync.Slot, sync.Target, sync.Blocks,
+			size(float64(sync.Bytes)), short(sync.PeerID)), "")
 	}
 	return lines
 }
@@ -82,14 +83,16 @@ func (m *Model) note() string {
 
 // methods shows those that something has come of.
 func (m *Model) methods() []string {
-	t := newTable("METHOD", "DIRECTION", "REQ/S", "FAIL/S", "ACTIVE", "WAITING", "THROTTLED", "CHUNKS/S", "WIRE/S", "SSZ/S", "1ST BYTE")
+	t := newTable("METHOD", "DIRECTION", "REQ/S", "FAIL/S", "ACTIVE", "WAITING", "THROTTLED",
+		"CHUNKS/S", "WIRE/S", "SSZ/S", "1ST BYTE")
 	for _, method := range m.last.Methods {
 		if method.Ended() == 0 && method.Active == 0 {
 			continue
 		}
 		r := m.rates[key{method.Method, method.Direction}]
-		t.row(style(method.Waiting > 0), method.Method, method.Direction, number(r.ended), number(r.failed), method.Active, method.Waiting,
-			number(r.delayed)+" s/s", number(r.chunks), size(r.wire), size(r.ssz), shortTime(method.FirstByte))
+		t.row(style(method.Waiting > 0), method.Method, method.Direction, number(r.ended), number(r.failed),
+			method.Active, method.Waiting, number(r.delayed)+" s/s", number(r.chunks), size(r.wire),
+			size(r.ssz), shortTime(method.FirstByte))
 	}
 	return t.lines()
 }
@@ -107,8 +110,8 @@ func (m *Model) peers(room int) []string {
 			head = fmt.Sprint(p.Status.HeadSlot)
 		}
 		b := scarcest[p.PeerID]
-		t.row(style(b.known && b.left <= 0), short(p.PeerID), p.Client, p.Direction, m.last.At.Sub(p.Connected).Round(time.Second), head, p.Serving,
-			b.waiting, fmt.Sprintf("%.1f", p.Score), b)
+		t.row(style(b.known && b.left <= 0), short(p.PeerID), p.Client, p.Direction,
+			m.last.At.Sub(p.Connected).Round(time.Second), head, p.Serving, b.waiting, fmt.Sprintf("%.1f", p.Score), b)
 	}
 	return t.lines()
 }

@@ -54,7 +54,10 @@ func TestAddressesOfRecords(t *testing.T) {
 		entries []enr.Entry
 		want    []string
 	}{
-		{"QUIC first", []enr.Entry{ip4, enr.TCP(1), enr.QUIC(2), enr.UDP(3)}, []string{"/ip4/192.0.2.1/udp/2/quic-v1", "/ip4/192.0.2.1/tcp/1"}},
+		{"QUIC first", []enr.Entry{ip4, enr.TCP(1), enr.QUIC(2), enr.UDP(3)}, []string{
+			"/ip4/192.0.2.1/udp/2/quic-v1",
+			"/ip4/192.0.2.1/tcp/1",
+		}},
 		{"TCP alone", []enr.Entry{ip4, enr.TCP(1)}, []string{"/ip4/192.0.2.1/tcp/1"}},
 		{"of both families", []enr.Entry{ip4, enr.QUIC(2), ip6, enr.QUIC6(4), enr.TCP6(5)}, []string{
 			"/ip4/192.0.2.1/udp/2/quic-v1", "/ip6/2001:db8::1/udp/4/quic-v1", "/ip6/2001:db8::1/tcp/5",
@@ -83,7 +86,8 @@ func TestAddressesOfRecords(t *testing.T) {
 		for _, addr := range info.Addrs {
 			got = append(got, addr.String())
 		}
-		if !slices.Equal(got, tt.want) || (err == nil) != (tt.want != nil) || err != nil && !errors.Is(err, record.ErrNoAddress) {
+		if !slices.Equal(got, tt.want) || (err == nil) != (tt.want != nil) || err != nil &&
+			!errors.Is(err, record.ErrNoAddress) {
 			t.Errorf("%s: %q, %v", tt.name, got, err)
 		}
 	}
@@ -98,7 +102,10 @@ func FuzzCandidate(f *testing.F) {
 	f.Add(id[:3], []byte{}, []byte{1, 2, 3}, []byte{})
 	f.Fuzz(func(t *testing.T, eth2, ip, quic, tcp []byte) {
 		var entries []enr.Entry
-		for key, value := range map[string][]byte{"eth2": eth2, "ip": ip, "ip6": ip, "quic": quic, "quic6": quic, "tcp": tcp, "tcp6": tcp} {
+		for key, value := range map[string][]byte{
+			"eth2": eth2, "ip": ip, "ip6": ip, "quic": quic, "quic6": quic,
+			"tcp": tcp, "tcp6": tcp,
+		} {
 			if len(value) > 20 {
 				return // Records are of 300 bytes at most.
 			}

@@ -46,7 +46,10 @@ func TestForkIDsOfMainnet(t *testing.T) {
 }
 
 func TestForkIDEncoding(t *testing.T) {
-	id := record.ForkID{Digest: ssz.ForkDigest{1, 2, 3, 4}, NextVersion: ssz.Version{5, 6, 7, 8}, NextEpoch: 0x0807060504030201}
+	id := record.ForkID{
+		Digest: ssz.ForkDigest{1, 2, 3, 4}, NextVersion: ssz.Version{5, 6, 7, 8},
+		NextEpoch: 0x0807060504030201,
+	}
 	want := []byte{1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 6, 7, 8}
 	if got := id.AppendSSZ(nil); !bytes.Equal(got, want) {
 		t.Errorf("encoded as %x", got)

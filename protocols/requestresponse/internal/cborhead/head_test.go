@@ -56,7 +56,8 @@ func TestHeadsOfNoArgument(t *testing.T) {
 		}
 	}
 	for _, reserved := range []byte{0x1c, 0x1f, 0x3f, 0x5d, 0xdf, 0xfe} {
-		if h, _, err := cborhead.Cut([]byte{reserved, 0, 0, 0, 0, 0, 0, 0, 0}); err == nil || errors.Is(err, io.ErrUnexpectedEOF) {
+		if h, _, err := cborhead.Cut([]byte{reserved, 0, 0, 0, 0, 0, 0, 0, 0}); err == nil ||
+			errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Errorf("%x: got %+v, %v", reserved, h, err)
 		}
 	}

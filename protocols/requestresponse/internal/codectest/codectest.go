@@ -54,7 +54,8 @@ type Echo struct {
 func NewEcho(t *testing.T, codec reqresp.Codec, l reqresp.Limits) *Echo {
 	t.Helper()
 	a, b := Hosts()
-	echo := reqresp.NewUnary[TestMessage, TestMessage](reqresp.Family{Prefix: "/test", Codec: codec}, "echo", 1).WithLimits(l)
+	family := reqresp.Family{Prefix: "/test", Codec: codec}
+	echo := reqresp.NewUnary[TestMessage, TestMessage](family, "echo", 1).WithLimits(l)
 	srv := reqresp.NewServer(b, nil)
 	srv.Register(echo.Serve(func(_ context.Context, _ peer.ID, req *TestMessage) (*TestMessage, error) {
 		return req, nil

@@ -130,7 +130,8 @@ func TestMessagesOutOfPlace(t *testing.T) {
 		"no data in a response": {responses.ReadResponse, bytesOf(t, "05 a1 00 82 01 80"), io.ErrUnexpectedEOF},
 		"no response":           {responses.ReadResponse, nil, io.EOF},
 	} {
-		if err := tt.read(bytes.NewReader(tt.bytes), wireID, 4, new(msg)); !errors.Is(err, tt.want) || tt.want == io.EOF && err != io.EOF {
+		if err := tt.read(bytes.NewReader(tt.bytes), wireID, 4, new(msg)); !errors.Is(err, tt.want) || tt.want == io.EOF &&
+			err != io.EOF {
 			t.Errorf("%s: got %v, want %v", name, err, tt.want)
 		}
 	}
@@ -161,7 +162,9 @@ func FuzzResponse(f *testing.F) {
 }
 
 // fuzzMessage checks that what is read is read again when it is written.
-func fuzzMessage(f *testing.F, read func(reqresp.Reader, protocol.ID, int, any) error, write func([]byte, protocol.ID, any) ([]byte, error)) {
+func fuzzMessage(f *testing.F, read func(reqresp.Reader, protocol.ID, int, any) error,
+	write func([]byte, protocol.ID, any) ([]byte, error),
+) {
 	for _, tt := range pings {
 		f.Add(bytesOf(f, tt.bytes))
 	}

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/seed-2dd5877b/reqresp/ssz"
+)
+
+const convertDescription = `Moves the history of a store, whose node must not run, from its database to flat files beside
+it. Versions before had all blocks in the database; now only those are there that are not final.
+
+Nobody has to: 'reqresp serve' does the same while it serves, and 'reqresp sync' some of it with
+each batch of blocks. Earlier versions of reqresp refuse a store once anything is written to it.
+
+It takes no more room than 1 GiB, and may be interrupted: the next time it goes on from there.`
+
+func (a *app) convert() command {
+	return command{
+		name: "convert", usage: "move the history of a store to flat files", description: convertDescription,
+		configured: []string{"node.data_dir"},
+		run:        a.runConvert,
+	}
+}
+
+func (a *app) runConvert(ctx context.Context, in *invocation) (err error) {
+	dir, err := in.datadir()
+	if err != nil {
+		return err
+	}
+	if err := checkStoreExists(dir); err != nil {
+		return err
+	}
+	s, done, err := openStore(dir)
+	if err != nil {
+		return in.explainStore(err)
+	}
+	defer done(&err)
+	m := a.meter()
+	defer m.end()
+	err = s.Convert(ctx, func(slot, last ssz.Slot) {
+		m.show(uint64(slot), uint64(last), "slot %d of %d is in flat files", slot, last)
+	})
+	if ctx.Err() != nil {
+		return errors.New("interrupted")
+	}
+	if err != nil {
+		return in.explainStore(err)
+	}
+	m.end()
+	a.stdout.printf("all history is in flat files\n")
+	return nil
+}

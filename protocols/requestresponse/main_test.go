@@ -1,0 +1,11 @@
+package requestresponse_test
+
+import (
+	"testing"
+
+	"github.com/seed-2dd5877b/reqresp/internal/simtest"
+)
+
+func TestMain(m *testing.M) {
+	simtest.Main(m, "/reqresp.", "/requestresponse.", "/requestresponse_test.")
+}
