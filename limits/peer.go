@@ -36,9 +36,9 @@ type shard struct {
 	_ [64]byte // keeps the next shard's lock off this one's cache line
 }
 
-// A key is a seeded hash of a peer's ID. Peers are found by it without a look at their IDs, which are far off in
-// memory. Two peers with one key would share their budgets. Nobody can construct them without the seed, and among a million
-// peers chance does so once in thirty million times.
+// A key is a seeded hash of a peer's ID. Peers are found by it without a look at their IDs far off in memory. Two peers
+// with one key would share their budgets. Nobody can construct them without the seed, and among a million peers chance
+// does so once in thirty million times.
 type key uint64
 
 func (l *Limiter) key(id peer.ID) key { return key(maphash.String(l.seed, string(id))) }

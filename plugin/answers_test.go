@@ -46,9 +46,9 @@ func simulatePair(t *testing.T, chain beacon.Chain, middleware reqresp.Middlewar
 	simulatePairWith(t, chain, middleware, nil, f)
 }
 
-// simulatePairWith is simulatePair with budgets of the node's own for what it asks.
+// simulatePairWith is simulatePair with quotas of the node's own for what it asks.
 func simulatePairWith(
-	t *testing.T, chain beacon.Chain, middleware reqresp.Middleware, budgets []outbound.Quota,
+	t *testing.T, chain beacon.Chain, middleware reqresp.Middleware, quotas []outbound.Quota,
 	f func(t *testing.T, p pair),
 ) {
 	blocks, err := devchain.Blocks()
@@ -68,7 +68,7 @@ func simulatePairWith(
 			t.Fatal(err)
 		}
 		node, err := plugin.NewStandalone("", nil, plugin.Config{
-			Genesis: devGenesis(), Host: client, Peers: peers.Config{NoDial: true}, Outbound: budgets,
+			Genesis: devGenesis(), Host: client, Peers: peers.Config{NoDial: true}, Outbound: quotas,
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -331,7 +331,7 @@ func TestAPeerThatIsLeftAloneIsLookedAfter(t *testing.T) {
 	})
 }
 
-// Whatever a node's own budgets are, a peer that is not asked for blocks for an hour is still pinged.
+// Whatever a node's own quotas are, a peer that is not asked for blocks for an hour is still pinged.
 func TestAPeerThatRefusesBlocksIsStillPinged(t *testing.T) {
 	limited := func(next reqresp.HandlerFunc) reqresp.HandlerFunc {
 		return func(ctx context.Context, in *reqresp.Inbound) error {
@@ -341,7 +341,7 @@ func TestAPeerThatRefusesBlocksIsStillPinged(t *testing.T) {
 			return next(ctx, in)
 		}
 	}
-	for name, budgets := range map[string][]outbound.Quota{
+	for name, quotas := range map[string][]outbound.Quota{
 		"of the client": nil, "none": {},
 		"of blocks": {{
 			Methods: []string{"beacon_blocks_by_range"},
@@ -349,7 +349,7 @@ func TestAPeerThatRefusesBlocksIsStillPinged(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			simulatePairWith(t, nil, limited, budgets, func(t *testing.T, p pair) {
+			simulatePairWith(t, nil, limited, quotas, func(t *testing.T, p pair) {
 				if _, err := p.node.Peers().Connect(t.Context(), p.at); err != nil {
 					t.Fatal(err)
 				}

@@ -164,7 +164,7 @@ func TestQuotaRecoversSlowly(t *testing.T) {
 	})
 }
 
-func TestLateAnswersShrinkTheBudget(t *testing.T) {
+func TestLateAnswersShrinkTheQuota(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		phase  reqresp.Phase
@@ -262,9 +262,9 @@ func TestPeerIsNotDrivenToItsFifthRefusal(t *testing.T) {
 	})
 }
 
-// TestPeerWithoutBudgetsIsLearnedFromTheDefaults has a peer refuse that is granted whatever is asked for, as far as the
+// TestPeerWithoutQuotasIsLearnedFromTheDefaults has a peer refuse that is granted whatever is asked for, as far as the
 // quotas go.
-func TestPeerWithoutBudgetsIsLearnedFromTheDefaults(t *testing.T) {
+func TestPeerWithoutQuotasIsLearnedFromTheDefaults(t *testing.T) {
 	t.Parallel()
 	own := outbound.Quota{Methods: blocks, Items: limits.Rate{N: 500, Per: sec, Burst: 1000}}
 	for name, quotas := range map[string]map[string][]outbound.Quota{
@@ -294,8 +294,8 @@ func TestPeerWithoutBudgetsIsLearnedFromTheDefaults(t *testing.T) {
 	}
 }
 
-// TestSmallMethodsOfAnyBudgetGoOn has a peer refuse whose own quotas, or the defaults, name a method with small answers.
-func TestSmallMethodsOfAnyBudgetGoOn(t *testing.T) {
+// TestSmallMethodsOfAnyQuotaGoOn has a peer refuse whose own quotas, or the defaults, name a method with small answers.
+func TestSmallMethodsOfAnyQuotaGoOn(t *testing.T) {
 	t.Parallel()
 	small := []outbound.Quota{{Methods: []string{"ping"}, Items: limits.Rate{N: 1, Per: sec, Burst: 1}, Small: true}}
 	for name, opts := range map[string]outbound.Options{

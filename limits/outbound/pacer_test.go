@@ -260,7 +260,7 @@ func TestWaitFailsInTime(t *testing.T) {
 	})
 }
 
-func TestRequestForMoreThanABurstWaitsForAFullBudget(t *testing.T) {
+func TestRequestForMoreThanABurstWaitsForAFullBucket(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p := newPacer(t, nil)

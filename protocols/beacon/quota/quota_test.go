@@ -34,7 +34,7 @@ func TestEveryMethodHasAQuota(t *testing.T) {
 	}
 }
 
-// A client whose limits are not known has a budget of each method that answers with any number of objects, but of
+// A client whose limits are not known has a quota for each method that answers with any number of objects, but of
 // inclusion lists, which no deployed client serves yet.
 func TestEveryStreamIsGrantedSomething(t *testing.T) {
 	t.Parallel()
@@ -46,7 +46,7 @@ func TestEveryStreamIsGrantedSomething(t *testing.T) {
 	}
 	for _, s := range beacon.NewFamily(ssz.Mainnet()).Specs() {
 		if s.Kind() == reqresp.KindStream && s.Name() != "inclusion_lists_by_indices" && !granted[s.Name()] {
-			t.Errorf("%s is in no budget of clients that are not known", s.Name())
+			t.Errorf("%s is in no quota of clients that are not known", s.Name())
 		}
 	}
 }
@@ -66,8 +66,8 @@ func TestEveryNameIsOneOfAMethod(t *testing.T) {
 	for _, name := range quota.Small() {
 		check("Small", name)
 	}
-	for client, budgets := range quota.Granted() {
-		for _, b := range budgets {
+	for client, quotas := range quota.Granted() {
+		for _, b := range quotas {
 			for _, name := range b.Methods {
 				check(client, name)
 			}
@@ -93,9 +93,9 @@ func TestWhatIsReturnedIsTheCallers(t *testing.T) {
 	t.Parallel()
 	clear(quota.Served())
 	quota.Small()[0] = "changed"
-	for _, budgets := range quota.Granted() {
-		for i := range budgets {
-			clear(budgets[i].Methods)
+	for _, quotas := range quota.Granted() {
+		for i := range quotas {
+			clear(quotas[i].Methods)
 		}
 	}
 	if len(quota.Served()) == 0 || quota.Small()[0] == "changed" {
