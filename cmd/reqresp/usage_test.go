@@ -171,7 +171,7 @@ func TestHelpTeaches(t *testing.T) {
 	t.Parallel()
 	for command, wants := range map[string][]string{
 		"":           {"reqresp demo", "exit code", "PEER"},
-		"demo":       {`{"blocks":142,"bytes":342653,"mismatches":0,"seconds":0.25}`},
+		"demo":       {`{"blocks":204,"bytes":469505,"sidecars":1426,"mismatches":0,"seconds":0.4}`},
 		"import":     {"ssz_hex", "context_hex", "--finalized-root", "era file"},
 		"serve":      {"SIGTERM", "--era", "--listen", "--genesis-time", "--metrics.port", "--pprof", "--http.api", "--bootnodes", "built in\n   for mainnet, sepolia", "--staticnodes"},
 		"era":        {"list", "check", "index", "export", "serve --era"},
