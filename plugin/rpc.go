@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -88,11 +89,38 @@ func (a *API) Peer(id string) (*api.PeerDetails, error) {
 }
 
 // Methods returns what has come of each method, inbound and outbound.
-func (a *API) Methods() []api.Method { return a.service.methods() }
+func (a *API) Methods() []api.Method {
+	ids := make(map[string][]string)
+	for _, spec := range a.service.table {
+		for _, id := range spec.Protocols() {
+			ids[spec.Name()] = append(ids[spec.Name()], string(id))
+		}
+	}
+	var methods []api.Method
+	for _, t := range a.service.metrics.Totals() {
+		if t.Method == metrics.Other {
+			continue // The service has none.
+		}
+		methods = append(methods, api.Method{
+			Method: t.Method, Direction: t.Direction, Protocols: ids[t.Method], Outcomes: t.Outcomes,
+			Active: t.Active, Waiting: t.Waiting, Delay: t.Delay.Seconds(),
+			Chunks: t.Chunks, WireBytes: t.WireBytes, SSZBytes: t.SSZBytes,
+			FirstByte: t.FirstByte.Seconds(), Duration: t.Duration.Seconds(),
+		})
+	}
+	return methods
+}
 
 // Limits returns what each peer may use of each method, ordered by method, and whether that was changed since the
 // service was made.
-func (a *API) Limits() []api.Limit { return a.service.limits() }
+func (a *API) Limits() []api.Limit {
+	quotas := a.service.quotas()
+	list := make([]api.Limit, 0, len(quotas))
+	for _, method := range slices.Sorted(maps.Keys(quotas)) {
+		list = append(list, a.service.limitOf(method, quotas[method]))
+	}
+	return list
+}
 
 // Budgets returns what a peer, which need not be connected, has left of its limits; without a
 // peer, what each that is connected has. Methods that a peer did not use are left out.
@@ -183,28 +211,6 @@ func (s *Service) budgets(id peer.ID) []api.Budget {
 		})
 	}
 	return budgets
-}
-
-func (s *Service) methods() []api.Method {
-	ids := make(map[string][]string)
-	for _, spec := range s.table {
-		for _, id := range spec.Protocols() {
-			ids[spec.Name()] = append(ids[spec.Name()], string(id))
-		}
-	}
-	var methods []api.Method
-	for _, t := range s.metrics.Totals() {
-		if t.Method == metrics.Other {
-			continue // The service has none.
-		}
-		methods = append(methods, api.Method{
-			Method: t.Method, Direction: t.Direction, Protocols: ids[t.Method], Outcomes: t.Outcomes,
-			Active: t.Active, Waiting: t.Waiting, Delay: t.Delay.Seconds(),
-			Chunks: t.Chunks, WireBytes: t.WireBytes, SSZBytes: t.SSZBytes,
-			FirstByte: t.FirstByte.Seconds(), Duration: t.Duration.Seconds(),
-		})
-	}
-	return methods
 }
 
 // log returns the logger for what the service itself does.

@@ -132,16 +132,6 @@ func (a *AdminAPI) about(id string) (*running, peer.ID, error) {
 	return r, of, err
 }
 
-// limits returns what each peer may use of each method, ordered by method.
-func (s *Service) limits() []api.Limit {
-	quotas := s.quotas()
-	list := make([]api.Limit, 0, len(quotas))
-	for _, method := range slices.Sorted(maps.Keys(quotas)) {
-		list = append(list, s.limitOf(method, quotas[method]))
-	}
-	return list
-}
-
 func (s *Service) limitOf(method string, q limits.Quota) api.Limit {
 	return api.Limit{
 		Method:   method,

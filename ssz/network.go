@@ -122,6 +122,11 @@ func (n *Network) ForkOf(d ForkDigest) (Fork, bool) {
 // EpochOf returns the epoch of a slot.
 func (n *Network) EpochOf(s Slot) Epoch { return Epoch(uint64(s) / n.cfg.Preset.SlotsPerEpoch()) }
 
+// SyncCommitteePeriodOf returns the sync committee period of a slot.
+func (n *Network) SyncCommitteePeriodOf(s Slot) uint64 {
+	return uint64(n.EpochOf(s)) / n.cfg.Preset.EpochsPerSyncCommitteePeriod()
+}
+
 // StartSlot returns the first slot of an epoch, or the last slot of all if the epoch begins after
 // that.
 func (n *Network) StartSlot(e Epoch) Slot {

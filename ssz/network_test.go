@@ -183,6 +183,15 @@ func TestSlotsAndEpochs(t *testing.T) {
 	}
 }
 
+func TestSyncCommitteePeriods(t *testing.T) {
+	t.Parallel()
+	for slot, want := range map[ssz.Slot]uint64{0: 0, 8191: 0, 8192: 1, 256*32*1000 - 1: 999, 256 * 32 * 1000: 1000} {
+		if got := ssz.Mainnet().SyncCommitteePeriodOf(slot); got != want {
+			t.Errorf("slot %d is in period %d, want %d", slot, got, want)
+		}
+	}
+}
+
 func TestRequestLimits(t *testing.T) {
 	t.Parallel()
 	n := ssz.Mainnet()

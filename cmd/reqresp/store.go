@@ -18,8 +18,11 @@ const verifyDescription = `Reads all of a store, whose node must not run, and ve
 damaged: each block is decoded and hashed anew, and has to be what is recorded of it, and a child of the one
 before. It tells what is damaged, a line each on standard error, and fails if anything is.
 
-Damaged blocks are not served; all others are. To repair a store, remove its database, which the
-last line names, or restore a copy of it, and fill it anew by 'reqresp sync' or 'reqresp import'.
+Damaged blocks are not served; all others are. History is in flat files beside the database, which
+has their index. With --repair, that index is made anew from the files first: if it is damaged, or
+lost with the database. A database that cannot be opened is removed before, and --network tells the
+network of the store then. What is damaged in the files themselves stays so: fill such a store anew
+by 'reqresp sync' or 'reqresp import', after removing what the last line names.
 
 Signatures are not checked. The root of a block does not cover its signature, and to check that
 takes the chain's state.
@@ -28,12 +31,15 @@ With --json it prints one object: blocks (that are as they should be), damaged (
 and error), what the store holds, as serve has it, and signatures, which is "unchecked".`
 
 func (a *app) verify() command {
-	asJSON := false
+	asJSON, repair := false, false
 	return command{
 		name: "verify", usage: "find out what of a store is missing or damaged", description: verifyDescription,
-		configured: []string{"node.data_dir"},
-		flags:      settings.Table{jsonFlag(&asJSON, "print the outcome as one JSON object")},
-		run:        func(ctx context.Context, in *invocation) error { return a.runVerify(ctx, in, asJSON) },
+		configured: []string{"node.data_dir", "network"},
+		flags: settings.Table{
+			jsonFlag(&asJSON, "print the outcome as one JSON object"),
+			settings.New("", "repair", settings.Switch(&repair), "make the index of the flat files anew first"),
+		},
+		run: func(ctx context.Context, in *invocation) error { return a.runVerify(ctx, in, asJSON, repair) },
 	}
 }
 
@@ -51,8 +57,12 @@ type damaged struct {
 	Error string    `json:"error"`
 }
 
-func (a *app) runVerify(ctx context.Context, in *invocation, asJSON bool) (err error) {
+func (a *app) runVerify(ctx context.Context, in *invocation, asJSON, repair bool) (err error) {
 	dir, err := in.datadir()
+	if err != nil {
+		return err
+	}
+	network, err := in.network()
 	if err != nil {
 		return err
 	}
@@ -64,6 +74,11 @@ func (a *app) runVerify(ctx context.Context, in *invocation, asJSON bool) (err e
 		return in.explainStore(err)
 	}
 	defer done(&err)
+	if repair {
+		if err := a.repairStore(ctx, s, network); err != nil {
+			return in.explainStore(err)
+		}
+	}
 	result, err := a.verifyStore(ctx, s)
 	if err != nil {
 		return in.explainStore(err)
@@ -77,6 +92,24 @@ func (a *app) runVerify(ctx context.Context, in *invocation, asJSON bool) (err e
 		err = errors.Join(err, fmt.Errorf("%d damaged: %s", n, howToRepair(dir)))
 	}
 	return err
+}
+
+// repairStore makes the index of a store's flat files anew.
+func (a *app) repairStore(ctx context.Context, s *store.Store, network *store.Network) error {
+	m := a.meter()
+	defer m.end()
+	blocks, err := s.Repair(ctx, network, func(done, all int) {
+		m.show(uint64(done), uint64(all), "flat files: period %d of %d is indexed", done, all)
+	})
+	if ctx.Err() != nil {
+		return errors.New("interrupted")
+	}
+	if err != nil {
+		return err
+	}
+	m.end()
+	a.note("%d blocks of flat files are indexed", blocks)
+	return nil
 }
 
 // verifyStore reads all of a store, and prints what is damaged as it is found.
@@ -157,7 +190,8 @@ func (in *invocation) explainStore(err error) error {
 
 // howToRepair tells what to do about a store that is damaged.
 func howToRepair(datadir string) string {
-	return fmt.Sprintf("to repair it, remove %s, or restore a copy, "+
+	return fmt.Sprintf("to repair it, run 'reqresp verify --repair'; if its database cannot be opened, remove %[1]s before, "+
+		"and give --network. If that is not enough, remove %[1]s and %[1]s-segments, or restore copies, "+
 		"and fill it anew by 'reqresp sync' or 'reqresp import'",
 		nodeConfig(datadir).ResolvePath(plugin.DatabaseName))
 }

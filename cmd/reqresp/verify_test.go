@@ -80,6 +80,26 @@ func TestVerifyFindsDamageAndSaysHowToRepair(t *testing.T) {
 	}
 }
 
+// A store whose database is lost is made anew from its flat files.
+func TestVerifyRepairs(t *testing.T) {
+	t.Parallel()
+	dir := importChain(t, blocks(t), finalizedFlags()...)
+	if err := os.RemoveAll(database(dir)); err != nil {
+		t.Fatal(err)
+	}
+	fail(t, exitFailed, "'reqresp verify --repair'", append([]string{"import", "--datadir", dir, linesFile(t, blocks(t))}, devNetwork(t)...)...)
+	fail(t, exitUsage, "tell its network", "verify", "--repair", "--datadir", dir)
+	args := append([]string{"verify", "--repair", "--json", "--datadir", dir}, devNetwork(t)...)
+	got := decode[verifyResult](t, succeed(t, args...))
+	if got.Blocks == 0 || len(got.Damaged) > 0 || got.HeadSlot != devchain.FinalizedSlot {
+		t.Errorf("%+v", got)
+	}
+	succeed(t, "import", "--datadir", dir, linesFile(t, blocks(t)))
+	if got := decode[verifyResult](t, succeed(t, "verify", "--json", "--datadir", dir)); got.Blocks != 142 {
+		t.Errorf("%d blocks, want 142", got.Blocks)
+	}
+}
+
 // Every command reports why it cannot open the store.
 func TestADatabaseThatIsDamagedIsNoneOfTheArguments(t *testing.T) {
 	t.Parallel()
@@ -91,7 +111,7 @@ func TestADatabaseThatIsDamagedIsNoneOfTheArguments(t *testing.T) {
 	for _, args := range [][]string{
 		{"verify"}, {"serve", "--listen", "/ip4/127.0.0.1/tcp/0"}, {"sync", somebody}, append([]string{"import", linesFile(t, blocks(t))}, devNetwork(t)...),
 	} {
-		fail(t, exitFailed, "to repair it, remove "+database(dir), append(args, "--datadir", dir)...)
+		fail(t, exitFailed, "to repair it, run 'reqresp verify --repair'; if its database cannot be opened, remove "+database(dir), append(args, "--datadir", dir)...)
 	}
 }
 

@@ -1,11 +1,8 @@
 package outbound
 
 import (
-	"math"
 	"slices"
 	"time"
-
-	"golang.org/x/time/rate"
 )
 
 // What is learned from a peer that does not grant what its quota allows. It is asked for no more than it has granted
@@ -45,92 +42,72 @@ func (s *peerState) refused(now time.Time, method string, chunks int) {
 		return // The request was in flight when the peer was found to be at its limit.
 	}
 	q.backOff(now)
-	if i := s.adopt(method); i >= 0 {
-		s.shrink(i, q, now, chunks, least)
-		s.limiters[i] = q.bucket(s.quotas[i], now, q.granted) // The peer's bucket has nothing left.
+	if b := s.adopt(method); b != nil {
+		b.shrink(q, now, chunks, least)
+		b.reset(q, now, q.granted) // The peer's bucket has nothing left.
 		q.growAfter = growAfterRefusal
 	}
 }
 
 // late takes an answer that the peer has withheld for too long, after so many chunks, for what it grants.
 func (s *peerState) late(now time.Time, method string, chunks int) {
-	i, q := s.quotaOf(method), s.queue(method)
-	if i < 0 || now.Before(q.until) {
+	b, q := s.budgetOf(method), s.queue(method)
+	if b == nil || now.Before(q.until) {
 		return
 	}
-	s.shrink(i, q, now, chunks, float64(s.quotas[i].Items.Burst)/leastAfterLate)
-	s.limiters[i] = q.bucket(s.quotas[i], now, missing(s.limiters[i], now))
+	b.shrink(q, now, chunks, float64(b.Items.Burst)/leastAfterLate)
+	b.reset(q, now, b.missing(now))
 	q.growAfter = max(q.growAfter, growAfterDelay)
 }
 
-// adopt returns the index of the method's own quota. Where there is none it takes the default. It returns -1 if there
-// is none there either.
-func (s *peerState) adopt(method string) int {
-	if i := s.quotaOf(method); i >= 0 {
-		return i
+// adopt returns the method's own budget. Where there is none it makes one of the default. It returns nil if there is no
+// default.
+func (s *peerState) adopt(method string) *budget {
+	if b := s.budgetOf(method); b != nil {
+		return b
 	}
-	for _, b := range s.defaults {
-		if slices.Contains(b.Methods, method) {
-			s.quotas = append(slices.Clip(s.quotas), Quota{Methods: []string{method}, Items: b.Items})
-			s.limiters = append(s.limiters, bucket(b.Items))
-			return len(s.quotas) - 1
+	for _, q := range s.defaults {
+		if slices.Contains(q.Methods, method) {
+			b := newBudget(Quota{Methods: []string{method}, Items: q.Items})
+			s.budgets = append(s.budgets, b)
+			return b
 		}
 	}
-	return -1
+	return nil
 }
 
-// shrink has a quota grant what the peer has granted at once, but no less than a burst of floor.
-func (s *peerState) shrink(i int, q *queue, now time.Time, chunks int, floor float64) {
-	before := q.burst(s.quotas[i])
-	used := max(missing(s.limiters[i], now)-float64(q.asked), 0) + float64(chunks)
+// shrink has a budget grant what the peer has granted at once, but no less than a burst of floor.
+func (b *budget) shrink(q *queue, now time.Time, chunks int, floor float64) {
+	before := b.burst(q)
+	used := max(b.missing(now)-float64(q.asked), 0) + float64(chunks)
 	if used < 1 {
 		used = before // Nothing was granted, which tells nothing but that half of it is to be tried.
 	}
 	q.granted, q.changed = max(min(used*margin, before/2), min(floor, before)), now
 }
 
-// grow has the quota of a method recover, if it is time to.
+// grow has the budget of a method recover, if it is time to.
 func (s *peerState) grow(now time.Time, method string) {
 	q := s.queue(method)
-	i := s.quotaOf(method)
-	if q.granted == 0 || i < 0 || now.Sub(q.changed) < q.growAfter {
+	b := s.budgetOf(method)
+	if q.granted == 0 || b == nil || now.Sub(q.changed) < q.growAfter {
 		return
 	}
 	q.granted, q.changed = q.granted*growth, now
-	if q.granted >= float64(s.quotas[i].Items.Burst) {
+	if q.granted >= float64(b.Items.Burst) {
 		q.granted, q.growAfter = 0, 0
 	}
-	s.limiters[i] = q.bucket(s.quotas[i], now, missing(s.limiters[i], now))
-}
-
-// missing returns the tokens that a bucket lacks.
-func missing(l *rate.Limiter, now time.Time) float64 { return float64(l.Burst()) - l.TokensAt(now) }
-
-// burst is that of a quota, or less if the peer grants less.
-func (q *queue) burst(b Quota) float64 {
-	if q.granted > 0 {
-		return min(q.granted, float64(b.Items.Burst))
-	}
-	return float64(b.Items.Burst)
-}
-
-// bucket returns the bucket of a quota as the peer grants it, which lacks some tokens.
-func (q *queue) bucket(b Quota, now time.Time, missing float64) *rate.Limiter {
-	burst := q.burst(b)
-	part := burst / float64(b.Items.Burst)
-	lim := rate.NewLimiter(bucket(b.Items).Limit()*rate.Limit(part), max(int(burst), 1))
-	take(lim, now, int(math.Ceil(min(missing, owed*float64(lim.Burst())))))
-	return lim
+	b.reset(q, now, b.missing(now))
 }
 
 // batch returns how many of some items to ask for at once: half a burst where the peer has shown what it grants, as
 // servers count in batches of their own.
 func (s *peerState) batch(method string, items int) int {
-	i := s.quotaOf(method)
-	if i < 0 {
+	b := s.budgetOf(method)
+	if b == nil {
 		return items
 	}
-	most := s.limiters[i].Burst()
+	most := b.bucket.Burst()
 	if s.queue(method).granted > 0 {
 		most = max(most/2, 1)
 	}
@@ -155,8 +132,8 @@ func (s *peerState) rest(now time.Time, method string) time.Duration {
 
 // small reports whether a method is one with small answers.
 func (s *peerState) small(method string) bool {
-	isSmall := func(b Quota) bool { return b.Small && slices.Contains(b.Methods, method) }
-	return slices.ContainsFunc(s.quotas, isSmall) || slices.ContainsFunc(s.defaults, isSmall)
+	isSmall := func(q Quota) bool { return q.Small && slices.Contains(q.Methods, method) }
+	return slices.ContainsFunc(s.all[s.client], isSmall) || slices.ContainsFunc(s.defaults, isSmall)
 }
 
 // lookAgain is when a request looks again that waits for others to end.

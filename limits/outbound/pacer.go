@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
-	"golang.org/x/time/rate"
 
 	"github.com/seed-2dd5877b/reqresp/limits"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
@@ -266,9 +265,4 @@ func (p *Pacer) forgetOneLocked() {
 		}
 	}
 	delete(p.peers, oldest)
-}
-
-// bucket returns a full bucket.
-func bucket(r limits.Rate) *rate.Limiter {
-	return rate.NewLimiter(rate.Limit(float64(r.N)/r.Per.Seconds()), int(r.Burst))
 }

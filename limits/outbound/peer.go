@@ -2,6 +2,7 @@ package outbound
 
 import (
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -12,25 +13,54 @@ import (
 type peerState struct {
 	all      map[string][]Quota // of all clients
 	defaults []Quota            // of any peer
-	client   string             // whose quotas these are
-	quotas   []Quota
-	limiters []*rate.Limiter // of the quotas
+	client   string             // whose budgets these are
+	budgets  []*budget
 	queues   map[string]*queue
 	used     time.Time
 	pending  int         // requests in flight
 	refusals []time.Time // the last maxRefusals
 }
 
-// start begins with the quotas of a client, which are full.
+// A budget is a quota and what is left of it.
+type budget struct {
+	Quota
+	bucket *rate.Limiter
+}
+
+func newBudget(q Quota) *budget {
+	return &budget{q, rate.NewLimiter(rate.Limit(float64(q.Items.N)/q.Items.Per.Seconds()), int(q.Items.Burst))}
+}
+
+// missing returns the tokens that the bucket lacks.
+func (b *budget) missing(now time.Time) float64 {
+	return float64(b.bucket.Burst()) - b.bucket.TokensAt(now)
+}
+
+// burst is that of the quota, or less if the peer grants less.
+func (b *budget) burst(q *queue) float64 {
+	if q.granted > 0 {
+		return min(q.granted, float64(b.Items.Burst))
+	}
+	return float64(b.Items.Burst)
+}
+
+// reset has the budget be as the peer grants it, and lack some tokens.
+func (b *budget) reset(q *queue, now time.Time, missing float64) {
+	full, burst := newBudget(b.Quota).bucket, b.burst(q)
+	part := rate.Limit(burst / float64(b.Items.Burst))
+	b.bucket = rate.NewLimiter(full.Limit()*part, max(int(burst), 1))
+	take(b.bucket, now, int(math.Ceil(min(missing, owed*float64(b.bucket.Burst())))))
+}
+
+// start begins with the budgets of a client, which are full.
 func (s *peerState) start(client string) {
-	s.client, s.quotas = client, s.all[client]
-	s.limiters = make([]*rate.Limiter, len(s.quotas))
-	for i, b := range s.quotas {
-		s.limiters[i] = bucket(b.Items)
+	s.client, s.budgets = client, nil
+	for _, q := range s.all[client] {
+		s.budgets = append(s.budgets, newBudget(q))
 	}
 }
 
-// change goes on with other quotas, as the peer's client is known now. What was asked for so far counts, though for no
+// change goes on with other budgets, as the peer's client is known now. What was asked for so far counts, though for no
 // more than take lets a peer owe: peers say who they are, and may say something else each time.
 func (s *peerState) change(client string, now time.Time) {
 	old := *s
@@ -43,30 +73,30 @@ func (s *peerState) change(client string, now time.Time) {
 			s.queue(method).follow(q)
 		}
 	}
-	for i, b := range s.quotas {
+	for _, b := range s.budgets {
 		asked := 0.0
-		for j, o := range old.quotas {
-			if b.overlaps(o) {
-				asked += missing(old.limiters[j], now)
+		for _, o := range old.budgets {
+			if b.overlaps(o.Quota) {
+				asked += o.missing(now)
 			}
 		}
-		q := new(queue) // nothing is learned of a quota for all methods
+		q := new(queue) // nothing is learned of a budget for all methods
 		if len(b.Methods) > 0 {
 			q = s.queue(b.Methods[0])
 		}
-		s.limiters[i] = q.bucket(b, now, asked)
+		b.reset(q, now, asked)
 	}
 }
 
 // methodsOf returns the methods that share the queue of one.
 func (s *peerState) methodsOf(method string) []string {
-	if i := s.quotaOf(method); i >= 0 {
-		return s.quotas[i].Methods
+	if b := s.budgetOf(method); b != nil {
+		return b.Methods
 	}
 	return []string{method}
 }
 
-// owed is how many bursts are counted to a full quota at most.
+// owed is how many bursts are counted to a full budget at most.
 const owed = 2
 
 // overlaps reports whether some requests count to both quotas alike.
@@ -77,34 +107,39 @@ func (b Quota) overlaps(o Quota) bool {
 	return slices.ContainsFunc(b.Methods, func(m string) bool { return slices.Contains(o.Methods, m) })
 }
 
-// quotaOf returns the index of a method's own quota, or -1.
-func (s *peerState) quotaOf(method string) int {
-	return slices.IndexFunc(s.quotas, func(b Quota) bool { return slices.Contains(b.Methods, method) })
+// budgetOf returns a method's own budget, or nil.
+func (s *peerState) budgetOf(method string) *budget {
+	for _, b := range s.budgets {
+		if slices.Contains(b.Methods, method) {
+			return b
+		}
+	}
+	return nil
 }
 
-// take counts a request to the quotas that it belongs to, if they have enough for it. Else it returns how long that
+// take counts a request to the budgets that it belongs to, if they have enough for it. Else it returns how long that
 // takes.
 func (s *peerState) take(now time.Time, method string, items int) time.Duration {
 	if wait := s.delay(now, method, items); wait > 0 {
 		return wait
 	}
-	own := s.quotaOf(method)
-	for i, b := range s.quotas {
-		take(s.limiters[i], now, min(b.cost(i == own, items), owed*s.limiters[i].Burst()))
+	own := s.budgetOf(method)
+	for _, b := range s.budgets {
+		take(b.bucket, now, min(b.cost(b == own, items), owed*b.bucket.Burst()))
 	}
 	s.queue(method).asked = items
 	s.pending++
 	return 0
 }
 
-// delay returns how long it takes until the quotas have enough for a request, zero if they do.
+// delay returns how long it takes until the budgets have enough for a request, zero if they do.
 func (s *peerState) delay(now time.Time, method string, items int) time.Duration {
 	s.grow(now, method)
 	wait := max(s.queue(method).until.Sub(now), s.rest(now, method), 0)
-	own := s.quotaOf(method)
-	for i, b := range s.quotas {
-		if n := b.cost(i == own, items); n > 0 {
-			wait = max(wait, delay(s.limiters[i], now, n))
+	own := s.budgetOf(method)
+	for _, b := range s.budgets {
+		if n := b.cost(b == own, items); n > 0 {
+			wait = max(wait, delay(b.bucket, now, n))
 		}
 	}
 	return wait
@@ -137,7 +172,7 @@ func take(l *rate.Limiter, now time.Time, n int) {
 	}
 }
 
-// A queue is where requests wait that one quota delays.
+// A queue is where requests wait that one budget delays.
 type queue struct {
 	head    chan struct{} // is full while one of them is at the head
 	until   time.Time     // when the peer may be asked again after it was asked too much
@@ -150,10 +185,10 @@ type queue struct {
 	refused   time.Time     // when the peer last refused
 }
 
-// queue returns that of a method, which methods with one quota share.
+// queue returns that of a method, which methods with one budget share.
 func (s *peerState) queue(method string) *queue {
-	if i := s.quotaOf(method); i >= 0 {
-		method = s.quotas[i].Methods[0]
+	if b := s.budgetOf(method); b != nil {
+		method = b.Methods[0]
 	}
 	q := s.queues[method]
 	if q == nil {

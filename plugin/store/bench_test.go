@@ -165,8 +165,8 @@ func BenchmarkAppend(b *testing.B) {
 	}
 }
 
-// BenchmarkStoring measures what a bulk sync of final blocks costs beside one write and one checksum of the same frames:
-// 4096 blocks of 100 KiB, in batches of 64, each of which is synced.
+// BenchmarkStoring measures what a bulk sync of final blocks costs beside one write and one checksum of the same
+// frames: 4096 blocks of 100 KiB, in batches of 64, each of which is synced.
 func BenchmarkStoring(b *testing.B) {
 	const count, batch = 4096, 64
 	blocks := syntheticBlocks(3, 100<<10, slotsUntil(count)...)

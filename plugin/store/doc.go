@@ -55,11 +55,11 @@
 // # Corruption
 //
 // Every value carries a CRC-32C, and the index has one of each block's frames. An entry that is missing, damaged or in
-// the wrong place is
-// reported as a [*CorruptError] that names the slot, and nothing of it is served; a range whose
-// blocks do not link is not served beyond the gap. A damaged byte in a segment file costs the block that it is in. The
-// way to repair is to Truncate from the
-// reported slot on and to append the blocks again.
+// the wrong place is reported as a [*CorruptError] that names the slot, and nothing of it is served; a range whose
+// blocks do not link is not served beyond the gap. A damaged byte in a segment file costs the block that it is in.
+//
+// [Store.Repair] makes a damaged index anew from the segment files, and one that is lost with its database. The way to
+// repair damaged frames is to Truncate from the reported slot on and to append the blocks again.
 //
 // # Concurrency
 //
@@ -78,7 +78,7 @@
 //	key                                     value, after the CRC-32C
 //	v                                       version of the schema (4)
 //	n                                       network, JSON
-//	c                                       head, earliest slot, end of history, source, anchor, JSON
+//	c                                       head, earliest slot, end of history, lost index, source, anchor, JSON
 //	r, slot (8)                             slot (8), root (32), parent root (32), SSZ size (4), frames size (4),
 //	                                        CRC-32C of the frames (4), file (2), offset (8),
 //	                                        and perhaps KZG commitments (4), block hash (32), parent block hash (32)

@@ -36,6 +36,10 @@ var (
 	// ErrCorrupt is wrapped by every error for what is damaged on the disk, each [*CorruptError] among them.
 	ErrCorrupt = errors.New("store: damaged")
 
+	// ErrIndexLost is returned by all methods that write but Repair when there are segment files and no index of them, or
+	// a Repair has not come to its end. It wraps ErrCorrupt.
+	ErrIndexLost = fmt.Errorf("%w: the index of the segment files is lost, and can be made anew", ErrCorrupt)
+
 	// ErrFailed is returned by all methods that write after a write has failed. It wraps the
 	// first failure. Reading goes on; to write again, open the store anew.
 	ErrFailed = errors.New("store: an earlier write failed")

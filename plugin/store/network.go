@@ -80,7 +80,11 @@ func (s *Store) SetNetwork(ctx context.Context, n Network) error {
 // that is given.
 func (s *Store) UseNetwork(ctx context.Context, given *Network, now time.Time) (changes []string, err error) {
 	if given == nil {
-		recorded := s.view.Load().network
+		v := s.view.Load()
+		if v.Lost {
+			return nil, ErrIndexLost
+		}
+		recorded := v.network
 		if recorded == nil {
 			return nil, ErrNoNetwork
 		}

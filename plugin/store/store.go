@@ -52,6 +52,7 @@ type chain struct {
 	Earliest *ssz.Slot     `json:"earliest,omitempty"` // Nil if the store is empty.
 	First    *ssz.Slot     `json:"first,omitempty"`    // That of the first block. Nil if none, or not known.
 	History  *ssz.Slot     `json:"history,omitempty"`  // Up to it, blocks are in segment files. Nil if none is.
+	Lost     bool          `json:"lost,omitempty"`     // The index of the segment files is to be made anew.
 	Source   *sourceStatus `json:"source,omitempty"`
 	Anchor   *Anchor       `json:"anchor,omitempty"`
 }
@@ -80,9 +81,11 @@ func FreeSpace(free func() (uint64, error)) Option { return func(s *Store) { s.f
 // kept in the database: that is for databases in memory. It
 // writes nothing, so that a database that is read-only can be served.
 //
-// The error wraps [ErrSchema] if the database is neither. Damage to the blocks does not keep the
-// store from being opened. The records of the chain, of its network and of the schema are stored twice, far
-// apart; damage to both of a kind keeps the store from being opened, and the error wraps [ErrCorrupt].
+// The error wraps [ErrSchema] if the database is neither. A database that is empty, with segment files in the
+// directory, is one whose index is lost: the store can be opened, for [Store.Repair], and is empty until then. Damage
+// to the blocks does not keep the store from being opened. The records of the chain, of its network and of the schema
+// are stored twice, far apart; damage to both of a kind keeps the store from being opened, and the error wraps
+// [ErrCorrupt].
 func Open(db ethdb.KeyValueStore, dir string, options ...Option) (*Store, error) {
 	s := &Store{db: db, turn: make(chan struct{}, 1), complete: newCompletions()}
 	if dir != "" {
@@ -95,11 +98,15 @@ func Open(db ethdb.KeyValueStore, dir string, options ...Option) (*Store, error)
 		return nil, err
 	}
 	var v view
-	if err := s.readJSON(chainKey, &v.chain); err != nil {
+	err := s.readJSON(chainKey, &v.chain)
+	if err != nil {
 		return nil, fmt.Errorf("store: record of the chain: %w", err)
 	}
 	if v.Head != nil && v.Earliest == nil {
 		return nil, fmt.Errorf("store: record of the chain: %w: head without earliest slot", ErrSchema)
+	}
+	if v.Lost, err = s.lost(&v.chain); err != nil {
+		return nil, err
 	}
 	s.mend(&v.chain)
 	var stored Network
@@ -115,6 +122,21 @@ func Open(db ethdb.KeyValueStore, dir string, options ...Option) (*Store, error)
 	}
 	s.publish(&v)
 	return s, nil
+}
+
+// lost tells whether the index of the segment files is lost: a store that has none has written none.
+func (s *Store) lost(c *chain) (bool, error) {
+	if c.Lost || s.segments == nil {
+		return c.Lost, nil
+	}
+	if _, known, err := s.read(versionKey); known || err != nil {
+		return false, nil
+	}
+	files, err := s.segments.List()
+	if err != nil {
+		return false, fmt.Errorf("store: %w", err)
+	}
+	return len(files) > 0, nil
 }
 
 // Close closes the segment files. It does not close the database, which belongs to the caller. No other method may be
@@ -314,8 +336,18 @@ func (s *Store) firstParent(c *chain) (parent ssz.Root, ok bool, err error) {
 	return r.parent, err == nil, err
 }
 
-// lock waits until no other writer is at work.
+// lock waits until no other writer is at work, for one that relies on the index.
 func (s *Store) lock(ctx context.Context) error {
+	err := s.turnOf(ctx)
+	if err == nil && s.view.Load().Lost {
+		s.unlock()
+		return ErrIndexLost
+	}
+	return err
+}
+
+// turnOf waits until no other writer is at work.
+func (s *Store) turnOf(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}

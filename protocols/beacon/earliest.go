@@ -38,9 +38,7 @@ func (s *Server) earliestOf(ctx context.Context, p *Protocol) (ssz.Slot, error) 
 	if err != nil || from <= p.ServedFrom(s.currentSlot()) {
 		return 0, err
 	}
-	if p.Last < newest {
-		from = min(from, s.family.network.StartSlot(p.cfg.Forks[p.Last+1].Epoch))
-	}
+	from = min(from, p.end())
 	return from, nil
 }
 
@@ -175,9 +173,7 @@ func (f *frontier) slots(status Status) (start, end ssz.Slot) {
 	}
 	now := f.server.currentSlot()
 	start, end = max(f.p.ServedFrom(now), status.EarliestAvailableSlot), min(status.HeadSlot, now)+1
-	if f.p.Last < newest {
-		end = min(end, f.server.family.network.StartSlot(f.p.cfg.Forks[f.p.Last+1].Epoch))
-	}
+	end = min(end, f.p.end())
 	return start, end
 }
 

@@ -169,7 +169,7 @@ func (c *Client) LightClientUpdatesByRange(
 	span.linked = true
 	var last *uint64
 	check := func(l *LightClientUpdate) error {
-		period := c.periodOf(l.AttestedSlot)
+		period := c.family.network.SyncCommitteePeriodOf(l.AttestedSlot)
 		if err := span.check(period); err != nil {
 			return err
 		}
@@ -204,10 +204,4 @@ func checkSignatureSlot(l *LightClientUpdate) error {
 		return fmt.Errorf("%w: signed in slot %d, attested in slot %d", ErrSlotOrder, l.SignatureSlot, l.AttestedSlot)
 	}
 	return nil
-}
-
-// periodOf returns the sync committee period of a slot.
-func (c *Client) periodOf(slot ssz.Slot) uint64 {
-	n := c.family.network
-	return uint64(n.EpochOf(slot)) / n.Preset().EpochsPerSyncCommitteePeriod()
 }

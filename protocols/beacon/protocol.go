@@ -176,15 +176,20 @@ func since(n *ssz.Network, now ssz.Slot, epochs uint64, fork ssz.Epoch) ssz.Slot
 // within cuts a range of slots to the forks from First to Last, which are those whose objects the
 // protocol carries. The count is not zero, and the range does not overflow.
 func (p *Protocol) within(start ssz.Slot, count uint64) (ssz.Slot, uint64) {
-	first, end := p.network.StartSlot(p.cfg.Forks[p.First].Epoch), ssz.Slot(math.MaxUint64)
-	if p.Last < newest {
-		end = p.network.StartSlot(p.cfg.Forks[p.Last+1].Epoch)
-	}
+	first, end := p.network.StartSlot(p.cfg.Forks[p.First].Epoch), p.end()
 	last := start + ssz.Slot(count-1)
 	if start = max(start, first); start >= end || last < start {
 		return start, 0
 	}
 	return start, uint64(min(last, end-1)-start) + 1
+}
+
+// end returns the first slot after the fork Last, the last slot of all if there is none.
+func (p *Protocol) end() ssz.Slot {
+	if p.Last < newest {
+		return p.network.StartSlot(p.cfg.Forks[p.Last+1].Epoch)
+	}
+	return math.MaxUint64
 }
 
 // OfferedAt reports whether servers offer the protocol at an epoch: from its first fork on, until

@@ -107,8 +107,11 @@ func (c *Client) IsCanonical(ctx context.Context, root ssz.Root) (bool, error) {
 
 // Finalized asks several nodes for their finalized checkpoints, and returns the one of the lowest epoch if its block is
 // in the chains of all of them: nodes that are a little behind still agree. The error is a [*DisagreementError] if they
-// do not; other errors begin with the URL of their node. There has to be a node.
+// do not; other errors begin with the URL of their node. Without a node it is an error too.
 func Finalized(ctx context.Context, nodes ...*Client) (Checkpoint, error) {
+	if len(nodes) == 0 {
+		return Checkpoint{}, errors.New("beaconapi: want at least one node")
+	}
 	checkpoints := make([]Checkpoint, len(nodes))
 	err := each(nodes, func(i int, c *Client) (err error) {
 		checkpoints[i], err = c.Checkpoint(ctx)

@@ -23,6 +23,7 @@ func TestFinalizedIsWhatAllNodesHave(t *testing.T) {
 		"one behind":       {[]beaconapi.Checkpoint{{24, right}, {23, behind}}, beaconapi.Checkpoint{Epoch: 23, Root: behind}, nil, 0},
 		"another chain":    {[]beaconapi.Checkpoint{{24, right}, {24, ssz.Root{1}}}, beaconapi.Checkpoint{}, nil, 2},
 		"another, behind":  {[]beaconapi.Checkpoint{{24, right}, {24, right}, {20, ssz.Root{1}}}, beaconapi.Checkpoint{}, nil, 1},
+		"no nodes":         {nil, beaconapi.Checkpoint{}, nil, 0},
 		"nothing is final": {[]beaconapi.Checkpoint{{24, right}, {}}, beaconapi.Checkpoint{}, beaconapi.ErrNotFinalized, 0},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -92,11 +92,7 @@ func (s *session) askFor(name string) (request marshaler, items uint64) {
 var twoColumns = []uint64{0, 3}
 
 // period is the sync committee period of the peer's head.
-func (s *session) period() uint64 { return s.periodOf(s.theirs.HeadSlot) }
-
-func (s *session) periodOf(slot ssz.Slot) uint64 {
-	return uint64(s.network.EpochOf(slot)) / s.network.Preset().EpochsPerSyncCommitteePeriod()
-}
+func (s *session) period() uint64 { return s.network.SyncCommitteePeriodOf(s.theirs.HeadSlot) }
 
 // rangeOf is the request of a protocol for a range, which is of slots or, of light client updates, of periods.
 func rangeOf(name string, start ssz.Slot, count uint64) marshaler {

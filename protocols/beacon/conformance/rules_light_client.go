@@ -64,9 +64,9 @@ func tryFirstUpdate(ctx context.Context, t *trial) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	period := t.periodOf(shown[0].AttestedSlot)
+	period := t.network.SyncCommitteePeriodOf(shown[0].AttestedSlot)
 	updates, err := t.updatesOf(ctx, period, 2)
-	if err == nil && (len(updates) == 0 || t.periodOf(updates[0].AttestedSlot) != period) {
+	if err == nil && (len(updates) == 0 || t.network.SyncCommitteePeriodOf(updates[0].AttestedSlot) != period) {
 		err = broken("%d updates, period %d not first", len(updates), period)
 	}
 	return fmt.Sprintf("%d updates", len(updates)), err
@@ -77,7 +77,7 @@ func tryOneUpdate(ctx context.Context, t *trial) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	updates, err := t.updatesOf(ctx, t.periodOf(shown[0].AttestedSlot), 1)
+	updates, err := t.updatesOf(ctx, t.network.SyncCommitteePeriodOf(shown[0].AttestedSlot), 1)
 	return judge(fmt.Sprintf("%d updates", len(updates)), err, len(updates) == 1)
 }
 

@@ -172,6 +172,23 @@ func changedItem(i *beacontest.Item, at int) *beacontest.Item {
 	return &changed
 }
 
+// TestSyncIsNotHeldBackByStalePeers has two peers whose latest updates are old, and one in step.
+func TestSyncIsNotHeldBackByStalePeers(t *testing.T) {
+	stale := *beacontest.Fulu()
+	stale.Finality = beacontest.FuluFinalityUpdates()[12]
+	stale.Optimistic = beacontest.FuluOptimisticUpdates()[185]
+	chains := []beacon.Chain{&stale, beacontest.Fulu(), &stale}
+	simulate(t, chains, func(t *testing.T, client *beacon.Client, peers []peer.ID) {
+		c := lightclient.NewClient(beacontest.FuluNetwork(), client, trustedRoot(), always(peers...), nil)
+		for range 3 { // each peer is the first once
+			if err := c.Sync(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		checkInStep(t, c.View())
+	})
+}
+
 func TestSyncTellsThatNobodyServes(t *testing.T) {
 	chains := []beacon.Chain{beacontest.BlocksOnly{Chain: beacontest.Fulu()}, beacon.NoChain}
 	simulate(t, chains, func(t *testing.T, client *beacon.Client, peers []peer.ID) {

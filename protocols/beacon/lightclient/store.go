@@ -21,8 +21,8 @@ type Store struct {
 	network               *ssz.Network
 	finalized, optimistic Header
 	checkpoint            Checkpoint
-	current               *committee // of the period of finalized
-	next                  *committee // of the period after that; nil if it is not known
+	current               *signers // of the period of finalized
+	next                  *signers // of the period after that; nil if it is not known
 
 	// The most participants in the signatures of a period.
 	previousMaxParticipants, currentMaxParticipants int
@@ -41,7 +41,7 @@ func NewStore(n *ssz.Network, trusted ssz.Root, b *Bootstrap) (*Store, error) {
 	if !isValidBranch(b.committee.root, b.branch, gindex, b.Header.StateRoot) {
 		return nil, violation(ErrCurrentCommitteeBranch, "slot %d", b.Header.Slot)
 	}
-	return &Store{network: n, finalized: b.Header, optimistic: b.Header, current: b.committee}, nil
+	return &Store{network: n, finalized: b.Header, optimistic: b.Header, current: b.committee.signers()}, nil
 }
 
 // Finalized returns the latest header that is known to be final: the trusted block's at first.
@@ -92,9 +92,9 @@ func (s *Store) safetyThreshold() int {
 
 // apply is apply_light_client_update of the specs.
 func (s *Store) apply(u *Update) {
-	var next *committee
+	var next *signers
 	if u.hasNextCommittee() {
-		next = u.next
+		next = u.next.signers()
 	}
 	period := s.Period()
 	switch {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
@@ -309,6 +310,31 @@ func TestNextCommitteeIsNotReplaced(t *testing.T) {
 	if err := s.Process(updateOf(t, w.Network, full, u), endOfTime); !errors.Is(err, lightclient.ErrNextCommittee) {
 		t.Errorf("%v, want %v", err, lightclient.ErrNextCommittee)
 	}
+}
+
+// TestObjectsAreSharedByStores has stores begin with one bootstrap and process the same updates concurrently.
+func TestObjectsAreSharedByStores(t *testing.T) {
+	w := newWorld(ssz.MinimalPreset, 0, 0, 0, 0, 0)
+	b := bootstrapOf(t, w.Network, w.bootstrap(w.block(8, nil)))
+	var updates []*lightclient.Update
+	for period := range ssz.Slot(2) {
+		finalized := w.block(period*w.period+16, nil)
+		r := recipe{kind: full, attested: w.block(period*w.period+40, finalized), finalized: finalized}
+		updates = append(updates, updateOf(t, w.Network, full, w.update(r)))
+	}
+	var wg sync.WaitGroup
+	for range 3 {
+		wg.Go(func() {
+			s, err := lightclient.NewStore(w.Network, b.Header.Root, b)
+			for _, u := range updates {
+				err = errors.Join(err, s.Process(u, endOfTime))
+			}
+			if err != nil || s.Period() != 1 {
+				t.Errorf("period %d: %v", s.Period(), err)
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // TestInvalidKeysDoNotSign has a trusted state whose committee has keys that are no keys.

@@ -202,12 +202,12 @@ func (c *Client) latest(
 		if err != nil {
 			return false, err
 		}
-		err = c.process(ctx, id, kind, answer.Chunk)
-		if errors.Is(err, ErrIrrelevant) {
-			answers++
-			return answers == maxAnswers, nil
+		before := c.View()
+		if err := c.process(ctx, id, kind, answer.Chunk); err != nil && !errors.Is(err, ErrIrrelevant) {
+			return false, err
 		}
-		return err == nil, err
+		answers++
+		return answers == maxAnswers || c.View() != before, nil
 	})
 	if errors.Is(err, ErrNotServed) && answers > 0 {
 		return nil // nobody has a newer one

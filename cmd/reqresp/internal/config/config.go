@@ -104,6 +104,8 @@ func (c *Config) table() settings.Table {
 			"`NAME` of the IPC socket in the datadir, or its path; empty opens none"),
 		settings.New("node.era_dir", "era", settings.Text(&s.Era, nil),
 			"`DIR` of era files, which are served as they are; the store has what comes after"),
+		settings.New("node.custody", "custody", custody(&s.Custody),
+			"`GROUPS` of data columns to keep and serve, or all; none is the least that the network requires"),
 
 		settings.New("network.name", "network", settings.Text(&n.Name, checkNetwork),
 			"`NAME` of the network: "+networkNames()),

@@ -10,6 +10,7 @@ import (
 
 // keys are the TOML keys of the fields that plugin.Config.Validate checks.
 var keys = map[string]string{
+	"Custody":              "node.custody",
 	"Listen":               "p2p.listen",
 	"Memory":               "p2p.memory",
 	"Peers.Target":         "p2p.max_peers",

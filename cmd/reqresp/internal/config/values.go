@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -53,6 +54,32 @@ func memory(to *int) settings.Value {
 			return fmt.Errorf(`"%d": want %d to %d MiB, or 0`, *to, least, most)
 		}
 		return nil
+	})
+}
+
+// custody is a number of custody groups. Zero, which prints as nothing, is the network's requirement.
+func custody(to *uint64) settings.Value {
+	const all = "all"
+	parse := func(text string) (uint64, error) {
+		n, err := strconv.ParseUint(text, 10, 64)
+		switch {
+		case text == "":
+			return 0, nil
+		case text == all:
+			return ssz.NumberOfCustodyGroups, nil
+		case err != nil || n == 0 || n > ssz.NumberOfCustodyGroups:
+			return 0, fmt.Errorf("%q: want 1 to %d custody groups, or all", text, ssz.NumberOfCustodyGroups)
+		}
+		return n, nil
+	}
+	return settings.Parsed(to, parse, func(n uint64) string {
+		switch n {
+		case 0:
+			return ""
+		case ssz.NumberOfCustodyGroups:
+			return all
+		}
+		return strconv.FormatUint(n, 10)
 	})
 }
 

@@ -28,7 +28,8 @@ var maxFrames = int64(snappy.MaxCompressedLen(snappy.MaxPayloadSize))
 
 // Objects yields the objects of a file in the order of their records, the ones beyond what was committed among them. It
 // trusts nothing: what it yields may not be what was written. Where record headers are damaged it looks for the frames
-// themselves, so that a damaged header costs no object, and damaged frames cost only theirs. An error, of the file or
+// themselves, so that a damaged header costs no object, and damaged frames cost only theirs. There, it may yield an
+// object twice, or with another end than it has first. An error, of the file or
 // of ctx, is the last pair.
 func (d *Dir) Objects(ctx context.Context, id ID) iter.Seq2[Object, error] {
 	return func(yield func(Object, error) bool) {
@@ -61,6 +62,8 @@ type scan struct {
 	reader *e2store.Reader
 	pos    int64 // of the next record
 	buf    []byte
+
+	doubtful bool // What the header at pos says has been tried, and may be wrong.
 }
 
 // next returns the next object, io.EOF after the last one.
@@ -73,16 +76,20 @@ func (s *scan) next(ctx context.Context) (Object, error) {
 		if err != nil {
 			return Object{}, err
 		}
-		if ok && r.End() < s.src.Size() {
-			_, ok, err = s.header(ctx, r.End())
-		}
-		if err != nil {
-			return Object{}, err
-		}
-		if !ok {
+		if !ok || s.doubtful {
+			s.doubtful = false
 			return s.search(ctx)
 		}
-		s.pos = r.End()
+		if r.End() < s.src.Size() {
+			if _, ok, err = s.header(ctx, r.End()); err != nil {
+				return Object{}, err
+			}
+		}
+		if ok {
+			s.pos = r.End()
+		} else {
+			s.doubtful = true // It is this header that is damaged, or what follows.
+		}
 		if r.Type != forms[s.id.Kind].typ {
 			continue
 		}

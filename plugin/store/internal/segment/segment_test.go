@@ -334,7 +334,7 @@ func FuzzScan(f *testing.F) {
 		last, total := int64(-1), 0
 		for o, err := range segment.Open(dir).Objects(t.Context(), blocksID) {
 			must(t, err)
-			if total += len(o.Frames); o.Offset < last || total > 2*len(content) {
+			if total += len(o.Frames); o.Offset < last || total > 4*len(content) {
 				t.Fatalf("an object at %d after %d, %d bytes of %d", o.Offset, last, total, len(content))
 			}
 			last = o.Offset

@@ -1,0 +1,144 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"testing"
+
+	"github.com/ethereum/go-ethereum/ethdb"
+	"github.com/ethereum/go-ethereum/ethdb/memorydb"
+
+	"github.com/seed-2dd5877b/reqresp/plugin/store"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon/beacontest"
+)
+
+// repairable returns a database that holds the chain of beacontest.FuluBlocks, which needs four segment files, all but
+// the last blocks in them.
+func repairable(tb testing.TB) (*hookedDB, []*beacon.Block) {
+	tb.Helper()
+	blocks := beacontest.FuluBlocks()
+	db := &hookedDB{KeyValueStore: memorydb.New()}
+	s := open(tb, db)
+	must(tb, s.SetNetwork(tb.Context(), fuluNetwork()))
+	must(tb, s.SetAnchor(tb.Context(), store.Anchor{Root: blocks[199].Root, Slot: blocks[199].Slot, Origin: store.Given}))
+	for batch := range slices.Chunk(blocks, 30) {
+		must(tb, s.Append(tb.Context(), batch...))
+	}
+	if files := segmentFiles(tb, db); len(files) != 4 {
+		tb.Fatalf("files %v, want 4", files)
+	}
+	return db, blocks
+}
+
+func TestRepairMendsADamagedIndex(t *testing.T) {
+	t.Parallel()
+	for name, spoil := range map[string]func(t *testing.T, db ethdb.KeyValueStore, b *beacon.Block){
+		"records are damaged": func(t *testing.T, db ethdb.KeyValueStore, b *beacon.Block) {
+			damage(t, db, slotKey("r", b.Slot), damages["middle bit"])
+		},
+		"records are missing": func(t *testing.T, db ethdb.KeyValueStore, b *beacon.Block) {
+			damage(t, db, slotKey("r", b.Slot), damages["deleted"])
+		},
+		"roots are missing": func(t *testing.T, db ethdb.KeyValueStore, b *beacon.Block) {
+			damage(t, db, indexKey(b.Root), damages["deleted"])
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			db, blocks := repairable(t)
+			for _, b := range blocks[10:190] {
+				spoil(t, db, b)
+			}
+			s := open(t, db)
+			found, err := s.Repair(t.Context(), nil, nil)
+			if err != nil || found != 200 {
+				t.Errorf("%d blocks were found, %v, want 200", found, err)
+			}
+			for _, s := range []*store.Store{s, open(t, db)} {
+				checkServed(t, s, blocks)
+				checkVerified(t, s, blocks)
+			}
+			must(t, s.Truncate(t.Context(), blocks[202].Slot))
+			must(t, s.Append(t.Context(), blocks[202:]...))
+			checkServed(t, open(t, db), blocks)
+		})
+	}
+}
+
+// A store whose database is lost refuses writers until it is repaired, and then has all that was in segment files.
+func TestRepairMakesALostIndexAnew(t *testing.T) {
+	t.Parallel()
+	old, blocks := repairable(t)
+	db := &hookedDB{KeyValueStore: memorydb.New()}
+	dirs.Store(ethdb.KeyValueStore(db), dirOf(t, old))
+	network := fuluNetwork()
+	s := open(t, db)
+	for name, err := range map[string]error{
+		"SetNetwork": s.SetNetwork(t.Context(), network),
+		"Append":     s.Append(t.Context(), blocks[0]),
+		"Truncate":   s.Truncate(t.Context(), 0),
+		"SetSource":  s.SetSource(t.Context(), beacon.Status{}),
+	} {
+		if !errors.Is(err, store.ErrIndexLost) || !errors.Is(err, store.ErrCorrupt) {
+			t.Errorf("%s: error %v, want %v", name, err, store.ErrIndexLost)
+		}
+	}
+	if _, err := s.UseNetwork(t.Context(), nil, beacontest.FuluNetwork().GenesisTime()); !errors.Is(err, store.ErrIndexLost) {
+		t.Errorf("UseNetwork: error %v, want %v", err, store.ErrIndexLost)
+	}
+	if _, err := s.Repair(t.Context(), nil, nil); !errors.Is(err, store.ErrNoNetwork) {
+		t.Errorf("without a network: error %v, want %v", err, store.ErrNoNetwork)
+	}
+	// It may be interrupted, which leaves it as it was.
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := s.Repair(ctx, &network, func(int, int) { cancel() })
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v, want %v", err, context.Canceled)
+	}
+	for _, s := range []*store.Store{s, open(t, db)} {
+		if err := s.Append(t.Context(), blocks[0]); !errors.Is(err, store.ErrIndexLost) {
+			t.Errorf("half repaired: error %v, want %v", err, store.ErrIndexLost)
+		}
+	}
+	var periods [][2]int
+	found, err := open(t, db).Repair(t.Context(), &network, func(done, all int) { periods = append(periods, [2]int{done, all}) })
+	if want := [][2]int{{1, 4}, {2, 4}, {3, 4}, {4, 4}}; err != nil || found != 200 || !slices.Equal(periods, want) {
+		t.Errorf("%d blocks were found, %v, want 200, by periods %v", found, err, periods)
+	}
+	s = open(t, db)
+	checkServed(t, s, blocks[:200])
+	checkVerified(t, s, blocks[:200])
+	must(t, s.SetAnchor(t.Context(), everything))
+	must(t, s.Append(t.Context(), blocks[200:]...))
+	checkServed(t, open(t, db), blocks)
+}
+
+// Damaged frames cost their block. The rest is found, on both sides of the gap.
+func TestRepairKeepsWhatIsSound(t *testing.T) {
+	t.Parallel()
+	old, blocks := repairable(t)
+	dir := dirOf(t, old)
+	content, err := os.ReadFile(blocksFile(t, old))
+	must(t, err)
+	content[len(content)/2] ^= 1
+	must(t, os.WriteFile(blocksFile(t, old), append(content, 1, 0, 99), 0o600)) // and a record that was cut
+	db := memorydb.New()
+	dirs.Store(ethdb.KeyValueStore(db), dir)
+	s, network := open(t, db), fuluNetwork()
+	found, err := s.Repair(t.Context(), &network, nil)
+	if err != nil || found != 199 {
+		t.Errorf("%d blocks were found, %v, want 199", found, err)
+	}
+	served := 0
+	for _, b := range blocks[:200] {
+		if checkFrames(s, b) == nil {
+			served++
+		}
+	}
+	if _, corrupt := verified(t, s); served != 199 || len(corrupt) != 1 {
+		t.Errorf("%d blocks are served, want 199, and %d are corrupt", served, len(corrupt))
+	}
+}
