@@ -50,7 +50,7 @@ func TestMistakesInTheArguments(t *testing.T) {
 		{"serve --datadir DIR --genesis-validators-root 12", "64 hexadecimal digits", "reqresp serve"},
 		{"serve --datadir DIR --network mainnet --network.config x", "exclude each other", "reqresp serve"},
 		{"import --datadir DIR", "FILE|DIR is missing: want a file, or a directory of era files", "reqresp import"},
-		{"era export", `no command "export": want one of list, check`, "reqresp era"},
+		{"era write", `no command "write": want one of list, check`, "reqresp era"},
 		{"era list", "FILE|DIR is missing", "reqresp era list"},
 		{"era check x --network other", `--network: "other": want one of mainnet`, "reqresp era check"},
 		{"import --datadir DIR -", "is new: tell its network", "reqresp import"},
