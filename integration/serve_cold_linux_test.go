@@ -93,11 +93,7 @@ func fillCold(b *testing.B, dir string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, stack.Close()) }()
-	finalized := devchain.Network().EpochOf(coldHead) - 2
-	if err := service.Store().SetSource(b.Context(), beacon.Status{
-		HeadSlot: coldHead, HeadRoot: benchRoot(coldHead),
-		FinalizedEpoch: finalized, FinalizedRoot: benchRoot(devchain.Network().StartSlot(finalized)),
-	}); err != nil {
+	if err := finalizeBench(service.Store(), coldHead); err != nil {
 		return err
 	}
 	return appendCold(b, dir, service.Store())
