@@ -127,6 +127,7 @@ func (s *Store) store(next *view, blocks []block, sidecars []*freshSidecars, dir
 		}
 	}
 	for _, f := range sidecars {
+		next.setPruned(f.record.kind, min(f.record.slot, next.Pruned[f.record.kind]))
 		if err := others.put(f, next.History != nil && f.record.slot <= *next.History); err != nil {
 			return fmt.Errorf("store: %w", err)
 		}

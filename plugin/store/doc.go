@@ -42,6 +42,9 @@
 // the database all the same, as in a store of an earlier version, is moved by [Store.Convert]; until then it is served
 // from there.
 //
+// [Store.Retain] removes the files of what need not be kept any longer: of blocks, or of one kind of what belongs to
+// them.
+//
 // # Durability
 //
 // go-ethereum's databases write without syncing, and so do file systems. Each call that changes something first writes
@@ -78,7 +81,7 @@
 //	key                                     value, after the CRC-32C
 //	v                                       version of the schema (4)
 //	n                                       network, JSON
-//	c                                       head, earliest slot, end of history, lost index, source, anchor, JSON
+//	c                                       the chain: head, earliest slot, source, anchor and others, JSON
 //	r, slot (8)                             slot (8), root (32), parent root (32), SSZ size (4), frames size (4),
 //	                                        CRC-32C of the frames (4), file (2), offset (8),
 //	                                        and perhaps KZG commitments (4), block hash (32), parent block hash (32)

@@ -1,7 +1,7 @@
-// Package config declares the settings of the command line. Each setting is one row of [Config.Settings], from which its
-// flag, environment variable, TOML key, help and validation are made. The rows of the limits are in package
-// limits/config: they have TOML keys only, and [Config.LoadLimits] adds them once the preset is known. The preset itself
-// is a row of this package.
+// Package config declares the settings of the command line. Each setting is one row of [Config.Settings], from which
+// its flag, environment variable, TOML key, help and validation are made. The rows of the limits are in package
+// limits/config: they have TOML keys only, and [Config.LoadLimits] adds them once the preset is known. The preset
+// itself is a row of this package.
 //
 // Flags have go-ethereum's names where it has a flag for the same thing, such as --datadir and --http.port; other flags
 // follow its style, such as --nogossipsub. An environment variable is REQRESP_ and the flag's name in capitals, with
