@@ -13,6 +13,7 @@ import (
 	"github.com/seed-2dd5877b/reqresp/plugin/store"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon/beacontest"
+	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
 // repairable returns a database that holds the chain of beacontest.FuluBlocks, which needs four segment files, all but
@@ -146,5 +147,48 @@ func TestRepairKeepsWhatIsSound(t *testing.T) {
 	}
 	if _, corrupt := verified(t, s); served != 199 || len(corrupt) != 1 {
 		t.Errorf("%d blocks are served, want 199, and %d are corrupt", served, len(corrupt))
+	}
+}
+
+// What belongs to blocks is found again as well, whether the index is damaged or lost.
+func TestRepairFindsSidecars(t *testing.T) {
+	t.Parallel()
+	for name, spoil := range map[string]func(t *testing.T, db ethdb.KeyValueStore) ethdb.KeyValueStore{
+		"records are missing": func(t *testing.T, db ethdb.KeyValueStore) ethdb.KeyValueStore {
+			must(t, db.DeleteRange([]byte("k\x02"), []byte("k\x03")))
+			return db
+		},
+		"records are damaged": func(t *testing.T, db ethdb.KeyValueStore) ethdb.KeyValueStore {
+			for _, slot := range []ssz.Slot{87, 99, 112} {
+				damage(t, db, slotKey("k\x02", slot), damages["middle bit"])
+			}
+			return db
+		},
+		"the index is lost": func(t *testing.T, db ethdb.KeyValueStore) ethdb.KeyValueStore {
+			fresh := memorydb.New()
+			dirs.Store(ethdb.KeyValueStore(fresh), dirOf(t, db))
+			return fresh
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			db := ethdb.KeyValueStore(&settledDB{memorydb.New()})
+			s := openFulu(t, db)
+			must(t, s.AppendSidecars(t.Context(), fuluSidecars()...))
+			must(t, s.Close())
+			db = spoil(t, db)
+			s = open(t, db)
+			network := fuluNetwork()
+			if _, err := s.Repair(t.Context(), &network, nil); err != nil {
+				t.Fatal(err)
+			}
+			checkFuluSidecars(t, s, beacontest.FuluHead)
+			checkFuluSidecars(t, open(t, db), beacontest.FuluHead)
+			// It can be written to.
+			must(t, s.Truncate(t.Context(), 150))
+			must(t, s.SetAnchor(t.Context(), everything))
+			must(t, s.AppendSidecars(t.Context(), fuluSidecars()...))
+			checkFuluSidecars(t, open(t, db), beacontest.FuluHead)
+		})
 	}
 }
