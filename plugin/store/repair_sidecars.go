@@ -91,8 +91,8 @@ func (r *repair) putSidecars(f segment.File, blocks map[ssz.Slot]*sidecarRecord,
 	return s.commit(batch, &next)
 }
 
-// decodeSidecar returns what is to be recorded of the object in frames, but for its place. It uses a buffer, and returns
-// it for the next time.
+// decodeSidecar returns what is to be recorded of the object in frames, but for its place. It uses a buffer, and
+// returns it for the next time.
 func (n *network) decodeSidecar(kind beacon.Kind, frames, buf []byte) (r sidecarRecord, _ []byte, err error) {
 	size, err := snappy.CheckFrames(frames)
 	if err != nil || size > snappy.MaxPayloadSize {
