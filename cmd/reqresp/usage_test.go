@@ -54,7 +54,7 @@ func TestMistakesInTheArguments(t *testing.T) {
 		{"serve --datadir DIR --genesis-validators-root 12", "64 hexadecimal digits", "reqresp serve"},
 		{"serve --datadir DIR --network mainnet --network.config x", "exclude each other", "reqresp serve"},
 		{"import --datadir DIR", "FILE|DIR is missing: want a file, or a directory of era files", "reqresp import"},
-		{"era export", `no command "export": want one of list, check`, "reqresp era"},
+		{"era write", `no command "write": want one of list, check`, "reqresp era"},
 		{"era list", "FILE|DIR is missing", "reqresp era list"},
 		{"era check x --network other", `--network: "other": want one of mainnet`, "reqresp era check"},
 		{"import --datadir DIR -", "is new: tell its network", "reqresp import"},
@@ -176,7 +176,7 @@ func TestHelpTeaches(t *testing.T) {
 	t.Parallel()
 	for command, wants := range map[string][]string{
 		"":           {"reqresp demo", "exit code", "PEER"},
-		"demo":       {`{"blocks":142,"bytes":342653,"mismatches":0,"seconds":0.25}`},
+		"demo":       {`{"blocks":204,"bytes":469505,"sidecars":1426,"mismatches":0,"seconds":0.4}`},
 		"import":     {"ssz_hex", "context_hex", "--finalized-root", "era file"},
 		"serve":      {"SIGTERM", "--era", "--listen", "--genesis-time", "--metrics.port", "--pprof", "--http.api", "--bootnodes", "built in\n   for mainnet, sepolia", "--staticnodes"},
 		"era":        {"list", "check", "index", "export", "serve --era"},

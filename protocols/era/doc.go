@@ -58,6 +58,10 @@
 // what a Writer writes; at empty slots its reader fails, because it takes their entries of 0 for the place of the
 // index.
 //
+// # Finding blocks by root
+//
+// Era files have no index of roots. A [RootIndex] is one for a directory, made from the states of its files.
+//
 // # What is not as it should be
 //
 // Everything that is wrong with a file is an [*Error] with the offset and, where there is one, the slot; it wraps one

@@ -21,6 +21,8 @@ type Peer struct {
 	ID peer.ID
 	// Status is what the peer said last. It is asked for the slots from EarliestAvailableSlot to HeadSlot.
 	Status beacon.Status
+	// Columns are the data columns of its custody, which FetchSidecars asks it for.
+	Columns []uint64
 	// Score ranks peers: one with a higher score is asked first.
 	Score float64
 }

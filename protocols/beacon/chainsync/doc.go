@@ -36,4 +36,9 @@
 // completed by other peers, and its sender is blamed if they have blocks for the rest. An empty answer means that
 // the peer lacks the range, and is blamed on nobody. Refusals, timeouts and disconnects are no offences: the peer is
 // asked again after a pause, and given up after six failures in a row or five minutes of refusals.
+//
+// # Sidecars
+//
+// [FetchSidecars] downloads what belongs to blocks besides themselves: blobs, columns of the custody, envelopes. A sink
+// that wants them calls it before it stores blocks.
 package chainsync
