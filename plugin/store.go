@@ -43,8 +43,8 @@ func segmentsName(name string) string { return storeName(name) + "-segments" }
 // OpenStore opens the embedded store of the service with that Config.Name, DefaultName if it is empty, on a
 // node on which it does not run: to fill it or to look into it. A store that is new is made. The store and
 // the database belong to the caller, who closes them, in this order, before a service starts and before the node is
-// closed. It fails if less than 32 MiB are free on its volume, and stores no blocks while less than store.Reserve are. The error
-// wraps [store.ErrCorrupt] if the database is damaged so that it cannot be opened.
+// closed. It fails if less than 32 MiB are free on its volume, and stores no blocks while less than store.Reserve are.
+// The error wraps [store.ErrCorrupt] if the database is damaged so that it cannot be opened.
 func OpenStore(stack *node.Node, name string) (*store.Store, ethdb.Database, error) {
 	name = cmp.Or(name, DefaultName)
 	if err := validateName(name); err != nil {

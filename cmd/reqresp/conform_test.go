@@ -8,11 +8,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/seed-2dd5877b/reqresp/plugin/devchain"
+	"github.com/seed-2dd5877b/reqresp/plugin/sidecar"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon/beacontest"
 	"github.com/seed-2dd5877b/reqresp/ssz"
@@ -35,13 +37,13 @@ func chainOf(t *testing.T, config, validatorsRoot string, chain []*beacon.Block,
 	}
 }
 
-// serve keeps all rules that the specs word with MUST: for a chain without blobs, and for chains with blobs whose
-// sidecars it does not hold.
+// serve keeps all rules that the specs word with MUST: for a chain without blobs, for chains with blobs whose sidecars it
+// does not hold, and for chains with sidecars.
 func TestServeConforms(t *testing.T) {
 	t.Parallel()
 	_, fuluRoot := beacontest.FuluGenesis()
 	fulu, dev := beacontest.FuluConfig(), devchain.Config()
-	always := []string{
+	fuluRules := []string{
 		"P-offered data_column_sidecars_by_range/1", "P-offered data_column_sidecars_by_root/1", "P-offered blob_sidecars_by_range/1",
 		"S9-custody metadata/3", "S2-first beacon_blocks_by_range/2", "S3-known beacon_blocks_by_root/2",
 		"S7-ancestry beacon_blocks_by_head/1", "S5-unknown data_column_sidecars_by_root/1", "M1-close data_column_sidecars_by_range/1",
@@ -55,35 +57,60 @@ func TestServeConforms(t *testing.T) {
 		config, root string
 		chain        []*beacon.Block
 		slot         time.Duration
-		passed       []string // beside what always is
+		sidecars     bool // are held
+		passed       []string
 		skipped      []string
 	}{
 		{
-			"without blobs", fulu, fuluRoot.String(), slots(beacontest.FuluBlocks(), 88, 98), 3 * time.Second,
-			[]string{
+			"without blobs", fulu, fuluRoot.String(), slots(beacontest.FuluBlocks(), 88, 98), 3 * time.Second, false,
+			slices.Concat(fuluRules, []string{
 				"S9-sidecars data_column_sidecars_by_range/1", "S5-none data_column_sidecars_by_range/1",
 				"S2-serve beacon_blocks_by_range/2", "S9-blocks beacon_blocks_by_range/2",
+			}),
+			nil,
+		},
+		{
+			"with blobs before its head", fulu, fuluRoot.String(), slots(beacontest.FuluBlocks(), 1, 215), 3 * time.Second, false,
+			slices.Concat(fuluRules, []string{
+				"S9-sidecars data_column_sidecars_by_range/1", "S5-none data_column_sidecars_by_range/1",
+				"S2-serve beacon_blocks_by_range/2",
+			}),
+			[]string{"S5-first data_column_sidecars_by_range/1", "S5-known data_column_sidecars_by_root/1"},
+		},
+		{
+			"with sidecars", fulu, fuluRoot.String(), slots(beacontest.FuluBlocks(), 1, 215), 3 * time.Second, true,
+			slices.Concat(fuluRules, []string{
+				"S5-serve data_column_sidecars_by_range/1", "S5-first data_column_sidecars_by_range/1",
+				"S5-known data_column_sidecars_by_root/1", "S5-none data_column_sidecars_by_range/1",
+				"S5-fulu blob_sidecars_by_range/1", "S2-serve beacon_blocks_by_range/2",
+			}),
+			nil,
+		},
+		{
+			// The clock does not reach the next fork while it runs.
+			"with sidecars of electra", fulu, fuluRoot.String(), slots(beacontest.FuluBlocks(), 1, 36), 3 * time.Second, true,
+			[]string{
+				"S5-serve blob_sidecars_by_range/1", "S5-first blob_sidecars_by_range/1", "S5-known blob_sidecars_by_root/1",
+				"S5-none blob_sidecars_by_range/1", "S2-serve beacon_blocks_by_range/2",
 			},
 			nil,
 		},
 		{
-			"with blobs before its head", fulu, fuluRoot.String(), slots(beacontest.FuluBlocks(), 1, 215), 3 * time.Second,
-			[]string{"S9-sidecars data_column_sidecars_by_range/1", "S5-none data_column_sidecars_by_range/1", "S2-serve beacon_blocks_by_range/2"},
-			[]string{"S5-first data_column_sidecars_by_range/1", "S5-known data_column_sidecars_by_root/1"},
-		},
-		{
-			"with blobs at its head", dev, devchain.GenesisValidatorsRoot().String(), blocks(t), 2 * time.Second,
-			nil,
+			"with blobs at its head", dev, devchain.GenesisValidatorsRoot().String(), blocks(t), 2 * time.Second, false,
+			fuluRules,
 			[]string{"S2-serve beacon_blocks_by_range/2", "S5-serve data_column_sidecars_by_range/1", "S5-first data_column_sidecars_by_range/1"},
 		},
 	} {
 		file, flags := chainOf(t, test.config, test.root, test.chain, test.slot)
 		dir := t.TempDir()
 		succeed(t, append([]string{"import", "--datadir", dir, file}, flags...)...)
+		if test.sidecars {
+			addFuluSidecars(t, dir, test.chain)
+		}
 		ended := startConform(ctx, t, dir, flags) // all run at a time, as they wait for most of it
 		ends = append(ends, func(t *testing.T) {
 			outcomes := ended(t)
-			for _, name := range append(test.passed, always...) {
+			for _, name := range test.passed {
 				if got := outcomes[name]; got.Result != "pass" {
 					t.Errorf("%s: %s: %s", name, got.Result, got.Seen)
 				}
@@ -98,6 +125,34 @@ func TestServeConforms(t *testing.T) {
 	}
 	for i, end := range ends {
 		t.Run(names[i], end)
+	}
+}
+
+// addFuluSidecars stores the sidecars of some blocks of the real chain, which are stored already.
+func addFuluSidecars(t *testing.T, datadir string, chain []*beacon.Block) {
+	t.Helper()
+	byBlock := make(map[ssz.Root]*sidecar.Sidecars)
+	all := make([]sidecar.Sidecars, len(chain))
+	for i, b := range chain {
+		all[i].Block, byBlock[b.Root] = b, &all[i]
+	}
+	for _, b := range beacontest.Fulu().BlobSidecars() {
+		if of := byBlock[b.BlockRoot]; of != nil {
+			of.Blobs = append(of.Blobs, b)
+		}
+	}
+	for _, d := range beacontest.Fulu().DataColumnSidecars() {
+		if of := byBlock[d.BlockRoot]; of != nil {
+			of.Columns = append(of.Columns, d)
+		}
+	}
+	s, done, err := openStore(datadir)
+	if err == nil {
+		err = s.AppendSidecars(t.Context(), all...)
+		done(&err)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -7,8 +7,8 @@ import (
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
-const convertDescription = `Moves the history of a store, whose node must not run, from its database to flat files beside
-it. Versions before had all blocks in the database; now only those are there that are not final.
+const convertDescription = `Moves the history of a store, whose node must not run, from its database to flat files
+beside it. Earlier versions kept all blocks in the database; it now has only those that are not final.
 
 Nobody has to: 'reqresp serve' does the same while it serves, and 'reqresp sync' some of it with
 each batch of blocks. Earlier versions of reqresp refuse a store once anything is written to it.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"regexp"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"github.com/seed-2dd5877b/reqresp/plugin/devchain"
 	"github.com/seed-2dd5877b/reqresp/plugin/store"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon/beacontest"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
@@ -20,13 +22,14 @@ func TestDemoTellsWhatHasHappenedAndLeavesNothing(t *testing.T) {
 	t.Setenv("TMPDIR", dir)
 	stdout := succeed(t, "demo")
 	for _, want := range []string{
-		"142 blocks",
-		"fork digest 0x789dfd3a in slots   1 to  63: blocks of electra",
-		"fork digest 0xc11c78e2 in slots  64 to 142: blocks of fulu",
-		"0 of 142 blocks",
-		devchain.HeadRoot().String() + " at slot 142",
-		devchain.FinalizedRoot().String() + " at slot 64",
-		"All blocks match.\n",
+		"204 blocks",
+		"fork digest 0xe7bb5f42 in slots   1 to  31: blocks of deneb",
+		"fork digest 0x9dcd2213 in slots 144 to 215: blocks of fulu",
+		"18 blobs of deneb and electra, and 1408 columns of fulu",
+		"0 of 1630",
+		"0xaeef7be43b96d0bdb417f580efcb0c99d91ab87580a9debe78b06591ae9f557e at slot 215",
+		"0xe5acc94455053c27dff075b966b29fdf70a8673d1800d57e2452972201c04294 at slot 192",
+		"All of it matches.\n",
 	} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("no %q in\n%s", want, stdout)
@@ -42,7 +45,7 @@ func TestDemoEndsWithAnObject(t *testing.T) {
 	t.Parallel()
 	stdout := succeed(t, "demo", "--json")
 	lines := strings.Split(strings.TrimSpace(stdout), "\n")
-	want := regexp.MustCompile(`^\{"blocks":142,"bytes":342653,"mismatches":0,"seconds":[0-9.]+\}$`)
+	want := regexp.MustCompile(`^\{"blocks":204,"bytes":469505,"sidecars":1426,"mismatches":0,"seconds":[0-9.]+\}$`)
 	if last := lines[len(lines)-1]; !want.MatchString(last) {
 		t.Errorf("last line %q", last)
 	}
@@ -83,7 +86,7 @@ func TestMismatchesAreFound(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := s.SetNetwork(t.Context(), *demoConfig().Genesis); err != nil {
+			if err := s.SetNetwork(t.Context(), devGenesis()); err != nil {
 				t.Fatal(err)
 			}
 			if err := s.Append(t.Context(), test.stored...); err != nil {
@@ -94,6 +97,53 @@ func TestMismatchesAreFound(t *testing.T) {
 				t.Errorf("%d mismatches, error %v, want %d", got, err, test.mismatches)
 			}
 		})
+	}
+}
+
+func devGenesis() store.Network {
+	return store.Network{
+		Config: devchain.Config(), GenesisTime: devchain.GenesisTime,
+		GenesisValidatorsRoot: devchain.GenesisValidatorsRoot(),
+	}
+}
+
+// A sidecar that is missing, not as it was or not of the chain is a mismatch, and so is one that is damaged.
+func TestMismatchesOfSidecarsAreFound(t *testing.T) {
+	t.Parallel()
+	s, err := store.Open(memorydb.New(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(
+		s.SetNetwork(t.Context(), *demoConfig().Genesis), fill(t.Context(), s, beacontest.FuluBlocks()),
+	); err != nil {
+		t.Fatal(err)
+	}
+	whole := beacontest.Fulu()
+	blob := *whole.Blobs[3]
+	blob.SSZ = slices.Clone(blob.SSZ)
+	blob.SSZ[100] ^= 1
+	for _, test := range []struct {
+		name       string
+		change     func(c *beacontest.Chain)
+		mismatches int
+	}{
+		{"same", func(*beacontest.Chain) {}, 0},
+		{"blobs too many", func(c *beacontest.Chain) { c.Blobs = c.Blobs[1:] }, 1},
+		{"columns too many", func(c *beacontest.Chain) { c.Columns = c.Columns[:1400] }, 8},
+		{"other bytes", func(c *beacontest.Chain) { c.Blobs = append([]*beacontest.Item{&blob}, c.Blobs[4:]...) }, 4},
+		{"missing", func(c *beacontest.Chain) {
+			other := blob
+			other.Root = ssz.Root{1}
+			c.Blobs = append([]*beacontest.Item{&other}, c.Blobs...)
+		}, 1},
+	} {
+		want := *whole
+		test.change(&want)
+		got, err := sidecarMismatches(t.Context(), s, &want)
+		if err != nil || got != test.mismatches {
+			t.Errorf("%s: %d mismatches, error %v, want %d", test.name, got, err, test.mismatches)
+		}
 	}
 }
 

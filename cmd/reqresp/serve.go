@@ -27,9 +27,10 @@ line, as soon as they can. What happens is logged to standard error.
 The network is set once, at the latest here, and remembered by the store. A store that is empty
 is served too, which says so.
 
-The store holds blocks alone. Peers are told so by an earliest_available_slot after the last block
-with blobs that have to be served: such a node is of no use to clients that sync Fulu history with
-blobs, which is logged. Requests for sidecars of blocks without blobs are answered.
+The store may hold blocks without the sidecars that belong to them. The earliest_available_slot in the
+status is after the last block with blobs whose sidecars have to be served and are not held: such a
+node is of no use to clients that sync Fulu history with blobs, which is logged. Of data columns
+those of --custody have to be held.
 
 With --era it serves a directory of era files as they are, and the store for what comes after, as one
 chain. The store may be empty, or has to link to the files: its first block is the child of their

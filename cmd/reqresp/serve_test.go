@@ -99,6 +99,21 @@ func TestDatadirInUse(t *testing.T) {
 	succeed(t, "import", "--datadir", dir, linesFile(t, chain))
 }
 
+func TestServeAnnouncesItsCustody(t *testing.T) {
+	t.Parallel()
+	dir, network := importChain(t, blocks(t)), devNetwork(t)
+	for custody, want := range map[string]string{"": "4", "9": "9", "all": "128"} {
+		s := startServe(t, dir, "--custody", custody)
+		got := succeed(t, append([]string{"call", s.line(t), "metadata"}, network...)...)
+		if want := `"custody_group_count":"` + want + `"`; !strings.Contains(got, want) {
+			t.Errorf("--custody %q: %s, want %s", custody, got, want)
+		}
+		s.stop()
+	}
+	fail(t, exitFailed, "Custody is 3, want at least 4", "serve", "--datadir", dir, "--custody", "3",
+		"--listen", "/ip4/127.0.0.1/tcp/0")
+}
+
 func TestServeSaysWhatANodeOfBlocksAloneIsGoodFor(t *testing.T) {
 	for _, tt := range []struct {
 		name   string

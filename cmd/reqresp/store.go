@@ -190,7 +190,8 @@ func (in *invocation) explainStore(err error) error {
 
 // howToRepair tells what to do about a store that is damaged.
 func howToRepair(datadir string) string {
-	return fmt.Sprintf("to repair it, run 'reqresp verify --repair'; if its database cannot be opened, remove %[1]s before, "+
+	return fmt.Sprintf("to repair it, run 'reqresp verify --repair'; "+
+		"if its database cannot be opened, remove %[1]s before, "+
 		"and give --network. If that is not enough, remove %[1]s and %[1]s-segments, or restore copies, "+
 		"and fill it anew by 'reqresp sync' or 'reqresp import'",
 		nodeConfig(datadir).ResolvePath(plugin.DatabaseName))

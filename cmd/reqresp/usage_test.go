@@ -35,6 +35,11 @@ func TestMistakesInTheArguments(t *testing.T) {
 		{"serve --datadir DIR now", `"now"`, "reqresp serve"},
 		{"serve --datadir DIR --listen 127.0.0.1", "is no multiaddr", "reqresp serve"},
 		{"serve --datadir DIR --listen /ip4/127.0.0.1/udp/0", "want TCP or QUIC, like", "reqresp serve"},
+		{"serve --datadir DIR --custody 129", `--custody: "129": want 1 to 128 custody groups, or all`, "reqresp serve"},
+		{
+			"serve --datadir DIR --retention.columns long",
+			`--retention.columns: retention "long": want all, spec, or a number of epochs`, "reqresp serve",
+		},
 		{"serve --datadir DIR --memory 63", `--memory: "63": want 64 to 1048576 MiB, or 0`, "reqresp serve"},
 		{"serve --datadir DIR --maxpeers 0", `--maxpeers: "0": want a whole number from 1 to 10000`, "reqresp serve"},
 		{"serve --datadir DIR --minoutbound 65", "p2p.min_outbound: is 65, want at most 64, the number of all peers", "reqresp serve"},
@@ -49,7 +54,7 @@ func TestMistakesInTheArguments(t *testing.T) {
 		{"serve --datadir DIR --genesis-validators-root 12", "64 hexadecimal digits", "reqresp serve"},
 		{"serve --datadir DIR --network mainnet --network.config x", "exclude each other", "reqresp serve"},
 		{"import --datadir DIR", "FILE|DIR is missing: want a file, or a directory of era files", "reqresp import"},
-		{"era export", `no command "export": want one of list, check`, "reqresp era"},
+		{"era write", `no command "write": want one of list, check`, "reqresp era"},
 		{"era list", "FILE|DIR is missing", "reqresp era list"},
 		{"era check x --network other", `--network: "other": want one of mainnet`, "reqresp era check"},
 		{"import --datadir DIR -", "is new: tell its network", "reqresp import"},
@@ -171,7 +176,7 @@ func TestHelpTeaches(t *testing.T) {
 	t.Parallel()
 	for command, wants := range map[string][]string{
 		"":           {"reqresp demo", "exit code", "PEER"},
-		"demo":       {`{"blocks":142,"bytes":342653,"mismatches":0,"seconds":0.25}`},
+		"demo":       {`{"blocks":204,"bytes":469505,"sidecars":1426,"mismatches":0,"seconds":0.4}`},
 		"import":     {"ssz_hex", "context_hex", "--finalized-root", "era file"},
 		"serve":      {"SIGTERM", "--era", "--listen", "--genesis-time", "--metrics.port", "--pprof", "--http.api", "--bootnodes", "built in\n   for mainnet, sepolia", "--staticnodes"},
 		"era":        {"list", "check", "index", "export", "serve --era"},

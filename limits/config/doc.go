@@ -17,9 +17,9 @@
 //	peer = { items = "64/10s+128" }
 //
 // A rate is an amount, a slash and a time, such as 64/10s, 8/5m or 2MiB/s. The burst follows a plus; it defaults to the
-// amount. Amounts of bytes may have the units KiB, MiB and GiB. A rate in the file replaces the preset's rate and burst.
-// Settings that the file does not mention keep the preset's values. [Config.Format] prints the settings in effect:
-// those that differ from the preset, and the others in comments. Keys may have capitals and omit underscores.
+// amount. Amounts of bytes may have the units KiB, MiB and GiB. A rate in the file replaces the preset's rate and
+// burst. Settings that the file does not mention keep the preset's values. [Config.Format] prints the settings in
+// effect: those that differ from the preset, and the others in comments. Keys may have capitals and omit underscores.
 //
 // A rate may be so low that a requester that keeps asking is refused in the end. [Config.Warnings] names such rates. No
 // preset has one.

@@ -60,8 +60,8 @@ func (s *peerState) late(now time.Time, method string, chunks int) {
 	q.growAfter = max(q.growAfter, growAfterDelay)
 }
 
-// adopt returns the method's own budget. Where there is none it takes the default. It returns nil if there is none there
-// either.
+// adopt returns the method's own budget. Where there is none it makes one of the default. It returns nil if there is no
+// default.
 func (s *peerState) adopt(method string) *budget {
 	if b := s.budgetOf(method); b != nil {
 		return b

@@ -128,16 +128,25 @@ func (c *Chain) Status(ctx context.Context) (beacon.Status, error) {
 	return status, nil
 }
 
-// Sources implements [beacon.Chain]. There are blocks alone. What blocks of the store say of their blobs is known
-// without reading them.
+// Sources implements [beacon.Chain]. The files have blocks alone: what belongs to blocks is that of the store. What
+// blocks of the store say of their blobs is known without reading them.
 func (c *Chain) Sources() beacon.Sources {
-	stored := c.store.Sources().BlobCommitments
-	return beacon.Sources{BlobCommitments: func(ctx context.Context, ref beacon.Ref) (ssz.BlobCommitments, error) {
+	stored := c.store.Sources()
+	sources := stored
+	sources.BlobCommitments = func(ctx context.Context, ref beacon.Ref) (ssz.BlobCommitments, error) {
 		if ref.Handle == (inFile{}) {
 			return ssz.BlobCommitments{}, fmt.Errorf("%w: commitments of slot %d", beacon.ErrUnavailable, ref.Slot)
 		}
-		return stored(ctx, ref)
-	}}
+		return stored.BlobCommitments(ctx, ref)
+	}
+	sources.Earliest = func(ctx context.Context, kind beacon.Kind) (ssz.Slot, error) {
+		slot, err := stored.Earliest(ctx, kind)
+		if err == nil && c.linked(ctx) {
+			slot = max(slot, c.end)
+		}
+		return slot, err
+	}
+	return sources
 }
 
 // BlocksByRange implements [beacon.Chain]. Blocks that are looked up for the first time are verified.

@@ -14,6 +14,7 @@ import (
 	"github.com/seed-2dd5877b/reqresp/internal/simtest"
 	"github.com/seed-2dd5877b/reqresp/plugin/history"
 	"github.com/seed-2dd5877b/reqresp/plugin/rangesync"
+	"github.com/seed-2dd5877b/reqresp/plugin/sidecar"
 	"github.com/seed-2dd5877b/reqresp/plugin/store"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon/beacontest"
@@ -247,6 +248,50 @@ func TestCommitments(t *testing.T) {
 }
 
 // A server of a damaged file answers with a server error where the damage is, and goes on to serve the rest.
+func TestSidecarsAreThoseOfTheStore(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	genesis, root := beacontest.FuluGenesis()
+	if err := s.SetNetwork(t.Context(), store.Network{
+		Config: beacontest.FuluConfig(), GenesisTime: uint64(genesis.Unix()), GenesisValidatorsRoot: root,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range blocks(128, beacontest.FuluHead) {
+		of := sidecar.Sidecars{Block: b}
+		for _, column := range beacontest.Fulu().DataColumnSidecars() {
+			if column.BlockRoot == b.Root && column.Index < 3 {
+				of.Columns = append(of.Columns, column)
+			}
+		}
+		if err := s.AppendSidecars(t.Context(), of); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := open(t, allFiles(t), s)
+	sources := c.Sources()
+	n := 0
+	for ref, err := range sources.Columns.DataColumnSidecarsByRange(t.Context(), 128, 100, []uint64{1, 2, 3}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.AppendFrames(t.Context(), ref, nil); err != nil {
+			t.Error(err)
+		}
+		n++
+	}
+	if n != 14 { // of seven blocks
+		t.Errorf("%d columns, want 14", n)
+	}
+	s.SetCustody([]uint64{1, 2})
+	for _, want := range []ssz.Slot{128, 215} {
+		if slot, err := sources.Earliest(t.Context(), beacon.KindDataColumnSidecar); err != nil || slot != want {
+			t.Errorf("earliest slot %d, %v, want %d", slot, err, want)
+		}
+		s.SetCustody([]uint64{1, 2, 3})
+	}
+}
+
 func TestDamageIsAServerError(t *testing.T) {
 	t.Parallel()
 	path := allFiles(t)

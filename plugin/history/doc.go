@@ -14,6 +14,9 @@
 // the last block of the files, or it has the same blocks where both have some. It may be empty. [Open] fails with a
 // [*LinkError] otherwise. A store that ceases to link later, as it was pruned, is served alone.
 //
+// Blob sidecars, data columns and envelopes are those of the store. Of blocks in the files there are none, which counts
+// up to the last slot of the files: whether a block there has blobs is not looked up.
+//
 // The earliest slot of the status is the first of the files, and the head is that of the store, or the last block of
 // the files if the store is empty or behind. A finalized checkpoint is the store's to know.
 //

@@ -1,7 +1,7 @@
-// Package peers manages the peers of a beacon chain service: whom it dials, whom it keeps, whom it
-// leaves, and what it knows of each.
+// Package peers manages the peers of a beacon chain service: it dials, keeps and disconnects them, and records what it
+// learns of each.
 //
-// A [Manager] accompanies a beacon.Server, of which it learns what peers say:
+// A [Manager] belongs to a beacon.Server, whose hooks report what peers send:
 //
 //	manager, err := peers.New(host, &peers.Options{Config: peers.Config{Target: 50}})
 //	server := beacon.NewServer(host, network, chain, &beacon.ServerOptions{PeerTrace: manager.Trace()})
@@ -12,41 +12,41 @@
 //
 // # Upkeep
 //
-// The server greets whom the host dials with a status. A peer that has told none twenty seconds after it
-// connected is left. Statuses are exchanged again every four to five minutes, when the own head has moved by
-// an epoch, and when a fork has begun, by which peers that have not followed it are found and left.
-// Every 15 to 30 seconds a peer is pinged; one that does not answer three times
-// in a row is left. Its metadata is asked for when a ping, in whichever direction, tells of newer.
+// The server sends a status to each peer that the host dials. A peer that has sent none twenty seconds after it
+// connected is disconnected. Statuses are exchanged again every four to five minutes, when this node's head has moved
+// by an epoch, and when a fork has begun, so that peers that have not followed the fork are found and disconnected. A
+// peer is pinged every 15 to 30 seconds, and disconnected if it does not answer three times in a row. The manager
+// requests a peer's metadata when a ping, in either direction, has a newer sequence number.
 //
 // # Whom to dial
 //
-// As long as there are fewer peers than the target, or fewer that this node has dialed itself than it wants
-// of those, known peers are dialed: static ones first, then those that were good before, then candidates that were
-// offered, by [Manager.AddCandidate]. Dials are bounded in number and rate. libp2p dials a
-// peer's QUIC addresses first and its TCP addresses if that does not work at once.
+// While there are fewer peers than Config.Target, or fewer dialed ones than Config.MinOutbound, known peers are dialed:
+// static ones first, then those that were good before, then candidates from [Manager.AddCandidate]. Dials are bounded
+// in number and rate. libp2p dials a peer's QUIC addresses first, and its TCP addresses if that does not succeed at
+// once.
 //
-// Known peers are remembered in a file over restarts. The least promising are forgotten when there are too
-// many.
+// Known peers are kept in a file over restarts. When there are too many, the least promising are forgotten.
 //
-// A peer that is reached over a limited connection alone, over a relay, is no peer: it is neither counted nor asked nor
-// left, until there is a direct connection.
+// A peer with a limited connection only, over a relay, does not count as one: the manager neither asks nor disconnects
+// it until there is a direct connection.
 //
-// # Whom to leave
+// # Whom to disconnect
 //
-// Peers that [Options].Scores find bad or banned are left, whatever the target, and banned ones are not dialed.
-// When there are more peers than the target, the worst are left: those with the lowest score, then those that have told
-// no status ten seconds after they connected, then those to which nothing is being sent, then those of no use, then
-// those whose heads lag behind most, then the youngest. A peer is of use for ten minutes after data was exchanged
-// with it, whoever asked. Static and trusted peers are exempt, and so are dialed peers as long as there are few of
-// those: peers that dial choose themselves.
+// Peers that Options.Scores reports as bad or banned are disconnected, whatever the target, and banned ones are not
+// dialed. While there are more peers than the target, the worst are disconnected: those with the lowest score, then
+// those that have sent no status ten seconds after they connected, then those to which nothing is being sent, then
+// those out of use, then those whose heads lag behind most, then the youngest. A peer is in use for ten minutes after
+// an exchange of data in either direction. Static and trusted peers are exempt. So are dialed peers, up to
+// Config.MinOutbound, as peers that dial choose themselves.
 //
-// A fourth of the target is for newcomers: a peer is not left for lack of room in its first 30 seconds, in which it
-// can show use. If there are more of them, those that came first make room. A peer has no such time again if it comes
-// back within ten minutes. Of the peers of one address prefix no more than [Options].MaxPerPrefix are kept.
+// A fourth of the target is reserved for newcomers: a peer has 30 seconds to show use before it is disconnected for
+// lack of room. If there are more newcomers, the first ones make room. A peer that comes back within ten minutes is not
+// a newcomer again. At most Config.MaxPerPrefix peers of one address prefix are kept.
 //
-// A peer is not left for lack of room in the middle of an answer: it is left ten seconds after the answers
-// have ended which were under way as it was chosen. An answer that moves by less than reqresp.ProgressFloor in
-// reqresp.DefaultProgressTimeout is not waited for.
+// For lack of room, a peer is disconnected only ten seconds after the answers that were in flight when it was chosen
+// have ended. An answer that progresses by less than reqresp.ProgressFloor in reqresp.DefaultProgressTimeout is not
+// waited for.
 //
-// After a goodbye, whoever said it, a peer is not dialed for as long as its reason asks; see [Backoff].
+// After a goodbye in either direction, a peer is not dialed for a time that depends on the reason: from two minutes for
+// a fault to four hours for an irrelevant network or a ban.
 package peers

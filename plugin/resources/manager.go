@@ -28,9 +28,8 @@ type ManagerOptions struct {
 	// Inner is the resource manager that keeps all other limits. If nil, it is libp2p's with
 	// [Plan.HostLimits] and [Plan.AddressLimits]. The Manager closes it.
 	Inner network.ResourceManager
-	// Unnegotiated, if not nil, is called with a peer that leaves streams without a protocol, again and
-	// again. It is called once for each time a peer exceeds the bound, by one goroutine at a time, with
-	// no lock held. It should return soon.
+	// Unnegotiated, if not nil, is called with a peer that has left too many streams without a protocol: once each
+	// time it exceeds the bound, from one goroutine at a time, with no lock held. It should return soon.
 	Unnegotiated func(id peer.ID)
 }
 

@@ -170,7 +170,7 @@ func (s *Store) blockByRoot(root ssz.Root) (ref beacon.Ref, ok bool, err error) 
 // the database are copied once.
 func (s *Store) AppendFrames(_ context.Context, ref beacon.Ref, dst []byte) ([]byte, error) {
 	v := s.view.Load()
-	if !v.holds(ref.Slot) {
+	if !v.holds(ref.Slot) || ref.Slot < v.Pruned[ref.Kind] {
 		return dst, fmt.Errorf("%w: slot %d, root %v", ErrDiscarded, ref.Slot, ref.Root)
 	}
 	out, err := s.appendFrames(v, ref, dst)

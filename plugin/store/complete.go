@@ -41,8 +41,11 @@ func newCompletions() (all [len(sidecarKinds)]completion) {
 // completeLook slots and at those since the last answer; what has not been looked at counts as not held.
 func (s *Store) earliestOf(ctx context.Context, kind beacon.Kind) (ssz.Slot, error) {
 	v := s.view.Load()
-	if v.Head == nil || v.network == nil {
-		return 0, nil // There are no objects.
+	switch {
+	case v.Head == nil:
+		return 0, nil
+	case v.network == nil:
+		return v.Head.Slot + 1, nil // There are no objects, and it is not known which blocks have some.
 	}
 	c := &s.complete[slices.Index(sidecarKinds[:], kind)]
 	select {

@@ -60,6 +60,9 @@ func (s *Store) truncate(ctx context.Context, from ssz.Slot, head *position) err
 		if next.History != nil && *next.History >= low {
 			next.History = new(low - 1)
 		}
+		for kind, slot := range next.Pruned {
+			next.setPruned(kind, min(slot, low))
+		}
 		if err := s.discard(&next, low, top); err != nil || low == from {
 			return err
 		}
@@ -140,8 +143,10 @@ func (s *Store) deleteSlots(w ethdb.Batch, first, last ssz.Slot) error {
 			return err
 		}
 	}
-	if err := deleteSidecars(w, first, last); err != nil {
-		return err
+	for _, kind := range sidecarKinds {
+		if err := deleteSidecars(w, kind, first, last); err != nil {
+			return err
+		}
 	}
 	for _, prefix := range []byte{recordPrefix, framesPrefix, oldCommitmentsPrefix} {
 		end := append(slotKey(prefix, last), 0) // All keys of slots are of the same length.

@@ -32,15 +32,18 @@
 // # History
 //
 // Blocks are history up to the first slot of the finalized epoch that the source claims, or up to the slot of the
-// anchor, if that is later. They rest in segment files, one for each SLOTS_PER_HISTORICAL_ROOT slots: append-only
-// e2store files, in which a block is the same bytes as in an era file. A block that is history when it is appended is
-// written there at once; others are in the database, and move when they have become history.
+// anchor or of [Store.SetFinal], if that is later. They rest in segment files, one for each SLOTS_PER_HISTORICAL_ROOT
+// slots: append-only e2store files, in which a block is the same bytes as in an era file. A block that is history when
+// it is appended is written there at once; others are in the database, and move when they have become history.
 //
 // A source may be wrong: Truncate cuts the end off files of history as well.
 //
 // Each Append, SetSource and SetAnchor moves some 32 MiB at most, so that no writer waits long. What is history and in
 // the database all the same, as in a store of an earlier version, is moved by [Store.Convert]; until then it is served
 // from there.
+//
+// [Store.Retain] removes the files of what need not be kept any longer: of blocks, or of one kind of what belongs to
+// them.
 //
 // # Durability
 //
@@ -78,7 +81,7 @@
 //	key                                     value, after the CRC-32C
 //	v                                       version of the schema (4)
 //	n                                       network, JSON
-//	c                                       head, earliest slot, end of history, lost index, source, anchor, JSON
+//	c                                       the chain: head, earliest slot, source, anchor and others, JSON
 //	r, slot (8)                             slot (8), root (32), parent root (32), SSZ size (4), frames size (4),
 //	                                        CRC-32C of the frames (4), file (2), offset (8),
 //	                                        and perhaps KZG commitments (4), block hash (32), parent block hash (32)

@@ -10,11 +10,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
 
+	"github.com/seed-2dd5877b/reqresp/plugin/sidecar"
 	"github.com/seed-2dd5877b/reqresp/plugin/store"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon/beacontest"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
@@ -35,8 +39,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// appendUntilKilled appends the rest of the chain in small batches, and prints the slot of each
-// block when Append has returned. Now and then it discards blocks that it has not reported, and has blocks move to
+// appendUntilKilled appends the rest of a chain with its sidecars in small batches, and prints the slot of each
+// block when that has returned. Now and then it discards blocks that it has not reported, and has blocks move to
 // segment files. At the end it waits to be killed.
 func appendUntilKilled(dir string) error {
 	db, err := openDatabase(dir)
@@ -47,33 +51,34 @@ func appendUntilKilled(dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := s.SetNetwork(context.Background(), realNetwork); err != nil {
+	if err := s.SetNetwork(context.Background(), fuluNetwork()); err != nil {
 		return err
 	}
 	status, err := s.Status(context.Background())
 	if err != nil {
 		return err
 	}
-	for rest := realBlocks()[status.HeadSlot:]; len(rest) > 0; {
+	rest := slices.DeleteFunc(fuluSidecars(), func(s sidecar.Sidecars) bool { return s.Block.Slot <= status.HeadSlot })
+	for len(rest) > 0 {
 		// Up to here all blocks are in a segment file: none, some, or the next ones as well.
-		anchor := store.Anchor{Slot: max(rest[0].Slot, 10) - 10 + ssz.Slot(rand.IntN(20)), Origin: store.Given}
+		anchor := store.Anchor{Slot: max(rest[0].Block.Slot, 10) - 10 + ssz.Slot(rand.IntN(20)), Origin: store.Given}
 		if err := s.SetAnchor(context.Background(), anchor); err != nil {
 			return err
 		}
 		batch := rest[:min(len(rest), 1+rand.IntN(3))]
 		if rand.IntN(3) == 0 {
-			if err := s.Append(context.Background(), rest[:min(len(rest), 5)]...); err != nil {
+			if err := s.AppendSidecars(context.Background(), rest[:min(len(rest), 5)]...); err != nil {
 				return err
 			}
-			if err := s.Truncate(context.Background(), rest[0].Slot); err != nil {
+			if err := s.Truncate(context.Background(), rest[0].Block.Slot); err != nil {
 				return err
 			}
 		}
-		if err := s.Append(context.Background(), batch...); err != nil {
+		if err := s.AppendSidecars(context.Background(), batch...); err != nil {
 			return err
 		}
-		for _, b := range batch {
-			fmt.Println(b.Slot)
+		for _, s := range batch {
+			fmt.Println(s.Block.Slot)
 		}
 		rest = rest[len(batch):]
 	}
@@ -82,7 +87,7 @@ func appendUntilKilled(dir string) error {
 }
 
 // TestReportedBlocksSurviveAKill kills a process that appends blocks, again and again, and
-// verifies that each block whose Append had returned is there.
+// verifies that each block whose Append had returned is there, with its sidecars.
 func TestReportedBlocksSurviveAKill(t *testing.T) {
 	t.Parallel()
 	rounds := *kills
@@ -92,7 +97,7 @@ func TestReportedBlocksSurviveAKill(t *testing.T) {
 	base, chains := t.TempDir(), 0
 	head := ssz.Slot(0)
 	for round := range rounds {
-		if int(head) > len(realBlocks())-20 { // Nearly complete: begin another.
+		if head > beacontest.FuluHead-20 { // Nearly complete: begin another.
 			chains++
 			head = 0
 		}
@@ -148,9 +153,12 @@ func checkAfterKill(t *testing.T, dir string, reported ssz.Slot) ssz.Slot {
 		t.Fatalf("the head is %d, but slot %d was reported as stored", status.HeadSlot, reported)
 	}
 	if status.HeadSlot > 0 {
-		blocks := realBlocks()[:status.HeadSlot]
+		blocks := slices.DeleteFunc(slices.Clone(beacontest.FuluBlocks()), func(b *beacon.Block) bool {
+			return b.Slot == 0 || b.Slot > status.HeadSlot
+		})
 		checkServed(t, s, blocks)
 		checkVerified(t, s, blocks)
+		checkFuluSidecars(t, s, status.HeadSlot)
 	}
 	return status.HeadSlot
 }

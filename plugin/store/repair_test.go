@@ -13,6 +13,7 @@ import (
 	"github.com/seed-2dd5877b/reqresp/plugin/store"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon/beacontest"
+	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
 // repairable returns a database that holds the chain of beacontest.FuluBlocks, which needs four segment files, all but
@@ -24,11 +25,11 @@ func repairable(tb testing.TB) (*hookedDB, []*beacon.Block) {
 	s := open(tb, db)
 	must(tb, s.SetNetwork(tb.Context(), fuluNetwork()))
 	must(tb, s.SetAnchor(tb.Context(), store.Anchor{Root: blocks[199].Root, Slot: blocks[199].Slot, Origin: store.Given}))
-	for batch := range slices.Chunk(blocks, 30) {
-		must(tb, s.Append(tb.Context(), batch...))
+	for batch := range slices.Chunk(fuluSidecars(), 30) {
+		must(tb, s.AppendSidecars(tb.Context(), batch...))
 	}
-	if files := segmentFiles(tb, db); len(files) != 4 {
-		tb.Fatalf("files %v, want 4", files)
+	if files := segmentFiles(tb, db); len(files) < 4 {
+		tb.Fatalf("files %v, want 4 with blocks", files)
 	}
 	return db, blocks
 }
@@ -41,6 +42,11 @@ func TestRepairMendsADamagedIndex(t *testing.T) {
 		},
 		"records are missing": func(t *testing.T, db ethdb.KeyValueStore, b *beacon.Block) {
 			damage(t, db, slotKey("r", b.Slot), damages["deleted"])
+		},
+		"records of sidecars are missing": func(t *testing.T, db ethdb.KeyValueStore, b *beacon.Block) {
+			for kind := byte(1); kind <= 2; kind++ {
+				must(t, db.Delete(append([]byte{'k', kind}, slotKey("", b.Slot)...)))
+			}
 		},
 		"roots are missing": func(t *testing.T, db ethdb.KeyValueStore, b *beacon.Block) {
 			damage(t, db, indexKey(b.Root), damages["deleted"])
@@ -59,11 +65,11 @@ func TestRepairMendsADamagedIndex(t *testing.T) {
 			}
 			for _, s := range []*store.Store{s, open(t, db)} {
 				checkServed(t, s, blocks)
-				checkVerified(t, s, blocks)
+				checkFuluSidecars(t, s, beacontest.FuluHead)
 			}
 			must(t, s.Truncate(t.Context(), blocks[202].Slot))
 			must(t, s.Append(t.Context(), blocks[202:]...))
-			checkServed(t, open(t, db), blocks)
+			checkVerified(t, open(t, db), blocks)
 		})
 	}
 }
@@ -111,6 +117,7 @@ func TestRepairMakesALostIndexAnew(t *testing.T) {
 	s = open(t, db)
 	checkServed(t, s, blocks[:200])
 	checkVerified(t, s, blocks[:200])
+	checkFuluSidecars(t, s, blocks[199].Slot)
 	must(t, s.SetAnchor(t.Context(), everything))
 	must(t, s.Append(t.Context(), blocks[200:]...))
 	checkServed(t, open(t, db), blocks)
@@ -140,5 +147,48 @@ func TestRepairKeepsWhatIsSound(t *testing.T) {
 	}
 	if _, corrupt := verified(t, s); served != 199 || len(corrupt) != 1 {
 		t.Errorf("%d blocks are served, want 199, and %d are corrupt", served, len(corrupt))
+	}
+}
+
+// What belongs to blocks is found again as well, whether the index is damaged or lost.
+func TestRepairFindsSidecars(t *testing.T) {
+	t.Parallel()
+	for name, spoil := range map[string]func(t *testing.T, db ethdb.KeyValueStore) ethdb.KeyValueStore{
+		"records are missing": func(t *testing.T, db ethdb.KeyValueStore) ethdb.KeyValueStore {
+			must(t, db.DeleteRange([]byte("k\x02"), []byte("k\x03")))
+			return db
+		},
+		"records are damaged": func(t *testing.T, db ethdb.KeyValueStore) ethdb.KeyValueStore {
+			for _, slot := range []ssz.Slot{87, 99, 112} {
+				damage(t, db, slotKey("k\x02", slot), damages["middle bit"])
+			}
+			return db
+		},
+		"the index is lost": func(t *testing.T, db ethdb.KeyValueStore) ethdb.KeyValueStore {
+			fresh := memorydb.New()
+			dirs.Store(ethdb.KeyValueStore(fresh), dirOf(t, db))
+			return fresh
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			db := ethdb.KeyValueStore(&settledDB{memorydb.New()})
+			s := openFulu(t, db)
+			must(t, s.AppendSidecars(t.Context(), fuluSidecars()...))
+			must(t, s.Close())
+			db = spoil(t, db)
+			s = open(t, db)
+			network := fuluNetwork()
+			if _, err := s.Repair(t.Context(), &network, nil); err != nil {
+				t.Fatal(err)
+			}
+			checkFuluSidecars(t, s, beacontest.FuluHead)
+			checkFuluSidecars(t, open(t, db), beacontest.FuluHead)
+			// It can be written to.
+			must(t, s.Truncate(t.Context(), 150))
+			must(t, s.SetAnchor(t.Context(), everything))
+			must(t, s.AppendSidecars(t.Context(), fuluSidecars()...))
+			checkFuluSidecars(t, open(t, db), beacontest.FuluHead)
+		})
 	}
 }

@@ -248,16 +248,10 @@ func (w *sidecarWriter) close() (err error) {
 	return err
 }
 
-// deleteSidecars deletes what is stored of the slots from first to last.
-func deleteSidecars(w ethdb.KeyValueRangeDeleter, first, last ssz.Slot) error {
-	for _, kind := range sidecarKinds {
-		err := errors.Join(
-			w.DeleteRange(sidecarKey(kind, first), append(sidecarKey(kind, last), 0)),
-			w.DeleteRange(sidecarFramesKey(kind, first, 0), append(sidecarFramesKey(kind, last, 1<<16-1), 0)),
-		)
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+// deleteSidecars deletes what is stored of a kind of the slots from first to last.
+func deleteSidecars(w ethdb.KeyValueRangeDeleter, kind beacon.Kind, first, last ssz.Slot) error {
+	return errors.Join(
+		w.DeleteRange(sidecarKey(kind, first), append(sidecarKey(kind, last), 0)),
+		w.DeleteRange(sidecarFramesKey(kind, first, 0), append(sidecarFramesKey(kind, last, 1<<16-1), 0)),
+	)
 }

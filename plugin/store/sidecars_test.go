@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -307,6 +308,27 @@ func TestDamageToASidecarCostsThatSidecar(t *testing.T) {
 	if unreadable != 1 {
 		t.Errorf("%d columns cannot be read, want 1", unreadable)
 	}
+}
+
+func TestSidecarsThatCannotBeWrittenCostNothingElse(t *testing.T) {
+	t.Parallel()
+	db, all := &settledDB{memorydb.New()}, fuluSidecars()
+	s := openFulu(t, db)
+	at := slices.IndexFunc(all, func(s sidecar.Sidecars) bool { return s.Block.Slot >= 80 })
+	must(t, s.AppendSidecars(t.Context(), all[:at]...))
+	// The file that the columns belong in cannot be made, and those of blocks and blobs can.
+	inTheWay := filepath.Join(dirOf(t, db), "data_column_sidecars-00000001.e2s")
+	must(t, os.Mkdir(inTheWay, 0o700))
+	if err := s.AppendSidecars(t.Context(), all[at:]...); err == nil || errors.Is(err, store.ErrFailed) {
+		t.Errorf("error %v", err)
+	}
+	if slot, _, _ := s.Head(); slot != all[at-1].Block.Slot {
+		t.Errorf("the head is %d, want %d", slot, all[at-1].Block.Slot)
+	}
+	checkFuluSidecars(t, s, all[at-1].Block.Slot)
+	must(t, os.Remove(inTheWay))
+	must(t, s.AppendSidecars(t.Context(), all[at:]...))
+	checkFuluSidecars(t, open(t, db), beacontest.FuluHead)
 }
 
 func TestSidecarsThatAreNotTheirBlocksAreRefused(t *testing.T) {

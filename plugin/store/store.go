@@ -28,6 +28,8 @@ type Store struct {
 	free func() (uint64, error) // nil if it is not to be asked
 	view atomic.Pointer[view]   // What readers see. Replaced, never changed.
 
+	final atomic.Uint64 // The slot of SetFinal.
+
 	turn   chan struct{} // Holds an element while a writer is at work.
 	failed error         // The first failure of a write. Belongs to the writer.
 	value  []byte        // Room for a value. Belongs to the writer.
@@ -48,13 +50,16 @@ type view struct {
 // A chain is what is recorded with every batch of blocks. What its pointers lead to never
 // changes.
 type chain struct {
-	Head     *position     `json:"head,omitempty"`     // Nil if the store is empty.
-	Earliest *ssz.Slot     `json:"earliest,omitempty"` // Nil if the store is empty.
-	First    *ssz.Slot     `json:"first,omitempty"`    // That of the first block. Nil if none, or not known.
-	History  *ssz.Slot     `json:"history,omitempty"`  // Up to it, blocks are in segment files. Nil if none is.
-	Lost     bool          `json:"lost,omitempty"`     // The index of the segment files is to be made anew.
-	Source   *sourceStatus `json:"source,omitempty"`
-	Anchor   *Anchor       `json:"anchor,omitempty"`
+	Head     *position `json:"head,omitempty"`     // Nil if the store is empty.
+	Earliest *ssz.Slot `json:"earliest,omitempty"` // Nil if the store is empty.
+	First    *ssz.Slot `json:"first,omitempty"`    // That of the first block. Nil if none, or not known.
+	History  *ssz.Slot `json:"history,omitempty"`  // Up to it, blocks are in segment files. Nil if none is.
+	Lost     bool      `json:"lost,omitempty"`     // The index of the segment files is to be made anew.
+	// Pruned are the slots below which objects of kinds have been discarded, but not their blocks.
+	Pruned map[beacon.Kind]ssz.Slot `json:"pruned,omitempty"`
+
+	Source *sourceStatus `json:"source,omitempty"`
+	Anchor *Anchor       `json:"anchor,omitempty"`
 }
 
 // A position is a block's place in the chain.

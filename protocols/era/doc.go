@@ -54,8 +54,13 @@
 //	}
 //	name, _ := w.Name()
 //
-// A file that is written anew from its own records has the same bytes. Lodestar 1.39 reads every block and state of what
-// a Writer writes; at empty slots its reader fails, because it takes their entries of 0 for the place of the index.
+// A file that is written anew from its own records has the same bytes. Lodestar 1.39 reads every block and state of
+// what a Writer writes; at empty slots its reader fails, because it takes their entries of 0 for the place of the
+// index.
+//
+// # Finding blocks by root
+//
+// Era files have no index of roots. A [RootIndex] is one for a directory, made from the states of its files.
 //
 // # What is not as it should be
 //

@@ -312,11 +312,11 @@ func (in *Inbound) checkSend() error {
 	return nil
 }
 
-// Fetch calls fill for data that the handler has to look into to find its answer, and that is not sent. The data,
-// expected to take size bytes, is reserved and settled with the server's [Limiter] as bytes without an item, and counts
-// to its memory meanwhile. What was reserved and not sent is given back first, as by Reserve. The buffer that fill
-// extends and returns is the engine's and empty; it must not be kept. It fails as Reserve does, with fill's error as it
-// is, or with one that wraps ErrRefused if there is no memory.
+// Fetch calls fill to read data that the handler needs to find its answer and does not send. The server's [Limiter]
+// charges the data, about size bytes, as bytes without an item, and it counts towards the server's memory until Fetch
+// returns. Like Reserve, Fetch first releases what was reserved and not sent. The buffer that fill extends and returns
+// is empty, belongs to the engine, and must not be kept. Fetch fails as Reserve does, returns fill's error as it is, or
+// returns an error that wraps ErrRefused if there is no memory.
 func (in *Inbound) Fetch(ctx context.Context, size uint64, fill func(dst []byte) ([]byte, error)) error {
 	if err := in.Reserve(ctx, Cost{Bytes: size}); err != nil {
 		return err
@@ -345,7 +345,7 @@ func (in *Inbound) fill(buf *[]byte, fill func(dst []byte) ([]byte, error)) erro
 	return in.memory.resize(held+max(in.expected, len(b)), chunkPriority)
 }
 
-// settle ends what was reserved for one buffer. It is called deferred, and so also if filling it panics.
+// settle settles what was reserved for one buffer. It is deferred, so that it runs even if filling the buffer panics.
 func (in *Inbound) settle(buf *[]byte, held int, used *Cost) {
 	in.reserved = false
 	in.admission.Settle(*used)
@@ -362,8 +362,7 @@ func (in *Inbound) write(ctx context.Context, b []byte) (int, error) {
 	return n, in.writeErr
 }
 
-// release frees what the exchange holds of the limiter's and of memory. It is the only place
-// that does.
+// release frees the exchange's admission and memory. Nothing else does.
 func (in *Inbound) release() {
 	in.memory.free()
 	if in.admission == nil {

@@ -34,7 +34,7 @@ type Admission interface {
 	// Reserve waits until the next chunk, which is expected to cost c, may be
 	// fetched and sent. It returns the context's error when ctx ends first, and an error that
 	// wraps ErrRefused when the exchange has waited for too long and cannot go on. Nothing is
-	// reserved then. A cost without items is that of data which is fetched and not sent, see [Inbound.Fetch].
+	// reserved then. A cost without items is for data that is read and not sent, see [Inbound.Fetch].
 	Reserve(ctx context.Context, c Cost) error
 	// Settle is called with what the chunk last reserved for really took, zero if nothing was
 	// sent. The difference is given back, or owed.

@@ -8,10 +8,9 @@ import (
 	"text/tabwriter"
 )
 
-// WriteTable writes results as a table for people: rule, result, severity, protocol, what was asked and
-// what was seen, with whom the peer has banned for it; if that is not what was expected, also what was. A
-// rule that is left out of several protocols for one reason is one line, with what it says and the reason.
-// The error is the writer's.
+// WriteTable writes results as a table for people: rule, result, severity, protocol, the request and what was seen,
+// including bans. A broken rule's line also has what was expected. A rule that is left out for several protocols, for
+// one reason, is one line with the rule and the reason. The error is the writer's.
 func WriteTable(w io.Writer, results []Result) error {
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	_, _ = fmt.Fprintln(t, "RULE\tRESULT\tLEVEL\tPROTOCOL\tASKED\tSEEN")
@@ -90,11 +89,10 @@ type (
 	}
 )
 
-// WriteJUnit writes results as a JUnit report, in XML: a suite named by whoever was asked, with a case for
-// each rule. The case's name is the rule's, its class name the protocol; properties are the level, the
-// section of the specs, what was asked and what is expected. A rule that was broken is a failure, whose
-// type is MUST or SHOULD, with what was seen. A rule that was skipped or left out is skipped, with the
-// reason. The error is the writer's.
+// WriteJUnit writes results as a JUnit report, in XML: one suite with a name, such as the peer's, and a case for each
+// rule. A case's name is the rule's ID and its class name the protocol; its properties are the level, the section of
+// the specs, what was asked and what is expected. A broken rule is a failure, whose type is MUST or SHOULD. A rule that
+// was skipped or left out is skipped, with the reason. The error is the writer's.
 func WriteJUnit(w io.Writer, name string, results []Result) error {
 	suite := junitSuite{Name: name, Tests: len(results)}
 	for i := range results {

@@ -15,38 +15,37 @@ import (
 type Severity uint8
 
 const (
-	// Must is a rule of the specs' MUST or MUST NOT.
+	// Must is a rule that the specs word with MUST or MUST NOT.
 	Must Severity = iota
-	// Should is one of their SHOULD or SHOULD NOT.
+	// Should is a rule that they word with SHOULD or SHOULD NOT.
 	Should
-	// May is what they leave to whoever serves. Most of it cannot be seen from outside.
+	// May is a choice that they leave to the server. Most of these cannot be observed from outside.
 	May
 )
 
 // String returns MUST, SHOULD or MAY.
 func (s Severity) String() string { return [...]string{"MUST", "SHOULD", "MAY"}[min(s, May)] }
 
-// A Rule is one rule of the specs for one protocol, and a request that shows whether a peer keeps it.
+// A Rule is a rule of the specs for one protocol, with the request that shows whether a peer keeps it.
 type Rule struct {
 	// ID names the rule.
 	ID string
-	// Method and Version are those of the protocol asked.
+	// Method and Version name the protocol.
 	Method  string
 	Version int
-	// Asked and Expected tell what is asked, and what has to be seen, in a few words. Of a rule that
-	// is left out, Expected is what it says.
+	// Asked describes the request and Expected the answer that keeps the rule. If the rule is left out, Asked may be
+	// empty, and Expected describes the rule.
 	Asked, Expected string
-	// Severity is the specs' own.
+	// Severity is how the specs word the rule.
 	Severity Severity
-	// Spec is the section of the consensus specs that has the rule, as a path in their repository.
+	// Spec is the section of the consensus specs with the rule, as a path in their repository.
 	Spec string
-	// Rough marks requests that break a rule themselves. They come late, as peers may think the less
-	// of whoever sends them.
+	// Rough reports whether the request itself breaks a rule. Such requests are sent late, as they may cost score.
 	Rough bool
-	// Hostile marks what deployed clients punish, by a ban even. It is tried only if [Options] say so, by
-	// an identity of its own.
+	// Hostile reports whether deployed clients penalize or ban for the request. It is sent only if [Options] allow
+	// it, from an identity of its own.
 	Hostile bool
-	// LeftOut tells why the rule is not tried at all. It is empty if it is.
+	// LeftOut is why the rule is never tried. It is empty if it is tried.
 	LeftOut string
 
 	try     trier
@@ -65,7 +64,7 @@ type trial struct {
 // why it could not be tried.
 type trier func(ctx context.Context, t *trial) (saw string, err error)
 
-// An Outcome is what became of a rule.
+// An Outcome is the outcome of a rule.
 type Outcome uint8
 
 const (
@@ -75,25 +74,24 @@ const (
 	Fail
 	// Skip is a rule that could not be tried.
 	Skip
-	// LeftOut is a rule that was not tried: there is nothing to be seen of it from outside, or it takes
-	// a hostile request.
+	// LeftOut is a rule that was not tried: it cannot be observed from outside, or needs a hostile request.
 	LeftOut
 )
 
 // String returns pass, FAIL, skip or out.
 func (o Outcome) String() string { return [...]string{"pass", "FAIL", "skip", "out"}[min(o, LeftOut)] }
 
-// A Result is what a peer did about a rule.
+// A Result is the result of one rule.
 type Result struct {
-	// Rule is what was tried. It is not to be changed.
+	// Rule is the rule. It must not be changed.
 	Rule *Rule
-	// Outcome is what became of it.
+	// Outcome is the rule's outcome.
 	Outcome Outcome
-	// Saw tells what was seen, or why the rule was skipped or left out.
+	// Saw describes the peer's answer, or says why the rule was skipped or left out.
 	Saw string
-	// Identity is the host of [Options] that has asked. It is empty where the host given to [Run] has.
+	// Identity is the host of Options.Hostile that sent the request. It is empty if the host given to [Run] did.
 	Identity peer.ID
-	// Banned tells how the peer has banned that identity. It is empty if it has not.
+	// Banned describes how the peer banned that identity. It is empty if it did not.
 	Banned string
 }
 

@@ -21,24 +21,22 @@ import (
 
 // Options are the optional settings of [Run]. The zero value is ready.
 type Options struct {
-	// Hostile, if it is set, has the rules tried too that take what deployed clients punish: more than they
-	// grant, more than the specs allow, malformed requests by every protocol, statuses of another
-	// chain. It is for servers of one's own. Each of these rules, and of the rough, is tried by a host that
-	// Hostile makes, with a key of its own, so that a ban hides nothing. A run closes the host about
-	// 40 s later, so that some ten are open at a time. Like the host given to [Run], it should answer
-	// pings and metadata requests. Nil leaves these rules out.
+	// Hostile, if not nil, enables the rules whose requests deployed clients punish: more than they grant, more than
+	// the specs allow, malformed requests of every protocol, statuses of another chain. Use it against your own
+	// servers only. Hostile is called for each of these rules, and for each rough one, and returns a new host with a
+	// key of its own, so that a ban affects no other rule. A run closes the host about 40 s later; about ten are open
+	// at a time. Like the host given to [Run], it should answer pings and metadata requests.
 	Hostile func() (host.Host, error)
-	// Now is the clock, from which the current fork follows. Nil means time.Now.
+	// Now is the clock that determines the current fork. Nil means time.Now.
 	Now func() time.Time
 }
 
-// Run holds a peer against all rules and yields what came of each, in the order of [Rules]. It connects to
-// the peer, if h is not connected yet but knows its addresses, and tells it a status of its own: that
-// which the peer tells, or an empty one of the network. It has to be answered; whoever wants pings and
-// metadata requests of the peer's answered too runs a [beacon.Server] on h.
+// Run tests a peer against all rules and yields their results in the order of [Rules]. It connects to the peer if need
+// be, by the addresses that h knows, and sends a status without blocks. If the peer does not answer with its own, all
+// rules are skipped. Run a [beacon.Server] on h to answer the peer's pings and metadata requests.
 //
-// A run takes some minutes, as it paces itself. Breaking out of the loop ends it. When ctx ends, the
-// rules that are left are skipped. Options may be nil.
+// A run paces its requests and takes several minutes. Breaking out of the loop ends it. When ctx ends, the remaining
+// rules are skipped. Options may be nil.
 func Run(ctx context.Context, h host.Host, n *ssz.Network, to peer.ID, opts *Options) iter.Seq[Result] {
 	var o Options
 	if opts != nil {
@@ -201,10 +199,9 @@ func (t *trial) attempt(ctx context.Context) (saw string, err error) {
 	return t.Rule.try(ctx, t)
 }
 
-// Rules returns all rules in the order in which they are tried: those that break a rule themselves after
-// the others, as peers may hang up for that, then those that are hostile, and those that are left out
-// last. There is one for every demand of the specs and every protocol of package beacon's table that it
-// is of. The caller owns the slice.
+// Rules returns all rules in the order in which they are tried: rough ones after the others, as peers may disconnect
+// for them, then hostile ones, and those that are left out last. There is one rule for each demand of the specs and
+// each protocol of [beacon.Family.Protocols] that the demand applies to. The caller owns the slice.
 func Rules() []Rule {
 	table := beacon.NewFamily(ssz.Mainnet()).Protocols()
 	demands := slices.Concat(

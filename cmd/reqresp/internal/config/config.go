@@ -1,7 +1,7 @@
-// Package config declares the settings of the command line. Each setting is one row of [Config.Settings], from which its
-// flag, environment variable, TOML key, help and validation are made. The rows of the limits are in package
-// limits/config: they have TOML keys only, and [Config.LoadLimits] adds them once the preset is known. The preset itself
-// is a row of this package.
+// Package config declares the settings of the command line. Each setting is one row of [Config.Settings], from which
+// its flag, environment variable, TOML key, help and validation are made. The rows of the limits are in package
+// limits/config: they have TOML keys only, and [Config.LoadLimits] adds them once the preset is known. The preset
+// itself is a row of this package.
 //
 // Flags have go-ethereum's names where it has a flag for the same thing, such as --datadir and --http.port; other flags
 // follow its style, such as --nogossipsub. An environment variable is REQRESP_ and the flag's name in capitals, with
@@ -104,6 +104,18 @@ func (c *Config) table() settings.Table {
 			"`NAME` of the IPC socket in the datadir, or its path; empty opens none"),
 		settings.New("node.era_dir", "era", settings.Text(&s.Era, nil),
 			"`DIR` of era files, which are served as they are; the store has what comes after"),
+		settings.New("node.custody", "custody", custody(&s.Custody),
+			"`GROUPS` of data columns to keep and serve, or all; none is the least that the network requires"),
+
+		settings.New("retention.blocks", "retention.blocks", retention(&s.Retention.Blocks),
+			"how long blocks are kept, with all that belongs to them: `EPOCHS`, all, or spec for as long as has to be served"),
+		settings.New("retention.blob_sidecars", "retention.blobs", retention(&s.Retention.BlobSidecars),
+			"`EPOCHS` that blob sidecars are kept at most, all or spec"),
+		settings.New("retention.data_column_sidecars", "retention.columns", retention(&s.Retention.DataColumnSidecars),
+			"`EPOCHS` that data columns are kept at most, all or spec"),
+		settings.New("retention.execution_payload_envelopes", "retention.envelopes",
+			retention(&s.Retention.ExecutionPayloadEnvelopes),
+			"`EPOCHS` that execution payload envelopes are kept at most, all or spec"),
 
 		settings.New("network.name", "network", settings.Text(&n.Name, checkNetwork),
 			"`NAME` of the network: "+networkNames()),

@@ -106,6 +106,7 @@ const before = `
 [Node]
 DataDir = '/var/lib/"x"'
 IPCPath = "x.ipc"
+Custody = "all"
 [Network]
 ConfigFile = "config.yaml"
 GenesisTime = 0
@@ -151,11 +152,11 @@ func TestWrittenConfigurationIsReadBack(t *testing.T) {
 	if got := write(t, again); got != text {
 		t.Errorf("read back as\n%s\nof\n%s", got, text)
 	}
-	if got, want := len(set(text)), 30; got != want {
+	if got, want := len(set(text)), 31; got != want {
 		t.Errorf("%d are set, want %d:\n%s", got, want, text)
 	}
 	for _, want := range []string{
-		"[http]\n", "\nenabled = true\n", "\nmemory = 512\n", "\nbytes = '1000/m+5KiB'", "\nmax_queue = 3\n", "\ngenesis_time = 0\n",
+		"[http]\n", "\nenabled = true\n", "\ncustody = 'all'\n", "\nmemory = 512\n", "\nbytes = '1000/m+5KiB'", "\nmax_queue = 3\n", "\ngenesis_time = 0\n",
 		"[limits.methods.status.peer]\n# requests = '5/15s+10'\n", // a default
 		"\n# number of peers to have: a whole number from 1 to 10000\n",
 	} {
@@ -205,6 +206,11 @@ func TestErrorsNameTheKeyAndWhatIsAllowed(t *testing.T) {
 		"[p2p]\nlisten = ['127.0.0.1']":                                                           `p2p.listen: "127.0.0.1" is no multiaddr`,
 		"[p2p]\nlisten = ['/ip4/127.0.0.1/tcp/0/ws']":                                             `is of no transport that there is: want TCP or QUIC`,
 		"[p2p]\nlisten = []":                                                                      "p2p.listen: []: want one multiaddr or more",
+		"[node]\ncustody = '129'":                                                                 `:2: node.custody: "129": want 1 to 128 custody groups, or all`,
+		"[node]\ncustody = '0'":                                                                   `node.custody: "0": want 1 to 128 custody groups, or all`,
+		"[node]\ncustody = 4":                                                                     "node.custody: 4: want a text in quotes",
+		"[retention]\nblocks = '-1'":                                                              `retention.blocks: retention "-1": want all, spec, or a number of epochs`,
+		"[retention]\nblocks = 'spec'\n[node]\nera_dir = 'x'":                                     "retention.blocks: is spec, want all with era files",
 		"[p2p]\nmemory = 63":                                                                      `:2: p2p.memory: "63": want 64 to 1048576 MiB, or 0`,
 		"[p2p]\nmemory = -1":                                                                      `p2p.memory: "-1": want a whole number from 0 to 1048576`,
 		"[p2p]\nmax_peers = 0":                                                                    `p2p.max_peers: "0": want a whole number from 1 to 10000`,

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -15,6 +16,7 @@ import (
 	"github.com/seed-2dd5877b/reqresp/plugin/api"
 	"github.com/seed-2dd5877b/reqresp/plugin/discovery"
 	"github.com/seed-2dd5877b/reqresp/plugin/resources"
+	"github.com/seed-2dd5877b/reqresp/plugin/store"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
@@ -54,6 +56,39 @@ func memory(to *int) settings.Value {
 		}
 		return nil
 	})
+}
+
+// custody is a number of custody groups. Zero, which prints as nothing, is the network's requirement.
+func custody(to *uint64) settings.Value {
+	const all = "all"
+	parse := func(text string) (uint64, error) {
+		n, err := strconv.ParseUint(text, 10, 64)
+		switch {
+		case text == "":
+			return 0, nil
+		case text == all:
+			return ssz.NumberOfCustodyGroups, nil
+		case err != nil || n == 0 || n > ssz.NumberOfCustodyGroups:
+			return 0, fmt.Errorf("%q: want 1 to %d custody groups, or all", text, ssz.NumberOfCustodyGroups)
+		}
+		return n, nil
+	}
+	return settings.Parsed(to, parse, func(n uint64) string {
+		switch n {
+		case 0:
+			return ""
+		case ssz.NumberOfCustodyGroups:
+			return all
+		}
+		return strconv.FormatUint(n, 10)
+	})
+}
+
+func retention(to *store.Retention) settings.Value {
+	return settings.Parsed(to, func(text string) (r store.Retention, err error) {
+		err = r.UnmarshalText([]byte(text))
+		return r, err
+	}, store.Retention.String)
 }
 
 // address is an address to listen at.

@@ -1,0 +1,303 @@
+package chainsync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/seed-2dd5877b/reqresp/ssz"
+)
+
+// assign makes requests: what others wait for first, then of what is next.
+func (s *syncer) assign(ctx context.Context, now time.Time) {
+	if s.Paused != nil && s.Paused() {
+		return
+	}
+	s.survey(now)
+	for _, a := range s.checks {
+		if now.Sub(a.began) >= s.times.late() {
+			a.withdraw()
+		}
+	}
+	s.prove(ctx, now)
+	s.front.Store(s.firstUnanswered())
+	for i := 0; i < len(s.batches); i++ {
+		switch b := s.batches[i]; {
+		case len(b.inFlight) == 0 && (len(b.answers) == 0 || b.disputed || b.doubted):
+			s.ask(ctx, now, b)
+		case s.isLate(b, now):
+			s.hedge(ctx, now, b)
+		}
+	}
+	for !s.over() && s.next(ctx, now) {
+	}
+}
+
+// pick returns the best of the sources that can be asked for some slots now, or nil. It also reports whether there are
+// some that can be asked later. Those that hold others up are asked where there is nobody else.
+func (s *syncer) pick(now time.Time, b *batch, better func(a, b *source) bool) (best *source, later bool) {
+	var last *source
+	others := false
+	for _, p := range s.sources {
+		if b.tried[p.ID] || !p.serves(b.first, b.last) {
+			continue
+		}
+		later = true
+		free := s.free(p, now, s.batchOf(p, b.slots()))
+		switch {
+		case !s.holdsUp(p):
+			others = true
+			if free && (best == nil || better(p, best)) {
+				best = p
+			}
+		case free && (last == nil || better(p, last)):
+			last = p
+		}
+	}
+	if !others {
+		best = last
+	}
+	return best, later
+}
+
+// ask asks for a batch again, or for the first time. One that has been asked of all peers starts over.
+func (s *syncer) ask(ctx context.Context, now time.Time, b *batch) {
+	p, later := s.pick(now, b, (*source).faster)
+	if b.doubted && p == nil && !s.anyElse(b) {
+		b.doubted = false
+		return
+	}
+	if !later && len(b.tried) > 0 {
+		b.rounds++
+		clear(b.tried)
+		return // The next look at it asks the first peer again.
+	}
+	if p == nil {
+		return
+	}
+	if count := s.batchOf(p, b.slots()); count < b.slots() && len(b.answers) == 0 {
+		b = s.part(b, count)
+	}
+	urgent := b.disputed || b.doubted || b == s.firstUnanswered()
+	s.start(ctx, &attempt{batch: b, source: p, first: b.first, last: b.last, urgent: urgent})
+}
+
+// anyElse reports whether there is another source to be asked for a batch, which does not hold it up.
+func (s *syncer) anyElse(b *batch) bool {
+	for _, p := range s.sources {
+		if !b.tried[p.ID] && p.serves(b.first, b.last) && !s.holdsUp(p) {
+			return true
+		}
+	}
+	return false
+}
+
+// firstUnanswered returns the first batch without an answer, or nil.
+func (s *syncer) firstUnanswered() *batch {
+	for _, b := range s.batches {
+		if len(b.answers) == 0 {
+			return b
+		}
+	}
+	return nil
+}
+
+// part cuts some slots off a batch, which are to be stored first, and returns them as a batch.
+func (s *syncer) part(b *batch, count uint64) *batch {
+	cutBy, tried, empty := b.cutBy, b.tried, b.empty
+	var rest *batch
+	if s.backward {
+		rest, b = s.split(b, b.last-ssz.Slot(count))
+	} else {
+		b, rest = s.split(b, b.first+ssz.Slot(count)-1)
+	}
+	for id := range tried {
+		b.tried[id], rest.tried[id] = true, true
+	}
+	for id := range empty {
+		b.empty[id], rest.empty[id] = true, true
+	}
+	b.cutBy, rest.cutBy = cutBy, cutBy
+	return b
+}
+
+// next asks a source for the slots that are next, and reports whether it did.
+func (s *syncer) next(ctx context.Context, now time.Time) bool {
+	slot := s.frontier
+	if s.backward {
+		slot--
+	}
+	p, _ := s.pick(now, newBatch(slot, slot), (*source).better)
+	if p == nil {
+		return false
+	}
+	b := s.nextOf(p)
+	a := &attempt{batch: b, source: p, first: b.first, last: b.last, urgent: len(s.batches) == 0}
+	if !s.start(ctx, a) {
+		return false
+	}
+	s.batches = append(s.batches, b)
+	s.frontier = b.last + 1
+	if s.backward {
+		s.frontier = b.first
+	}
+	return true
+}
+
+// nextOf returns the batch that a source is asked for next, which it has the first slot of.
+func (s *syncer) nextOf(p *source) *batch {
+	if s.backward {
+		last := s.frontier - 1
+		count := s.nextCount(p, uint64(last-max(s.goal, p.Status.EarliestAvailableSlot, p.lacks))+1)
+		return newBatch(last-ssz.Slot(count)+1, last)
+	}
+	count := s.nextCount(p, uint64(p.Status.HeadSlot-s.frontier)+1)
+	return newBatch(s.frontier, s.frontier+ssz.Slot(count)-1)
+}
+
+// nextCount returns how many of some slots to ask a source for next. The first of two requests is a smaller one, so
+// that they do not end at once and leave the source idle for a round trip.
+func (s *syncer) nextCount(p *source, slots uint64) uint64 {
+	count := s.batchOf(p, min(s.Batch, slots))
+	if p.inFlight == 0 {
+		count = (count + 1) / 2
+	}
+	return count
+}
+
+// check asks another peer for the last block of an answer.
+func (s *syncer) check(ctx context.Context, a *answer) {
+	i := slices.IndexFunc(s.batches, func(b *batch) bool { return slices.Contains(b.answers, a) })
+	b := s.batches[i]
+	if a.checking {
+		return
+	}
+	slot := a.top().Slot
+	at := newBatch(slot, slot)
+	for id := range a.asked {
+		at.tried[id] = true
+	}
+	for _, id := range a.from {
+		at.tried[id] = true
+	}
+	p, _ := s.pick(time.Now(), at, (*source).faster)
+	if p == nil {
+		return
+	}
+	a.checking = true
+	s.startCheck(ctx, p, b, a)
+}
+
+// prove asks sources that would hold others up for a block that is known already, which nothing waits for.
+func (s *syncer) prove(ctx context.Context, now time.Time) {
+	for _, p := range s.sources {
+		if !s.holdsUp(p) || p.inFlight > 0 || !s.free(p, now, 1) {
+			continue
+		}
+		for _, b := range s.batches {
+			if len(b.answers) == 0 || len(b.answers[0].blocks) == 0 {
+				continue
+			}
+			a := b.answers[0]
+			slot := a.top().Slot
+			if p.serves(slot, slot) && !a.isFrom(p.ID) && !a.asked[p.ID] {
+				s.startCheck(ctx, p, b, a)
+				break
+			}
+		}
+	}
+}
+
+// startCheck asks a source for the last block of an answer.
+func (s *syncer) startCheck(ctx context.Context, p *source, b *batch, a *answer) {
+	if a.asked == nil {
+		a.asked = make(map[peer.ID]bool)
+	}
+	a.asked[p.ID] = true
+	slot := a.top().Slot
+	s.start(ctx, &attempt{batch: b, source: p, first: slot, last: slot, check: a, urgent: true})
+}
+
+// mostRounds is how often all peers are asked for batches that do not link.
+const mostRounds = 3
+
+// lack returns an error if what is missing cannot be had from any peer.
+func (s *syncer) lack(now time.Time) error {
+	for _, b := range s.batches {
+		if b.disputed && b.rounds >= mostRounds && len(b.inFlight) == 0 {
+			return s.notLinked(b)
+		}
+	}
+	first := s.missing()
+	if first == nil || s.anyServes(first) {
+		s.lacking = time.Time{}
+		return nil
+	}
+	if s.lacking.IsZero() {
+		s.lacking = now
+	}
+	if now.Sub(s.lacking) < s.Wait {
+		return nil
+	}
+	err := fmt.Errorf("%w: slots %d to %d", ErrNoPeer, first.first, first.last)
+	for _, p := range s.sources {
+		if p.given != nil {
+			err = fmt.Errorf("%w: peer %s: %w", err, p.ID, p.given)
+		}
+	}
+	return err
+}
+
+// missing returns the first batch that waits for a peer, which may be the one that is next, or nil.
+func (s *syncer) missing() *batch {
+	for _, b := range s.batches {
+		if len(b.answers) == 0 && len(b.inFlight) == 0 {
+			return b
+		}
+	}
+	if s.running > 0 || s.storing != nil {
+		return nil
+	}
+	if !s.backward && !s.anyUsable() {
+		return newBatch(s.base.Slot+1, s.base.Slot+1) // Nobody says where the chain ends.
+	}
+	switch {
+	case !s.over() && s.backward:
+		return newBatch(s.frontier-1, s.frontier-1)
+	case !s.over():
+		return newBatch(s.frontier, s.frontier)
+	}
+	return nil
+}
+
+func (s *syncer) anyUsable() bool {
+	for _, p := range s.sources {
+		if p.usable() {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *syncer) anyServes(b *batch) bool {
+	for _, p := range s.sources {
+		if p.serves(b.first, b.last) {
+			return true
+		}
+	}
+	return false
+}
+
+// notLinked returns the error for a batch whose answers make no chain with those before it.
+func (s *syncer) notLinked(b *batch) error {
+	err := fmt.Errorf("%w: slots %d to %d after slot %d", ErrNotLinked, b.first, b.last, s.base.Slot)
+	if len(b.answers) == 0 || len(b.answers[0].blocks) == 0 {
+		return err
+	}
+	block := b.answers[0].blocks[0]
+	return errors.Join(err, fmt.Errorf("parent of slot %d is %v", block.Slot, block.ParentRoot))
+}
