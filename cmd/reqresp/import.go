@@ -125,6 +125,9 @@ func (a *app) importAll(ctx context.Context, args []string, i *importer, vouched
 	if err != nil {
 		return err
 	}
+	if vouched != nil {
+		i.store.SetFinal(i.network.StartSlot(ssz.Epoch(vouched.epoch)))
+	}
 	m := a.meter()
 	defer m.end()
 	i.watch(m, paths)

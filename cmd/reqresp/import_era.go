@@ -38,6 +38,7 @@ func (i *importer) eraGroup(ctx context.Context, f *era.File, g *era.Group, path
 		return err
 	}
 	first, end := g.Slots()
+	i.store.SetFinal(max(end, 1) - 1) // An era file has finalized blocks alone.
 	next, err := i.skip(ctx, g, roots)
 	if err != nil {
 		return err

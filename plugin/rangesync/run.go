@@ -76,6 +76,8 @@ func (r *run) sync(ctx context.Context) error {
 	if err := r.checkClock(time.Now()); err != nil {
 		return err
 	}
+	// If the peer is wrong, they are discarded again.
+	r.store.SetFinal(r.network.StartSlot(r.Status.FinalizedEpoch))
 	if err := r.begin(ctx); err != nil {
 		return err
 	}

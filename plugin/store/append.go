@@ -107,7 +107,7 @@ func (s *Store) store(next *view, blocks []block, sidecars []*freshSidecars, dir
 	defer func() { _ = w.close() }() // It has been closed, unless something else has failed.
 	others := s.newSidecarWriter(next.network, batch)
 	defer func() { _ = others.close() }() // Likewise.
-	settled, ok := next.settled()
+	settled, ok := s.settled(next)
 	direct = direct && ok && s.segments != nil
 	for i := range blocks {
 		b := &blocks[i]

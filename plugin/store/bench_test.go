@@ -1,11 +1,15 @@
 package store_test
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
+	"flag"
 	"fmt"
 	"hash/crc32"
 	"os"
 	"path/filepath"
+	"regexp"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"syscall"
@@ -227,4 +231,73 @@ func resources(b *testing.B) (cpu time.Duration, written int64) {
 		_, _ = fmt.Sscanf(line, "write_bytes: %d", &written)
 	}
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano()), written
+}
+
+var benchmarkBlocks = flag.Int("blocks", 10_000_000, "how many `BLOCKS` the store of BenchmarkOpen has")
+
+// BenchmarkOpen opens a store of very many blocks, whose index it makes, and looks up its head.
+func BenchmarkOpen(b *testing.B) {
+	dir := b.TempDir()
+	head := largeIndex(b, dir, uint64(*benchmarkBlocks))
+	debug.FreeOSMemory()
+	before, after := resident(b), int64(0)
+	for b.Loop() {
+		db, err := pebble.Open(dir, 64, 64)
+		must(b, err)
+		s, err := store.Open(db, filepath.Join(dir, "segments"))
+		must(b, err)
+		if refs, err := byRoot(s, head); err != nil || len(refs) != 1 {
+			b.Fatalf("the head is not found: %v", err)
+		}
+		after = max(after, resident(b))
+		must(b, s.Close())
+		must(b, db.Close())
+	}
+	b.ReportMetric(float64(after-before)/1024, "MiB")
+}
+
+// resident returns how much memory the process has, in KiB.
+func resident(b *testing.B) (kib int64) {
+	b.Helper()
+	text, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		b.Skip(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		_, _ = fmt.Sscanf(line, "VmRSS: %d", &kib)
+	}
+	return kib
+}
+
+// largeIndex makes the index of a chain that is in segment files, which it does not make, and returns the head's root.
+func largeIndex(b *testing.B, dir string, blocks uint64) ssz.Root {
+	b.Helper()
+	db, err := pebble.Open(dir, 64, 64)
+	must(b, err)
+	s := open(b, db)
+	must(b, s.SetNetwork(b.Context(), realNetwork))
+	must(b, s.SetAnchor(b.Context(), everything))
+	must(b, s.Append(b.Context(), syntheticBlocks(4, 1000, 1)...))
+	var root ssz.Root
+	batch := db.NewBatch()
+	for slot := uint64(1); slot <= blocks; slot++ {
+		payload := binary.BigEndian.AppendUint64(nil, slot)
+		parent := root
+		root = sha256.Sum256(payload)
+		payload = append(append(payload, root[:]...), parent[:]...)
+		payload = append(payload, make([]byte, 22+68)...)
+		must(b, batch.Put(slotKey("r", ssz.Slot(slot)), sealed(payload)))
+		must(b, batch.Put(indexKey(root), sealed(binary.BigEndian.AppendUint64(nil, slot))))
+		if batch.ValueSize() > 16<<20 || slot == blocks {
+			must(b, batch.Write())
+			batch.Reset()
+		}
+	}
+	damage(b, db, []byte("c"), func(value []byte) []byte {
+		record := regexp.MustCompile(`"head":\{[^}]*\}`).ReplaceAllString(string(value[4:]),
+			fmt.Sprintf(`"head":{"slot":%d,"root":%q}`, blocks, root))
+		return sealed([]byte(record))
+	})
+	must(b, db.Close())
+	return root
 }

@@ -32,9 +32,9 @@
 // # History
 //
 // Blocks are history up to the first slot of the finalized epoch that the source claims, or up to the slot of the
-// anchor, if that is later. They rest in segment files, one for each SLOTS_PER_HISTORICAL_ROOT slots: append-only
-// e2store files, in which a block is the same bytes as in an era file. A block that is history when it is appended is
-// written there at once; others are in the database, and move when they have become history.
+// anchor or of [Store.SetFinal], if that is later. They rest in segment files, one for each SLOTS_PER_HISTORICAL_ROOT
+// slots: append-only e2store files, in which a block is the same bytes as in an era file. A block that is history when
+// it is appended is written there at once; others are in the database, and move when they have become history.
 //
 // A source may be wrong: Truncate cuts the end off files of history as well.
 //

@@ -13,14 +13,29 @@ import (
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
-// settled returns the slot up to which blocks are history: that of the finalized checkpoint which the source claims, or
-// of the anchor, whichever is later. It reports false if none of them is known, or the network is not.
-func (v *view) settled() (slot ssz.Slot, ok bool) {
+// SetFinal has blocks up to a slot count as history from now on, and be appended to segment files, whatever the source
+// and the anchor are: for one who downloads a chain from a peer that says that they are finalized. Nothing else follows
+// from it, and it is not recorded. A slot that is below the one before, or that of the source or the anchor, changes
+// nothing.
+func (s *Store) SetFinal(slot ssz.Slot) {
+	for {
+		before := s.final.Load()
+		if uint64(slot) <= before || s.final.CompareAndSwap(before, uint64(slot)) {
+			return
+		}
+	}
+}
+
+// settled returns the slot up to which blocks are history: that of SetFinal, that of the finalized checkpoint which the
+// source claims, or that of the anchor, whichever is latest. It reports false if none of them is known, or the network
+// is not.
+func (s *Store) settled(v *view) (slot ssz.Slot, ok bool) {
 	if v.network == nil {
 		return 0, false
 	}
+	slot = ssz.Slot(s.final.Load())
 	if v.Source != nil {
-		slot = v.network.parsed.StartSlot(v.Source.FinalizedEpoch)
+		slot = max(slot, v.network.parsed.StartSlot(v.Source.FinalizedEpoch))
 	}
 	switch {
 	case v.Anchor == nil:
@@ -131,7 +146,7 @@ const settleBatches = 4
 
 // unsettled returns the slots from which blocks are to be moved to segment files. It reports false if there are none.
 func (s *Store) unsettled(v *view) (first, last ssz.Slot, some bool) {
-	last, ok := v.settled()
+	last, ok := s.settled(v)
 	if s.segments == nil || !ok || v.Head == nil {
 		return 0, 0, false
 	}

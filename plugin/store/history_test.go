@@ -74,6 +74,11 @@ func TestBlocksMoveToSegmentFilesOnceTheyAreFinal(t *testing.T) {
 			return s.SetSource(ctx, beacon.Status{FinalizedRoot: devchain.FinalizedRoot(), FinalizedEpoch: 2})
 		}, 64},
 		"an anchor": {func(ctx context.Context, s *store.Store) error { return s.SetAnchor(ctx, at(100)) }, 100},
+		"by the caller": {func(ctx context.Context, s *store.Store) error {
+			s.SetFinal(100)
+			s.SetFinal(99)
+			return s.SetSource(ctx, beacon.Status{})
+		}, 100},
 		"an anchor at an unknown slot": {func(ctx context.Context, s *store.Store) error {
 			return s.SetAnchor(ctx, store.Anchor{Root: blocks[59].Root, Origin: store.Given})
 		}, 60},

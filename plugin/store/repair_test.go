@@ -25,11 +25,11 @@ func repairable(tb testing.TB) (*hookedDB, []*beacon.Block) {
 	s := open(tb, db)
 	must(tb, s.SetNetwork(tb.Context(), fuluNetwork()))
 	must(tb, s.SetAnchor(tb.Context(), store.Anchor{Root: blocks[199].Root, Slot: blocks[199].Slot, Origin: store.Given}))
-	for batch := range slices.Chunk(blocks, 30) {
-		must(tb, s.Append(tb.Context(), batch...))
+	for batch := range slices.Chunk(fuluSidecars(), 30) {
+		must(tb, s.AppendSidecars(tb.Context(), batch...))
 	}
-	if files := segmentFiles(tb, db); len(files) != 4 {
-		tb.Fatalf("files %v, want 4", files)
+	if files := segmentFiles(tb, db); len(files) < 4 {
+		tb.Fatalf("files %v, want 4 with blocks", files)
 	}
 	return db, blocks
 }
@@ -42,6 +42,11 @@ func TestRepairMendsADamagedIndex(t *testing.T) {
 		},
 		"records are missing": func(t *testing.T, db ethdb.KeyValueStore, b *beacon.Block) {
 			damage(t, db, slotKey("r", b.Slot), damages["deleted"])
+		},
+		"records of sidecars are missing": func(t *testing.T, db ethdb.KeyValueStore, b *beacon.Block) {
+			for kind := byte(1); kind <= 2; kind++ {
+				must(t, db.Delete(append([]byte{'k', kind}, slotKey("", b.Slot)...)))
+			}
 		},
 		"roots are missing": func(t *testing.T, db ethdb.KeyValueStore, b *beacon.Block) {
 			damage(t, db, indexKey(b.Root), damages["deleted"])
@@ -60,11 +65,11 @@ func TestRepairMendsADamagedIndex(t *testing.T) {
 			}
 			for _, s := range []*store.Store{s, open(t, db)} {
 				checkServed(t, s, blocks)
-				checkVerified(t, s, blocks)
+				checkFuluSidecars(t, s, beacontest.FuluHead)
 			}
 			must(t, s.Truncate(t.Context(), blocks[202].Slot))
 			must(t, s.Append(t.Context(), blocks[202:]...))
-			checkServed(t, open(t, db), blocks)
+			checkVerified(t, open(t, db), blocks)
 		})
 	}
 }
@@ -112,6 +117,7 @@ func TestRepairMakesALostIndexAnew(t *testing.T) {
 	s = open(t, db)
 	checkServed(t, s, blocks[:200])
 	checkVerified(t, s, blocks[:200])
+	checkFuluSidecars(t, s, blocks[199].Slot)
 	must(t, s.SetAnchor(t.Context(), everything))
 	must(t, s.Append(t.Context(), blocks[200:]...))
 	checkServed(t, open(t, db), blocks)

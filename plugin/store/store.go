@@ -28,6 +28,8 @@ type Store struct {
 	free func() (uint64, error) // nil if it is not to be asked
 	view atomic.Pointer[view]   // What readers see. Replaced, never changed.
 
+	final atomic.Uint64 // The slot of SetFinal.
+
 	turn   chan struct{} // Holds an element while a writer is at work.
 	failed error         // The first failure of a write. Belongs to the writer.
 	value  []byte        // Room for a value. Belongs to the writer.
