@@ -105,11 +105,10 @@ func (s *Store) apply(u *Update) {
 		s.previousMaxParticipants, s.currentMaxParticipants = s.currentMaxParticipants, 0
 	}
 	if u.Finalized.Slot > s.finalized.Slot {
+		// The head is not behind that: two thirds are more than half of any participation, so the attested header was
+		// taken before.
 		s.finalized = u.Finalized
 		s.checkpoint = Checkpoint{u.finalizedEpoch(), u.Finalized.Root}
-		if s.finalized.Slot > s.optimistic.Slot {
-			s.optimistic = s.finalized
-		}
 	}
 }
 
