@@ -91,8 +91,8 @@ func (w *historyWriter) append(slot ssz.Slot, frames []byte) (place, error) {
 	return place{w.id.Number, sum, offset}, err
 }
 
-// open opens the file to append to in a period: the first one that is as long as it should be. Files that are not are
-// damaged, and stay as they are.
+// open opens the file to append to in a period: the first one that is as long as the index says. Others stay as they
+// are: they are damaged, or the index is an older copy than they are.
 func (w *historyWriter) open(period uint64) error {
 	for number := range uint16(inDatabase) {
 		id := segment.ID{Kind: w.kind, Period: period, Number: number}
@@ -101,7 +101,7 @@ func (w *historyWriter) open(period uint64) error {
 			continue // Its length is damaged.
 		}
 		file, err := w.store.segments.Writer(id, int64(length))
-		if errors.Is(err, segment.ErrShort) {
+		if errors.Is(err, segment.ErrLength) {
 			continue
 		}
 		if err != nil {
@@ -110,7 +110,7 @@ func (w *historyWriter) open(period uint64) error {
 		w.id, w.file = id, file
 		return nil
 	}
-	return fmt.Errorf("period %d has %d damaged files", period, inDatabase)
+	return fmt.Errorf("period %d has %d files that cannot be appended to", period, inDatabase)
 }
 
 // commit makes durable what was appended, and adds its file's length to the batch.
@@ -277,14 +277,18 @@ func (m *mover) forget(last ssz.Slot) error {
 	return nil
 }
 
-// cutFiles removes what no block is in any more above the head: whole files, and the end of the head's file.
+// cutFiles removes what no block is in any more above the head: whole files, and the end of the head's file. Files that
+// the index has no length of stay as they are.
 func (s *Store) cutFiles() error {
 	v := s.view.Load()
 	if v.network == nil {
 		return nil // There are no files.
 	}
 	return s.trim(func(f segment.File) (length int64, err error) {
+		_, known, err := s.readUint(segmentKey(f.ID))
 		switch {
+		case err == nil && !known:
+			return f.Size, nil
 		case v.Head == nil, f.Period > v.network.period(v.Head.Slot):
 			return 0, nil
 		case f.Period == v.network.period(v.Head.Slot):
