@@ -52,7 +52,7 @@ func TestMain(m *testing.M) {
 }
 
 // BenchmarkServe asks for blocks of 100 KiB that compress to about 0.6, 128 at a
-// time, in turn from the plugin's service, out of its Pebble store and with rate limits on,
+// time, in turn from the plugin's service, out of the history of its store and with rate limits on,
 // and from a bare stream handler on the same host that writes the same bytes from memory. One
 // operation is one request of each.
 //

@@ -17,7 +17,6 @@ import (
 
 	"github.com/seed-2dd5877b/reqresp/plugin/devchain"
 	"github.com/seed-2dd5877b/reqresp/plugin/store"
-	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/snappy"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
@@ -93,11 +92,7 @@ func fillCold(b *testing.B, dir string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, stack.Close()) }()
-	finalized := devchain.Network().EpochOf(coldHead) - 2
-	if err := service.Store().SetSource(b.Context(), beacon.Status{
-		HeadSlot: coldHead, HeadRoot: benchRoot(coldHead),
-		FinalizedEpoch: finalized, FinalizedRoot: benchRoot(devchain.Network().StartSlot(finalized)),
-	}); err != nil {
+	if err := finalizeBench(service.Store(), coldHead); err != nil {
 		return err
 	}
 	return appendCold(b, dir, service.Store())

@@ -52,11 +52,24 @@ func serveBench(listen string) error {
 	}
 	defer stack.Close()
 	blocks := newBenchChain().batch()
+	if err := finalizeBench(service.Store(), benchFirst+benchBatch); err != nil {
+		return err
+	}
 	if err := service.Store().Append(context.Background(), blocks...); err != nil {
 		return err
 	}
 	service.Host().SetStreamHandler(plainProtocol, plainHandler(blocks))
 	return tell(service.Host(), nil)
+}
+
+// finalizeBench has the store take blocks up to a slot, or somewhat more, for history.
+func finalizeBench(s *store.Store, slot ssz.Slot) error {
+	n := devchain.Network()
+	epoch := n.EpochOf(slot) + 1
+	return s.SetSource(context.Background(), beacon.Status{
+		HeadSlot: n.StartSlot(epoch), HeadRoot: benchRoot(n.StartSlot(epoch)),
+		FinalizedEpoch: epoch, FinalizedRoot: benchRoot(n.StartSlot(epoch)),
+	})
 }
 
 func benchNode(dir, listen string, now func() time.Time) (*node.Node, *plugin.Service, error) {
