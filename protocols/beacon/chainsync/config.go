@@ -29,7 +29,8 @@ type Peer struct {
 
 // A Client asks peers for blocks. [beacon.Client] implements it.
 type Client interface {
-	// BlocksByRange is that of [beacon.Client]: it checks each block, and that each is the parent of the next.
+	// BlocksByRange is that of [beacon.Client]: it checks that each block is in the range and the parent of the next,
+	// and ends a request that brings nothing for long with an error.
 	BlocksByRange(ctx context.Context, to peer.ID, start ssz.Slot, count uint64) iter.Seq2[*beacon.Block, error]
 }
 

@@ -102,7 +102,7 @@ func TestAttribution(t *testing.T) {
 		"it limits the rate":         {always(answer{err: errLimited}), nil},
 		"it fails":                   {always(answer{err: errReset}), nil},
 		"it fails once, halfway": {once(func(p *fakePeer, r request) *answer {
-			return &answer{blocks: within(whole, r.first, r.first+3), err: errReset}
+			return &answer{blocks: within(whole, r.first, min(r.first+3, r.last)), err: errReset}
 		}), nil},
 		"it stalls":            {always(answer{stall: true}), nil},
 		"it stalls once":       {once(func(*fakePeer, request) *answer { return &answer{stall: true} }), nil},

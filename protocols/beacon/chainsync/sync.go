@@ -191,9 +191,16 @@ func (s *syncer) store(ctx context.Context) {
 			break
 		}
 	}
+	last := len(chain) - 1
+	for last >= 0 && len(chain[last].blocks) == 0 {
+		last--
+	}
+	if last >= 0 && last < n && !s.covers(chain[last], s.batches[last]) {
+		n = last + 1 // What is behind it becomes a batch.
+	}
 	s.storing = chain[:n]
 	for i, a := range s.storing {
-		s.settle(s.batches[i], a)
+		s.settle(s.batches[i], a, i < last)
 	}
 	batch := s.inOrder(s.storing)
 	s.goroutines.Go(func() { s.stored <- s.verified(ctx, batch) })
