@@ -148,6 +148,7 @@ func TestBadAnswersAreToldApart(t *testing.T) {
 	type headers map[string]string
 	sszHeaders := headers{"Content-Type": "application/octet-stream", "Eth-Consensus-Version": "fulu"}
 	jsonHeaders := headers{"Content-Type": "application/json"}
+	forkHeaders := headers{"Content-Type": "application/json", "Eth-Consensus-Version": "fulu"}
 	for name, test := range map[string]struct {
 		path   string
 		h      headers
@@ -160,16 +161,13 @@ func TestBadAnswersAreToldApart(t *testing.T) {
 		"empty data":          {genesis, jsonHeaders, 200, `{"data":{}}`, beaconapi.ErrMalformed},
 		"a number for a root": {genesis, jsonHeaders, 200, `{"data":{"genesis_validators_root":5}}`, beaconapi.ErrMalformed},
 		"HTML":                {genesis, headers{"Content-Type": "text/html"}, 200, "<html>", beaconapi.ErrMalformed},
-		"JSON for SSZ": {
-			block, headers{"Content-Type": "application/json", "Eth-Consensus-Version": "fulu"}, 200, `{"data":{}}`,
-			beaconapi.ErrMalformed,
-		},
-		"no fork":           {block, headers{"Content-Type": "application/octet-stream"}, 200, "x", beaconapi.ErrMalformed},
-		"too much JSON":     {genesis, jsonHeaders, 200, strings.Repeat(" ", 1<<20+1), beaconapi.ErrTooLarge},
-		"too large a block": {block, sszHeaders, 200, strings.Repeat("x", 10<<20+1), beaconapi.ErrTooLarge},
-		"not found":         {block, jsonHeaders, 404, `{"code":404,"message":"gone"}`, beaconapi.ErrNotFound},
-		"no content":        {block, sszHeaders, 204, "", nil},
-		"an error":          {block, jsonHeaders, 500, "oops", nil},
+		"JSON for SSZ":        {block, forkHeaders, 200, `{"data":{}}`, beaconapi.ErrMalformed},
+		"no fork":             {block, headers{"Content-Type": "application/octet-stream"}, 200, "x", beaconapi.ErrMalformed},
+		"too much JSON":       {genesis, jsonHeaders, 200, strings.Repeat(" ", 1<<20+1), beaconapi.ErrTooLarge},
+		"too large a block":   {block, sszHeaders, 200, strings.Repeat("x", 10<<20+1), beaconapi.ErrTooLarge},
+		"not found":           {block, jsonHeaders, 404, `{"code":404,"message":"gone"}`, beaconapi.ErrNotFound},
+		"no content":          {block, sszHeaders, 204, "", nil},
+		"an error":            {block, jsonHeaders, 500, "oops", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := newNode(t)
