@@ -339,10 +339,50 @@ func TestSinkAndVerify(t *testing.T) {
 			if _, err := d.run(t.Context(), cfg, &fakeSink{err: errBroken}); !errors.Is(err, errBroken) {
 				t.Errorf("error %v of the sink", err)
 			}
-			cfg.Verify = func(context.Context, []*beacon.Block) error { return errBroken }
+			cfg.Verify = func(context.Context, []*beacon.Block) ([]ssz.Root, error) { return nil, errBroken }
 			sink := new(fakeSink)
 			if _, err := d.run(t.Context(), cfg, sink); !errors.Is(err, errBroken) || len(sink.blocks) > 0 {
 				t.Errorf("error %v of Verify, %d blocks stored", err, len(sink.blocks))
+			}
+		})
+	}
+}
+
+// TestWrongSignatures has a peer change what roots do not cover.
+func TestWrongSignatures(t *testing.T) {
+	t.Parallel()
+	wrong := make(map[*beacon.Block]bool)
+	var signed []*beacon.Block
+	for _, b := range whole {
+		other := *b
+		wrong[&other] = true
+		signed = append(signed, &other)
+	}
+	for _, d := range directions {
+		synctest.Test(t, func(t *testing.T) {
+			cfg := config(netOf(3, func(p *fakePeer) { p.chain = signed }))
+			cfg.Verify = func(_ context.Context, blocks []*beacon.Block) (roots []ssz.Root, err error) {
+				for _, b := range blocks {
+					if wrong[b] {
+						roots = append(roots, b.Root)
+					}
+				}
+				return roots, nil
+			}
+			blamed := make(map[peer.ID]error)
+			cfg.Blame = func(b chainsync.Blame) { blamed[b.Peer] = b.Err }
+			sink := new(fakeSink)
+			if _, err := d.run(t.Context(), cfg, sink); err != nil {
+				t.Fatal(err)
+			}
+			checkStored(t, sink.blocks, whole)
+			for _, b := range sink.blocks {
+				if wrong[b] {
+					t.Errorf("slot %d is stored with a wrong signature", b.Slot)
+				}
+			}
+			if err := blamed[names(1)[0]]; len(blamed) != 1 || !errors.Is(err, chainsync.ErrWrongBlock) {
+				t.Errorf("blamed %v", blamed)
 			}
 		})
 	}
