@@ -104,11 +104,19 @@ func TestAttribution(t *testing.T) {
 		"it fails once, halfway": {once(func(p *fakePeer, r request) *answer {
 			return &answer{blocks: within(whole, r.first, min(r.first+3, r.last)), err: errReset}
 		}), nil},
-		"it stalls":            {always(answer{stall: true}), nil},
-		"it stalls once":       {once(func(*fakePeer, request) *answer { return &answer{stall: true} }), nil},
-		"it is slow":           {func(p *fakePeer) { p.perSec = mbit / 2 }, nil},
-		"it lacks old blocks":  {func(p *fakePeer) { p.earliest = 200 }, nil},
-		"it is behind":         {func(p *fakePeer) { p.chain = within(whole, 1, 100) }, nil},
+		"it stalls":           {always(answer{stall: true}), nil},
+		"it stalls once":      {once(func(*fakePeer, request) *answer { return &answer{stall: true} }), nil},
+		"it is slow":          {func(p *fakePeer) { p.perSec = mbit / 2 }, nil},
+		"it lacks old blocks": {func(p *fakePeer) { p.earliest = 200 }, nil},
+		"it is behind":        {func(p *fakePeer) { p.chain = within(whole, 1, 100) }, nil},
+		"it is ahead, and fails": {func(p *fakePeer) {
+			always(answer{err: errReset})(p)
+			p.status = func(s *beacon.Status) { s.HeadSlot += 20 }
+		}, nil},
+		"it begins in the middle of a batch, and fails": {func(p *fakePeer) {
+			always(answer{err: errReset})(p)
+			p.earliest = 77
+		}, nil},
 		"its head is not ours": {func(p *fakePeer) { p.status = func(s *beacon.Status) { s.HeadRoot[0]++ } }, nil},
 	} {
 		for _, d := range directions {
@@ -263,6 +271,32 @@ func TestHeadThatOnePeerNames(t *testing.T) {
 		}
 		checkStored(t, sink.blocks, whole)
 	})
+}
+
+// TestPeersOverlap has each peer hold a part of the chain, and one that has two of them go.
+func TestPeersOverlap(t *testing.T) {
+	t.Parallel()
+	for _, d := range directions {
+		synctest.Test(t, func(t *testing.T) {
+			net, began := netOf(3, func(p *fakePeer) { p.perSec = mbit }), time.Now()
+			ids := names(3)
+			net[ids[1]].chain = within(whole, 1, 150)
+			net[ids[2]].earliest = 140
+			cfg, sink := config(net), new(fakeSink)
+			cfg.Peers = func() (all []chainsync.Peer) {
+				for _, p := range net.peers() {
+					if p.ID != ids[0] || time.Since(began) < time.Second {
+						all = append(all, p)
+					}
+				}
+				return all
+			}
+			if _, err := d.run(t.Context(), cfg, sink); err != nil {
+				t.Fatal(err)
+			}
+			checkStored(t, sink.blocks, whole)
+		})
+	}
 }
 
 func TestResume(t *testing.T) {

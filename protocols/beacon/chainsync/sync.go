@@ -23,8 +23,8 @@ type Anchor struct {
 	Root ssz.Root
 }
 
-// Forward downloads the blocks above a block that is held, up to the highest head of the peers, and returns when they
-// are stored. An anchor without a root stands for an empty store: the first block may be any. Calls to the sink, and
+// Forward downloads the blocks above a block that is held, up to the highest head of the peers that were not given up,
+// and returns when they are stored. An anchor without a root stands for an empty store: the first block may be any. Calls to the sink, and
 // the hooks of the config, end before it returns.
 //
 // The error is the sink's, that of Config.Verify, the context's, or one of this package's.
@@ -156,12 +156,12 @@ func (s *syncer) look(now time.Time) {
 	}
 	s.goal = s.base.Slot
 	for _, p := range s.sources {
-		if p.present && (p.blamed == 0 || p.given == nil) {
+		if p.usable() {
 			s.goal = max(s.goal, p.Status.HeadSlot)
 		}
 	}
 	// What nobody claims to have any more is not waited for.
-	for n := len(s.batches) - 1; n >= 0 && s.batches[n].first > s.goal && len(s.batches[n].inFlight) == 0; n-- {
+	for n := len(s.batches) - 1; n >= len(s.storing) && s.batches[n].first > s.goal; n-- {
 		s.frontier = s.batches[n].first
 		s.discard(s.batches[n])
 		s.batches = s.batches[:n]
