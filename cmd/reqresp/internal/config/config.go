@@ -108,7 +108,7 @@ func (c *Config) table() settings.Table {
 			"`GROUPS` of data columns to keep and serve, or all; none is the least that the network requires"),
 
 		settings.New("retention.blocks", "retention.blocks", retention(&s.Retention.Blocks),
-			"how long blocks are kept, with all that belongs to them: `EPOCHS`, all, or spec for as long as has to be served"),
+			"`EPOCHS` that blocks are kept with their sidecars, all, or spec: what has to be served"),
 		settings.New("retention.blob_sidecars", "retention.blobs", retention(&s.Retention.BlobSidecars),
 			"`EPOCHS` that blob sidecars are kept at most, all or spec"),
 		settings.New("retention.data_column_sidecars", "retention.columns", retention(&s.Retention.DataColumnSidecars),
