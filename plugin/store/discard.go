@@ -40,7 +40,7 @@ func (s *Store) Truncate(ctx context.Context, from ssz.Slot) error {
 
 // truncate discards the blocks from a slot upward, below which head is the last block.
 func (s *Store) truncate(ctx context.Context, from ssz.Slot, head *position) error {
-	top := s.view.Load().Head.Slot
+	top, above := s.view.Load().Head.Slot, s.view.Load().Head.Root
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -63,9 +63,11 @@ func (s *Store) truncate(ctx context.Context, from ssz.Slot, head *position) err
 		for kind, slot := range next.Pruned {
 			next.setPruned(kind, min(slot, low))
 		}
-		if err := s.discard(&next, low, top); err != nil || low == from {
+		below, err := s.discard(&next, low, top, above)
+		if err != nil || low == from {
 			return err
 		}
+		above = below
 		top = low - 1
 	}
 }
@@ -104,45 +106,78 @@ func (s *Store) prune(ctx context.Context, before ssz.Slot) error {
 		}
 		end := first + min(before-first, discardStep)
 		next.Earliest, next.First = &end, nil
-		if r, err := s.first(&next.chain); err == nil {
+		r, err := s.first(&next.chain)
+		if err == nil {
 			next.First = &r.Slot
 		}
-		if err := s.discard(&next, first, end-1); err != nil {
+		if _, err := s.discard(&next, first, end-1, r.parent); err != nil {
 			return err
 		}
 	}
 }
 
 // discard publishes next, which does not hold the slots from first to last, and then deletes what
-// is stored for them. In this order no reader takes for damage what is being deleted.
-func (s *Store) discard(next *view, first, last ssz.Slot) error {
+// is stored for them. In this order no reader takes for damage what is being deleted. It takes the root of the last
+// block of these slots, and returns that of the one before the first; each is zero if it is not known.
+func (s *Store) discard(next *view, first, last ssz.Slot, root ssz.Root) (before ssz.Root, err error) {
 	next.discards++
 	s.publish(next)
 	batch := s.db.NewBatch()
 	defer batch.Close()
-	if err := s.deleteSlots(batch, first, last); err != nil {
-		return fmt.Errorf("store: %w", err)
+	before, err = s.deleteRoots(batch, first, last, root)
+	if err == nil {
+		err = s.deleteSlots(batch, first, last)
 	}
-	return s.write(batch, &next.chain)
+	if err != nil {
+		return before, fmt.Errorf("store: %w", err)
+	}
+	return before, s.write(batch, &next.chain)
 }
 
-// deleteSlots deletes all entries of the slots from first to last.
-func (s *Store) deleteSlots(w ethdb.Batch, first, last ssz.Slot) error {
-	for r, err := range s.scan(first, last, scanBatch) {
-		if _, corrupt := errors.AsType[*CorruptError](err); corrupt {
-			// The root may still be found beside the frames.
-			r.Root = s.rootOfFrames(r.Slot)
-		} else if err != nil {
-			return err
+// deleteRoots deletes from the index the roots of the blocks of the slots from first to last. It takes and returns
+// roots as discard does. That of a block whose record is damaged is looked for in what is left of that, beside the
+// frames, and in the record of the next block.
+func (s *Store) deleteRoots(w ethdb.KeyValueWriter, first, last ssz.Slot, root ssz.Root) (before ssz.Root, err error) {
+	previous := record{}
+	for r, scanErr := range s.scan(first, last, scanBatch) {
+		_, corrupt := errors.AsType[*CorruptError](scanErr)
+		switch {
+		case corrupt:
+			err = s.deleteRoot(w, s.remainsOf(slotKey(recordPrefix, r.Slot), sumSize+8), first, last)
+			err = errors.Join(err, s.deleteRoot(w, s.remainsOf(slotKey(framesPrefix, r.Slot), sumSize), first, last))
+		case scanErr != nil:
+			err = scanErr
+		default:
+			err = s.deleteRoot(w, r.Root, first, last)
+			if previous.Root != r.parent {
+				err = errors.Join(err, s.deleteRoot(w, r.parent, first, last))
+			}
+			if before == (ssz.Root{}) {
+				before = r.parent
+			}
 		}
-		// An entry in the wrong place may name a block that stays.
-		if slot, ok, err := s.lookUp(r.Root); err == nil && (!ok || slot < first || slot > last) {
-			continue
+		if err != nil {
+			return before, err
 		}
-		if err := w.Delete(indexKey(r.Root)); err != nil {
-			return err
-		}
+		previous = r
 	}
+	if previous.Root != root {
+		err = s.deleteRoot(w, root, first, last)
+	}
+	return before, err
+}
+
+// deleteRoot deletes a root from the index if it leads to one of the slots from first to last, as that of a block that
+// stays does not.
+func (s *Store) deleteRoot(w ethdb.KeyValueWriter, root ssz.Root, first, last ssz.Slot) error {
+	if slot, ok, err := s.lookUp(root); err == nil && (!ok || slot < first || slot > last) {
+		return nil
+	}
+	return w.Delete(indexKey(root))
+}
+
+// deleteSlots deletes all entries of the slots from first to last but their roots.
+func (s *Store) deleteSlots(w ethdb.KeyValueRangeDeleter, first, last ssz.Slot) error {
 	for _, kind := range sidecarKinds {
 		if err := deleteSidecars(w, kind, first, last); err != nil {
 			return err
@@ -157,13 +192,13 @@ func (s *Store) deleteSlots(w ethdb.Batch, first, last ssz.Slot) error {
 	return nil
 }
 
-// rootOfFrames returns the root that is stored beside the frames of a slot, zero if there is none.
-func (s *Store) rootOfFrames(slot ssz.Slot) (root ssz.Root) {
-	it, ok := s.seek(slotKey(framesPrefix, slot))
+// remainsOf returns what a value has where a root should be, zero if it is too short. The value may be damaged.
+func (s *Store) remainsOf(key []byte, at int) (root ssz.Root) {
+	it, ok := s.seek(key)
 	defer it.Release()
 	if ok {
-		if value := it.Value(); len(value) >= framesHeader {
-			root = ssz.Root(value[sumSize:])
+		if value := it.Value(); len(value) >= at+rootSize {
+			root = ssz.Root(value[at:])
 		}
 	}
 	return root

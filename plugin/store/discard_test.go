@@ -244,3 +244,47 @@ func TestReadersLearnThatBlocksWereDiscarded(t *testing.T) {
 		})
 	}
 }
+
+// The root of a block whose record is damaged or missing goes as well: nothing is left of what is discarded.
+func TestNothingIsLeftOfDamagedBlocksThatAreDiscarded(t *testing.T) {
+	t.Parallel()
+	blocks := sparseBlocks()
+	inRoot := func(value []byte) []byte {
+		value[20] ^= 1
+		return value
+	}
+	for name, tt := range map[string]struct {
+		damaged []int // blocks
+		change  func(value []byte) []byte
+	}{
+		"one record":          {[]int{7}, damages["middle bit"]},
+		"some records":        {[]int{7, 8, 9}, damages["middle bit"]},
+		"one root":            {[]int{7}, inRoot},
+		"one is missing":      {[]int{7}, damages["deleted"]},
+		"the first":           {[]int{0}, inRoot},
+		"the last":            {[]int{len(blocks) - 1}, inRoot},
+		"between two batches": {[]int{2, 3, 53, 54, 155, 156}, damages["middle bit"]},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			eachDatabase(t, func(t *testing.T, db ethdb.KeyValueStore) {
+				s := openWith(t, db, blocks...)
+				for _, i := range tt.damaged {
+					damage(t, db, slotKey("r", blocks[i].Slot), tt.change)
+				}
+				must(t, s.Truncate(t.Context(), 0))
+				if n := entries(db); n > 0 {
+					t.Errorf("%d entries are left by Truncate", n)
+				}
+				must(t, s.Append(t.Context(), blocks...))
+				for _, i := range tt.damaged {
+					damage(t, db, slotKey("r", blocks[i].Slot), tt.change)
+				}
+				must(t, s.Prune(t.Context(), 1<<40))
+				if n, want := entries(db), perBlock(db); n > want && tt.damaged[0] != len(blocks)-1 {
+					t.Errorf("%d entries are left by Prune, want %d", n, want)
+				}
+			})
+		})
+	}
+}
