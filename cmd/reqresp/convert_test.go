@@ -20,6 +20,7 @@ func TestConvertMovesHistory(t *testing.T) {
 	if _, err := os.Stat(segments(dir)); err == nil {
 		t.Fatal("there are flat files, though nothing is final")
 	}
+	fail(t, exitFailed, "no finalized block of the store in "+dir+" is known", "convert", "--datadir", dir)
 	stack, err := newNode(nodeConfig(dir))
 	if err != nil {
 		t.Fatal(err)

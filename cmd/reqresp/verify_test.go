@@ -88,7 +88,9 @@ func TestVerifyRepairs(t *testing.T) {
 		t.Fatal(err)
 	}
 	fail(t, exitFailed, "'reqresp verify --repair'", append([]string{"import", "--datadir", dir, linesFile(t, blocks(t))}, devNetwork(t)...)...)
+	fail(t, exitFailed, "'reqresp verify --repair'", "verify", "--datadir", dir)
 	fail(t, exitUsage, "tell its network", "verify", "--repair", "--datadir", dir)
+	fail(t, exitFailed, "no block of network \"sepolia\"", "verify", "--repair", "--datadir", dir, "--network", "sepolia")
 	args := append([]string{"verify", "--repair", "--json", "--datadir", dir}, devNetwork(t)...)
 	got := decode[verifyResult](t, succeed(t, args...))
 	if got.Blocks == 0 || len(got.Damaged) > 0 || got.HeadSlot != devchain.FinalizedSlot {

@@ -26,7 +26,7 @@ var (
 	// already: below the earliest slot, in a slot known to be empty, or in the place of another.
 	ErrOrder = errors.New("store: block out of order")
 
-	// ErrNoNetwork is returned by Verify when no network has been set.
+	// ErrNoNetwork is returned by AppendSidecars, Repair, Retain, UseNetwork and Verify when no network has been set.
 	ErrNoNetwork = errors.New("store: no network is set")
 
 	// ErrDiscarded is returned to a reader for a block which the store has discarded since it
@@ -36,8 +36,8 @@ var (
 	// ErrCorrupt is wrapped by every error for what is damaged on the disk, each [*CorruptError] among them.
 	ErrCorrupt = errors.New("store: damaged")
 
-	// ErrIndexLost is returned by all methods that write but Repair when there are segment files and no index of them, or
-	// a Repair has not come to its end. It wraps ErrCorrupt.
+	// ErrIndexLost is returned by Verify and all methods that write but Repair when there are segment files and no index
+	// of them, or a Repair has not come to its end. It wraps ErrCorrupt.
 	ErrIndexLost = fmt.Errorf("%w: the index of the segment files is lost, and can be made anew", ErrCorrupt)
 
 	// ErrFailed is returned by all methods that write after a write has failed. It wraps the

@@ -39,6 +39,8 @@ type Info struct {
 	// Source is what the source of the blocks last said of itself: a claim, unless Confirmed. Nil
 	// if none is recorded.
 	Source *beacon.Status
+	// Final is the slot up to which blocks are history, and are kept in segment files. Zero if it is not known.
+	Final ssz.Slot
 	// Anchor is the block that the chain is trusted for. Nil if none is recorded.
 	Anchor *Anchor
 	// AnchorHeld tells that the store holds the anchor, at its slot if that is known. The blocks
@@ -57,6 +59,7 @@ type Info struct {
 func (s *Store) Info() Info {
 	v := s.view.Load()
 	var info Info
+	info.Final, _ = s.settled(v)
 	if v.Earliest != nil {
 		info.Earliest = *v.Earliest
 	}

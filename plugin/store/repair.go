@@ -8,6 +8,8 @@ import (
 	"math"
 	"slices"
 
+	"github.com/ethereum/go-ethereum/ethdb"
+
 	"github.com/seed-2dd5877b/reqresp/plugin/store/internal/segment"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/ssz"
@@ -19,7 +21,8 @@ import (
 // as much as [Store.Verify]. What belongs to these blocks is found in its files likewise; KZG proofs are not verified.
 // Damaged frames stay damaged, and so does what is in the database alone.
 //
-// Network is that of the store if its database is lost, and is not looked at otherwise. If progress is not nil, it is
+// Network is that of the store if its database is lost, and is not looked at otherwise. It is recorded once a block of
+// it has been found; that there are segment files and none is found is an error. If progress is not nil, it is
 // called after each period with the number of periods done and of all. Repair returns how many blocks it has found.
 // The error is [ErrNoNetwork] if the network is not known, that of ctx, or that of a file or the database; a repair
 // that has been begun has to be run again then, and until it has ended, methods that write return [ErrIndexLost].
@@ -30,13 +33,14 @@ func (s *Store) Repair(ctx context.Context, network *Network, progress func(done
 	defer s.unlock()
 	v := s.view.Load()
 	r := &repair{store: s, next: *v}
-	if r.next.network == nil && network != nil {
+	if v.network == nil {
+		if network == nil {
+			return 0, ErrNoNetwork
+		}
 		if r.next.network, err = parse(*network); err != nil {
 			return 0, fmt.Errorf("store: network: %w", err)
 		}
-	}
-	if r.next.network == nil {
-		return 0, ErrNoNetwork
+		r.doubtful = true
 	}
 	if s.segments == nil {
 		return 0, nil
@@ -56,6 +60,9 @@ type repair struct {
 	next  view
 	lost  bool // Nothing is known of the chain.
 
+	doubtful bool // The network may be another than that of the blocks, of which none was found.
+	files    int  // how many there are
+
 	want        ssz.Root  // The root of the next block down; zero if it is not known.
 	above       ssz.Slot  // The slot of the block above it.
 	first, last *position // Of the blocks that were found. Nil if none was.
@@ -73,11 +80,7 @@ func (r *repair) begin() error {
 	r.next.Lost = true
 	batch := s.db.NewBatch()
 	defer batch.Close()
-	if err := putJSON(batch, networkKey, r.next.network.Network); err != nil {
-		return fmt.Errorf("store: %w", err)
-	}
-	next := r.next
-	if err := s.commit(batch, &next); err != nil {
+	if err := r.commit(batch); err != nil {
 		return err
 	}
 	if r.lost {
@@ -97,12 +100,24 @@ func (r *repair) begin() error {
 	return nil
 }
 
+// commit commits a batch, and with it the network if that is right.
+func (r *repair) commit(batch ethdb.Batch) error {
+	next := r.next
+	if r.doubtful = r.doubtful && r.blocks == 0; r.doubtful {
+		next.network = nil
+	} else if err := putJSON(batch, networkKey, next.network.Network); err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	return r.store.commit(batch, &next)
+}
+
 // periods goes through the files, from the last period down.
 func (r *repair) periods(ctx context.Context, progress func(done, all int)) error {
 	files, err := r.store.segments.List()
 	if err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
+	r.files = len(files)
 	byPeriod := make(map[uint64][]segment.File)
 	for _, f := range files {
 		byPeriod[f.Period] = append(byPeriod[f.Period], f)
@@ -151,12 +166,14 @@ func (r *repair) period(ctx context.Context, files []segment.File) error {
 			return fmt.Errorf("store: %w", err)
 		}
 	}
-	next := r.next
-	return r.store.commit(batch, &next)
+	return r.commit(batch)
 }
 
 // end records that the index can be relied on again.
 func (r *repair) end() error {
+	if r.doubtful && r.files > 0 {
+		return fmt.Errorf("store: no block of %v was found in %d segment files", r.next.network.Network, r.files)
+	}
 	if r.lost && r.first != nil {
 		r.next.First, r.next.Earliest = &r.first.Slot, new(earliest(r.first.Slot))
 		r.next.Head, r.next.History = r.last, &r.last.Slot
@@ -165,5 +182,5 @@ func (r *repair) end() error {
 	r.next.discards++ // Whoever reads has seen another index.
 	batch := r.store.db.NewBatch()
 	defer batch.Close()
-	return r.store.commit(batch, &r.next)
+	return r.commit(batch)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/ethdb"
@@ -95,6 +96,11 @@ func TestRepairMakesALostIndexAnew(t *testing.T) {
 	if _, err := s.UseNetwork(t.Context(), nil, beacontest.FuluNetwork().GenesisTime()); !errors.Is(err, store.ErrIndexLost) {
 		t.Errorf("UseNetwork: error %v, want %v", err, store.ErrIndexLost)
 	}
+	for _, err := range s.Verify(t.Context()) {
+		if !errors.Is(err, store.ErrIndexLost) {
+			t.Errorf("Verify: error %v, want %v", err, store.ErrIndexLost)
+		}
+	}
 	if _, err := s.Repair(t.Context(), nil, nil); !errors.Is(err, store.ErrNoNetwork) {
 		t.Errorf("without a network: error %v, want %v", err, store.ErrNoNetwork)
 	}
@@ -122,6 +128,30 @@ func TestRepairMakesALostIndexAnew(t *testing.T) {
 	must(t, s.AppendSidecars(t.Context(), fuluSidecars()[200:]...))
 	checkServed(t, open(t, db), blocks)
 	checkFuluSidecars(t, open(t, db), beacontest.FuluHead)
+}
+
+// A network that the blocks are not of is neither recorded nor taken for an empty store.
+func TestRepairRefusesAnotherNetwork(t *testing.T) {
+	t.Parallel()
+	old, blocks := repairable(t)
+	db := memorydb.New()
+	dirs.Store(ethdb.KeyValueStore(db), dirOf(t, old))
+	wrong, right := sepolia(t), fuluNetwork()
+	found, err := open(t, db).Repair(t.Context(), &wrong, nil)
+	if found > 0 || err == nil || !strings.Contains(err.Error(), "no block of "+wrong.String()) {
+		t.Errorf("%d blocks were found, error %v", found, err)
+	}
+	s := open(t, db)
+	if n, known := s.Network(); known {
+		t.Errorf("network %v is recorded", n)
+	}
+	if err := s.Append(t.Context(), blocks[0]); !errors.Is(err, store.ErrIndexLost) {
+		t.Errorf("error %v, want %v", err, store.ErrIndexLost)
+	}
+	if found, err := s.Repair(t.Context(), &right, nil); found != 200 || err != nil {
+		t.Errorf("%d blocks were found, %v, want 200", found, err)
+	}
+	checkServed(t, open(t, db), blocks[:200])
 }
 
 // Damaged frames cost their block. The rest is found, on both sides of the gap.
