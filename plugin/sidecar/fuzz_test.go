@@ -30,16 +30,16 @@ func FuzzVerify(f *testing.F) {
 				t.Error("another object is verified")
 			}
 		}
-		verified(sidecar.Verify(t.Context(), n, sidecar.Sidecars{
+		verified(sidecar.Verify(t.Context(), n, beacon.Sidecars{
 			Block: deneb.Block, Blobs: []*beacon.BlobSidecar{&blob},
 		}), deneb.Blobs[0].SSZ)
-		verified(sidecar.Verify(t.Context(), n, sidecar.Sidecars{
+		verified(sidecar.Verify(t.Context(), n, beacon.Sidecars{
 			Block: fulu.Block, Columns: []*beacon.DataColumnSidecar{&column},
 		}), fulu.Columns[0].SSZ)
-		verified(sidecar.Verify(t.Context(), gloasNetwork, sidecar.Sidecars{
+		verified(sidecar.Verify(t.Context(), gloasNetwork, beacon.Sidecars{
 			Block: later.Block, Columns: []*beacon.DataColumnSidecar{&gloasColumn},
 		}), later.Columns[0].SSZ)
 		// What is in a payload beyond the bid is for an execution engine to verify.
-		_ = sidecar.Verify(t.Context(), gloasNetwork, sidecar.Sidecars{Block: later.Block, Envelope: &envelope})
+		_ = sidecar.Verify(t.Context(), gloasNetwork, beacon.Sidecars{Block: later.Block, Envelope: &envelope})
 	})
 }
