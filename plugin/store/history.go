@@ -72,8 +72,9 @@ type historyWriter struct {
 	kind    beacon.Kind
 	batch   ethdb.KeyValueWriter // gets the lengths of the files
 
-	id   segment.ID
-	file *segment.Writer // nil if there is none
+	id        segment.ID
+	file      *segment.Writer      // nil if there is none
+	committed map[segment.ID]int64 // lengths that are in the batch only
 }
 
 // append appends the frames of an object that belongs to the block of a slot.
@@ -96,11 +97,11 @@ func (w *historyWriter) append(slot ssz.Slot, frames []byte) (place, error) {
 func (w *historyWriter) open(period uint64) error {
 	for number := range uint16(inDatabase) {
 		id := segment.ID{Kind: w.kind, Period: period, Number: number}
-		length, _, err := w.store.readUint(segmentKey(id))
+		length, err := w.lengthOf(id)
 		if err != nil {
 			continue // Its length is damaged.
 		}
-		file, err := w.store.segments.Writer(id, int64(length))
+		file, err := w.store.segments.Writer(id, length)
 		if errors.Is(err, segment.ErrShort) {
 			continue
 		}
@@ -111,6 +112,15 @@ func (w *historyWriter) open(period uint64) error {
 		return nil
 	}
 	return fmt.Errorf("period %d has %d damaged files", period, inDatabase)
+}
+
+// lengthOf returns the length of a file, 0 if the file is new.
+func (w *historyWriter) lengthOf(id segment.ID) (int64, error) {
+	if length, ok := w.committed[id]; ok {
+		return length, nil
+	}
+	length, _, err := w.store.readUint(segmentKey(id))
+	return int64(length), err
 }
 
 // commit makes durable what was appended, and adds its file's length to the batch.
@@ -125,6 +135,10 @@ func (w *historyWriter) commit() error {
 	if err := errors.Join(err, w.close()); err != nil {
 		return err
 	}
+	if w.committed == nil {
+		w.committed = make(map[segment.ID]int64)
+	}
+	w.committed[w.id] = length
 	return w.batch.Put(segmentKey(w.id), segmentValue(length))
 }
 

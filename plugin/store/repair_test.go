@@ -119,8 +119,9 @@ func TestRepairMakesALostIndexAnew(t *testing.T) {
 	checkVerified(t, s, blocks[:200])
 	checkFuluSidecars(t, s, blocks[199].Slot)
 	must(t, s.SetAnchor(t.Context(), everything))
-	must(t, s.Append(t.Context(), blocks[200:]...))
+	must(t, s.AppendSidecars(t.Context(), fuluSidecars()[200:]...))
 	checkServed(t, open(t, db), blocks)
+	checkFuluSidecars(t, open(t, db), beacontest.FuluHead)
 }
 
 // Damaged frames cost their block. The rest is found, on both sides of the gap.
