@@ -167,14 +167,16 @@ func (s *syncer) checked(a *attempt, now time.Time) {
 		return
 	}
 	p.gave()
-	if len(a.blocks) == 0 {
+	if a.err != nil {
 		return
 	}
-	p.took(now.Sub(a.began), a.wire, s.Batch)
+	if len(a.blocks) > 0 {
+		p.took(now.Sub(a.began), a.wire, s.Batch)
+	}
 	if s.holdsUp(p) {
 		p.rest = now.Add(maxBackoff)
 	}
-	if a.blocks[0].Root == a.check.top().Root {
+	if len(a.blocks) > 0 && a.blocks[0].Root == a.check.top().Root {
 		a.check.add(p.ID)
 	} else {
 		a.check.denied++

@@ -40,7 +40,7 @@ type answer struct {
 	// asked are the peers that were asked for the last block, and checking is set while one is.
 	asked    map[peer.ID]bool
 	checking bool
-	denied   int // how many have another block in its place
+	denied   int // how many have another block in place of the last one, or none
 }
 
 func (a *answer) isFrom(id peer.ID) bool { return slices.Contains(a.from, id) }

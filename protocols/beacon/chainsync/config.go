@@ -74,9 +74,10 @@ type Config struct {
 	// Paused reports whether to make no new requests for now. It is called at least once a second, by the goroutine that
 	// called Forward or Backfill. Nil means never.
 	Paused func() bool
-	// Verify checks blocks that link up before they are stored, for example their signatures. An error ends the sync.
-	// It is called by one goroutine at a time. Nil checks nothing.
-	Verify func(context.Context, []*beacon.Block) error
+	// Verify verifies what roots do not cover of blocks that link up, such as their signatures, before they are stored.
+	// It returns the roots of those that are wrong, whose senders are blamed; others are asked for them again. An error
+	// ends the sync. Calls do not overlap. Nil verifies nothing.
+	Verify func(context.Context, []*beacon.Block) (wrong []ssz.Root, err error)
 	// Progress is called after blocks were stored and once a second, by the goroutine that called Forward or Backfill.
 	// Nil reports nothing.
 	Progress func(Progress)
@@ -108,13 +109,16 @@ type Blame struct {
 	Peer peer.ID
 	// First and Last are the slots that it was asked for.
 	First, Last ssz.Slot
-	// Err is the fault: ErrWrongChain, ErrLeftOut, ErrFuture, or an error of the client that wraps reqresp.ErrViolation.
+	// Err is the fault: ErrWrongChain, ErrLeftOut, ErrWrongBlock, ErrWrongSidecar, ErrFuture, or an error of the client
+	// that wraps reqresp.ErrViolation.
 	Err error
 }
 
 var (
 	// ErrWrongChain is blocks that are not of the chain that was found in the end.
 	ErrWrongChain = errors.New("chainsync: peer sent blocks of another chain")
+	// ErrWrongBlock is a block that failed Config.Verify.
+	ErrWrongBlock = errors.New("chainsync: block is wrong")
 	// ErrLeftOut is an answer without blocks that the peer had to send, as other peers have shown.
 	ErrLeftOut = errors.New("chainsync: peer left out blocks")
 	// ErrFuture is a status whose head is ahead of the clock. This host's clock may be wrong.
