@@ -59,6 +59,10 @@ type Config struct {
 	// alone. It must be empty with a chain.
 	Era string
 
+	// Retention is how much of its history the embedded store keeps. It must be zero with a chain, and keep all blocks
+	// with Era. It can be changed over RPC at run time.
+	Retention Retention
+
 	// Name tells the services of one node apart: it is the namespace of its RPC API, and what
 	// the names of its files begin with. It consists of at most 32 lower-case letters and digits, of which
 	// the first is a letter. Empty means DefaultName.
@@ -207,6 +211,9 @@ func (c Config) Validate() error {
 	if err := c.validateDiscovery(); err != nil {
 		return err
 	}
+	if err := c.Retention.validate(c.Era != ""); err != nil {
+		return fmt.Errorf("plugin: Config.%w", field.In(err, "Retention"))
+	}
 	switch {
 	case c.Custody > ssz.NumberOfCustodyGroups:
 		return fmt.Errorf("plugin: Config.%w", field.Errorf("Custody", "is %d, want at most %d, for all groups",
@@ -237,6 +244,8 @@ func (c Config) validate(stack *node.Config, embedded bool) error {
 		return errors.New("plugin: with a chain of your own, Config.Network is required and Config.Genesis must be nil")
 	case !embedded && c.Era != "":
 		return errors.New("plugin: Config.Era is for the embedded store: leave it empty with a chain of your own")
+	case !embedded && c.Retention != (Retention{}):
+		return errors.New("plugin: Config.Retention is for the embedded store: leave it zero with a chain of your own")
 	case embedded && c.Network != nil:
 		return errors.New("plugin: Config.Network needs a chain; for the embedded store use Config.Genesis")
 	}

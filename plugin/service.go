@@ -48,6 +48,9 @@ type Service struct {
 
 	applying sync.Mutex // is held while limits are changed over RPC
 
+	retention    atomic.Pointer[Retention]
+	retentionSet chan struct{} // gets an element when retention has been changed
+
 	running atomic.Pointer[running]
 	syncing atomic.Pointer[syncing] // nil if no sync is under way
 }
@@ -114,6 +117,8 @@ func newService(env environment, stack *node.Config, chain beacon.Chain, cfg Con
 	cfg.Limits, cfg.Scores = merged.Limits, merged.Score
 	// Names and IDs are the same on every network.
 	s := &Service{env: env, cfg: cfg, chain: chain, table: beacon.NewFamily(ssz.Mainnet()).Specs()}
+	s.retention.Store(&cfg.Retention)
+	s.retentionSet = make(chan struct{}, 1)
 	if s.scores, err = newScores(&cfg); err != nil {
 		return nil, err
 	}
@@ -188,6 +193,9 @@ func (s *Service) open(r *running) error {
 		return err
 	}
 	r.onClose(s.reportRegularly(r))
+	if r.store != nil {
+		r.onClose(s.retainRegularly(r))
+	}
 	return s.openDiscovery(r)
 }
 

@@ -238,7 +238,7 @@ func (a *app) config() command {
 }
 
 // everything are the tables of the configuration.
-var everything = []string{"node", "network", "p2p", "limits", "http", "metrics", "pprof", "log"}
+var everything = []string{"node", "retention", "network", "p2p", "limits", "http", "metrics", "pprof", "log"}
 
 func jsonFlag(to *bool, usage string) *settings.Setting {
 	return settings.New("", "json", settings.Switch(to), usage)

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -109,10 +110,11 @@ func TestAFullDiskLosesNothing(t *testing.T) {
 	dir := volume(t, "128")
 	for after, pattern := range map[string]string{
 		"the start": "*", "opening": "LOCK", "a log is begun": "00000[4-9].log", "a table is written": "00000[5-9].sst", "the end": "OUTLINE",
+		"flat files are begun": "../beaconchain-segments/*",
 	} {
 		datadir := filepath.Join(dir, "data")
 		succeed(t, append([]string{"import", "--datadir", datadir, linesFile(t, blocks(t)[:40])}, network...)...)
-		cmd, stderr := program(t, append([]string{"import", "--datadir", datadir, file}, network...)...)
+		cmd, stderr := program(t, slices.Concat([]string{"import", "--datadir", datadir, file}, network, finalizedFlags())...)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}

@@ -36,6 +36,10 @@ func TestMistakesInTheArguments(t *testing.T) {
 		{"serve --datadir DIR --listen 127.0.0.1", "is no multiaddr", "reqresp serve"},
 		{"serve --datadir DIR --listen /ip4/127.0.0.1/udp/0", "want TCP or QUIC, like", "reqresp serve"},
 		{"serve --datadir DIR --custody 129", `--custody: "129": want 1 to 128 custody groups, or all`, "reqresp serve"},
+		{
+			"serve --datadir DIR --retention.columns long",
+			`--retention.columns: retention "long": want all, spec, or a number of epochs`, "reqresp serve",
+		},
 		{"serve --datadir DIR --memory 63", `--memory: "63": want 64 to 1048576 MiB, or 0`, "reqresp serve"},
 		{"serve --datadir DIR --maxpeers 0", `--maxpeers: "0": want a whole number from 1 to 10000`, "reqresp serve"},
 		{"serve --datadir DIR --minoutbound 65", "p2p.min_outbound: is 65, want at most 64, the number of all peers", "reqresp serve"},

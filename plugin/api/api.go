@@ -47,6 +47,16 @@ type NodeInfo struct {
 	Refused uint64 `json:"refused"`
 }
 
+// Retention is how much of its history a node's store keeps of each kind of objects: "all", "spec" for as long as the
+// consensus specs have a node serve it, or a number of epochs. It keeps up to SLOTS_PER_HISTORICAL_ROOT slots more, as
+// it discards whole files.
+type Retention struct {
+	Blocks                    string `json:"blocks"`
+	BlobSidecars              string `json:"blobSidecars"`
+	DataColumnSidecars        string `json:"dataColumnSidecars"`
+	ExecutionPayloadEnvelopes string `json:"executionPayloadEnvelopes"`
+}
+
 // Peer is a peer that is connected.
 type Peer struct {
 	PeerID peer.ID `json:"peerId"`

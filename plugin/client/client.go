@@ -113,6 +113,17 @@ func (c *Client) SetLimit(ctx context.Context, method string, change api.LimitCh
 	return call[api.Limit](ctx, c, c.changes+"setLimit", method, change)
 }
 
+// Retention returns how much of its history the node's store keeps of each kind of objects.
+func (c *Client) Retention(ctx context.Context) (api.Retention, error) {
+	return call[api.Retention](ctx, c, c.reads+"retention")
+}
+
+// SetRetention changes how much of its history the node's store keeps, and returns what results. Fields that are empty
+// stay as they are. It ends with the process: for good it is set in the node's configuration.
+func (c *Client) SetRetention(ctx context.Context, change api.Retention) (api.Retention, error) {
+	return call[api.Retention](ctx, c, c.changes+"setRetention", change)
+}
+
 // Connect has the node dial a peer at a multiaddr with its peer id, or by its node record (enr:…), and returns the
 // status that the peer tells. From then on it is a peer as any other.
 func (c *Client) Connect(ctx context.Context, addr string) (beacon.Status, error) {

@@ -1,7 +1,7 @@
 // Package devchain holds a short, real development chain: 142 signed blocks that link to each
 // other, one in every slot from 1 to 142, of the forks electra (slots 1 to 63) and fulu (from
 // slot 64, epoch 2, on), with the mainnet preset and slots of two seconds. A production client
-// made it. It serves demonstrations and tests that need blocks which every client decodes.
+// made it. It is for examples and tests that need blocks which every client decodes.
 //
 // The blocks, 0.3 MiB of SSZ, are embedded compressed and decoded by each call of [Blocks]. The
 // block of slot 0, the genesis block, is not among them; the block of slot 1 names it as its

@@ -115,16 +115,17 @@ func (v *verifier) check(b *block, s Sidecars) {
 	}
 }
 
-// passes reports whether a sidecar has no fault, and has not been given before.
+// passes reports whether a sidecar has no fault, and none of its index has passed before.
 func (v *verifier) passes(kind beacon.Kind, b *block, index uint64, given map[uint64]bool, fault error) bool {
 	if fault == nil && given[index] {
 		fault = ErrRepeated
 	}
-	given[index] = true
 	if fault != nil {
 		v.fail(kind, b, index, fault)
+		return false
 	}
-	return fault == nil
+	given[index] = true
+	return true
 }
 
 func (v *verifier) checkBlob(b *block, given *beacon.BlobSidecar) (*blob, error) {

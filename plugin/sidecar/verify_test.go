@@ -244,6 +244,22 @@ func TestAnIndexGivenTwiceIsAFault(t *testing.T) {
 		beacon.KindBlobSidecar, s.Block, 1, sidecar.ErrRepeated)
 }
 
+// A sidecar that is wrong does not spoil its index for the right one.
+func TestTheRightSidecarAfterAWrongOneIsNoFault(t *testing.T) {
+	t.Parallel()
+	n := beacontest.FuluNetwork()
+	blobs := realBlobs()[0]
+	wrongBlob := *blobs.Blobs[0]
+	wrongBlob.Fork = ssz.Fulu
+	blobs.Blobs = append([]*beacon.BlobSidecar{&wrongBlob}, blobs.Blobs...)
+	checkFault(t, sidecar.Verify(t.Context(), n, blobs), beacon.KindBlobSidecar, blobs.Block, 0, sidecar.ErrFork)
+	columns := realColumns(3)[0]
+	wrongColumn := *columns.Columns[0]
+	wrongColumn.Slot++
+	columns.Columns = append([]*beacon.DataColumnSidecar{&wrongColumn}, columns.Columns...)
+	checkFault(t, sidecar.Verify(t.Context(), n, columns), beacon.KindDataColumnSidecar, columns.Block, 3, sidecar.ErrFields)
+}
+
 func TestABlockThatIsMalformedIsNoFaultOfItsSidecars(t *testing.T) {
 	t.Parallel()
 	s := realColumns(3)[0]

@@ -50,8 +50,10 @@
 // go-ethereum's databases write without syncing, and so do file systems. Each call that changes something first writes
 // and syncs segment files, then writes one batch to the database and syncs that, and only then shows it to readers:
 // when Append returns nil, its blocks survive a kill and a loss of power. A batch is written as a whole or not at all,
-// and the index in it says how long each segment file is: what a file has beyond that is no part of the store, and is
-// cut off before more is written. So the store is consistent whenever it is opened. After a failed write to the
+// and the index in it says how long each segment file is: what a file has beyond that is no part of the store. It is
+// cut off before more is written if it can be the rest of an interrupted write. A file of which the index has no length,
+// or that is more than 64 MiB longer, stays as it is, and another is written beside it: then the database is an older
+// copy than the files. So the store is consistent whenever it is opened. After a failed write to the
 // database, or a failed sync, the state of the disk is unknown; from then on all writes are [ErrFailed], until the
 // store is opened anew. A segment file that cannot be written, on a full disk for example, costs nothing but the call.
 //

@@ -72,8 +72,9 @@ type historyWriter struct {
 	kind    beacon.Kind
 	batch   ethdb.KeyValueWriter // gets the lengths of the files
 
-	id   segment.ID
-	file *segment.Writer // nil if there is none
+	id        segment.ID
+	file      *segment.Writer      // nil if there is none
+	committed map[segment.ID]int64 // lengths that are in the batch only
 }
 
 // append appends the frames of an object that belongs to the block of a slot.
@@ -91,17 +92,17 @@ func (w *historyWriter) append(slot ssz.Slot, frames []byte) (place, error) {
 	return place{w.id.Number, sum, offset}, err
 }
 
-// open opens the file to append to in a period: the first one that is as long as it should be. Files that are not are
-// damaged, and stay as they are.
+// open opens the file to append to in a period: the first one that is as long as the index says. Others stay as they
+// are: they are damaged, or the index is an older copy than they are.
 func (w *historyWriter) open(period uint64) error {
 	for number := range uint16(inDatabase) {
 		id := segment.ID{Kind: w.kind, Period: period, Number: number}
-		length, _, err := w.store.readUint(segmentKey(id))
+		length, err := w.lengthOf(id)
 		if err != nil {
 			continue // Its length is damaged.
 		}
-		file, err := w.store.segments.Writer(id, int64(length))
-		if errors.Is(err, segment.ErrShort) {
+		file, err := w.store.segments.Writer(id, length)
+		if errors.Is(err, segment.ErrLength) {
 			continue
 		}
 		if err != nil {
@@ -110,7 +111,16 @@ func (w *historyWriter) open(period uint64) error {
 		w.id, w.file = id, file
 		return nil
 	}
-	return fmt.Errorf("period %d has %d damaged files", period, inDatabase)
+	return fmt.Errorf("period %d has %d files that cannot be appended to", period, inDatabase)
+}
+
+// lengthOf returns the length of a file, 0 if the file is new.
+func (w *historyWriter) lengthOf(id segment.ID) (int64, error) {
+	if length, ok := w.committed[id]; ok {
+		return length, nil
+	}
+	length, _, err := w.store.readUint(segmentKey(id))
+	return int64(length), err
 }
 
 // commit makes durable what was appended, and adds its file's length to the batch.
@@ -125,6 +135,10 @@ func (w *historyWriter) commit() error {
 	if err := errors.Join(err, w.close()); err != nil {
 		return err
 	}
+	if w.committed == nil {
+		w.committed = make(map[segment.ID]int64)
+	}
+	w.committed[w.id] = length
 	return w.batch.Put(segmentKey(w.id), segmentValue(length))
 }
 
@@ -190,7 +204,7 @@ func (s *Store) settleSome(first, last ssz.Slot) (moved int, err error) {
 	defer batch.Close()
 	m := mover{
 		historyWriter: historyWriter{store: s, network: next.network, kind: beacon.KindBlock, batch: batch},
-		view:          &next, batch: batch, begin: first,
+		batch:         batch,
 	}
 	defer func() { _ = m.close() }() // It has been closed, unless something else has failed.
 	others := s.newSidecarWriter(next.network, batch)
@@ -199,7 +213,7 @@ func (s *Store) settleSome(first, last ssz.Slot) (moved int, err error) {
 		if err == nil {
 			err = m.move(&r)
 		} else {
-			err = m.pass(r.Slot)
+			err = m.forget() // It is damaged, and perhaps what follows as well.
 		}
 		if err != nil {
 			return 0, fmt.Errorf("store: %w", err)
@@ -213,7 +227,7 @@ func (s *Store) settleSome(first, last ssz.Slot) (moved int, err error) {
 			break
 		}
 	}
-	if err := errors.Join(m.forget(last), m.commit(), others.commit()); err != nil {
+	if err := errors.Join(m.forget(), m.commit(), others.commit()); err != nil {
 		return 0, fmt.Errorf("store: %w", err)
 	}
 	next.History = &last
@@ -224,22 +238,21 @@ func (s *Store) settleSome(first, last ssz.Slot) (moved int, err error) {
 type mover struct {
 	historyWriter
 
-	view  *view
 	batch ethdb.Batch
 
-	begin  ssz.Slot // From here on what is in the database has been moved.
-	frames []byte   // A buffer.
-	moved  int      // bytes
+	first, last *ssz.Slot // The blocks that were moved, and are in the database still. Nil if none are.
+	frames      []byte    // A buffer.
+	moved       int       // bytes
 }
 
-// move moves a block, if its frames are in the database and sound.
+// move moves a block, if its frames are in the database and sound. Else it leaves it as it is.
 func (m *mover) move(r *record) (err error) {
 	s := m.store
 	if r.place.file == inDatabase {
 		m.frames, err = s.readHot(&r.Ref, m.frames[:0])
 	}
 	if err != nil || r.place.file != inDatabase {
-		return m.pass(r.Slot)
+		return m.forget()
 	}
 	if !r.blobsKnown {
 		r.blobs, r.blobsKnown = s.oldCommitments(r.Slot, r.Root)
@@ -247,44 +260,42 @@ func (m *mover) move(r *record) (err error) {
 	if r.place, err = m.append(r.Slot, m.frames); err != nil {
 		return err
 	}
+	if m.last = new(r.Slot); m.first == nil {
+		m.first = m.last
+	}
 	m.moved += len(m.frames)
 	return m.batch.Put(slotKey(recordPrefix, r.Slot), r.appendTo(nil))
 }
 
-// pass leaves a slot as it is.
-func (m *mover) pass(slot ssz.Slot) error {
-	if slot == 0 {
-		m.begin = 1
+// forget deletes from the database the blocks that have been moved. A range is dropped where single keys would have to
+// be merged away: there must be nothing else in it.
+func (m *mover) forget() error {
+	if m.first == nil {
 		return nil
 	}
-	err := m.forget(slot - 1)
-	m.begin = slot + 1
-	return err
-}
-
-// forget deletes from the database what has been moved, up to a slot. A range is dropped where single keys would have
-// to be merged away.
-func (m *mover) forget(last ssz.Slot) error {
-	if m.begin > last {
-		return nil
-	}
+	first, last := *m.first, *m.last
+	m.first, m.last = nil, nil
 	for _, prefix := range []byte{framesPrefix, oldCommitmentsPrefix} {
 		end := append(slotKey(prefix, last), 0) // All keys of slots are of the same length.
-		if err := m.batch.DeleteRange(slotKey(prefix, m.begin), end); err != nil {
+		if err := m.batch.DeleteRange(slotKey(prefix, first), end); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// cutFiles removes what no block is in any more above the head: whole files, and the end of the head's file.
+// cutFiles removes what no block is in any more above the head: whole files, and the end of the head's file. Files that
+// the index has no length of stay as they are.
 func (s *Store) cutFiles() error {
 	v := s.view.Load()
 	if v.network == nil {
 		return nil // There are no files.
 	}
 	return s.trim(func(f segment.File) (length int64, err error) {
+		_, known, err := s.readUint(segmentKey(f.ID))
 		switch {
+		case err == nil && !known:
+			return f.Size, nil
 		case v.Head == nil, f.Period > v.network.period(v.Head.Slot):
 			return 0, nil
 		case f.Period == v.network.period(v.Head.Slot):

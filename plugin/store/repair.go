@@ -16,8 +16,8 @@ import (
 // Repair makes the index of the segment files anew: of a store whose database is lost, so that it has been opened with
 // an empty one, or of one whose index is damaged. It reads all blocks that are in segment files, decodes and hashes
 // them, and follows the parent roots down from the head, which is the last block found if the index is lost. It costs
-// as much as [Store.Verify]. What belongs to these blocks is found in its files likewise, KZG proofs not being
-// verified. Damaged frames stay damaged, and so does what is in the database alone.
+// as much as [Store.Verify]. What belongs to these blocks is found in its files likewise; KZG proofs are not verified.
+// Damaged frames stay damaged, and so does what is in the database alone.
 //
 // Network is that of the store if its database is lost, and is not looked at otherwise. If progress is not nil, it is
 // called after each period with the number of periods done and of all. Repair returns how many blocks it has found.
@@ -45,9 +45,6 @@ func (s *Store) Repair(ctx context.Context, network *Network, progress func(done
 		return 0, err
 	}
 	if err := r.periods(ctx, progress); err != nil {
-		return r.blocks, err
-	}
-	if err := r.sidecars(ctx); err != nil {
 		return r.blocks, err
 	}
 	return r.blocks, r.end()

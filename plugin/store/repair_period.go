@@ -114,7 +114,8 @@ func (p *repairPeriod) index(kind beacon.Kind) error {
 			id := segment.ID{Kind: kind, Period: p.next.network.period(slot), Number: o.place.file}
 			p.lengths[id] = max(p.lengths[id], r.end(o.place.file))
 		}
-		for _, o := range p.store.storedOf(kind, slot, r.root).objects {
+		held, _ := p.store.storedOf(kind, slot, r.root) // A record that cannot be read is replaced.
+		for _, o := range held.objects {
 			if r.find(uint64(o.index)) == nil { // It is in the database, or damaged.
 				r.objects = append(r.objects, o)
 			}

@@ -119,8 +119,9 @@ func TestRepairMakesALostIndexAnew(t *testing.T) {
 	checkVerified(t, s, blocks[:200])
 	checkFuluSidecars(t, s, blocks[199].Slot)
 	must(t, s.SetAnchor(t.Context(), everything))
-	must(t, s.Append(t.Context(), blocks[200:]...))
+	must(t, s.AppendSidecars(t.Context(), fuluSidecars()[200:]...))
 	checkServed(t, open(t, db), blocks)
+	checkFuluSidecars(t, open(t, db), beacontest.FuluHead)
 }
 
 // Damaged frames cost their block. The rest is found, on both sides of the gap.
@@ -189,6 +190,46 @@ func TestRepairFindsSidecars(t *testing.T) {
 			must(t, s.SetAnchor(t.Context(), everything))
 			must(t, s.AppendSidecars(t.Context(), fuluSidecars()...))
 			checkFuluSidecars(t, open(t, db), beacontest.FuluHead)
+		})
+	}
+}
+
+// An older copy of the database, restored beside the segment files of now, costs none of what they hold.
+func TestAnOlderDatabaseLeavesFilesAsTheyAre(t *testing.T) {
+	t.Parallel()
+	blocks := beacontest.FuluBlocks()
+	for name, final := range map[string]ssz.Slot{"without the files": 0, "with fewer files": blocks[39].Slot} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			db, old := memorydb.New(), memorydb.New()
+			s := open(t, db)
+			must(t, s.SetNetwork(t.Context(), fuluNetwork()))
+			s.SetFinal(final)
+			must(t, s.Append(t.Context(), blocks[:120]...))
+			it := db.NewIterator(nil, nil)
+			defer it.Release()
+			for it.Next() {
+				must(t, old.Put(slices.Clone(it.Key()), slices.Clone(it.Value())))
+			}
+			must(t, s.SetAnchor(t.Context(), everything))
+			must(t, s.Append(t.Context(), blocks[120:]...))
+			must(t, s.Close())
+			files := segmentFiles(t, db)
+			dirs.Store(ethdb.KeyValueStore(old), dirOf(t, db))
+			s = open(t, old)
+			must(t, s.SetAnchor(t.Context(), everything))
+			must(t, s.Append(t.Context(), blocks[120:]...))
+			must(t, s.Truncate(t.Context(), blocks[130].Slot))
+			must(t, s.Append(t.Context(), blocks[130:]...))
+			checkServed(t, open(t, old), blocks)
+			now := segmentFiles(t, old)
+			for name, size := range files {
+				if name != "blocks-00000000.e2s" || final == 0 { // It was in the copy.
+					if now[name] != size {
+						t.Errorf("%s has %d bytes now, of %d", name, now[name], size)
+					}
+				}
+			}
 		})
 	}
 }

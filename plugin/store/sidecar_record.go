@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"iter"
@@ -133,21 +134,32 @@ func (r *sidecarRecord) corrupt(err error) error {
 	return &CorruptError{r.slot, r.root, fmt.Errorf("%ss: %w", r.kind, err)}
 }
 
-// sidecars returns what is stored of a kind of the block of a slot: nothing if its objects are nil.
-func (s *Store) sidecars(kind beacon.Kind, slot ssz.Slot) (r sidecarRecord, err error) {
-	r = sidecarRecord{kind: kind, slot: slot}
+// sidecars returns what is stored of a kind of the block of a slot: nothing if its objects are nil. A damaged record is
+// an error.
+func (s *Store) sidecars(kind beacon.Kind, slot ssz.Slot) (sidecarRecord, error) {
+	r, err := s.readSidecars(kind, slot)
+	return r, cmp.Or(err, r.damage)
+}
+
+// readSidecars is sidecars, but that a damaged record is returned as such. The error is the database's.
+func (s *Store) readSidecars(kind beacon.Kind, slot ssz.Slot) (sidecarRecord, error) {
+	r := sidecarRecord{kind: kind, slot: slot}
 	it, ok := s.seek(sidecarKey(kind, slot))
 	defer it.Release()
 	if ok {
-		err = r.decode(it.Value())
+		r.read(it.Value())
 	}
-	if dbErr := it.Error(); dbErr != nil {
-		err = dbErr
-	}
-	if err != nil {
+	if err := it.Error(); err != nil {
 		return sidecarRecord{kind: kind, slot: slot}, r.corrupt(err)
 	}
 	return r, nil
+}
+
+// read decodes the value that is stored for the record's kind and slot, and notes its damage.
+func (r *sidecarRecord) read(value []byte) {
+	if err := r.decode(value); err != nil {
+		r.damage = r.corrupt(err)
+	}
 }
 
 // sidecarBatch is how many records are read through one iterator. They are up to 3 KiB each.
@@ -195,9 +207,7 @@ func (s *Store) sidecarRecords(kind beacon.Kind, first, last ssz.Slot) (found []
 		if r.slot > last {
 			return found, true, nil
 		}
-		if err := r.decode(it.Value()); err != nil {
-			r.damage = r.corrupt(err)
-		}
+		r.read(it.Value())
 		found = append(found, r)
 	}
 	return found, false, nil

@@ -106,26 +106,36 @@ func decodeSidecar(n *ssz.Network, kind beacon.Kind, c beacon.Chunk) (ssz.Slot, 
 
 // A freshSidecars is what is to be stored of one kind of a block.
 type freshSidecars struct {
+	held   sidecarRecord // what is stored already
 	record sidecarRecord // of the new objects, which have no place yet
 	frames [][]byte      // of the objects
 }
 
 // checkSidecars returns what is not stored yet, and about how many bytes it takes. The blocks are held, or about to be.
+// What is of one kind and block is one element, even if the block is given more than once.
 func (s *Store) checkSidecars(n *network, of []sidecar.Sidecars) (fresh []*freshSidecars, size int, err error) {
 	if len(of) > 0 && n == nil {
 		return nil, 0, ErrNoNetwork
 	}
+	type kindOf struct {
+		root ssz.Root
+		kind beacon.Kind
+	}
+	byKind := make(map[kindOf]*freshSidecars)
 	for i := range of {
 		b := of[i].Block
-		var f *freshSidecars // of the kind, which objects come by
-		var held sidecarRecord
 		for _, g := range objectsOf(of[i]) {
-			if f == nil || f.record.kind != g.kind {
-				held = s.storedOf(g.kind, b.Slot, b.Root)
-				f = &freshSidecars{record: sidecarRecord{kind: g.kind, slot: b.Slot, root: b.Root}}
+			f := byKind[kindOf{b.Root, g.kind}]
+			if f == nil {
+				held, err := s.storedOf(g.kind, b.Slot, b.Root)
+				if err != nil {
+					return nil, 0, err
+				}
+				f = &freshSidecars{held: held, record: sidecarRecord{kind: g.kind, slot: b.Slot, root: b.Root}}
+				byKind[kindOf{b.Root, g.kind}] = f
 				fresh = append(fresh, f)
 			}
-			if held.find(g.index) != nil || f.record.find(g.index) != nil {
+			if f.held.find(g.index) != nil || f.record.find(g.index) != nil {
 				continue
 			}
 			frames, err := g.check(n.parsed, b)
@@ -142,13 +152,14 @@ func (s *Store) checkSidecars(n *network, of []sidecar.Sidecars) (fresh []*fresh
 	return slices.DeleteFunc(fresh, func(f *freshSidecars) bool { return len(f.frames) == 0 }), size, nil
 }
 
-// storedOf returns what is stored of a kind of a block. What is damaged is stored anew.
-func (s *Store) storedOf(kind beacon.Kind, slot ssz.Slot, root ssz.Root) sidecarRecord {
-	r, err := s.sidecars(kind, slot)
-	if err != nil || r.root != root {
-		return sidecarRecord{kind: kind, slot: slot, root: root}
+// storedOf returns what is stored of a kind of a block. It is nothing if the record is damaged, so that it is stored
+// anew. A record that the database cannot read is an error: what it names must not be lost.
+func (s *Store) storedOf(kind beacon.Kind, slot ssz.Slot, root ssz.Root) (sidecarRecord, error) {
+	r, err := s.readSidecars(kind, slot)
+	if err != nil || r.damage != nil || r.root != root {
+		return sidecarRecord{kind: kind, slot: slot, root: root}, err
 	}
-	return r
+	return r, nil
 }
 
 // A sidecarWriter stores objects of all kinds along with a batch.
@@ -190,7 +201,11 @@ func (w *sidecarWriter) put(f *freshSidecars, history bool) error {
 		}
 	}
 	// What was stored may have been moved since it was looked up.
-	r.objects = append(r.objects, w.store.storedOf(r.kind, r.slot, r.root).objects...)
+	held, err := w.store.storedOf(r.kind, r.slot, r.root)
+	if err != nil {
+		return err
+	}
+	r.objects = append(r.objects, held.objects...)
 	slices.SortFunc(r.objects, func(a, b object) int { return cmp.Compare(a.index, b.index) })
 	return w.batch.Put(sidecarKey(r.kind, r.slot), r.value())
 }

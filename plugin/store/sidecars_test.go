@@ -199,6 +199,64 @@ func TestSidecarsMayComeAfterTheirBlocks(t *testing.T) {
 	})
 }
 
+func TestSidecarsComeInAnyOrder(t *testing.T) {
+	t.Parallel()
+	for name, reorder := range map[string]func([]sidecar.Sidecars) []sidecar.Sidecars{
+		"descending": func(all []sidecar.Sidecars) []sidecar.Sidecars {
+			slices.Reverse(all)
+			return all
+		},
+		"from file to file and back": func(all []sidecar.Sidecars) []sidecar.Sidecars {
+			slices.SortStableFunc(all, func(a, b sidecar.Sidecars) int { return int(a.Block.Slot%2) - int(b.Block.Slot%2) })
+			return all
+		},
+		"of each block in two parts": func(all []sidecar.Sidecars) (parts []sidecar.Sidecars) {
+			for _, of := range all {
+				columns, blobs := len(of.Columns)/2, len(of.Blobs)/2
+				parts = append(parts,
+					sidecar.Sidecars{Block: of.Block, Columns: of.Columns[:columns], Blobs: of.Blobs[:blobs]},
+					sidecar.Sidecars{Block: of.Block, Columns: of.Columns[columns:], Blobs: of.Blobs[blobs:]})
+			}
+			return parts
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			eachDatabase(t, func(t *testing.T, db ethdb.KeyValueStore) {
+				s := openFulu(t, db)
+				must(t, s.Append(t.Context(), beacontest.FuluBlocks()...))
+				must(t, s.AppendSidecars(t.Context(), reorder(fuluSidecars())...))
+				checkFuluSidecars(t, s, beacontest.FuluHead)
+				must(t, s.Close())
+				checkFuluSidecars(t, open(t, db), beacontest.FuluHead)
+			})
+		})
+	}
+}
+
+func TestSidecarsAreNotLostWhereTheirRecordCannotBeRead(t *testing.T) {
+	t.Parallel()
+	const slot = 138
+	db, all := &unreadableDB{KeyValueStore: memorydb.New()}, fuluSidecars()
+	s := openFulu(t, db)
+	var rest sidecar.Sidecars
+	for i := range all {
+		if of := &all[i]; of.Block.Slot == slot {
+			rest = sidecar.Sidecars{Block: of.Block, Columns: of.Columns[:1]}
+			of.Columns = of.Columns[1:]
+		}
+	}
+	must(t, s.AppendSidecars(t.Context(), all...))
+	db.first = append([]byte{'k', byte(beacon.KindDataColumnSidecar)}, slotKey("", slot)...)
+	db.last = db.first
+	if err := s.AppendSidecars(t.Context(), rest); !errors.Is(err, errUnreadable) {
+		t.Errorf("error %v, want %v", err, errUnreadable)
+	}
+	db.first, db.last = nil, nil
+	must(t, s.AppendSidecars(t.Context(), rest))
+	checkFuluSidecars(t, s, beacontest.FuluHead)
+}
+
 func TestSidecarsBecomeHistoryWithTheirBlocks(t *testing.T) {
 	t.Parallel()
 	db := memorydb.New()

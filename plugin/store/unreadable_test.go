@@ -108,6 +108,30 @@ func TestUnreadableRecordsAreReportedAndTheRestIsServed(t *testing.T) {
 	}
 }
 
+// A read error that passes costs nothing, also while blocks are moved to segment files: those whose records could not be
+// read stay where they are.
+func TestUnreadableRecordsAreLeftAsTheyAre(t *testing.T) {
+	t.Parallel()
+	blocks := realBlocks()
+	for name, tt := range map[string]struct{ first, last ssz.Slot }{
+		"one": {7, 7}, "many": {30, 97}, "the first": {1, 3}, "the last": {140, 142}, "all": {1, 142},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			db := &unreadableDB{KeyValueStore: memorydb.New()}
+			s := openWith(t, db, blocks...)
+			db.first, db.last = slotKey("r", tt.first), slotKey("r", tt.last)
+			must(t, s.SetAnchor(t.Context(), everything))
+			db.first, db.last = nil, nil
+			checkServed(t, s, blocks)
+			checkVerified(t, s, blocks)
+			if got, want := len(inDatabase(db)), int(tt.last-tt.first+1); got != want {
+				t.Errorf("%d blocks are in the database, want %d", got, want)
+			}
+		})
+	}
+}
+
 // What can be read from another place is no damage.
 func TestAnIteratorThatFailsIsBegunAnew(t *testing.T) {
 	t.Parallel()

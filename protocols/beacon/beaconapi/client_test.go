@@ -148,6 +148,7 @@ func TestBadAnswersAreToldApart(t *testing.T) {
 	type headers map[string]string
 	sszHeaders := headers{"Content-Type": "application/octet-stream", "Eth-Consensus-Version": "fulu"}
 	jsonHeaders := headers{"Content-Type": "application/json"}
+	forkHeaders := headers{"Content-Type": "application/json", "Eth-Consensus-Version": "fulu"}
 	for name, test := range map[string]struct {
 		path   string
 		h      headers
@@ -160,7 +161,7 @@ func TestBadAnswersAreToldApart(t *testing.T) {
 		"empty data":          {genesis, jsonHeaders, 200, `{"data":{}}`, beaconapi.ErrMalformed},
 		"a number for a root": {genesis, jsonHeaders, 200, `{"data":{"genesis_validators_root":5}}`, beaconapi.ErrMalformed},
 		"HTML":                {genesis, headers{"Content-Type": "text/html"}, 200, "<html>", beaconapi.ErrMalformed},
-		"JSON for SSZ":        {block, jsonHeaders, 200, `{"data":{}}`, beaconapi.ErrMalformed},
+		"JSON for SSZ":        {block, forkHeaders, 200, `{"data":{}}`, beaconapi.ErrMalformed},
 		"no fork":             {block, headers{"Content-Type": "application/octet-stream"}, 200, "x", beaconapi.ErrMalformed},
 		"too much JSON":       {genesis, jsonHeaders, 200, strings.Repeat(" ", 1<<20+1), beaconapi.ErrTooLarge},
 		"too large a block":   {block, sszHeaders, 200, strings.Repeat("x", 10<<20+1), beaconapi.ErrTooLarge},
@@ -247,7 +248,7 @@ func TestURLWithPathAndPassword(t *testing.T) {
 	}
 }
 
-// A silentNode answers with headers, or not even with them, and sends nothing then.
+// A silentNode answers with headers and a byte, or not even with them, and sends nothing then.
 type silentNode struct{ headers http.Header }
 
 func (s silentNode) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -255,17 +256,24 @@ func (s silentNode) RoundTrip(r *http.Request) (*http.Response, error) {
 		<-r.Context().Done()
 		return nil, r.Context().Err()
 	}
-	return &http.Response{StatusCode: 200, Header: s.headers, Body: silence{r.Context()}, Request: r}, nil
+	return &http.Response{StatusCode: 200, Header: s.headers, Body: &silence{ctx: r.Context()}, Request: r}, nil
 }
 
-type silence struct{ ctx context.Context }
+type silence struct {
+	ctx  context.Context
+	sent bool
+}
 
-func (s silence) Read([]byte) (int, error) {
+func (s *silence) Read(b []byte) (int, error) {
+	if !s.sent {
+		s.sent, b[0] = true, ':'
+		return 1, nil
+	}
 	<-s.ctx.Done()
 	return 0, s.ctx.Err()
 }
 
-func (silence) Close() error { return nil }
+func (*silence) Close() error { return nil }
 
 func TestSilentNodesAreGivenUp(t *testing.T) {
 	header := func(contentType string) http.Header {
@@ -294,10 +302,13 @@ func TestSilentNodesAreGivenUp(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			time.Sleep(time.Hour) // the caller takes its time
-			_, err = state.Read(make([]byte, 1))
-			return errors.Join(err, state.Close())
-		}, time.Hour + 30*time.Second},
+			defer state.Close()
+			for err == nil {
+				time.Sleep(time.Hour) // the caller takes its time
+				_, err = state.Read(make([]byte, 1))
+			}
+			return err
+		}, 2*time.Hour + 30*time.Second},
 		"no events":         {header("text/event-stream"), heads, 2 * time.Minute},
 		"no answer, events": {nil, heads, 2 * time.Minute},
 	} {

@@ -1,5 +1,6 @@
-// Package beaconapi asks a beacon node by its REST API, the Beacon API of the consensus layer, for what a node without
-// peers needs: the network, a finalized checkpoint, blocks, sidecars, a state, and the head as it changes.
+// Package beaconapi is a client of a beacon node's REST API, the Beacon API of the consensus layer. It has the calls
+// that a node needs to sync and to follow a chain: the network, a finalized checkpoint, blocks, sidecars, a state, and
+// the head as it changes.
 //
 //	client, err := beaconapi.New("http://localhost:5052", nil)
 //	…

@@ -8,13 +8,13 @@ import (
 )
 
 var (
-	// ErrNotFound is wrapped by the StatusError of a node that has not what was asked for.
+	// ErrNotFound is what a StatusError with status 404 is: the node does not have what was asked for.
 	ErrNotFound = errors.New("beaconapi: not found")
 	// ErrTooLarge is returned when an answer has more bytes than what was asked for can have.
 	ErrTooLarge = errors.New("beaconapi: answer is too large")
 	// ErrMalformed is returned when an answer is not what the API says it has to be.
 	ErrMalformed = errors.New("beaconapi: malformed answer")
-	// ErrStalled is returned when a node has sent nothing for a while: 30 seconds within an answer, two minutes between
+	// ErrStalled is returned when a node has sent nothing for 30 seconds within an answer, or for two minutes between
 	// events.
 	ErrStalled = errors.New("beaconapi: node sends nothing")
 	// ErrNotFinalized is returned when nothing is finalized yet but genesis.

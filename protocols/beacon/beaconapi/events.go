@@ -20,8 +20,8 @@ type Head struct {
 	Root ssz.Root // of the block
 }
 
-// maxEventLine is the most bytes of a line of an event.
-const maxEventLine = 64 << 10
+// maxEvent is the most bytes of an event's data, and of a line.
+const maxEvent = bufio.MaxScanTokenSize
 
 // Heads yields the head of the node's chain whenever it changes, until ctx ends or the loop is left. An error is the
 // last pair: the caller calls Heads again, in a while. It is io.ErrUnexpectedEOF if the node ends the answer, and
@@ -65,7 +65,6 @@ func decodeHead(data []byte) (Head, error) {
 func events(r io.Reader, topic string) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		lines := bufio.NewScanner(r)
-		lines.Buffer(nil, maxEventLine)
 		var of string
 		var data []byte
 		for lines.Scan() {
@@ -85,8 +84,8 @@ func events(r io.Reader, topic string) iter.Seq2[[]byte, error] {
 				}
 				of, data = "", data[:0]
 			}
-			if len(data) > maxEventLine {
-				yield(nil, fmt.Errorf("%w: event of more than %d bytes", ErrTooLarge, maxEventLine))
+			if len(data) > maxEvent {
+				yield(nil, fmt.Errorf("%w: event of more than %d bytes", ErrTooLarge, maxEvent))
 				return
 			}
 		}
@@ -100,7 +99,7 @@ func endOf(err error) error {
 	case nil:
 		return io.ErrUnexpectedEOF
 	case bufio.ErrTooLong:
-		return fmt.Errorf("%w: event of more than %d bytes", ErrTooLarge, maxEventLine)
+		return fmt.Errorf("%w: event of more than %d bytes", ErrTooLarge, maxEvent)
 	}
 	return err
 }

@@ -110,6 +110,7 @@ func (s *syncer) accept(a *attempt, now time.Time) {
 	b.tried[p.ID] = true
 	if i := slices.IndexFunc(b.answers, func(o *answer) bool { return o.same(a.blocks) }); i >= 0 {
 		b.answers[i].add(p.ID)
+		b.answers[i].sent = append(b.answers[i].sent, p.ID)
 		b.doubted = false
 		s.drop(a.held)
 		return
@@ -120,37 +121,41 @@ func (s *syncer) accept(a *attempt, now time.Time) {
 	} else {
 		b.doubted = false
 	}
-	b.answers = append(b.answers, &answer{blocks: a.blocks, bytes: a.held, from: []peer.ID{p.ID}})
+	b.answers = append(b.answers, &answer{
+		blocks: a.blocks, bytes: a.held, from: []peer.ID{p.ID}, sent: []peer.ID{p.ID},
+	})
 	b.rounds = 0
 }
 
 // shorten returns the part of a batch that an attempt has brought blocks of. The slots behind them become another one,
-// and backward those before them too: that they are empty shows as what is next links to these blocks. The first block
-// of all may be any, so that another peer is asked whether there is one before.
+// and backward those before them too: that they are empty shows as what is next links to these blocks.
 func (s *syncer) shorten(a *attempt) *batch {
 	b, first, last := a.batch, a.blocks[0].Slot, a.blocks[len(a.blocks)-1].Slot
 	tried, empty, cutBy := b.tried, b.empty, b.cutBy
 	if last < b.last {
 		lower, upper := s.split(b, last)
-		s.leave(upper, a, a.err == nil && !a.cut)
+		if a.err == nil && !a.cut {
+			s.leave(upper, a.source.ID)
+		} else {
+			s.leave(upper)
+		}
 		b = lower
 	}
 	if s.backward && first > b.first {
 		lower, upper := s.split(b, first-1)
-		s.leave(lower, a, true)
+		s.leave(lower, a.source.ID)
 		b = upper
 	}
 	b.tried, b.empty, b.cutBy = tried, empty, cutBy
-	b.doubted = s.open() && b == s.batches[0] && first > b.first
 	return b
 }
 
-// leave has others asked for slots that an attempt has brought no blocks of. If it said so, these slots are empty, or
-// its peer leaves blocks out.
-func (s *syncer) leave(b *batch, a *attempt, said bool) {
-	b.tried, b.empty, b.cutBy = make(map[peer.ID]bool), make(map[peer.ID]bool), ""
-	if id := a.source.ID; said {
-		b.tried[id], b.empty[id], b.cutBy = true, true, id
+// leave has others asked for slots that some peers have sent no blocks of: these slots are empty, or these peers leave
+// blocks out.
+func (s *syncer) leave(b *batch, by ...peer.ID) {
+	b.tried, b.empty, b.cutBy = make(map[peer.ID]bool), make(map[peer.ID]bool), by
+	for _, id := range by {
+		b.tried[id], b.empty[id] = true, true
 	}
 }
 
@@ -162,14 +167,16 @@ func (s *syncer) checked(a *attempt, now time.Time) {
 		return
 	}
 	p.gave()
-	if len(a.blocks) == 0 {
+	if a.err != nil {
 		return
 	}
-	p.took(now.Sub(a.began), a.wire, s.Batch)
+	if len(a.blocks) > 0 {
+		p.took(now.Sub(a.began), a.wire, s.Batch)
+	}
 	if s.holdsUp(p) {
 		p.rest = now.Add(maxBackoff)
 	}
-	if a.blocks[0].Root == a.check.top().Root {
+	if len(a.blocks) > 0 && a.blocks[0].Root == a.check.top().Root {
 		a.check.add(p.ID)
 	} else {
 		a.check.denied++
@@ -177,30 +184,51 @@ func (s *syncer) checked(a *attempt, now time.Time) {
 	}
 }
 
-// settle takes an answer of a batch to be the right one: whoever gave another one is at fault.
-func (s *syncer) settle(b *batch, right *answer) {
+// settle takes an answer of a batch to be the right one: whoever gave another one is at fault. Whether there are
+// blocks behind the answer's last one is shown by what links to it; if nothing does, these slots are asked for again.
+func (s *syncer) settle(b *batch, right *answer, linked bool) {
 	wrong := slices.DeleteFunc(b.answers, func(a *answer) bool { return a == right })
 	b.answers = []*answer{right}
 	for _, a := range wrong {
 		s.drop(a.bytes)
-		err := ErrWrongChain
-		if a.within(right) {
-			err = ErrLeftOut
+		err, by := ErrWrongChain, a.from
+		switch {
+		case a.within(right):
+			err, by = ErrLeftOut, a.sent
+		case right.within(a) && !linked:
+			continue
 		}
-		for _, id := range a.from {
+		for _, id := range by {
 			s.blame(s.sources[id], b.first, b.last, err)
 		}
+	}
+	if len(right.blocks) > 0 && !linked {
+		s.cutOff(b, right)
 	}
 	if len(right.blocks) == 0 {
 		return
 	}
 	for id := range b.empty {
-		if p := s.sources[id]; id == b.cutBy {
+		if p := s.sources[id]; slices.Contains(b.cutBy, id) {
 			s.blame(p, b.first, b.last, ErrLeftOut)
 		} else {
 			p.lacks = max(p.lacks, b.last+1)
 		}
 	}
+}
+
+// cutOff makes a batch of the slots behind an answer.
+func (s *syncer) cutOff(b *batch, right *answer) {
+	if s.covers(right, b) {
+		return
+	}
+	if s.backward {
+		lower, _ := s.split(b, right.blocks[0].Slot-1)
+		s.leave(lower, right.sent...)
+		return
+	}
+	_, upper := s.split(b, right.top().Slot)
+	s.leave(upper, right.sent...)
 }
 
 // blame reports a fault of a peer, and gives it up.

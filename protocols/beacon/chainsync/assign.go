@@ -71,12 +71,15 @@ func (s *syncer) ask(ctx context.Context, now time.Time, b *batch) {
 		b.doubted = false
 		return
 	}
-	if !later && len(b.tried) > 0 {
+	switch {
+	case !later && len(b.tried) > 0:
 		b.rounds++
 		clear(b.tried)
 		return // The next look at it asks the first peer again.
-	}
-	if p == nil {
+	case !later && len(b.answers) == 0:
+		s.divide(b)
+		return
+	case p == nil:
 		return
 	}
 	if count := s.batchOf(p, b.slots()); count < b.slots() && len(b.answers) == 0 {
@@ -84,6 +87,22 @@ func (s *syncer) ask(ctx context.Context, now time.Time, b *batch) {
 	}
 	urgent := b.disputed || b.doubted || b == s.firstUnanswered()
 	s.start(ctx, &attempt{batch: b, source: p, first: b.first, last: b.last, urgent: urgent})
+}
+
+// divide divides a batch that no source has all of, if one has what is to be stored first.
+func (s *syncer) divide(b *batch) {
+	count := uint64(0)
+	for _, p := range s.sources {
+		switch {
+		case s.backward && p.serves(b.last, b.last):
+			count = max(count, uint64(b.last-max(b.first, p.Status.EarliestAvailableSlot, p.lacks))+1)
+		case !s.backward && p.serves(b.first, b.first):
+			count = max(count, uint64(min(b.last, p.Status.HeadSlot)-b.first)+1)
+		}
+	}
+	if count > 0 && count < b.slots() {
+		s.part(b, count)
+	}
 }
 
 // anyElse reports whether there is another source to be asked for a batch, which does not hold it up.
@@ -263,7 +282,7 @@ func (s *syncer) missing() *batch {
 		return nil
 	}
 	if !s.backward && !s.anyUsable() {
-		return newBatch(s.base.Slot+1, s.base.Slot+1) // Nobody says where the chain ends.
+		return newBatch(s.base.Slot+1, s.base.Slot+1) // Nobody names a head.
 	}
 	switch {
 	case !s.over() && s.backward:

@@ -19,7 +19,7 @@ type batch struct {
 	inFlight    []*attempt       // but for checks
 	tried       map[peer.ID]bool // answered or failed in this round
 	empty       map[peer.ID]bool // answered with nothing
-	cutBy       peer.ID          // whose answer to a larger range ended before this one
+	cutBy       []peer.ID        // whose answers to a larger range had nothing of this one
 	rounds      int              // how often all peers were tried
 	disputed    bool             // does not link to others, or others to it
 	doubted     bool             // another peer has another block
@@ -35,11 +35,12 @@ func (b *batch) slots() uint64 { return uint64(b.last-b.first) + 1 }
 type answer struct {
 	blocks []*beacon.Block
 	bytes  int64
-	from   []peer.ID // who sent it, the first the blocks, others the same or the last of them
+	from   []peer.ID // who vouches for it: who sent it, or its last block
+	sent   []peer.ID // who sent all of it
 	// asked are the peers that were asked for the last block, and checking is set while one is.
 	asked    map[peer.ID]bool
 	checking bool
-	denied   int // how many have another block in its place
+	denied   int // how many have another block in place of the last one, or none
 }
 
 func (a *answer) isFrom(id peer.ID) bool { return slices.Contains(a.from, id) }
@@ -112,4 +113,12 @@ func (s *syncer) split(b *batch, last ssz.Slot) (lower, upper *batch) {
 	b.last = last
 	s.batches = slices.Insert(s.batches, at+1, upper)
 	return b, upper
+}
+
+// covers reports whether there are no slots of a batch behind an answer to it.
+func (s *syncer) covers(a *answer, b *batch) bool {
+	if s.backward {
+		return a.blocks[0].Slot == b.first
+	}
+	return a.top().Slot == b.last
 }

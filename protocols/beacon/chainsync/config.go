@@ -29,7 +29,8 @@ type Peer struct {
 
 // A Client asks peers for blocks. [beacon.Client] implements it.
 type Client interface {
-	// BlocksByRange is that of [beacon.Client]: it checks each block, and that each is the parent of the next.
+	// BlocksByRange is that of [beacon.Client]: it checks that each block is in the range and the parent of the next,
+	// and ends a request that brings nothing for long with an error.
 	BlocksByRange(ctx context.Context, to peer.ID, start ssz.Slot, count uint64) iter.Seq2[*beacon.Block, error]
 }
 
@@ -73,9 +74,10 @@ type Config struct {
 	// Paused reports whether to make no new requests for now. It is called at least once a second, by the goroutine that
 	// called Forward or Backfill. Nil means never.
 	Paused func() bool
-	// Verify checks blocks that link up before they are stored, for example their signatures. An error ends the sync.
-	// It is called by one goroutine at a time. Nil checks nothing.
-	Verify func(context.Context, []*beacon.Block) error
+	// Verify verifies what roots do not cover of blocks that link up, such as their signatures, before they are stored.
+	// It returns the roots of those that are wrong, whose senders are blamed; others are asked for them again. An error
+	// ends the sync. Calls do not overlap. Nil verifies nothing.
+	Verify func(context.Context, []*beacon.Block) (wrong []ssz.Root, err error)
 	// Progress is called after blocks were stored and once a second, by the goroutine that called Forward or Backfill.
 	// Nil reports nothing.
 	Progress func(Progress)
@@ -107,13 +109,16 @@ type Blame struct {
 	Peer peer.ID
 	// First and Last are the slots that it was asked for.
 	First, Last ssz.Slot
-	// Err is the fault: ErrWrongChain, ErrLeftOut, ErrFuture, or an error of the client that wraps reqresp.ErrViolation.
+	// Err is the fault: ErrWrongChain, ErrLeftOut, ErrWrongBlock, ErrWrongSidecar, ErrFuture, or an error of the client
+	// that wraps reqresp.ErrViolation.
 	Err error
 }
 
 var (
 	// ErrWrongChain is blocks that are not of the chain that was found in the end.
 	ErrWrongChain = errors.New("chainsync: peer sent blocks of another chain")
+	// ErrWrongBlock is a block that failed Config.Verify.
+	ErrWrongBlock = errors.New("chainsync: block is wrong")
 	// ErrLeftOut is an answer without blocks that the peer had to send, as other peers have shown.
 	ErrLeftOut = errors.New("chainsync: peer left out blocks")
 	// ErrFuture is a status whose head is ahead of the clock. This host's clock may be wrong.

@@ -65,7 +65,7 @@ type request struct {
 // An answer is what a fake peer sends.
 type answer struct {
 	blocks []*beacon.Block
-	stall  bool // until the caller gives up
+	stall  bool // until it times out
 	err    error
 }
 
@@ -158,13 +158,17 @@ func (n fakeNet) BlocksByRange(
 			if err == nil {
 				err = p.send(ctx, b)
 			}
-			if err != nil || !yield(b, nil) {
+			if err != nil {
 				break
 			}
+			if !yield(b, nil) {
+				return
+			}
 		}
-		if a.stall {
-			<-ctx.Done()
-			err = ctx.Err()
+		if a.stall && err == nil {
+			if err = sleep(ctx, 10*time.Second); err == nil { // as a client bounds it
+				err = &reqresp.Failure{Phase: reqresp.PhaseResponse, Err: reqresp.ErrTimeout}
+			}
 		}
 		if err == nil {
 			err = a.err

@@ -83,7 +83,7 @@ func (s *syncer) dispute(n int) {
 	}
 }
 
-// best returns the end of the chain that the most peers vouch for, or else the longest.
+// best returns the end of the chain that the most peers vouch for, or that has the most blocks if these are proven.
 func (s *syncer) best(ends []*link) *link {
 	if len(ends) == 1 {
 		return ends[0]
@@ -91,6 +91,9 @@ func (s *syncer) best(ends []*link) *link {
 	return slices.MaxFunc(ends, func(a, b *link) int {
 		votes, blocks := a.weight()
 		otherVotes, otherBlocks := b.weight()
+		if s.backward || a.end == b.end { // All of them are proven.
+			return cmp.Or(blocks-otherBlocks, votes-otherVotes)
+		}
 		return cmp.Or(votes-otherVotes, blocks-otherBlocks)
 	})
 }
@@ -119,10 +122,15 @@ func (s *syncer) proven(chain []*answer) (n int, unsure *answer) {
 	if i := slices.IndexFunc(s.batches[:n], func(b *batch) bool { return b.doubted }); i >= 0 {
 		n = i
 	}
-	if !s.over() || n < len(s.batches) {
-		// Whether slots are empty is shown by what follows them.
-		for n > 0 && len(chain[n-1].blocks) == 0 {
-			n--
+	if s.open() {
+		n = s.first(chain, n)
+	}
+	// Whether slots are empty is shown by what follows them, and in the end by all peers that there are.
+	end := s.over() && n == len(s.batches)
+	for i := n - 1; i >= 0 && len(chain[i].blocks) == 0; i-- {
+		s.batches[i].doubted = end && s.anyElse(s.batches[i])
+		if !end || s.batches[i].doubted {
+			n = i
 		}
 	}
 	if s.backward {
@@ -148,6 +156,24 @@ func (s *syncer) proven(chain []*answer) (n int, unsure *answer) {
 		return top, nil // Nobody else can tell.
 	}
 	return n, unsure
+}
+
+// first returns n, or how many batches are before one that further peers are to be asked for: whether there are blocks
+// before the first of all, no link shows.
+func (s *syncer) first(chain []*answer, n int) int {
+	for i, a := range chain[:n] {
+		b := s.batches[i]
+		if len(a.blocks) > 0 && a.blocks[0].Slot == b.first {
+			return n
+		}
+		if b.doubted = s.anyElse(b); b.doubted {
+			return i
+		}
+		if len(a.blocks) > 0 {
+			return n
+		}
+	}
+	return n
 }
 
 // vouch adds the peers that vouch for an answer: that have sent it, or name its last block in their status.

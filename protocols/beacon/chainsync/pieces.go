@@ -197,8 +197,9 @@ func (f *fetcher) most(kind beacon.Kind, slot ssz.Slot) int {
 		return int(cfg.ComputeMaxRequestBlobSidecars(f.Network.ForkAt(f.Network.EpochOf(slot))))
 	case beacon.KindDataColumnSidecar:
 		return int(cfg.ComputeMaxRequestDataColumnSidecars())
+	default:
+		return int(cfg.MaxRequestPayloads)
 	}
-	return int(cfg.MaxRequestPayloads)
 }
 
 func methodOf(kind beacon.Kind) string {
@@ -207,8 +208,9 @@ func methodOf(kind beacon.Kind) string {
 		return "blob_sidecars_by_root"
 	case beacon.KindDataColumnSidecar:
 		return "data_column_sidecars_by_root"
+	default:
+		return "execution_payload_envelopes_by_root"
 	}
-	return "execution_payload_envelopes_by_root"
 }
 
 func (f *fetcher) start(ctx context.Context, r *pieceRequest) {

@@ -102,13 +102,21 @@ func TestAttribution(t *testing.T) {
 		"it limits the rate":         {always(answer{err: errLimited}), nil},
 		"it fails":                   {always(answer{err: errReset}), nil},
 		"it fails once, halfway": {once(func(p *fakePeer, r request) *answer {
-			return &answer{blocks: within(whole, r.first, r.first+3), err: errReset}
+			return &answer{blocks: within(whole, r.first, min(r.first+3, r.last)), err: errReset}
 		}), nil},
-		"it stalls":            {always(answer{stall: true}), nil},
-		"it stalls once":       {once(func(*fakePeer, request) *answer { return &answer{stall: true} }), nil},
-		"it is slow":           {func(p *fakePeer) { p.perSec = mbit / 2 }, nil},
-		"it lacks old blocks":  {func(p *fakePeer) { p.earliest = 200 }, nil},
-		"it is behind":         {func(p *fakePeer) { p.chain = within(whole, 1, 100) }, nil},
+		"it stalls":           {always(answer{stall: true}), nil},
+		"it stalls once":      {once(func(*fakePeer, request) *answer { return &answer{stall: true} }), nil},
+		"it is slow":          {func(p *fakePeer) { p.perSec = mbit / 2 }, nil},
+		"it lacks old blocks": {func(p *fakePeer) { p.earliest = 200 }, nil},
+		"it is behind":        {func(p *fakePeer) { p.chain = within(whole, 1, 100) }, nil},
+		"it is ahead, and fails": {func(p *fakePeer) {
+			always(answer{err: errReset})(p)
+			p.status = func(s *beacon.Status) { s.HeadSlot += 20 }
+		}, nil},
+		"it begins in the middle of a batch, and fails": {func(p *fakePeer) {
+			always(answer{err: errReset})(p)
+			p.earliest = 77
+		}, nil},
 		"its head is not ours": {func(p *fakePeer) { p.status = func(s *beacon.Status) { s.HeadRoot[0]++ } }, nil},
 	} {
 		for _, d := range directions {
@@ -265,6 +273,32 @@ func TestHeadThatOnePeerNames(t *testing.T) {
 	})
 }
 
+// TestPeersOverlap has each peer hold a part of the chain, and one that has two of them go.
+func TestPeersOverlap(t *testing.T) {
+	t.Parallel()
+	for _, d := range directions {
+		synctest.Test(t, func(t *testing.T) {
+			net, began := netOf(3, func(p *fakePeer) { p.perSec = mbit }), time.Now()
+			ids := names(3)
+			net[ids[1]].chain = within(whole, 1, 150)
+			net[ids[2]].earliest = 140
+			cfg, sink := config(net), new(fakeSink)
+			cfg.Peers = func() (all []chainsync.Peer) {
+				for _, p := range net.peers() {
+					if p.ID != ids[0] || time.Since(began) < time.Second {
+						all = append(all, p)
+					}
+				}
+				return all
+			}
+			if _, err := d.run(t.Context(), cfg, sink); err != nil {
+				t.Fatal(err)
+			}
+			checkStored(t, sink.blocks, whole)
+		})
+	}
+}
+
 func TestResume(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -339,10 +373,50 @@ func TestSinkAndVerify(t *testing.T) {
 			if _, err := d.run(t.Context(), cfg, &fakeSink{err: errBroken}); !errors.Is(err, errBroken) {
 				t.Errorf("error %v of the sink", err)
 			}
-			cfg.Verify = func(context.Context, []*beacon.Block) error { return errBroken }
+			cfg.Verify = func(context.Context, []*beacon.Block) ([]ssz.Root, error) { return nil, errBroken }
 			sink := new(fakeSink)
 			if _, err := d.run(t.Context(), cfg, sink); !errors.Is(err, errBroken) || len(sink.blocks) > 0 {
 				t.Errorf("error %v of Verify, %d blocks stored", err, len(sink.blocks))
+			}
+		})
+	}
+}
+
+// TestWrongSignatures has a peer change what roots do not cover.
+func TestWrongSignatures(t *testing.T) {
+	t.Parallel()
+	wrong := make(map[*beacon.Block]bool)
+	var signed []*beacon.Block
+	for _, b := range whole {
+		other := *b
+		wrong[&other] = true
+		signed = append(signed, &other)
+	}
+	for _, d := range directions {
+		synctest.Test(t, func(t *testing.T) {
+			cfg := config(netOf(3, func(p *fakePeer) { p.chain = signed }))
+			cfg.Verify = func(_ context.Context, blocks []*beacon.Block) (roots []ssz.Root, err error) {
+				for _, b := range blocks {
+					if wrong[b] {
+						roots = append(roots, b.Root)
+					}
+				}
+				return roots, nil
+			}
+			blamed := make(map[peer.ID]error)
+			cfg.Blame = func(b chainsync.Blame) { blamed[b.Peer] = b.Err }
+			sink := new(fakeSink)
+			if _, err := d.run(t.Context(), cfg, sink); err != nil {
+				t.Fatal(err)
+			}
+			checkStored(t, sink.blocks, whole)
+			for _, b := range sink.blocks {
+				if wrong[b] {
+					t.Errorf("slot %d is stored with a wrong signature", b.Slot)
+				}
+			}
+			if err := blamed[names(1)[0]]; len(blamed) != 1 || !errors.Is(err, chainsync.ErrWrongBlock) {
+				t.Errorf("blamed %v", blamed)
 			}
 		})
 	}

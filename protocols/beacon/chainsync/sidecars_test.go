@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"testing"
@@ -261,6 +262,47 @@ func TestFetchSidecars(t *testing.T) {
 				}
 				checkAsked(t, net)
 			})
+		})
+	}
+}
+
+// TestFetchSidecarsWhateverPeersDo has two good peers, and some that are wrong at random.
+func TestFetchSidecarsWhateverPeersDo(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(200) {
+		synctest.Test(t, func(t *testing.T) {
+			r := rand.New(rand.NewPCG(seed, 1))
+			net := make(sidecarNet)
+			bad := make(map[peer.ID]bool)
+			for i, id := range names(3 + r.IntN(4)) {
+				p := &sidecarPeer{columns: custody, head: beacontest.Head, wrong: make(map[any]bool)}
+				net[id] = p
+				if i < 2 {
+					continue
+				}
+				bad[id] = true
+				p.lies, p.stall = r.IntN(3) == 0, r.IntN(3) == 0
+				p.head = ssz.Slot(r.IntN(beacontest.Head))
+				p.columns = custody[r.IntN(len(custody)):]
+				p.err = []error{nil, errReset, errLimited, errNotThere, violation(errBroken)}[r.IntN(5)]
+				odd := r.IntN(2) == 0
+				p.has = func(o chainsync.Object) bool { return !odd || o.Root[0]%2 == 1 }
+			}
+			blocks := blocksOf(sidecarChain())
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			all, err := chainsync.FetchSidecars(ctx, &chainsync.SidecarConfig{
+				Client: net, Network: beacontest.Network(), Peers: net.peers, Columns: custody, Verify: net.verify,
+				Blame: func(b chainsync.Blame) {
+					if !bad[b.Peer] {
+						t.Errorf("seed %d: %s is blamed for %v", seed, b.Peer, b.Err)
+					}
+				},
+			}, blocks)
+			if err != nil {
+				t.Fatalf("seed %d: %v", seed, err)
+			}
+			checkSidecars(t, all, blocks)
 		})
 	}
 }

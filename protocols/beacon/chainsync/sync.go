@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,8 +23,8 @@ type Anchor struct {
 	Root ssz.Root
 }
 
-// Forward downloads the blocks above a block that is held, up to the highest head of the peers, and returns when they
-// are stored. An anchor without a root stands for an empty store: the first block may be any. Calls to the sink, and
+// Forward downloads the blocks above a block that is held, up to the highest head of the peers that were not given up,
+// and returns when they are stored. An anchor without a root stands for an empty store: the first block may be any. Calls to the sink, and
 // the hooks of the config, end before it returns.
 //
 // The error is the sink's, that of Config.Verify, the context's, or one of this package's.
@@ -72,7 +73,7 @@ type syncer struct {
 	running    int
 	results    chan *attempt
 	storing    []*answer // nil if nothing is
-	stored     chan error
+	stored     chan outcome
 
 	began, reported, lacking time.Time
 	dealt, blocks, bytes     uint64
@@ -85,7 +86,7 @@ func run(ctx context.Context, cfg *Config, s *syncer, into Sink) (Progress, erro
 	}
 	s.sink, s.memory.limit, s.began = into, s.MaxBytes, time.Now()
 	s.sources = make(map[peer.ID]*source)
-	s.results, s.stored = make(chan *attempt), make(chan error, 1)
+	s.results, s.stored = make(chan *attempt), make(chan outcome, 1)
 	ctx, cancel := context.WithCancel(ctx)
 	err = s.loop(ctx)
 	cancel()
@@ -114,11 +115,15 @@ func (s *syncer) loop(ctx context.Context) error {
 		case a := <-s.results:
 			s.running--
 			s.ended(a, time.Now())
-		case err := <-s.stored:
-			if err != nil {
-				return err
+		case done := <-s.stored:
+			if done.err != nil {
+				return done.err
 			}
-			s.advance()
+			if len(done.wrong) > 0 {
+				s.reject(done.wrong)
+			} else {
+				s.advance()
+			}
 			s.report(time.Now())
 		case <-ticker.C:
 			if now := time.Now(); now.Sub(s.reported) >= time.Second {
@@ -151,12 +156,12 @@ func (s *syncer) look(now time.Time) {
 	}
 	s.goal = s.base.Slot
 	for _, p := range s.sources {
-		if p.present && (p.blamed == 0 || p.given == nil) {
+		if p.usable() {
 			s.goal = max(s.goal, p.Status.HeadSlot)
 		}
 	}
 	// What nobody claims to have any more is not waited for.
-	for n := len(s.batches) - 1; n >= 0 && s.batches[n].first > s.goal && len(s.batches[n].inFlight) == 0; n-- {
+	for n := len(s.batches) - 1; n >= len(s.storing) && s.batches[n].first > s.goal; n-- {
 		s.frontier = s.batches[n].first
 		s.discard(s.batches[n])
 		s.batches = s.batches[:n]
@@ -191,24 +196,54 @@ func (s *syncer) store(ctx context.Context) {
 			break
 		}
 	}
+	last := len(chain) - 1
+	for last >= 0 && len(chain[last].blocks) == 0 {
+		last--
+	}
+	if last >= 0 && last < n && !s.covers(chain[last], s.batches[last]) {
+		n = last + 1 // What is behind it becomes a batch.
+	}
 	s.storing = chain[:n]
 	for i, a := range s.storing {
-		s.settle(s.batches[i], a)
+		s.settle(s.batches[i], a, i < last)
 	}
 	batch := s.inOrder(s.storing)
 	s.goroutines.Go(func() { s.stored <- s.verified(ctx, batch) })
 }
 
-func (s *syncer) verified(ctx context.Context, blocks []*beacon.Block) error {
+// An outcome is that of verifying blocks and storing them, which is not done if some are wrong.
+type outcome struct {
+	wrong []ssz.Root
+	err   error
+}
+
+func (s *syncer) verified(ctx context.Context, blocks []*beacon.Block) (o outcome) {
 	if len(blocks) == 0 {
-		return nil
+		return o
 	}
 	if s.Verify != nil {
-		if err := s.Verify(ctx, blocks); err != nil {
-			return err
+		if o.wrong, o.err = s.Verify(ctx, blocks); o.err != nil || len(o.wrong) > 0 {
+			return o
 		}
 	}
-	return s.sink.Store(ctx, blocks)
+	return outcome{err: s.sink.Store(ctx, blocks)}
+}
+
+// reject drops the answers that wrong blocks are in, and has others asked for them.
+func (s *syncer) reject(wrong []ssz.Root) {
+	batches := s.batches[:len(s.storing)]
+	s.storing = nil
+	for _, b := range batches {
+		i := slices.IndexFunc(b.answers, func(a *answer) bool {
+			return slices.ContainsFunc(a.blocks, func(b *beacon.Block) bool { return slices.Contains(wrong, b.Root) })
+		})
+		if i >= 0 {
+			a := b.answers[i]
+			b.answers = slices.Delete(b.answers, i, i+1)
+			s.drop(a.bytes)
+			s.blame(s.sources[a.sent[0]], b.first, b.last, ErrWrongBlock)
+		}
+	}
 }
 
 // inOrder returns the blocks of a chain of answers by ascending slots.

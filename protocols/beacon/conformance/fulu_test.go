@@ -2,7 +2,11 @@ package conformance_test
 
 import (
 	"testing"
+	"time"
 
+	"github.com/libp2p/go-libp2p/core/host"
+
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon/beacontest"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon/conformance"
 	"github.com/seed-2dd5877b/reqresp/ssz"
@@ -58,4 +62,31 @@ func TestOurServerConformsOnARealChain(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A status that was told before a fork is held against the digest of that time.
+func TestForkDuringARun(t *testing.T) {
+	n := beacontest.FuluNetwork()
+	const forkSlot = beacontest.FuluFirstSlot
+	simulate(t, func(t *testing.T, client, server host.Host) {
+		began := time.Now()
+		now := func() time.Time { return n.TimeAt(forkSlot - 5).Add(time.Since(began)) } // the fork is 15 s away
+		srv := beacon.NewServer(server, n, beacontest.Fulu().Until(forkSlot-5), &beacon.ServerOptions{Now: now})
+		if err := srv.Start(); err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = srv.Stop(t.Context()) }()
+		tried := 0
+		for r := range conformance.Run(t.Context(), client, n, server.ID(), &conformance.Options{Now: now}) {
+			if ruleName(*r.Rule) != "S1-status status/1" {
+				continue // version 2 is not offered before the fork
+			}
+			if tried++; r.Outcome != conformance.Pass {
+				t.Errorf("%v: saw %s", r.Outcome, r.Saw)
+			}
+		}
+		if tried != 1 || n.SlotAt(now()) < forkSlot {
+			t.Errorf("%d rules, slot %d", tried, n.SlotAt(now()))
+		}
+	})
 }

@@ -35,7 +35,8 @@ type sample struct {
 	code    byte
 	fault   error // the first, nil if there is none
 	at      part
-	err     error // there is no answer
+	err     error             // there is no answer
+	digests [2]ssz.ForkDigest // in force when it was asked for, and when it had come
 }
 
 // sample asks for a sample of the rule's protocol, or returns the one that was asked for before.
@@ -49,6 +50,7 @@ func (t *trial) sample(ctx context.Context) (*sample, error) {
 }
 
 func (t *trial) takeSample(ctx context.Context) *sample {
+	before := t.digest()
 	message, items := t.ask(ctx)
 	a, err := t.raw(ctx, items, t.encode(message))
 	if t.Method == "goodbye" && err == nil && (len(a.wire) == 0 || a.end != nil) {
@@ -57,7 +59,9 @@ func (t *trial) takeSample(ctx context.Context) *sample {
 	if err != nil {
 		return &sample{answer: a, err: err}
 	}
-	return t.takeApart(a, items)
+	got := t.takeApart(a, items)
+	got.digests = [2]ssz.ForkDigest{before, t.digest()}
+	return got
 }
 
 // encode encodes a request of the rule's protocol.

@@ -26,10 +26,11 @@ type Caller interface {
 
 // ClientOptions are the optional settings of a [Client]. The zero value is ready.
 type ClientOptions struct {
-	// Objects gets everything that was verified, and what it has already is not asked of peers again. Nil means none.
+	// Objects, if not nil, keeps everything that was verified. The client begins with what they have, which it verifies
+	// again.
 	Objects *Objects
-	// Invalid is called with each peer that has sent an object which breaks a rule, and the rule's error. It is not
-	// called for calls that fail: those are in the Caller's trace. Nil means none.
+	// Invalid, if not nil, is called with each peer that has sent an object which breaks a rule, and the error. Calls
+	// that fail are not reported here: they are in the Caller's trace.
 	Invalid func(id peer.ID, err error)
 	// Now is the clock. Nil means time.Now.
 	Now func() time.Time
@@ -39,7 +40,7 @@ type ClientOptions struct {
 // peer that was asked.
 var ErrNotServed = errors.New("lightclient: no peer serves light client data")
 
-// A View is what a [Client] knows of the chain because sync committees have signed it.
+// A View is the part of the chain that sync committees have signed, as far as a [Client] has followed it.
 type View struct {
 	// Finalized is the header of the latest block that is known to be final: the trusted block's at first.
 	Finalized Header

@@ -10,8 +10,8 @@
 //	err = store.Process(update, network.SlotAt(time.Now()))
 //	store.Finalized() // a block that two thirds of a sync committee say is final
 //
-// A [Client] does that with what it asks of peers by the four light client protocols, and compares what they say to be
-// final with it:
+// A [Client] follows a chain by asking peers, with the four light client protocols. It also reports peers whose
+// finalized checkpoint contradicts what the sync committees have signed:
 //
 //	client := lightclient.NewClient(network, server.Client(), trusted, peers, nil)
 //	if err := client.Sync(ctx); err != nil {
@@ -19,14 +19,14 @@
 //	}
 //	client.View().Finalized
 //
-// What it has verified it puts into [Objects], which serve other light clients.
+// It puts verified objects into [Objects], which serve other light clients.
 //
 // A [Store] is the LightClientStore of the specs, and verifies everything that their validate_light_client_update
 // does: it works in all presets and in all forks from Altair on. The types of Heze are those of Gloas. The generalized
 // indices of Gloas are the specs'; no client has published objects to compare with.
 //
-// An error of a [Bootstrap] or an [Update] that is wrong whoever looks at it wraps reqresp.ErrViolation and the rule
-// that is broken, such as [ErrFinalityBranch].
+// The error of an invalid [Bootstrap] or [Update] wraps reqresp.ErrViolation and the rule that is broken, such as
+// [ErrFinalityBranch].
 //
 // The package follows the consensus specs of August 2026: the light client's sync protocol of Altair to Gloas.
 package lightclient

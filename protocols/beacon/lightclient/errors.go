@@ -7,8 +7,8 @@ import (
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
 
-// The rules that a bootstrap or an update can break whoever receives it. Errors that wrap one of them wrap
-// reqresp.ErrViolation too: the peer that sent the object is at fault.
+// Rules that a bootstrap or an update breaks, whatever the local clock shows and however far the store is. An error
+// that wraps one of them wraps reqresp.ErrViolation too: the peer that sent the object is at fault.
 var (
 	// ErrMalformed is an object that is not an SSZ encoding of its fork's type, or whose fork is not that of its slot.
 	ErrMalformed = errors.New("lightclient: malformed object")
@@ -25,7 +25,7 @@ var (
 	// ErrUnproven is a finalized header or a next sync committee that comes without a branch.
 	ErrUnproven = errors.New("lightclient: object without a branch")
 	// ErrNoParticipants is an update that no member of the sync committee has signed.
-	ErrNoParticipants = errors.New("lightclient: nobody has signed")
+	ErrNoParticipants = errors.New("lightclient: no participants")
 	// ErrSlotOrder is an update whose slots are not signature > attested >= finalized.
 	ErrSlotOrder = errors.New("lightclient: slots out of order")
 	// ErrNextCommittee is a next sync committee other than the one that the store knows.
@@ -34,13 +34,14 @@ var (
 	ErrSignature = errors.New("lightclient: invalid sync committee signature")
 )
 
-// What keeps a store from processing an update that may be right.
+// Reasons why a store does not process an update that may be valid. The peer is not at fault.
 var (
-	// ErrFuture is an update that is signed after the current slot: the peer's clock is ahead, or this one's behind.
+	// ErrFuture is an update that is signed after the current slot: the peer's clock is ahead, or the local one behind.
 	ErrFuture = errors.New("lightclient: update is of a future slot")
-	// ErrUnknownCommittee is an update that a sync committee signed which the store does not know: it skips a period.
+	// ErrUnknownCommittee is an update of a period whose sync committee the store does not know yet.
 	ErrUnknownCommittee = errors.New("lightclient: update is of a period whose sync committee is not known")
-	// ErrIrrelevant is an update that is not newer than what the store has, and tells no sync committee that it lacks.
+	// ErrIrrelevant is an update that is not newer than what the store has, and has no sync committee that the store
+	// lacks.
 	ErrIrrelevant = errors.New("lightclient: update is not newer")
 )
 
@@ -49,7 +50,7 @@ func violation(rule error, format string, args ...any) error {
 	return fmt.Errorf("%w: %w: %s", reqresp.ErrViolation, rule, fmt.Sprintf(format, args...))
 }
 
-// problem returns an error that is nobody's fault.
+// problem returns an error that is not the peer's fault.
 func problem(err error, format string, args ...any) error {
 	return fmt.Errorf("%w: %s", err, fmt.Sprintf(format, args...))
 }

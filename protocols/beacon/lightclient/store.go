@@ -51,9 +51,8 @@ func (s *Store) Finalized() Header { return s.finalized }
 // block.
 func (s *Store) Checkpoint() Checkpoint { return s.checkpoint }
 
-// Optimistic returns the latest header that more members of a sync committee have signed than half of those who have
-// signed any other header lately. That is all there is to it before anything else was processed: process a finality
-// update first.
+// Optimistic returns the latest attested header with more participants than half of the most that were seen in this
+// period and the one before. In a new store a single signature is enough: process a finality update first.
 func (s *Store) Optimistic() Header { return s.optimistic }
 
 // Period returns the sync committee period of Finalized.
@@ -63,8 +62,8 @@ func (s *Store) Period() uint64 { return s.periodOf(s.finalized.Slot) }
 // verified.
 func (s *Store) KnowsNextCommittee() bool { return s.next != nil }
 
-// Process is process_light_client_update of the specs, of all kinds of updates: it verifies an update and takes from it
-// what is new. The current slot is that of the caller's clock.
+// Process is process_light_client_update of the specs, for all kinds of updates: it verifies an update and takes what
+// is new. The current slot is that of the caller's clock.
 //
 // A finalized header and a next sync committee are taken if two thirds of the sync committee have signed. Fewer are
 // not an error. The error wraps one of this package's errors; the store is as it was then. The signature is verified
@@ -105,11 +104,10 @@ func (s *Store) apply(u *Update) {
 		s.previousMaxParticipants, s.currentMaxParticipants = s.currentMaxParticipants, 0
 	}
 	if u.Finalized.Slot > s.finalized.Slot {
+		// The head is not behind that: two thirds are more than half of any participation, so the attested header was
+		// taken before.
 		s.finalized = u.Finalized
 		s.checkpoint = Checkpoint{u.finalizedEpoch(), u.Finalized.Root}
-		if s.finalized.Slot > s.optimistic.Slot {
-			s.optimistic = s.finalized
-		}
 	}
 }
 

@@ -76,10 +76,17 @@ func TestHeadersKeepTheirForkInLaterTypes(t *testing.T) {
 					return
 				}
 				r.change = func(x *wire) { x.finalized[len(x.finalized)-1] ^= 1 } // payload, or its branch
-				s = storeOf(t, w.Network, w.bootstrap(w.block(8, nil)))
-				err := s.Process(updateOf(t, w.Network, finality, w.update(r)), endOfTime)
-				if !errors.Is(err, lightclient.ErrExecutionBranch) {
-					t.Errorf("with another payload: %v", err)
+				refused := func(what string) {
+					s := storeOf(t, w.Network, w.bootstrap(w.block(8, nil)))
+					err := s.Process(updateOf(t, w.Network, finality, w.update(r)), endOfTime)
+					if !errors.Is(err, lightclient.ErrExecutionBranch) {
+						t.Errorf("with another %s: %v", what, err)
+					}
+				}
+				refused("payload")
+				if in == ssz.Gloas {
+					r.change = func(x *wire) { x.finalized[112+32] ^= 1 } // may be a zero root in front of the branch
+					refused("branch")
 				}
 			})
 		}
@@ -227,6 +234,11 @@ func TestBrokenRulesAreToldApart(t *testing.T) {
 			lightclient.ErrFinalityBranch,
 		},
 		{
+			"genesis finalized, with its header",
+			recipe{attested: w.block(40, w.block(0, nil)), finalized: w.block(0, nil)},
+			lightclient.ErrFinalityBranch,
+		},
+		{
 			"no finalized block with a branch",
 			recipe{change: func(x *wire) { x.finalized = w.lightHeader(ssz.Fulu, nil) }},
 			lightclient.ErrFinalityBranch,
@@ -364,6 +376,22 @@ func TestInvalidKeysDoNotSign(t *testing.T) {
 	}
 }
 
+// TestPeriodsAreNotSkippedWithAKnownCommittee has the committee of the period after the next one sign.
+func TestPeriodsAreNotSkippedWithAKnownCommittee(t *testing.T) {
+	w := newWorld(ssz.MinimalPreset, 0, 0, 0, 0, 0)
+	s := storeOf(t, w.Network, w.bootstrap(w.block(8, nil)))
+	finalized := w.block(16, nil)
+	u := w.update(recipe{kind: full, attested: w.block(32, finalized), finalized: finalized})
+	if err := s.Process(updateOf(t, w.Network, full, u), endOfTime); err != nil {
+		t.Fatal(err)
+	}
+	u = w.update(recipe{kind: optimistic, attested: w.block(2*w.period, nil)})
+	err := s.Process(updateOf(t, w.Network, optimistic, u), endOfTime)
+	if !errors.Is(err, lightclient.ErrUnknownCommittee) {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestBootstrapIsVerified(t *testing.T) {
 	for fork := ssz.Altair; fork <= ssz.Gloas; fork++ {
 		t.Run(fork.String(), func(t *testing.T) {
@@ -409,7 +437,7 @@ func TestBootstrapIsVerified(t *testing.T) {
 }
 
 func TestMalformedObjectsAreRefused(t *testing.T) {
-	w := newWorld(ssz.MinimalPreset, 0, 0, 0, 2, 3)
+	w := newWorld(ssz.MinimalPreset, 0, 0, 0, 0, 0, 5) // Fulu, whose types are Electra's, is later
 	b := w.block(8, nil)
 	bootstrap, update := w.bootstrap(b), w.update(recipe{kind: full, attested: b})
 	for name, c := range map[string]beacon.Chunk{
@@ -418,14 +446,17 @@ func TestMalformedObjectsAreRefused(t *testing.T) {
 		"of another kind": {Fork: bootstrap.Fork, SSZ: update.SSZ},
 		"of phase0":       {Fork: ssz.Phase0, SSZ: bootstrap.SSZ},
 		"of no fork":      {Fork: 99, SSZ: bootstrap.SSZ},
-		"of a later fork": {Fork: ssz.Electra, SSZ: bootstrap.SSZ},
+		"of a later fork": {Fork: ssz.Fulu, SSZ: bootstrap.SSZ},
 	} {
 		_, err := lightclient.DecodeBootstrap(w.Network, c)
 		if !errors.Is(err, lightclient.ErrMalformed) || !errors.Is(err, reqresp.ErrViolation) {
 			t.Errorf("bootstrap %s: %v", name, err)
 		}
-		if name == "of another kind" {
+		switch name {
+		case "of another kind":
 			c.SSZ = bootstrap.SSZ
+		case "of a later fork":
+			c.SSZ = update.SSZ
 		}
 		if _, err := lightclient.DecodeUpdate(w.Network, full, c); !errors.Is(err, lightclient.ErrMalformed) {
 			t.Errorf("update %s: %v", name, err)

@@ -205,6 +205,33 @@ func TestKeysAreThoseOfTheState(t *testing.T) {
 	}
 }
 
+// TestKeysAreFoundBehindOtherLists reads a state that has much in front of its validators, as mainnet's have.
+func TestKeysAreFoundBehindOtherLists(t *testing.T) {
+	n, state := beacontest.FuluNetwork(), stateOf(t, firstState)
+	shape, err := era.StateShape(n, ssz.Electra)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at, size, err := shape.Find(bytes.NewReader(state), int64(len(state)), "validators")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, more := range []int64{1, 121, 10_000, 1 << 20} {
+		changed := slices.Concat(state[:at], bytes.Repeat([]byte{0xee}, int(more)), state[at:])
+		for _, offset := range []int64{at, at + size} { // of the validators, and of the balances behind them
+			i := bytes.Index(state, binary.LittleEndian.AppendUint32(nil, uint32(offset)))
+			binary.LittleEndian.PutUint32(changed[i:], uint32(offset+more))
+		}
+		k, err := signature.ReadKeys(n, bytes.NewReader(changed))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(k.Bytes(), keysOf(t).Bytes()) {
+			t.Errorf("other keys behind %d bytes more", more)
+		}
+	}
+}
+
 func TestBadStatesAreRefused(t *testing.T) {
 	n, state := beacontest.FuluNetwork(), stateOf(t, firstState)
 	shape, err := era.StateShape(n, ssz.Electra)
@@ -215,7 +242,7 @@ func TestBadStatesAreRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Where the offset of the validators is: there is one other that has its value plus one.
+	// Where the offset of the validators is.
 	offset := bytes.Index(state, binary.LittleEndian.AppendUint32(nil, uint32(at)))
 	with := func(at int, b ...byte) []byte { return slices.Concat(state[:at], b, state[at+len(b):]) }
 	for name, b := range map[string][]byte{

@@ -107,6 +107,16 @@ func (c *Config) table() settings.Table {
 		settings.New("node.custody", "custody", custody(&s.Custody),
 			"`GROUPS` of data columns to keep and serve, or all; none is the least that the network requires"),
 
+		settings.New("retention.blocks", "retention.blocks", retention(&s.Retention.Blocks),
+			"`EPOCHS` that blocks are kept with their sidecars, all, or spec: what has to be served"),
+		settings.New("retention.blob_sidecars", "retention.blobs", retention(&s.Retention.BlobSidecars),
+			"`EPOCHS` that blob sidecars are kept at most, all or spec"),
+		settings.New("retention.data_column_sidecars", "retention.columns", retention(&s.Retention.DataColumnSidecars),
+			"`EPOCHS` that data columns are kept at most, all or spec"),
+		settings.New("retention.execution_payload_envelopes", "retention.envelopes",
+			retention(&s.Retention.ExecutionPayloadEnvelopes),
+			"`EPOCHS` that execution payload envelopes are kept at most, all or spec"),
+
 		settings.New("network.name", "network", settings.Text(&n.Name, checkNetwork),
 			"`NAME` of the network: "+networkNames()),
 		settings.New("network.config_file", "network.config", settings.Text(&n.ConfigFile, nil),

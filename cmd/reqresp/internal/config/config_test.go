@@ -209,6 +209,8 @@ func TestErrorsNameTheKeyAndWhatIsAllowed(t *testing.T) {
 		"[node]\ncustody = '129'":                                                                 `:2: node.custody: "129": want 1 to 128 custody groups, or all`,
 		"[node]\ncustody = '0'":                                                                   `node.custody: "0": want 1 to 128 custody groups, or all`,
 		"[node]\ncustody = 4":                                                                     "node.custody: 4: want a text in quotes",
+		"[retention]\nblocks = '-1'":                                                              `retention.blocks: retention "-1": want all, spec, or a number of epochs`,
+		"[retention]\nblocks = 'spec'\n[node]\nera_dir = 'x'":                                     "retention.blocks: is spec, want all with era files",
 		"[p2p]\nmemory = 63":                                                                      `:2: p2p.memory: "63": want 64 to 1048576 MiB, or 0`,
 		"[p2p]\nmemory = -1":                                                                      `p2p.memory: "-1": want a whole number from 0 to 1048576`,
 		"[p2p]\nmax_peers = 0":                                                                    `p2p.max_peers: "0": want a whole number from 1 to 10000`,

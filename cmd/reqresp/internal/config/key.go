@@ -12,6 +12,7 @@ import (
 var keys = map[string]string{
 	"Custody":              "node.custody",
 	"Listen":               "p2p.listen",
+	"Retention.Blocks":     "retention.blocks",
 	"Memory":               "p2p.memory",
 	"Peers.Target":         "p2p.max_peers",
 	"Peers.MinOutbound":    "p2p.min_outbound",

@@ -16,6 +16,7 @@ import (
 	"github.com/seed-2dd5877b/reqresp/plugin/api"
 	"github.com/seed-2dd5877b/reqresp/plugin/discovery"
 	"github.com/seed-2dd5877b/reqresp/plugin/resources"
+	"github.com/seed-2dd5877b/reqresp/plugin/store"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
@@ -81,6 +82,13 @@ func custody(to *uint64) settings.Value {
 		}
 		return strconv.FormatUint(n, 10)
 	})
+}
+
+func retention(to *store.Retention) settings.Value {
+	return settings.Parsed(to, func(text string) (r store.Retention, err error) {
+		err = r.UnmarshalText([]byte(text))
+		return r, err
+	}, store.Retention.String)
 }
 
 // address is an address to listen at.

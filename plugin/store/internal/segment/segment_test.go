@@ -173,7 +173,7 @@ func TestListAndRemove(t *testing.T) {
 	check([]segment.ID{ids[0], ids[2], ids[4], ids[5]})
 }
 
-// What a Writer has not committed is cut off by the next one, and what was committed stays.
+// What a Writer has not committed is cut off as it is closed, and what was committed stays.
 func TestWhatIsNotCommittedIsCutOff(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -202,13 +202,61 @@ func TestWhatIsNotCommittedIsCutOff(t *testing.T) {
 	}
 }
 
+// What an interrupted write has left behind is cut off. What can be no such rest is another index's, and stays.
+func TestOnlyTheRestOfAnInterruptedWriteIsCutOff(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		objects int   // committed
+		rest    int64 // bytes behind them
+		want    error
+	}{
+		"a rest":               {3, 1000, nil},
+		"the longest rest":     {3, 64 << 20, nil},
+		"longer than any rest": {3, 64<<20 + 1, segment.ErrLength},
+		"new, and empty":       {0, 0, nil},
+		"new, and not empty":   {0, 1, segment.ErrLength},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			d := segment.Open(dir)
+			all := objects(4, 3)
+			path := filepath.Join(dir, blocksID.String())
+			var offsets []int64
+			length := int64(0)
+			if tt.objects > 0 {
+				offsets, length = write(t, d, blocksID, 0, all[:tt.objects])
+			} else {
+				must(t, os.WriteFile(path, nil, 0o600))
+			}
+			must(t, os.Truncate(path, length+tt.rest))
+			w, err := d.Writer(blocksID, length)
+			if !errors.Is(err, tt.want) {
+				t.Fatalf("error %v, want %v", err, tt.want)
+			}
+			want := length
+			if err == nil {
+				must(t, w.Close())
+			} else {
+				want += tt.rest
+			}
+			stat, err := os.Stat(path)
+			must(t, err)
+			if stat.Size() != want {
+				t.Errorf("the file has %d bytes, want %d", stat.Size(), want)
+			}
+			checkRead(t, d, blocksID, offsets, all[:len(offsets)])
+		})
+	}
+}
+
 func TestAFileThatIsTooShortIsNotWrittenTo(t *testing.T) {
 	t.Parallel()
 	d := segment.Open(t.TempDir())
 	offsets, length := write(t, d, blocksID, 0, objects(5, 3))
 	must(t, d.Truncate(blocksID, offsets[2]))
-	if _, err := d.Writer(blocksID, length); !errors.Is(err, segment.ErrShort) {
-		t.Errorf("error %v, want %v", err, segment.ErrShort)
+	if _, err := d.Writer(blocksID, length); !errors.Is(err, segment.ErrLength) {
+		t.Errorf("error %v, want %v", err, segment.ErrLength)
 	}
 	if _, err := d.AppendData(nil, blocksID, offsets[2], 10); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("reading beyond the end: error %v, want %v", err, io.ErrUnexpectedEOF)

@@ -11,8 +11,13 @@ import (
 	"github.com/seed-2dd5877b/reqresp/protocols/era/e2store"
 )
 
-// ErrShort is returned for a file that is shorter than what has been written to it.
-var ErrShort = errors.New("segment file is shorter than what was written to it")
+// ErrLength is returned for a file whose length is not that of what was committed, nor such as an interrupted write
+// leaves it.
+var ErrLength = errors.New("segment file has another length than was committed")
+
+// maxLeftover is how many bytes are taken for the rest of an interrupted write. A file with more beyond what was
+// committed has been written under another index, of which the caller's may be an older copy.
+const maxLeftover = 64 << 20
 
 // bufferSize is how much a Writer collects for one write, in bytes: the copy costs less than the system call that it
 // spares. Larger objects are written from where they are.
@@ -36,8 +41,9 @@ type Writer struct {
 }
 
 // Writer returns a writer of a file that has been written up to a length: what the last Commit has returned, or 0 for a
-// file that is new. What is beyond the length is left over from a Writer that has not committed, and is cut off. The
-// error wraps [ErrShort] if the file is shorter.
+// file that is new. What is beyond the length is left over from a write that was interrupted, and is cut off. The error
+// wraps [ErrLength] if the file is shorter, or more than 64 MiB longer, or is not new, though the length is 0: such a
+// file stays as it is.
 func (d *Dir) Writer(id ID, length int64) (*Writer, error) {
 	if length == 0 {
 		if err := d.make(); err != nil {
@@ -49,9 +55,8 @@ func (d *Dir) Writer(id ID, length int64) (*Writer, error) {
 		return nil, err
 	}
 	w := &Writer{id: id, dir: d, file: f, created: length == 0, before: length, length: length}
-	w.buf = buffers.Get().(*[]byte)
 	if err := w.begin(); err != nil {
-		return nil, errors.Join(err, w.Close())
+		return nil, errors.Join(err, f.Close())
 	}
 	return w, nil
 }
@@ -73,8 +78,8 @@ func (w *Writer) begin() error {
 	if err != nil {
 		return err
 	}
-	if stat.Size() < w.length {
-		return fmt.Errorf("%w: %v has %d bytes, want %d", ErrShort, w.id, stat.Size(), w.length)
+	if beyond := stat.Size() - w.length; beyond < 0 || beyond > maxLeftover || w.created && beyond > 0 {
+		return fmt.Errorf("%w: %v has %d bytes, want %d", ErrLength, w.id, stat.Size(), w.length)
 	}
 	if err := cut(w.file, w.length); err != nil {
 		return err
@@ -82,6 +87,7 @@ func (w *Writer) begin() error {
 	if _, err := w.file.Seek(w.length, io.SeekStart); err != nil {
 		return err
 	}
+	w.buf = buffers.Get().(*[]byte)
 	if w.created {
 		*w.buf = w.id.appendHead(*w.buf)
 		w.length = int64(len(*w.buf))
@@ -147,10 +153,10 @@ func (w *Writer) sync() error {
 	return nil
 }
 
-// Close closes the file. What was not committed is left over. The Writer must not be used any more.
+// Close closes the file. What was not committed is cut off, if that is possible. The Writer must not be used any more.
 func (w *Writer) Close() error {
 	*w.buf = (*w.buf)[:0]
 	buffers.Put(w.buf)
 	w.buf = nil
-	return w.file.Close()
+	return errors.Join(cut(w.file, w.before), w.file.Close())
 }
