@@ -88,6 +88,7 @@ func TestVerifyRepairs(t *testing.T) {
 		t.Fatal(err)
 	}
 	fail(t, exitFailed, "'reqresp verify --repair'", append([]string{"import", "--datadir", dir, linesFile(t, blocks(t))}, devNetwork(t)...)...)
+	fail(t, exitFailed, "'reqresp verify --repair'", "verify", "--datadir", dir)
 	fail(t, exitUsage, "tell its network", "verify", "--repair", "--datadir", dir)
 	args := append([]string{"verify", "--repair", "--json", "--datadir", dir}, devNetwork(t)...)
 	got := decode[verifyResult](t, succeed(t, args...))

@@ -21,12 +21,16 @@ import (
 // object of another kind that belongs to it and is damaged, with a *CorruptError. A block
 // that is missing is yielded, with its error, before the one that names it as its parent, or at
 // the very end if only its root is left. Any other error is the last pair: that of ctx or of the
-// database, [ErrNoNetwork], or [ErrDiscarded] if blocks were discarded meanwhile. Blocks that are
+// database, [ErrNoNetwork], [ErrIndexLost], or [ErrDiscarded] if blocks were discarded meanwhile. Blocks that are
 // appended meanwhile are not verified. It costs about as much as the hashing of all blocks, and a few milliseconds for
 // each block with sidecars.
 func (s *Store) Verify(ctx context.Context) iter.Seq2[beacon.Ref, error] {
 	return func(yield func(beacon.Ref, error) bool) {
 		v := s.view.Load()
+		if v.Lost {
+			yield(beacon.Ref{}, ErrIndexLost)
+			return
+		}
 		if v.network == nil {
 			yield(beacon.Ref{}, ErrNoNetwork)
 			return
