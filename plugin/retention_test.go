@@ -11,7 +11,6 @@ import (
 	"github.com/seed-2dd5877b/reqresp/plugin"
 	"github.com/seed-2dd5877b/reqresp/plugin/api"
 	"github.com/seed-2dd5877b/reqresp/plugin/client"
-	"github.com/seed-2dd5877b/reqresp/plugin/sidecar"
 	"github.com/seed-2dd5877b/reqresp/plugin/store"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon/beacontest"
@@ -22,7 +21,7 @@ func fillWithSidecars(t *testing.T, s *store.Store) {
 	t.Helper()
 	c := beacontest.Fulu()
 	for _, b := range beacontest.FuluBlocks() {
-		of := sidecar.Sidecars{Block: b}
+		of := beacon.Sidecars{Block: b}
 		for _, blob := range c.BlobSidecars() {
 			if blob.BlockRoot == b.Root {
 				of.Blobs = append(of.Blobs, blob)

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/seed-2dd5877b/reqresp/plugin/devchain"
-	"github.com/seed-2dd5877b/reqresp/plugin/sidecar"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon/beacontest"
 	"github.com/seed-2dd5877b/reqresp/ssz"
@@ -131,8 +130,8 @@ func TestServeConforms(t *testing.T) {
 // addFuluSidecars stores the sidecars of some blocks of the real chain, which are stored already.
 func addFuluSidecars(t *testing.T, datadir string, chain []*beacon.Block) {
 	t.Helper()
-	byBlock := make(map[ssz.Root]*sidecar.Sidecars)
-	all := make([]sidecar.Sidecars, len(chain))
+	byBlock := make(map[ssz.Root]*beacon.Sidecars)
+	all := make([]beacon.Sidecars, len(chain))
 	for i, b := range chain {
 		all[i].Block, byBlock[b.Root] = b, &all[i]
 	}

@@ -5,7 +5,6 @@ import (
 	"math"
 
 	"github.com/seed-2dd5877b/reqresp/plugin/rangesync"
-	"github.com/seed-2dd5877b/reqresp/plugin/sidecar"
 	"github.com/seed-2dd5877b/reqresp/plugin/store"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon/beacontest"
@@ -15,14 +14,14 @@ import (
 // sidecars are sidecars by their blocks, which have a slot and a root and nothing else.
 type sidecars struct {
 	order []ssz.Root // of the blocks
-	of    map[ssz.Root]*sidecar.Sidecars
+	of    map[ssz.Root]*beacon.Sidecars
 }
 
-func newSidecars() *sidecars { return &sidecars{of: make(map[ssz.Root]*sidecar.Sidecars)} }
+func newSidecars() *sidecars { return &sidecars{of: make(map[ssz.Root]*beacon.Sidecars)} }
 
-func (s *sidecars) ofBlock(slot ssz.Slot, root ssz.Root) *sidecar.Sidecars {
+func (s *sidecars) ofBlock(slot ssz.Slot, root ssz.Root) *beacon.Sidecars {
 	if s.of[root] == nil {
-		s.of[root] = &sidecar.Sidecars{Block: &beacon.Block{Slot: slot, Root: root}}
+		s.of[root] = &beacon.Sidecars{Block: &beacon.Block{Slot: slot, Root: root}}
 		s.order = append(s.order, root)
 	}
 	return s.of[root]
@@ -39,7 +38,7 @@ func (s *sidecars) addColumn(d *beacon.DataColumnSidecar) {
 }
 
 // list returns all sidecars in the order in which their blocks were seen first.
-func (s *sidecars) list() (all []sidecar.Sidecars) {
+func (s *sidecars) list() (all []beacon.Sidecars) {
 	for _, root := range s.order {
 		all = append(all, *s.of[root])
 	}

@@ -14,7 +14,6 @@ import (
 	"github.com/seed-2dd5877b/reqresp/internal/simtest"
 	"github.com/seed-2dd5877b/reqresp/plugin/history"
 	"github.com/seed-2dd5877b/reqresp/plugin/rangesync"
-	"github.com/seed-2dd5877b/reqresp/plugin/sidecar"
 	"github.com/seed-2dd5877b/reqresp/plugin/store"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon/beacontest"
@@ -258,7 +257,7 @@ func TestSidecarsAreThoseOfTheStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, b := range blocks(128, beacontest.FuluHead) {
-		of := sidecar.Sidecars{Block: b}
+		of := beacon.Sidecars{Block: b}
 		for _, column := range beacontest.Fulu().DataColumnSidecars() {
 			if column.BlockRoot == b.Root && column.Index < 3 {
 				of.Columns = append(of.Columns, column)

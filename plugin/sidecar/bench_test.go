@@ -11,10 +11,10 @@ import (
 // BenchmarkColumns verifies four columns of eleven blocks, in one batch and one by one.
 func BenchmarkColumns(b *testing.B) {
 	n, all := beacontest.FuluNetwork(), realColumns(5, 60, 61, 90)
-	var each []sidecar.Sidecars
+	var each []beacon.Sidecars
 	for _, s := range all {
 		for _, column := range s.Columns {
-			each = append(each, sidecar.Sidecars{Block: s.Block, Columns: []*beacon.DataColumnSidecar{column}})
+			each = append(each, beacon.Sidecars{Block: s.Block, Columns: []*beacon.DataColumnSidecar{column}})
 		}
 	}
 	if err := sidecar.Verify(b.Context(), n, all[:1]...); err != nil { // It loads the trusted setup.

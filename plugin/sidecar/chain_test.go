@@ -3,7 +3,6 @@ package sidecar_test
 import (
 	"slices"
 
-	"github.com/seed-2dd5877b/reqresp/plugin/sidecar"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon/beacontest"
 	"github.com/seed-2dd5877b/reqresp/ssz"
@@ -18,8 +17,8 @@ func must[T any](v T, err error) T {
 }
 
 // realBlobs returns all blob sidecars of the real chain, by block.
-func realBlobs() []sidecar.Sidecars {
-	return ofBlocks(func(b *beacon.Block) (s sidecar.Sidecars) {
+func realBlobs() []beacon.Sidecars {
+	return ofBlocks(func(b *beacon.Block) (s beacon.Sidecars) {
 		for _, blob := range beacontest.Fulu().BlobSidecars() {
 			if blob.BlockRoot == b.Root {
 				s.Blobs = append(s.Blobs, blob)
@@ -30,8 +29,8 @@ func realBlobs() []sidecar.Sidecars {
 }
 
 // realColumns returns some columns of all blocks of the real chain that have any, by block.
-func realColumns(indices ...uint64) []sidecar.Sidecars {
-	return ofBlocks(func(b *beacon.Block) (s sidecar.Sidecars) {
+func realColumns(indices ...uint64) []beacon.Sidecars {
+	return ofBlocks(func(b *beacon.Block) (s beacon.Sidecars) {
 		for _, column := range beacontest.Fulu().DataColumnSidecars() {
 			if column.BlockRoot == b.Root && slices.Contains(indices, column.Index) {
 				s.Columns = append(s.Columns, column)
@@ -41,7 +40,7 @@ func realColumns(indices ...uint64) []sidecar.Sidecars {
 	})
 }
 
-func ofBlocks(sidecarsOf func(*beacon.Block) sidecar.Sidecars) (of []sidecar.Sidecars) {
+func ofBlocks(sidecarsOf func(*beacon.Block) beacon.Sidecars) (of []beacon.Sidecars) {
 	for _, b := range beacontest.FuluBlocks() {
 		if s := sidecarsOf(b); len(s.Blobs)+len(s.Columns) > 0 {
 			s.Block = b
@@ -57,7 +56,7 @@ var gloasNetwork = beacontest.Network()
 const gloasSlot = 7*beacontest.SlotsPerEpoch + 1
 
 // gloas returns what a block of Gloas has that commits to the blobs of a block of Fulu.
-func gloas(of sidecar.Sidecars) (s sidecar.Sidecars) {
+func gloas(of beacon.Sidecars) (s beacon.Sidecars) {
 	signed := new(containers.SignedExecutionPayloadEnvelope)
 	envelope := &signed.Message
 	envelope.BuilderIndex, envelope.ParentBeaconBlockRoot = 7, [32]byte{1}

@@ -2,7 +2,7 @@
 // Electra, data column sidecars from Fulu on, and execution payload envelopes from Gloas on. [Verify] is what the specs
 // check of them, and uses go-ethereum's KZG for the proofs; it does not verify signatures, which need a state.
 //
-//	err := sidecar.Verify(ctx, network, sidecar.Sidecars{Block: block, Columns: columns})
+//	err := sidecar.Verify(ctx, network, beacon.Sidecars{Block: block, Columns: columns})
 //	if faults, ok := errors.AsType[sidecar.Errors](err); ok {
 //		for _, fault := range faults {
 //			… // penalize who has sent fault.Kind, fault.Slot, fault.Root, fault.Index

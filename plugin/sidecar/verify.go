@@ -12,29 +12,19 @@ import (
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
-// Sidecars are what belongs to a block, all or some of it.
-type Sidecars struct {
-	// Block is the block. Its Root is taken at its word: that of a beacon.Client is right.
-	Block *beacon.Block
-	// Blobs and Columns are sidecars in any order, with each index at most once.
-	Blobs   []*beacon.BlobSidecar
-	Columns []*beacon.DataColumnSidecar
-	// Envelope is the execution payload envelope, if there is one to verify.
-	Envelope *beacon.ExecutionPayloadEnvelope
-}
-
-// Verify verifies sidecars against their blocks. The checks that cost least come first: the form, the block's slot and
-// root, what the block says of the object, the inclusion proof, and at last the KZG proofs, of all blocks together.
-// That a block has more sidecars than those given is no error.
+// Verify verifies sidecars against their blocks, whose roots are taken at their word: those of a beacon.Client are
+// right. The sidecars may be some of a block's, in any order, with each index at most once. The checks that cost least
+// come first: the form, the block's slot and root, what the block says of the object, the inclusion proof, and at last
+// the KZG proofs, of all blocks together.
 //
 // The error is [Errors], which names each object that failed, unless a block is malformed or ctx has ended. What it
 // does not name is verified. If a batch of KZG proofs fails, each half of it is verified again, so that wrong ones cost
 // a few times what right ones cost.
 //
-// Verify runs at most GOMAXPROCS goroutines, and returns when all have ended. Each copies up to about 2 MiB of cells at
-// a time. The end of ctx is noticed between two batches. Verify keeps no reference to what it is given. The first
-// call of the process loads the trusted setup, which takes about a second.
-func Verify(ctx context.Context, n *ssz.Network, of ...Sidecars) error {
+// Verify runs at most GOMAXPROCS goroutines, and returns when all have ended. Each has copies of up to 1024 cells,
+// which take about 6 MiB. The end of ctx is noticed between two batches. Verify keeps no reference to what it is given.
+// The first call of the process loads the trusted setup, which takes seconds.
+func Verify(ctx context.Context, n *ssz.Network, of ...beacon.Sidecars) error {
 	v := verifier{network: n}
 	for _, s := range of {
 		if err := ctx.Err(); err != nil {
@@ -92,7 +82,7 @@ func (v *verifier) fail(kind beacon.Kind, b *block, index uint64, err error) {
 }
 
 // check verifies all but the proofs of a block's sidecars, which it puts by.
-func (v *verifier) check(b *block, s Sidecars) {
+func (v *verifier) check(b *block, s beacon.Sidecars) {
 	given := make(map[uint64]bool)
 	for _, sidecar := range s.Blobs {
 		checked, err := v.checkBlob(b, sidecar)

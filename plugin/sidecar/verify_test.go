@@ -328,7 +328,7 @@ func spoil(columns []*beacon.DataColumnSidecar, index uint64) {
 		func(s *containers.DataColumnSidecar) { s.Column[0][1000]++ })))
 }
 
-func checkCulprits(t *testing.T, err error, all []sidecar.Sidecars, want []culprit) {
+func checkCulprits(t *testing.T, err error, all []beacon.Sidecars, want []culprit) {
 	t.Helper()
 	faults, _ := errors.AsType[sidecar.Errors](err)
 	var got, wanted []string

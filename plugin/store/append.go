@@ -8,7 +8,6 @@ import (
 
 	"github.com/ethereum/go-ethereum/ethdb"
 
-	"github.com/seed-2dd5877b/reqresp/plugin/sidecar"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/snappy"
 	"github.com/seed-2dd5877b/reqresp/ssz"
@@ -40,7 +39,7 @@ func (s *Store) Append(ctx context.Context, blocks ...*beacon.Block) error {
 }
 
 // append stores blocks, and what belongs to them.
-func (s *Store) append(ctx context.Context, blocks []*beacon.Block, of []sidecar.Sidecars) error {
+func (s *Store) append(ctx context.Context, blocks []*beacon.Block, of []beacon.Sidecars) error {
 	if err := s.lock(ctx); err != nil {
 		return err
 	}

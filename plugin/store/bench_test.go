@@ -170,7 +170,8 @@ func BenchmarkAppend(b *testing.B) {
 }
 
 // BenchmarkStoring measures what a bulk sync of final blocks costs beside one write and one checksum of the same
-// frames: 4096 blocks of 100 KiB, in batches of 64, each of which is synced.
+// frames: 4096 blocks of 100 KiB, in batches of 64, each of which is synced. Blocks that are followed come four at a
+// time, and are final two epochs later.
 func BenchmarkStoring(b *testing.B) {
 	const count, batch = 4096, 64
 	blocks := syntheticBlocks(3, 100<<10, slotsUntil(count)...)
@@ -187,6 +188,19 @@ func BenchmarkStoring(b *testing.B) {
 			must(b, s.SetAnchor(b.Context(), everything))
 			for some := range slices.Chunk(blocks, batch) {
 				must(b, s.Append(b.Context(), some...))
+			}
+			must(b, db.Close())
+		},
+		"store, followed": func(b *testing.B) {
+			db, err := pebble.Open(b.TempDir(), 64, 64)
+			must(b, err)
+			s := open(b, db)
+			must(b, s.SetNetwork(b.Context(), realNetwork))
+			for some := range slices.Chunk(blocks, 4) {
+				must(b, s.Append(b.Context(), some...))
+				if slot := some[0].Slot; slot%32 == 1 && slot > 64 {
+					must(b, s.SetSource(b.Context(), beacon.Status{FinalizedEpoch: ssz.Epoch(slot/32 - 2)}))
+				}
 			}
 			must(b, db.Close())
 		},

@@ -32,30 +32,34 @@
 // # History
 //
 // Blocks are history up to the first slot of the finalized epoch that the source claims, or up to the slot of the
-// anchor or of [Store.SetFinal], if that is later. They rest in segment files, one for each SLOTS_PER_HISTORICAL_ROOT
-// slots: append-only e2store files, in which a block is the same bytes as in an era file. A block that is history when
-// it is appended is written there at once; others are in the database, and move when they have become history.
+// anchor or of [Store.SetFinal], if that is later. History is kept in segment files, one for each
+// SLOTS_PER_HISTORICAL_ROOT slots: append-only e2store files, in which a block has the same bytes as in an era file.
+// Append writes a block there at once if it is history already. Others are in the database, and move when they have
+// become history. A source may be wrong: Truncate cuts segment files as well.
 //
-// A source may be wrong: Truncate cuts the end off files of history as well.
+// Append, SetSource and SetAnchor move some 32 MiB each at most, so that no writer waits long. [Store.Convert] moves
+// all history that is still in the database, such as that of a store of an earlier version, which is served from there
+// until then. [Store.Retain] removes the files of what need not be kept any longer: of blocks, or of one kind of what
+// belongs to them.
 //
-// Each Append, SetSource and SetAnchor moves some 32 MiB at most, so that no writer waits long. What is history and in
-// the database all the same, as in a store of an earlier version, is moved by [Store.Convert]; until then it is served
-// from there.
-//
-// [Store.Retain] removes the files of what need not be kept any longer: of blocks, or of one kind of what belongs to
-// them.
+// AppendFrames reads the frames of a block in a segment file by one pread into the caller's buffer. The blocks of a
+// range are read in the order of the file, which the system's read-ahead recognizes; the store has none of its own.
 //
 // # Durability
 //
-// go-ethereum's databases write without syncing, and so do file systems. Each call that changes something first writes
-// and syncs segment files, then writes one batch to the database and syncs that, and only then shows it to readers:
-// when Append returns nil, its blocks survive a kill and a loss of power. A batch is written as a whole or not at all,
-// and the index in it says how long each segment file is: what a file has beyond that is no part of the store. It is
-// cut off before more is written if it can be the rest of an interrupted write. A file of which the index has no length,
-// or that is more than 64 MiB longer, stays as it is, and another is written beside it: then the database is an older
-// copy than the files. So the store is consistent whenever it is opened. After a failed write to the
-// database, or a failed sync, the state of the disk is unknown; from then on all writes are [ErrFailed], until the
-// store is opened anew. A segment file that cannot be written, on a full disk for example, costs nothing but the call.
+// Neither go-ethereum's databases nor file systems sync what is written. Each call that changes something writes and
+// syncs segment files first. Then it writes one batch to the database and syncs that, and only then readers see the
+// change: when Append returns nil, its blocks survive a kill and a loss of power. A batch is written as a whole or not
+// at all, so that the store is consistent whenever it is opened.
+//
+// The index has the length of each segment file. Bytes beyond that length are not part of the store. They are cut off
+// before more is written, if they can be the rest of an interrupted write. A file of which the index has no length, or
+// that is more than 64 MiB longer, stays as it is, and a supplementary file is written beside it: the database is an
+// older copy than the file then.
+//
+// After a failed write to the database, or a failed sync, the state of the disk is unknown; from then on all writes are
+// [ErrFailed], until the store is opened anew. If a segment file cannot be written, on a full disk for example, the
+// call fails and nothing else: the same call works when there is room.
 //
 // # Corruption
 //
@@ -96,13 +100,13 @@
 //	g, kind (1), slot (8), index (2)        root of the block (32), frames
 //	av, zn, zc                              as v, n and c
 //
-// The file of a record is the number of the segment file in the slot's period, or 65535: then the frames are under f,
-// and CRC and offset are zero. The offset is that of the e2store record, whose header of 8 bytes is before the frames.
-// A number above 0 is that of a supplementary file, beside one that is damaged. The last three values spare a look into
-// the block, from Deneb on; they are missing if the network was not known when the block was appended.
+// The file of a record is the number of the segment file in the slot's period: 0, or a higher one for a supplementary
+// file. It is 65535 if the frames are under f; CRC and offset are zero then. The offset is that of the e2store record,
+// whose header of 8 bytes precedes the frames. The last three values spare a look into the block, from Deneb on. They
+// are missing if the network was not known when the block was appended.
 //
-// Kinds are those of [beacon.Kind]: 0 are blocks, of which there is nothing under k and g. Under g are the frames of
-// objects whose file is 65535.
+// Kinds are those of [beacon.Kind]. Kind 0 are blocks, which have no entries under k and g. The frames of an object
+// whose file is 65535 are under g.
 //
 // Version 1 had all frames in the database. Its records end with the frames size, and what a block says of its blobs is
 // under b, slot (8): root (32) and the last three values. They are read as they are, and replaced as blocks are moved.

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"errors"
+	"os"
 	"path/filepath"
 	"slices"
 	"syscall"
@@ -44,4 +45,28 @@ func TestAFullVolumeOfSegmentFiles(t *testing.T) {
 	must(t, s.Append(t.Context(), blocks[stored:]...))
 	checkServed(t, s, blocks)
 	checkServed(t, open(t, db), blocks)
+}
+
+// After a sync that fails nothing is known of the disk: nothing is stored, and writers are refused until the store is
+// opened anew.
+func TestASegmentFileThatCannotBeSynced(t *testing.T) {
+	t.Parallel()
+	blocks := realBlocks()
+	db := &settledDB{memorydb.New()}
+	s := openWith(t, db)
+	must(t, os.Mkdir(dirOf(t, db), 0o700))
+	must(t, os.Symlink("/dev/null", blocksFile(t, db))) // which can be written, and not synced
+	if err := s.Append(t.Context(), blocks...); !errors.Is(err, syscall.EINVAL) || errors.Is(err, store.ErrFailed) {
+		t.Fatalf("error %v, want %v", err, syscall.EINVAL)
+	}
+	if _, _, ok := s.Head(); ok {
+		t.Error("there is a head")
+	}
+	must(t, os.Remove(blocksFile(t, db)))
+	if err := s.Append(t.Context(), blocks...); !errors.Is(err, store.ErrFailed) || !errors.Is(err, syscall.EINVAL) {
+		t.Errorf("error %v, want %v with its cause", err, store.ErrFailed)
+	}
+	s = open(t, db)
+	must(t, s.Append(t.Context(), blocks...))
+	checkServed(t, s, blocks)
 }

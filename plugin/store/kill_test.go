@@ -15,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/seed-2dd5877b/reqresp/plugin/sidecar"
 	"github.com/seed-2dd5877b/reqresp/plugin/store"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon/beacontest"
@@ -58,7 +57,7 @@ func appendUntilKilled(dir string) error {
 	if err != nil {
 		return err
 	}
-	rest := slices.DeleteFunc(fuluSidecars(), func(s sidecar.Sidecars) bool { return s.Block.Slot <= status.HeadSlot })
+	rest := slices.DeleteFunc(fuluSidecars(), func(s beacon.Sidecars) bool { return s.Block.Slot <= status.HeadSlot })
 	for len(rest) > 0 {
 		// Up to here all blocks are in a segment file: none, some, or the next ones as well.
 		anchor := store.Anchor{Slot: max(rest[0].Block.Slot, 10) - 10 + ssz.Slot(rand.IntN(20)), Origin: store.Given}

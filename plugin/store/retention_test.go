@@ -9,7 +9,6 @@ import (
 	"github.com/ethereum/go-ethereum/ethdb"
 	"github.com/ethereum/go-ethereum/ethdb/memorydb"
 
-	"github.com/seed-2dd5877b/reqresp/plugin/sidecar"
 	"github.com/seed-2dd5877b/reqresp/plugin/store"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon/beacontest"
@@ -57,7 +56,7 @@ func TestBlocksAreRetained(t *testing.T) {
 				t.Errorf("%v epochs: %s is left", tt.keep, name)
 			}
 		}
-		first := slices.IndexFunc(all, func(of sidecar.Sidecars) bool { return of.Block.Slot >= tt.earliest })
+		first := slices.IndexFunc(all, func(of beacon.Sidecars) bool { return of.Block.Slot >= tt.earliest })
 		checkServed(t, s, blocksOf(all[first:]))
 	}
 }
@@ -121,7 +120,7 @@ func TestRetainNeedsANetwork(t *testing.T) {
 	}
 }
 
-func blocksOf(all []sidecar.Sidecars) (blocks []*beacon.Block) {
+func blocksOf(all []beacon.Sidecars) (blocks []*beacon.Block) {
 	for _, of := range all {
 		blocks = append(blocks, of.Block)
 	}

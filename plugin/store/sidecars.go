@@ -9,7 +9,6 @@ import (
 
 	"github.com/ethereum/go-ethereum/ethdb"
 
-	"github.com/seed-2dd5877b/reqresp/plugin/sidecar"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/snappy"
 	"github.com/seed-2dd5877b/reqresp/ssz"
@@ -23,7 +22,7 @@ import (
 // An object that is not of its block, or whose inclusion proof is wrong, is [ErrSidecar]. KZG proofs are not verified:
 // that is for [sidecar.Verify], which takes the same arguments. Without a network the error is [ErrNoNetwork]; the
 // other errors are those of Append. AppendSidecars keeps no reference to the objects.
-func (s *Store) AppendSidecars(ctx context.Context, of ...sidecar.Sidecars) error {
+func (s *Store) AppendSidecars(ctx context.Context, of ...beacon.Sidecars) error {
 	blocks := make([]*beacon.Block, len(of))
 	for i := range of {
 		blocks[i] = of[i].Block
@@ -40,7 +39,7 @@ type given struct {
 }
 
 // objectsOf returns the objects of a block, by kind.
-func objectsOf(s sidecar.Sidecars) (objects []given) {
+func objectsOf(s beacon.Sidecars) (objects []given) {
 	for _, b := range s.Blobs {
 		objects = append(objects, given{b.Chunk, beacon.KindBlobSidecar, b.Index})
 	}
@@ -113,7 +112,7 @@ type freshSidecars struct {
 
 // checkSidecars returns what is not stored yet, and about how many bytes it takes. The blocks are held, or about to be.
 // What is of one kind and block is one element, even if the block is given more than once.
-func (s *Store) checkSidecars(n *network, of []sidecar.Sidecars) (fresh []*freshSidecars, size int, err error) {
+func (s *Store) checkSidecars(n *network, of []beacon.Sidecars) (fresh []*freshSidecars, size int, err error) {
 	if len(of) > 0 && n == nil {
 		return nil, 0, ErrNoNetwork
 	}

@@ -16,7 +16,6 @@ import (
 	"github.com/ethereum/go-ethereum/ethdb/memorydb"
 
 	"github.com/seed-2dd5877b/reqresp/internal/simtest"
-	"github.com/seed-2dd5877b/reqresp/plugin/sidecar"
 	"github.com/seed-2dd5877b/reqresp/plugin/store"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon/beacontest"
@@ -24,11 +23,11 @@ import (
 )
 
 // fuluSidecars returns the blocks of a real chain with all that belongs to them.
-func fuluSidecars() []sidecar.Sidecars {
+func fuluSidecars() []beacon.Sidecars {
 	blobs, columns := beacontest.Fulu().BlobSidecars(), beacontest.Fulu().DataColumnSidecars()
-	var all []sidecar.Sidecars
+	var all []beacon.Sidecars
 	for _, b := range beacontest.FuluBlocks() {
-		s := sidecar.Sidecars{Block: b}
+		s := beacon.Sidecars{Block: b}
 		for _, blob := range blobs {
 			if blob.BlockRoot == b.Root {
 				s.Blobs = append(s.Blobs, blob)
@@ -181,9 +180,9 @@ func TestSidecarsMayComeAfterTheirBlocks(t *testing.T) {
 		must(t, s.Append(t.Context(), beacontest.FuluBlocks()...))
 		all := fuluSidecars()
 		for _, part := range []int{1, 0, 1} { // the odd columns, then the even ones, and again
-			var some []sidecar.Sidecars
+			var some []beacon.Sidecars
 			for _, of := range all {
-				given := sidecar.Sidecars{Block: &beacon.Block{Slot: of.Block.Slot, Root: of.Block.Root}, Blobs: of.Blobs}
+				given := beacon.Sidecars{Block: &beacon.Block{Slot: of.Block.Slot, Root: of.Block.Root}, Blobs: of.Blobs}
 				for _, c := range slices.Backward(of.Columns) {
 					if int(c.Index)%2 == part {
 						given.Columns = append(given.Columns, c)
@@ -201,21 +200,21 @@ func TestSidecarsMayComeAfterTheirBlocks(t *testing.T) {
 
 func TestSidecarsComeInAnyOrder(t *testing.T) {
 	t.Parallel()
-	for name, reorder := range map[string]func([]sidecar.Sidecars) []sidecar.Sidecars{
-		"descending": func(all []sidecar.Sidecars) []sidecar.Sidecars {
+	for name, reorder := range map[string]func([]beacon.Sidecars) []beacon.Sidecars{
+		"descending": func(all []beacon.Sidecars) []beacon.Sidecars {
 			slices.Reverse(all)
 			return all
 		},
-		"from file to file and back": func(all []sidecar.Sidecars) []sidecar.Sidecars {
-			slices.SortStableFunc(all, func(a, b sidecar.Sidecars) int { return int(a.Block.Slot%2) - int(b.Block.Slot%2) })
+		"from file to file and back": func(all []beacon.Sidecars) []beacon.Sidecars {
+			slices.SortStableFunc(all, func(a, b beacon.Sidecars) int { return int(a.Block.Slot%2) - int(b.Block.Slot%2) })
 			return all
 		},
-		"of each block in two parts": func(all []sidecar.Sidecars) (parts []sidecar.Sidecars) {
+		"of each block in two parts": func(all []beacon.Sidecars) (parts []beacon.Sidecars) {
 			for _, of := range all {
 				columns, blobs := len(of.Columns)/2, len(of.Blobs)/2
 				parts = append(parts,
-					sidecar.Sidecars{Block: of.Block, Columns: of.Columns[:columns], Blobs: of.Blobs[:blobs]},
-					sidecar.Sidecars{Block: of.Block, Columns: of.Columns[columns:], Blobs: of.Blobs[blobs:]})
+					beacon.Sidecars{Block: of.Block, Columns: of.Columns[:columns], Blobs: of.Blobs[:blobs]},
+					beacon.Sidecars{Block: of.Block, Columns: of.Columns[columns:], Blobs: of.Blobs[blobs:]})
 			}
 			return parts
 		},
@@ -239,10 +238,10 @@ func TestSidecarsAreNotLostWhereTheirRecordCannotBeRead(t *testing.T) {
 	const slot = 138
 	db, all := &unreadableDB{KeyValueStore: memorydb.New()}, fuluSidecars()
 	s := openFulu(t, db)
-	var rest sidecar.Sidecars
+	var rest beacon.Sidecars
 	for i := range all {
 		if of := &all[i]; of.Block.Slot == slot {
-			rest = sidecar.Sidecars{Block: of.Block, Columns: of.Columns[:1]}
+			rest = beacon.Sidecars{Block: of.Block, Columns: of.Columns[:1]}
 			of.Columns = of.Columns[1:]
 		}
 	}
@@ -372,7 +371,7 @@ func TestSidecarsThatCannotBeWrittenCostNothingElse(t *testing.T) {
 	t.Parallel()
 	db, all := &settledDB{memorydb.New()}, fuluSidecars()
 	s := openFulu(t, db)
-	at := slices.IndexFunc(all, func(s sidecar.Sidecars) bool { return s.Block.Slot >= 80 })
+	at := slices.IndexFunc(all, func(s beacon.Sidecars) bool { return s.Block.Slot >= 80 })
 	must(t, s.AppendSidecars(t.Context(), all[:at]...))
 	// The file that the columns belong in cannot be made, and those of blocks and blobs can.
 	inTheWay := filepath.Join(dirOf(t, db), "data_column_sidecars-00000001.e2s")
@@ -392,11 +391,11 @@ func TestSidecarsThatCannotBeWrittenCostNothingElse(t *testing.T) {
 func TestSidecarsThatAreNotTheirBlocksAreRefused(t *testing.T) {
 	t.Parallel()
 	all := fuluSidecars()
-	with := slices.IndexFunc(all, func(s sidecar.Sidecars) bool { return len(s.Columns) > 0 })
-	other := all[slices.IndexFunc(all, func(s sidecar.Sidecars) bool { return len(s.Blobs) > 0 })]
+	with := slices.IndexFunc(all, func(s beacon.Sidecars) bool { return len(s.Columns) > 0 })
+	other := all[slices.IndexFunc(all, func(s beacon.Sidecars) bool { return len(s.Blobs) > 0 })]
 	for name, change := range map[string]func(c *beacon.DataColumnSidecar){
 		"of another block": func(c *beacon.DataColumnSidecar) {
-			*c = *all[slices.IndexFunc(all, func(s sidecar.Sidecars) bool { return s.Block.Slot == 99 })].Columns[1]
+			*c = *all[slices.IndexFunc(all, func(s beacon.Sidecars) bool { return s.Block.Slot == 99 })].Columns[1]
 		},
 		"of another index": func(c *beacon.DataColumnSidecar) { c.Index++ },
 		"malformed":        func(c *beacon.DataColumnSidecar) { c.SSZ = c.SSZ[1:] },
@@ -408,7 +407,7 @@ func TestSidecarsThatAreNotTheirBlocksAreRefused(t *testing.T) {
 			s := openFulu(t, memorydb.New())
 			bad := *all[with].Columns[1]
 			change(&bad)
-			given := sidecar.Sidecars{Block: all[with].Block, Columns: []*beacon.DataColumnSidecar{all[with].Columns[0], &bad}}
+			given := beacon.Sidecars{Block: all[with].Block, Columns: []*beacon.DataColumnSidecar{all[with].Columns[0], &bad}}
 			if err := s.AppendSidecars(t.Context(), given); !errors.Is(err, store.ErrSidecar) {
 				t.Errorf("%v, want ErrSidecar", err)
 			}
@@ -443,7 +442,7 @@ func TestEarliestSlotOfSidecarsFollowsWhatIsHeld(t *testing.T) {
 		}
 	}
 	upTo := func(slot ssz.Slot) int {
-		return slices.IndexFunc(all, func(s sidecar.Sidecars) bool { return s.Block.Slot > slot })
+		return slices.IndexFunc(all, func(s beacon.Sidecars) bool { return s.Block.Slot > slot })
 	}
 	must(t, s.Append(t.Context(), beacontest.FuluBlocks()[:upTo(113)]...))
 	check("without any", 75, 113)
@@ -491,14 +490,14 @@ func openMadeUp(tb testing.TB, db ethdb.KeyValueStore) *store.Store {
 }
 
 // sidecarsOf returns the blocks of a chain in memory with all that belongs to them.
-func sidecarsOf(tb testing.TB, c *beacontest.Chain) (all []sidecar.Sidecars) {
+func sidecarsOf(tb testing.TB, c *beacontest.Chain) (all []beacon.Sidecars) {
 	tb.Helper()
 	n := beacontest.Network()
 	for _, i := range c.Blocks {
 		header, err := ssz.PeekBlock(i.SSZ)
 		must(tb, err)
 		b := &beacon.Block{Slot: i.Slot, Root: i.Root, ParentRoot: header.ParentRoot, Fork: c.Fork(i.Slot), SSZ: i.SSZ, Frames: i.Frames}
-		s := sidecar.Sidecars{Block: b}
+		s := beacon.Sidecars{Block: b}
 		for _, blob := range c.BlobSidecars() {
 			if blob.BlockRoot == b.Root {
 				s.Blobs = append(s.Blobs, blob)
@@ -559,7 +558,7 @@ func TestEarliestSlotInGloasWaitsForTheNextBlock(t *testing.T) {
 			all[i].Columns, all[i].Envelope = nil, nil
 		}
 	}
-	at := slices.IndexFunc(all, func(s sidecar.Sidecars) bool { return s.Block.Slot == orphan })
+	at := slices.IndexFunc(all, func(s beacon.Sidecars) bool { return s.Block.Slot == orphan })
 	must(t, s.AppendSidecars(t.Context(), all[:at-1]...))
 	for i, want := range []ssz.Slot{orphan - 1, orphan, orphan, orphan + 2} {
 		// The payload of the orphan is not the chain's: nothing is missing of its block.

@@ -14,7 +14,7 @@ import (
 func (c *check) sidecars(ctx context.Context, r *record) bool {
 	n := c.view.network.parsed
 	fork := n.ForkAt(n.EpochOf(r.Slot))
-	of := sidecar.Sidecars{Block: &beacon.Block{Slot: r.Slot, Root: r.Root, ParentRoot: r.parent, Fork: fork, SSZ: c.ssz}}
+	of := beacon.Sidecars{Block: &beacon.Block{Slot: r.Slot, Root: r.Root, ParentRoot: r.parent, Fork: fork, SSZ: c.ssz}}
 	for _, kind := range sidecarKinds {
 		held, err := c.store.sidecars(kind, r.Slot)
 		if err == nil && held.objects != nil && held.root != r.Root {
@@ -48,7 +48,7 @@ func (c *check) sidecars(ctx context.Context, r *record) bool {
 }
 
 // addObject reads an object and adds it to what belongs to its block.
-func (c *check) addObject(ctx context.Context, to *sidecar.Sidecars, ref beacon.Ref) (err error) {
+func (c *check) addObject(ctx context.Context, to *beacon.Sidecars, ref beacon.Ref) (err error) {
 	if c.frames, err = c.store.AppendFrames(ctx, ref, c.frames[:0]); err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func (c *check) addObject(ctx context.Context, to *sidecar.Sidecars, ref beacon.
 	return nil
 }
 
-func (c *check) decodeObject(to *sidecar.Sidecars, ref beacon.Ref, chunk beacon.Chunk) error {
+func (c *check) decodeObject(to *beacon.Sidecars, ref beacon.Ref, chunk beacon.Chunk) error {
 	n, index := c.view.network.parsed, ref.Index
 	switch ref.Kind {
 	case beacon.KindBlobSidecar:

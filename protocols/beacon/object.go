@@ -22,6 +22,18 @@ type Chunk struct {
 	Frames []byte
 }
 
+// Sidecars are a block and what belongs to it besides, all or some of it.
+type Sidecars struct {
+	// Block is the block.
+	Block *Block
+	// Blobs are blob sidecars, of a block of Deneb or Electra.
+	Blobs []*BlobSidecar
+	// Columns are data column sidecars, of a block of Fulu or later.
+	Columns []*DataColumnSidecar
+	// Envelope is the execution payload envelope, of a block of Gloas or later. It may be nil.
+	Envelope *ExecutionPayloadEnvelope
+}
+
 // An object is a response whose type depends on the fork.
 type object interface {
 	// decode makes the object of a chunk that was received, and returns the slot whose epoch decides

@@ -88,7 +88,7 @@ func open(fs vfs.FS, path string, cache, handles int) (*Database, error) {
 }
 
 // memTables is how many memory tables share half of the cache.
-const memTables = 4
+const memTables = 2
 
 // options are those of package ethdb/pebble, as far as they matter here, but for the events, the format, and
 // writes that wait for compactions: these may be in vain where a table is damaged.

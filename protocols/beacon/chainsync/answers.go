@@ -159,31 +159,6 @@ func (s *syncer) leave(b *batch, by ...peer.ID) {
 	}
 }
 
-// checked takes note of the block that a peer has sent for the last one of an answer.
-func (s *syncer) checked(a *attempt, now time.Time) {
-	p := a.source
-	if a.err != nil && !isUnavailable(a.err) {
-		s.failed(a, now)
-		return
-	}
-	p.gave()
-	if a.err != nil {
-		return
-	}
-	if len(a.blocks) > 0 {
-		p.took(now.Sub(a.began), a.wire, s.Batch)
-	}
-	if s.holdsUp(p) {
-		p.rest = now.Add(maxBackoff)
-	}
-	if len(a.blocks) > 0 && a.blocks[0].Root == a.check.top().Root {
-		a.check.add(p.ID)
-	} else {
-		a.check.denied++
-		a.batch.doubted = true // Its whole answer shows more.
-	}
-}
-
 // settle takes an answer of a batch to be the right one: whoever gave another one is at fault. Whether there are
 // blocks behind the answer's last one is shown by what links to it; if nothing does, these slots are asked for again.
 func (s *syncer) settle(b *batch, right *answer, linked bool) {

@@ -65,7 +65,8 @@ type request struct {
 // An answer is what a fake peer sends.
 type answer struct {
 	blocks []*beacon.Block
-	stall  bool // until it times out
+	stall  bool          // until it times out
+	pause  time.Duration // before the last block
 	err    error
 }
 
@@ -154,7 +155,10 @@ func (n fakeNet) BlocksByRange(
 		defer p.enter(-1)
 		a := p.answer(start, start+ssz.Slot(count)-1)
 		err := sleep(ctx, p.rtt)
-		for _, b := range a.blocks {
+		for i, b := range a.blocks {
+			if err == nil && i == len(a.blocks)-1 {
+				err = sleep(ctx, a.pause)
+			}
 			if err == nil {
 				err = p.send(ctx, b)
 			}

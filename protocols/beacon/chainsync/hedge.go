@@ -64,10 +64,15 @@ func (s *syncer) twice() int64 {
 	return n
 }
 
+// mayOverlap reports whether a batch may be downloaded twice. The first one may.
+func (s *syncer) mayOverlap(b *batch) bool {
+	twice := s.twice()
+	return twice == 0 || twice+s.expected(b) <= s.received/maxOverlap
+}
+
 // hedge asks a second peer for a batch that is late, within what may be downloaded in vain.
 func (s *syncer) hedge(ctx context.Context, now time.Time, b *batch) {
-	twice := s.twice()
-	if expected := s.expected(b); twice > 0 && twice+expected > s.received/maxOverlap {
+	if !s.mayOverlap(b) {
 		return
 	}
 	b.tried[b.inFlight[0].source.ID] = true

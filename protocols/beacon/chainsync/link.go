@@ -187,19 +187,3 @@ func (s *syncer) vouch(a *answer, vouching map[peer.ID]bool) {
 		}
 	}
 }
-
-// canCheck reports whether there is a peer to be asked soon for the last block of an answer, which has not been, or
-// is being asked.
-func (s *syncer) canCheck(a *answer) bool {
-	if a.checking {
-		return true
-	}
-	slot := a.top().Slot
-	for _, p := range s.sources {
-		if p.serves(slot, slot) && !a.isFrom(p.ID) && !a.asked[p.ID] && !p.unproven &&
-			(s.Pacer == nil || s.Pacer.Delay(p.ID, byRange, 1) < leastLate) {
-			return true
-		}
-	}
-	return false
-}

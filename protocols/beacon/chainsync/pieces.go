@@ -296,7 +296,7 @@ func (f *fetcher) ended(r *pieceRequest, now time.Time) error {
 		}
 	}
 	for _, got := range r.got {
-		if o := got.object(); !slices.Contains(r.wrong, o) {
+		if o := objectOf(&got); !slices.Contains(r.wrong, o) {
 			f.take(o, got)
 		}
 	}
@@ -322,8 +322,8 @@ func (f *fetcher) ended(r *pieceRequest, now time.Time) error {
 	return nil
 }
 
-// object names the one object that is given with a block.
-func (s *Sidecars) object() Object {
+// objectOf names the one object that is given with a block.
+func objectOf(s *Sidecars) Object {
 	switch {
 	case len(s.Blobs) > 0:
 		return Object{beacon.KindBlobSidecar, s.Block.Root, s.Blobs[0].Index}

@@ -16,17 +16,8 @@ import (
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
-// Sidecars are a block and what belongs to it besides.
-type Sidecars struct {
-	// Block is the block.
-	Block *beacon.Block
-	// Blobs are its blob sidecars, in Deneb and Electra, by index.
-	Blobs []*beacon.BlobSidecar
-	// Columns are its data column sidecars, from Fulu on, by index.
-	Columns []*beacon.DataColumnSidecar
-	// Envelope is its execution payload envelope, from Gloas on. Nil if the payload was not revealed.
-	Envelope *beacon.ExecutionPayloadEnvelope
-}
+// Sidecars are a block and what belongs to it besides, by ascending index.
+type Sidecars = beacon.Sidecars
 
 // An Object names what belongs to a block.
 type Object struct {

@@ -24,8 +24,8 @@ type Anchor struct {
 }
 
 // Forward downloads the blocks above a block that is held, up to the highest head of the peers that were not given up,
-// and returns when they are stored. An anchor without a root stands for an empty store: the first block may be any. Calls to the sink, and
-// the hooks of the config, end before it returns.
+// and returns when they are stored. An anchor without a root stands for an empty store: the first block may be any.
+// Calls to the sink, and the hooks of the config, end before it returns.
 //
 // The error is the sink's, that of Config.Verify, the context's, or one of this package's.
 func Forward(ctx context.Context, cfg *Config, after Anchor, into Sink) (Progress, error) {
