@@ -38,6 +38,17 @@ func (r *Retention) kinds() []kindRetention {
 	}
 }
 
+// ofSidecars returns the retention of each kind of objects that belong to blocks.
+func (r *Retention) ofSidecars() map[beacon.Kind]store.Retention {
+	of := make(map[beacon.Kind]store.Retention)
+	for _, k := range r.kinds() {
+		if k.kind != beacon.KindBlock {
+			of[k.kind] = *k.keep
+		}
+	}
+	return of
+}
+
 // validate checks the fields. Blocks behind era files are kept, as the store would not link to the files otherwise.
 func (r *Retention) validate(era bool) error {
 	for _, k := range r.kinds() {

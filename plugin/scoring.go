@@ -20,6 +20,7 @@ import (
 	"github.com/seed-2dd5877b/reqresp/limits/score"
 	"github.com/seed-2dd5877b/reqresp/plugin/rangesync"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon/chainsync"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 )
 
@@ -225,7 +226,10 @@ func (s *scores) answered(from peer.ID, stored uint64) {
 // synced scores a peer by how a sync with it ended. That it leaves out blocks shows only beside what is
 // stored, and may be a reorganisation of its chain for a few tries.
 func (s *scores) synced(from peer.ID, err error) {
-	if errors.Is(err, rangesync.ErrGap) {
+	switch {
+	case errors.Is(err, rangesync.ErrGap):
 		s.Penalize(from, score.MidTolerance, "left out blocks")
+	case errors.Is(err, chainsync.ErrWrongSidecar):
+		s.Penalize(from, score.LowTolerance, "wrong sidecar")
 	}
 }

@@ -23,7 +23,8 @@ type syncing struct {
 
 // Sync downloads the blocks between the embedded store's head and that of a peer, whose status
 // is what it told in a handshake. Progress is told over RPC and by metrics meanwhile, and the peer's
-// score follows its answers. It fails with
+// score follows its answers. The columns of the node's custody are downloaded, and of all sidecars those that
+// Config.Retention keeps; Options.Now defaults to Config.Now. It fails with
 // ErrSyncing if another sync is under way, with ErrNotRunning, or as rangesync.Run does; after
 // a *rangesync.LimitedError and most others it is worth a try with another peer.
 // Options may be nil.
@@ -47,6 +48,12 @@ func (s *Service) Sync(
 	var o rangesync.Options
 	if opts != nil {
 		o = *opts
+	}
+	if o.Now == nil {
+		o.Now = s.cfg.Now
+	}
+	if o.Retention == nil {
+		o.Retention = s.retention.Load().ofSidecars()
 	}
 	told, stored := o.Progress, uint64(0)
 	o.Progress = func(p rangesync.Progress) {

@@ -73,8 +73,8 @@ func (m *meter) end() {
 
 // synced shows the progress of a sync.
 func (m *meter) synced(p rangesync.Progress) {
-	m.show(uint64(p.Slot), uint64(p.Target), "slot %d of %d: %d blocks, %s, %.0f blocks/s",
-		p.Slot, p.Target, p.Blocks, size(p.Bytes), perSecond(p.Blocks, m.elapsed()))
+	m.show(uint64(p.Slot), uint64(p.Target), "slot %d of %d: %d blocks, %s, %d sidecars, %.0f blocks/s",
+		p.Slot, p.Target, p.Blocks, size(p.Bytes), p.Sidecars, perSecond(p.Blocks, m.elapsed()))
 }
 
 // A metered reader counts what is read of files.

@@ -20,7 +20,7 @@ func TestProgressOnATerminalIsABar(t *testing.T) {
 		m.synced(rangesync.Progress{Slot: 51, Target: 100}) // too soon
 		m.end()
 		want := "\r\x1b[K\x1b[?7l" + strings.Repeat("█", 15) + strings.Repeat("░", 15) +
-			"  50 % slot 50 of 100: 40 blocks, 3.0 MiB, 40 blocks/s\x1b[?7h\r\x1b[K"
+			"  50 % slot 50 of 100: 40 blocks, 3.0 MiB, 0 sidecars, 40 blocks/s\x1b[?7h\r\x1b[K"
 		if got := b.String(); got != want {
 			t.Errorf("%q\nwant\n%q", got, want)
 		}

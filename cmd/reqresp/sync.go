@@ -31,6 +31,12 @@ the first one, as with a checkpoint whose epoch begins with an empty slot, the b
 merely link to it. Without a root, the peer's own finalized one is taken at its word, and the
 outcome says so.
 
+With the blocks come their blob sidecars, the data columns of this node's custody and the execution
+payload envelopes, as far as peers have to serve them and the retention keeps them. They are checked
+against their blocks, KZG proofs included. Blocks whose sidecars the peer does not have are stored
+without; the outcome counts them, and the same command does not ask for them again. A peer that
+sends a wrong sidecar ends the sync.
+
 What the store has begins with its first block: whether there is one before, nobody can know.
 Blocks below it cannot be downloaded into the same store. With --era, which is as for serve, an empty
 store begins after the era files of a directory.
@@ -44,8 +50,8 @@ one and Nimbus do, are asked without delay. If you know the peer's limits to be 
 
 A new store needs to know its network, and remembers it.
 
-With --json it prints one object: blocks, bytes (of SSZ) and seconds of this run, earliest_slot,
-head_slot, head_root of the store, trusted_root, trusted_slot (0 if it is below earliest_slot), trust, which is one of
+With --json it prints one object: blocks, bytes (of the blocks' SSZ), sidecars, lacking (the blocks
+stored without some of their sidecars) and seconds of this run, earliest_slot, head_slot, head_root of the store, trusted_root, trusted_slot (0 if it is below earliest_slot), trust, which is one of
 "given", "peer's finalized root" and "peer's head root", and signatures, which is "unchecked".`
 
 // A syncing is what the flags of a sync are set to. What is zero is not set.
@@ -97,6 +103,8 @@ func rootValue(to *ssz.Root) settings.Value {
 type syncResult struct {
 	Blocks       uint64          `json:"blocks"`
 	Bytes        uint64          `json:"bytes"`
+	Sidecars     uint64          `json:"sidecars"`
+	Lacking      uint64          `json:"lacking"`
 	Seconds      float64         `json:"seconds"`
 	EarliestSlot ssz.Slot        `json:"earliest_slot"`
 	HeadSlot     ssz.Slot        `json:"head_slot"`
@@ -184,6 +192,7 @@ func explainSync(ctx context.Context, err error, result rangesync.Result) error 
 	_, limited := errors.AsType[*rangesync.LimitedError](err)
 	said, goodbye := errors.AsType[*goodbyeError](err)
 	_, slow := errors.AsType[*rangesync.SlowError](err)
+	_, sidecars := errors.AsType[*rangesync.SidecarError](err)
 	switch {
 	case goodbye && isFinal(said.reason):
 		return fmt.Errorf("%w: %d blocks were synced, and stay: try another peer", err, result.Blocks)
@@ -195,7 +204,7 @@ func explainSync(ctx context.Context, err error, result rangesync.Result) error 
 		return fmt.Errorf("%w: the peer is on another chain, or the root is not one of a block in these slots", err)
 	case errors.Is(err, rangesync.ErrBackfill):
 		return fmt.Errorf("%w: leave out --from to go on from the head, or choose another --datadir", err)
-	case slow, errors.Is(err, rangesync.ErrGap):
+	case slow, sidecars, errors.Is(err, rangesync.ErrGap):
 		return fmt.Errorf("%w: try another peer", err)
 	case limited:
 		return fmt.Errorf("%w: try another peer, or this one later: what is stored stays", err)
@@ -215,7 +224,7 @@ func interrupted(blocks uint64) error {
 func (a *app) reportSync(asJSON bool, r rangesync.Result, elapsed time.Duration) error {
 	if asJSON {
 		return a.stdout.printJSON(syncResult{
-			Blocks: r.Blocks, Bytes: r.Bytes, Seconds: seconds(elapsed),
+			Blocks: r.Blocks, Bytes: r.Bytes, Sidecars: r.Sidecars, Lacking: r.Lacking, Seconds: seconds(elapsed),
 			EarliestSlot: r.Earliest, HeadSlot: r.Last, HeadRoot: r.Head,
 			TrustedRoot: r.Trusted, TrustedSlot: r.TrustedSlot, Trust: r.Trust, Signatures: unchecked,
 		})
@@ -223,6 +232,9 @@ func (a *app) reportSync(asJSON bool, r rangesync.Result, elapsed time.Duration)
 	o := a.stdout
 	o.printf("synced   %d blocks, %s of SSZ, in %.1f s: %.0f blocks/s\n",
 		r.Blocks, size(r.Bytes), elapsed.Seconds(), perSecond(r.Blocks, elapsed))
+	if r.Sidecars > 0 || r.Lacking > 0 {
+		o.printf("sidecars %d; %d blocks lack some, which the peer does not have\n", r.Sidecars, r.Lacking)
+	}
 	o.printf("held     slots %d to %d, head %v\n", r.Earliest, r.Last, r.Head)
 	if r.Trust == rangesync.TrustGiven && r.TrustedSlot < r.Earliest {
 		o.printf("trusted  %v, the root that was given: that of the block before the first\n", r.Trusted)

@@ -11,6 +11,16 @@
 // unchecked. Without a root, the peer's own finalized one is taken at its word, and
 // the [Result] says so.
 //
+// # Sidecars
+//
+// A block is stored together with what belongs to it: its blob sidecars, its data columns that are in the custody of the
+// store (store.SetCustody), its execution payload envelope. They are asked for by root, if peers have to serve them and
+// the store is to keep them (Options.Retention), and verified by package sidecar. Blocks of which the peer does not have
+// them are stored all the same: Result.Lacking counts them, the store announces a later earliest available slot, and they
+// are not asked for again. Of the last block of a batch, from Gloas on, it is not known whether its payload was revealed:
+// it does not count as lacking. A wrong sidecar is a [SidecarError]. An interrupted run stores no block whose sidecars it
+// has not got.
+//
 // # What a peer can do
 //
 // A peer may answer with fewer blocks than asked for: the rest is asked for

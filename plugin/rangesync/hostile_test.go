@@ -120,7 +120,7 @@ func TestPeerThatGoesAway(t *testing.T) {
 					peer.serve(t, server)
 					s := newStore(t, tt.held...)
 					began := time.Now()
-					_, err := rangesync.Run(t.Context(), source(client, server, peer.status()), s, nil)
+					_, err := rangesync.Run(t.Context(), source(client, server, peer.status()), s, &rangesync.Options{Now: afterSidecars})
 					if returns {
 						must(t, err)
 						checkStored(t, s, whole)

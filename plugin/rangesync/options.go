@@ -11,6 +11,8 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/seed-2dd5877b/reqresp/plugin/store"
+	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/protocols/reqresp"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
@@ -41,6 +43,12 @@ type Options struct {
 	// the one before do not count. Below it the sync ends in a [*SlowError]. A peer may be
 	// asked more slowly than this by the client's pacer. Zero means no such floor.
 	MinRate float64
+	// Retention is how much the store is to keep of each kind of sidecars: what it would not keep once it has the
+	// peer's head is not downloaded. All is kept of a kind that is not in it.
+	Retention map[beacon.Kind]store.Retention
+	// Now returns the time, by which a status is of the future, and sidecars need not be served any more. Nil means
+	// time.Now.
+	Now func() time.Time
 	// Progress is called after each answer, when its blocks are stored, by the
 	// goroutine that called Run. Nil reports nothing.
 	Progress func(Progress)
@@ -60,6 +68,9 @@ func (o *Options) withDefaults(limit uint64) (Options, error) {
 	if !(opts.MinRate >= 0) || math.IsInf(opts.MinRate, 0) {
 		return opts, fmt.Errorf("rangesync: MinRate %v: want 0, or slots a second", opts.MinRate)
 	}
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
 	opts.Logger = cmp.Or(opts.Logger, slog.New(slog.DiscardHandler))
 	return opts, nil
 }
@@ -72,6 +83,8 @@ type Progress struct {
 	Target ssz.Slot
 	// Blocks and Bytes count the blocks stored and the size of their SSZ.
 	Blocks, Bytes uint64
+	// Sidecars counts the sidecars and envelopes stored.
+	Sidecars uint64
 }
 
 // Trust tells where a trusted root came from.
@@ -93,7 +106,10 @@ type Result struct {
 	// Blocks and Bytes count the blocks stored by this run and the size of their
 	// SSZ, those that were given up again included.
 	Blocks, Bytes uint64
-	// Earliest is the slot from which on the store is complete, and Last the slot
+	// Sidecars counts the blob sidecars, data column sidecars and envelopes stored by this run, and Lacking the blocks
+	// that were stored without some of theirs, because the peer does not have them.
+	Sidecars, Lacking uint64
+	// Earliest is the slot from which on the store has all blocks, and Last the slot
 	// of its last block. Whether there are blocks before the first one that the peer
 	// gave cannot be known, so Earliest is its slot, but 0 if that is slot 1.
 	Earliest, Last ssz.Slot

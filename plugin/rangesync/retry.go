@@ -64,6 +64,9 @@ func (r *run) retry(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	if isOfSidecars(err) {
+		return err // The peer was asked again already.
+	}
 	now := time.Now()
 	wait, again := r.retries.next(now, r.last, err)
 	if beacon.IsRateLimited(err) && r.Pacer != nil {
@@ -91,7 +94,8 @@ func (r *run) retry(ctx context.Context, err error) error {
 // rateWindow is the time over which Options.MinRate has to be reached.
 const rateWindow = time.Minute
 
-// A SlowError is returned when a peer has fallen below Options.MinRate for a minute. What it gave is stored.
+// A SlowError is returned when a peer has fallen below Options.MinRate for a minute. What it gave
+// is stored, but for blocks whose sidecars it has not given yet.
 type SlowError struct {
 	// Peer is who was asked.
 	Peer peer.ID

@@ -73,7 +73,7 @@ type run struct {
 }
 
 func (r *run) sync(ctx context.Context) error {
-	if err := r.checkClock(time.Now()); err != nil {
+	if err := r.checkClock(r.opts.Now()); err != nil {
 		return err
 	}
 	// If the peer is wrong, they are discarded again.
@@ -154,7 +154,7 @@ func (r *run) batch(ctx context.Context) error {
 		}
 	}
 	// What came before a failure, or before ctx has ended, is as good as ever, unless it was storing that failed.
-	if err := w.flush(context.WithoutCancel(ctx)); err != nil && (failed == nil || isTransient(failed) || beacon.IsRateLimited(failed)) {
+	if err := w.flush(ctx); err != nil && (failed == nil || isTransient(failed) || beacon.IsRateLimited(failed)) {
 		failed = err
 	}
 	if failed == nil && w.blocks == 0 {
@@ -192,6 +192,8 @@ func (r *run) report() {
 			Target: r.Status.HeadSlot,
 			Blocks: r.result.Blocks,
 			Bytes:  r.result.Bytes,
+
+			Sidecars: r.result.Sidecars,
 		})
 	}
 }
@@ -235,21 +237,84 @@ func (w *writer) previous(b *beacon.Block) (ssz.Slot, bool) {
 	return slot, b.ParentRoot == root && b.Slot > slot
 }
 
-// flush stores what is pending. After a failure it does nothing more.
+// flush stores what is pending, with its sidecars. After a failure it does nothing more. When ctx has ended it stores the
+// blocks before the first whose sidecars are not at hand: it would not be asked for them again.
 func (w *writer) flush(ctx context.Context) error {
 	if len(w.pending) == 0 || w.failed {
 		return nil
 	}
-	if err := w.run.store.Append(ctx, w.pending...); err != nil {
-		w.failed = true
+	err := w.store(ctx)
+	w.failed = err != nil
+	w.pending, w.size = w.pending[:0], 0
+	return err
+}
+
+func (w *writer) store(ctx context.Context) error {
+	r := w.run
+	if !w.linked() {
+		// Another run may have stored them. If not, they are none to get sidecars for.
+		return r.append(context.WithoutCancel(ctx), withoutSidecars(w.pending), 0)
+	}
+	for rest := w.pending; len(rest) > 0; {
+		g := r.nextGroup(rest)
+		rest = rest[len(g.blocks):]
+		of, lacking, err := r.fetchSidecars(ctx, g)
+		if len(of) > 0 {
+			err = errors.Join(r.append(context.WithoutCancel(ctx), of, lacking), err)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func withoutSidecars(blocks []*beacon.Block) []beacon.Sidecars {
+	of := make([]beacon.Sidecars, len(blocks))
+	for i, b := range blocks {
+		of[i].Block = b
+	}
+	return of
+}
+
+// linked reports whether the pending blocks are a chain that goes on from the store's head.
+func (w *writer) linked() bool {
+	slot, root, ok := w.run.store.Head()
+	for _, b := range w.pending {
+		if ok && (b.ParentRoot != root || b.Slot <= slot) {
+			return false
+		}
+		slot, root, ok = b.Slot, b.Root, true
+	}
+	return true
+}
+
+// append stores blocks with what belongs to them. Some are lacking sidecars.
+func (r *run) append(ctx context.Context, of []beacon.Sidecars, lacking int) error {
+	blocks := make([]*beacon.Block, len(of))
+	var sidecars, size int
+	for i, s := range of {
+		blocks[i] = s.Block
+		size += len(s.Block.SSZ)
+		if sidecars += len(s.Blobs) + len(s.Columns); s.Envelope != nil {
+			sidecars++
+		}
+	}
+	var err error
+	if sidecars == 0 {
+		err = r.store.Append(ctx, blocks...) // which needs no network
+	} else {
+		err = r.store.AppendSidecars(ctx, of...)
+	}
+	if err != nil {
 		return err
 	}
-	r := w.run
-	r.last = w.pending[len(w.pending)-1].Slot
+	r.last = blocks[len(blocks)-1].Slot
 	r.empty = emptyAnswers{}
 	r.retries.gave()
-	r.result.Blocks += uint64(len(w.pending))
-	r.result.Bytes += uint64(w.size)
-	w.pending, w.size = w.pending[:0], 0
+	r.result.Blocks += uint64(len(blocks))
+	r.result.Bytes += uint64(size)
+	r.result.Sidecars += uint64(sidecars)
+	r.result.Lacking += uint64(lacking)
 	return nil
 }

@@ -251,7 +251,7 @@ func TestProgressAndResultCount(t *testing.T) {
 	}
 	test.check = func(t *testing.T, _ *store.Store, r rangesync.Result, _ error) {
 		want := rangesync.Result{
-			Blocks: 142, Bytes: size, Last: 142, Head: devchain.HeadRoot(),
+			Blocks: 142, Bytes: size, Lacking: 42, Last: 142, Head: devchain.HeadRoot(),
 			Trusted: devchain.HeadRoot(), TrustedSlot: 142, Trust: rangesync.TrustHead,
 		}
 		if r != want {

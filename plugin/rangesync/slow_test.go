@@ -32,6 +32,9 @@ func slowly(blocks []*beacon.Block, wait time.Duration) *answer {
 	}}
 }
 
+// afterSidecars returns a time at which sidecars need not be served any more.
+func afterSidecars() time.Time { return time.Now().AddDate(5, 0, 0) }
+
 func TestWhatAnInterruptedAnswerHasDeliveredIsStored(t *testing.T) {
 	t.Parallel()
 	simulate(t, clockSlot, func(t *testing.T, client, server host.Host) {
@@ -40,7 +43,7 @@ func TestWhatAnInterruptedAnswerHasDeliveredIsStored(t *testing.T) {
 		s := newStore(t)
 		ctx, cancel := context.WithTimeout(t.Context(), 170*time.Second)
 		defer cancel()
-		result, err := rangesync.Run(ctx, source(client, server, peer.status()), s, nil)
+		result, err := rangesync.Run(ctx, source(client, server, peer.status()), s, &rangesync.Options{Now: afterSidecars})
 		if !errors.Is(err, context.DeadlineExceeded) || result.Blocks != 18 || result.Last != 18 {
 			t.Errorf("result %+v, error %v", result, err)
 		}
@@ -117,7 +120,7 @@ func TestRateFloor(t *testing.T) {
 				tt.peer.serve(t, server)
 				s := newStore(t, tt.held...)
 				began := time.Now()
-				_, err := rangesync.Run(t.Context(), source(client, server, tt.peer.status()), s, &rangesync.Options{MinRate: tt.rate})
+				_, err := rangesync.Run(t.Context(), source(client, server, tt.peer.status()), s, &rangesync.Options{MinRate: tt.rate, Now: afterSidecars})
 				slow, ok := errors.AsType[*rangesync.SlowError](err)
 				switch took := time.Since(began); {
 				case !tt.slow:

@@ -15,6 +15,14 @@ import (
 // closed.
 func (s *Store) SetCustody(columns []uint64) { s.custody.Store(&columns) }
 
+// Custody returns what was given to SetCustody, nil if it was not called. It is not to be changed.
+func (s *Store) Custody() []uint64 {
+	if custody := s.custody.Load(); custody != nil {
+		return *custody
+	}
+	return nil
+}
+
 // completeLook is how many slots are looked at for one answer. It is twice those of the serve range of mainnet.
 const completeLook = 1 << 18
 

@@ -73,6 +73,16 @@ func (r Retention) epochs(n *ssz.Network, kind beacon.Kind) (epochs uint64, limi
 	}
 }
 
+// From returns the first slot that is kept of a kind if the head is at some slot. [Store.Retain] keeps more.
+func (r Retention) From(n *ssz.Network, kind beacon.Kind, head ssz.Slot) ssz.Slot {
+	epochs, limited := r.epochs(n, kind)
+	if !limited {
+		return 0
+	}
+	epoch := n.EpochOf(head)
+	return n.StartSlot(epoch - min(epoch, ssz.Epoch(epochs)))
+}
+
 // Retain discards what need not be kept of a kind: blocks, with all that belongs to them, blob sidecars, data column
 // sidecars or execution payload envelopes. It is to be called from time to time, for each kind that is not kept for
 // good. Whole segment files are removed, so that something is discarded once for each SLOTS_PER_HISTORICAL_ROOT slots,
@@ -85,13 +95,14 @@ func (s *Store) Retain(ctx context.Context, kind beacon.Kind, keep Retention) er
 	if v.network == nil {
 		return ErrNoNetwork
 	}
-	n := v.network.parsed
-	epochs, limited := keep.epochs(n, kind)
-	if v.Head == nil || !limited {
+	if v.Head == nil {
 		return nil
 	}
-	epoch := n.EpochOf(v.Head.Slot)
-	before, _ := v.network.slotsOf(v.network.period(n.StartSlot(epoch - min(epoch, ssz.Epoch(epochs)))))
+	from := keep.From(v.network.parsed, kind, v.Head.Slot)
+	if from == 0 {
+		return nil
+	}
+	before, _ := v.network.slotsOf(v.network.period(from))
 	if kind == beacon.KindBlock {
 		return s.Prune(ctx, before)
 	}

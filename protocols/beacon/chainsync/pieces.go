@@ -364,17 +364,23 @@ func (f *fetcher) blame(p *source, r *pieceRequest, err error) {
 
 // incomplete returns an error if something is missing that there has to be.
 func (f *fetcher) incomplete() error {
+	var missing []Object
+	var err error
 	for _, piece := range f.pieces {
 		if piece.held || piece.open && f.all[f.at[piece.Root]].Envelope == nil {
 			continue
 		}
-		err := fmt.Errorf("%w: %v in slot %d", ErrIncomplete, piece.Object, piece.slot)
-		for _, p := range f.sources {
-			if p.given != nil {
-				err = fmt.Errorf("%w: peer %s: %w", err, p.ID, p.given)
-			}
+		if missing = append(missing, piece.Object); err == nil {
+			err = fmt.Errorf("%w: %v in slot %d", ErrIncomplete, piece.Object, piece.slot)
 		}
-		return err
 	}
-	return nil
+	if err == nil {
+		return nil
+	}
+	for _, p := range f.sources {
+		if p.given != nil {
+			err = fmt.Errorf("%w: peer %s: %w", err, p.ID, p.given)
+		}
+	}
+	return &IncompleteError{missing, err}
 }

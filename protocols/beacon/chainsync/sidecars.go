@@ -70,9 +70,23 @@ type SidecarConfig struct {
 var (
 	// ErrWrongSidecar is a sidecar or an envelope that failed Config.Verify.
 	ErrWrongSidecar = errors.New("chainsync: sidecar is wrong")
-	// ErrIncomplete is returned when no peer has what belongs to a block. The error names it.
+	// ErrIncomplete is that no peer has what belongs to a block. It comes as an [*IncompleteError].
 	ErrIncomplete = errors.New("chainsync: no peer has what belongs to a block")
 )
+
+// An IncompleteError is returned when no peer has what belongs to some blocks. It is [ErrIncomplete].
+type IncompleteError struct {
+	// Missing is what no peer has, by the order of the blocks.
+	Missing []Object
+	// Err wraps ErrIncomplete, and why peers were given up, if they were.
+	Err error
+}
+
+// Error implements error.
+func (e *IncompleteError) Error() string { return e.Err.Error() }
+
+// Unwrap returns Err.
+func (e *IncompleteError) Unwrap() error { return e.Err }
 
 // FetchSidecars downloads what belongs to consecutive blocks of ascending slots: blob sidecars, or the data columns of
 // the config, of those that commit to blobs, and envelopes from Gloas on. They are asked for by root, at all peers at
@@ -82,7 +96,7 @@ var (
 // A block without commitments is complete by itself, and so is a Gloas block whose payload the next one does not build
 // on. Whether the payload of the last block was revealed shows when a peer has it.
 //
-// It returns one Sidecars for each block, in the same order. With ErrIncomplete it returns what there is. Other errors
+// It returns one Sidecars for each block, in the same order. With an [*IncompleteError] it returns what there is. Other errors
 // are that of Verify, that of a malformed block, or the context's.
 func FetchSidecars(ctx context.Context, cfg *SidecarConfig, blocks []*beacon.Block) ([]Sidecars, error) {
 	if cfg.Client == nil || cfg.Network == nil || cfg.Peers == nil {
