@@ -369,6 +369,44 @@ func TestAScanLosesOnlyWhatIsDamaged(t *testing.T) {
 	}
 }
 
+// Objects whose frames contain what frames begin with are found behind a damaged header as well.
+func TestAScanFindsFramesThatContainABeginning(t *testing.T) {
+	t.Parallel()
+	beginning := "\xff\x06\x00\x00sNaPpY"
+	for name, at := range map[string]int{"early": 0, "in between": 2000, "in a later chunk": 70_000, "at a chunk": 65_536} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			d := segment.Open(dir)
+			random := rand.NewChaCha8([32]byte{1})
+			var all [][]byte
+			for range 4 {
+				content := make([]byte, 200_000)
+				_, _ = random.Read(content)
+				copy(content[at:], beginning)
+				all = append(all, snappy.AppendFrames(nil, content))
+			}
+			offsets, _ := write(t, d, blocksID, 0, all)
+			path := filepath.Join(dir, blocksID.String())
+			content, err := os.ReadFile(path)
+			must(t, err)
+			for i := range all {
+				for _, at := range []int64{0, 3, 7} { // type, length, reserved
+					damaged := bytes.Clone(content)
+					damaged[offsets[i]+at] ^= 0x41
+					must(t, os.WriteFile(path, damaged, 0o600))
+					got, _ := scan(t, d, blocksID)
+					for j, o := range all {
+						if !slices.ContainsFunc(got, func(g []byte) bool { return bytes.Equal(g, o) }) {
+							t.Errorf("byte %d of header %d: object %d is lost", at, i, j)
+						}
+					}
+				}
+			}
+		})
+	}
+}
+
 func FuzzScan(f *testing.F) {
 	seed := e2store.AppendRecord(nil, e2store.Version, nil)
 	for _, o := range objects(9, 3) {
