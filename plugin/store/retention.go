@@ -118,7 +118,7 @@ func (s *Store) pruneSidecars(ctx context.Context, kind beacon.Kind, before ssz.
 	if err := deleteSidecars(batch, kind, 0, before-1); err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
-	return errors.Join(s.commit(batch, &next), s.dropFiles(kind, before))
+	return errors.Join(s.commit(batch, &next), s.dropFiles(before, kind))
 }
 
 // setPruned sets the slot below which objects of a kind have been discarded.
