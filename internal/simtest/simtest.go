@@ -106,19 +106,11 @@ func New(t testing.TB, o Options) *Network {
 }
 
 // NewHost makes one more host, which the caller closes.
-func (n *Network) NewHost(opts ...libp2p.Option) (host.Host, error) { return n.newHost(n.link, opts) }
-
-// NewHostOn is NewHost with a link of so many bits a second.
-func (n *Network) NewHostOn(bitsPerSecond int, opts ...libp2p.Option) (host.Host, error) {
-	link := simnet.LinkSettings{BitsPerSecond: bitsPerSecond}
-	return n.newHost(simnet.NodeBiDiLinkSettings{Downlink: link, Uplink: link}, opts)
-}
-
-func (n *Network) newHost(link simnet.NodeBiDiLinkSettings, opts []libp2p.Option) (host.Host, error) {
+func (n *Network) NewHost(opts ...libp2p.Option) (host.Host, error) {
 	n.made++
 	return libp2p.New(append([]libp2p.Option{
 		libp2p.ListenAddrStrings(fmt.Sprintf("/ip4/%s/udp/8000/quic-v1", simnet.IntToPublicIPv4(n.made))),
-		simlibp2p.QUICSimnet(n.sim, link),
+		simlibp2p.QUICSimnet(n.sim, n.link),
 		libp2p.DisableIdentifyAddressDiscovery(),
 		libp2p.ResourceManager(&network.NullResourceManager{}),
 	}, opts...)...)
