@@ -63,6 +63,7 @@ func (s *Store) truncate(ctx context.Context, from ssz.Slot, head *position) err
 		for kind, slot := range next.Pruned {
 			next.setPruned(kind, min(slot, low))
 		}
+		next.cuts++
 		below, err := s.discard(&next, low, top, above)
 		if err != nil || low == from {
 			return err

@@ -18,7 +18,7 @@ var (
 	// frames of another length, or with a slot or parent root other than in its SSZ.
 	ErrBlock = errors.New("store: inconsistent block")
 
-	// ErrSidecar is returned by AppendSidecars for an object that is not what it is given for: of another block or
+	// ErrSidecar is returned by AppendSidecars for an object that is not what it is given for: of another block, fork or
 	// index, malformed, or with a wrong inclusion proof.
 	ErrSidecar = errors.New("store: inconsistent sidecar")
 
