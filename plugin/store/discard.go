@@ -89,10 +89,7 @@ func (s *Store) Prune(ctx context.Context, before ssz.Slot) error {
 		return nil
 	}
 	err := errors.Join(s.prune(ctx, min(before, v.Head.Slot)), s.sync())
-	for kind := beacon.KindBlock; kind <= beacon.KindExecutionPayloadEnvelope; kind++ {
-		err = errors.Join(err, s.dropFiles(kind, *s.view.Load().Earliest))
-	}
-	return err
+	return errors.Join(err, s.dropFiles(*s.view.Load().Earliest, append(sidecarKinds[:], beacon.KindBlock)...))
 }
 
 func (s *Store) prune(ctx context.Context, before ssz.Slot) error {

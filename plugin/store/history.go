@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/ethdb"
 
@@ -329,14 +330,14 @@ func (s *Store) usedLength(v *view, f segment.File) (length int64, err error) {
 	return length, nil
 }
 
-// dropFiles removes the files of a kind whose periods end before a slot.
-func (s *Store) dropFiles(kind beacon.Kind, before ssz.Slot) error {
+// dropFiles removes the files of some kinds whose periods end before a slot.
+func (s *Store) dropFiles(before ssz.Slot, kinds ...beacon.Kind) error {
 	period := uint64(0)
 	if n := s.view.Load().network; n != nil {
 		period = n.period(before)
 	}
 	return s.trim(func(f segment.File) (length int64, err error) {
-		if f.Kind == kind && f.Period < period {
+		if f.Period < period && slices.Contains(kinds, f.Kind) {
 			return 0, nil
 		}
 		return f.Size, nil

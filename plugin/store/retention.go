@@ -119,7 +119,7 @@ func (s *Store) pruneSidecars(ctx context.Context, kind beacon.Kind, before ssz.
 		return fmt.Errorf("store: %w", err)
 	}
 	next.cuts++ // last, so that nobody counts on what he has seen before it was deleted
-	return errors.Join(s.commit(batch, &next), s.dropFiles(kind, before))
+	return errors.Join(s.commit(batch, &next), s.dropFiles(before, kind))
 }
 
 // setPruned sets the slot below which objects of a kind have been discarded.
