@@ -29,8 +29,8 @@ is served too, which says so.
 
 The store may hold blocks without the sidecars that belong to them. The earliest_available_slot in the
 status is after the last block with blobs whose sidecars have to be served and are not held: such a
-node is of no use to clients that sync Fulu history with blobs, which is logged. Of data columns
-those of --custody have to be held.
+node is of no use to clients that sync Fulu history with blobs, which is logged. A block counts as
+held with its data columns if all that --custody announces are held.
 
 With --era it serves a directory of era files as they are, and the store for what comes after, as one
 chain. The store may be empty, or has to link to the files: its first block is the child of their

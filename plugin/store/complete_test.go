@@ -152,6 +152,21 @@ func TestEarliestSlotIsLookedForInSteps(t *testing.T) {
 	}
 }
 
+// A range of columns that are not held must not have all of the index looked through.
+func TestRangesOfColumnsThatAreNotHeldAreBounded(t *testing.T) {
+	t.Parallel()
+	s, db := longChain(t)
+	before := db.iterators
+	refs, err := collectRefs(s.Sources().Columns.DataColumnSidecarsByRange(t.Context(), longFirst, 1<<40, []uint64{5}))
+	if n := db.iterators - before; len(refs) > 0 || !errors.Is(err, beacon.ErrUnavailable) || n > 20 {
+		t.Errorf("%d columns, %v, %d iterators, want ErrUnavailable soon", len(refs), err, n)
+	}
+	refs, err = collectRefs(s.Sources().Columns.DataColumnSidecarsByRange(t.Context(), longFirst, 1000, []uint64{0, 5}))
+	if err != nil || len(refs) != 1000 {
+		t.Errorf("%d columns that are held, %v, want 1000", len(refs), err)
+	}
+}
+
 func TestEarliestSlotStaysWhereSomethingIsMissing(t *testing.T) {
 	t.Parallel()
 	const missing = 7*beacontest.SlotsPerEpoch + 3 // of Gloas, where the next block tells what there is
