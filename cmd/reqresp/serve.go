@@ -37,7 +37,8 @@ chain. The store may be empty, or has to link to the files: its first block is t
 last one, or both have the same blocks. 'reqresp sync --era DIR' fills an empty one. Blocks of the
 files are verified by the roots in their states when they are first asked for, and named in the
 log if they are damaged; 'reqresp era check' verifies all before. By root it finds the blocks of the
-store, and of the files those of the last era and of eras that were asked for lately.
+store, and of the files those of the last era and of eras that were asked for lately; 'reqresp era
+index' writes an index by which it finds all blocks of the files.
 
 An interrupt, SIGTERM or SIGHUP ends it in good order, with exit code 0: peers are told goodbye, and
 what is being served gets five seconds. A second one ends it at once. SIGHUP does not reload
