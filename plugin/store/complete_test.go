@@ -124,7 +124,7 @@ func TestEarliestSlotIsLookedForInSteps(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for slot := ssz.Slot(longHead); slot > longFirst; {
+	for slot := longHead; slot > longFirst; {
 		slot, _ = earliestColumns(t, s, db)
 	}
 	if n := db.iterators - before; n > all+few {
