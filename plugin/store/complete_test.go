@@ -124,7 +124,7 @@ func TestEarliestSlotIsLookedForInSteps(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for slot := ssz.Slot(longHead); slot > longFirst; {
+	for slot := longHead; slot > longFirst; {
 		slot, _ = earliestColumns(t, s, db)
 	}
 	if n := db.iterators - before; n > all+few {
@@ -149,6 +149,21 @@ func TestEarliestSlotIsLookedForInSteps(t *testing.T) {
 	must(t, db.Put(columnKey(late.Slot), columnValue(late.Slot, late.Root)))
 	if slot, n := earliestColumns(t, s, db); slot != longFirst+3000 || n > few {
 		t.Errorf("with its columns: slot %d, %d iterators", slot, n)
+	}
+}
+
+// A range of columns that are not held must not have all of the index looked through.
+func TestRangesOfColumnsThatAreNotHeldAreBounded(t *testing.T) {
+	t.Parallel()
+	s, db := longChain(t)
+	before := db.iterators
+	refs, err := collectRefs(s.Sources().Columns.DataColumnSidecarsByRange(t.Context(), longFirst, 1<<40, []uint64{5}))
+	if n := db.iterators - before; len(refs) > 0 || !errors.Is(err, beacon.ErrUnavailable) || n > 20 {
+		t.Errorf("%d columns, %v, %d iterators, want ErrUnavailable soon", len(refs), err, n)
+	}
+	refs, err = collectRefs(s.Sources().Columns.DataColumnSidecarsByRange(t.Context(), longFirst, 1000, []uint64{0, 5}))
+	if err != nil || len(refs) != 1000 {
+		t.Errorf("%d columns that are held, %v, want 1000", len(refs), err)
 	}
 }
 

@@ -20,8 +20,8 @@ const compactBytes = 512 << 20
 //
 // Blocks are moved in batches, and the database is compacted after each 512 MiB, so that no more room is taken than
 // that. Other writers take turns with the batches. If ctx ends, or the process does, what has been moved stays so, and
-// another call goes on from there; a compaction that has begun, of seconds, ends first. If progress is not nil, it is called after each batch with the last slot moved and
-// the last one to move. The error may be a [*SpaceError].
+// another call goes on from there; a compaction that has begun, of seconds, ends first. If progress is not nil, it is
+// called after each batch with the last slot moved and the last one to move. The error may be a [*SpaceError].
 func (s *Store) Convert(ctx context.Context, progress func(slot, last ssz.Slot)) error {
 	var done ssz.Slot // up to which the database is compacted
 	for moved := 0; ; {

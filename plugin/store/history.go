@@ -11,6 +11,7 @@ import (
 
 	"github.com/seed-2dd5877b/reqresp/plugin/store/internal/segment"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+	"github.com/seed-2dd5877b/reqresp/protocols/era"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
@@ -48,21 +49,15 @@ func (s *Store) settled(v *view) (slot ssz.Slot, ok bool) {
 	return slot, slot > 0
 }
 
-// slotsPerPeriod returns SLOTS_PER_HISTORICAL_ROOT, the number of slots of a segment file, as of an era file.
-func (n *network) slotsPerPeriod() uint64 {
-	if n.parsed.Preset() == ssz.MinimalPreset {
-		return 64
-	}
-	return 8192
-}
-
-// period returns the number of the period of a slot.
-func (n *network) period(slot ssz.Slot) uint64 { return uint64(slot) / n.slotsPerPeriod() }
+// period returns the number of the period of a slot. Like an era file, a segment file is of SLOTS_PER_HISTORICAL_ROOT
+// slots.
+func (n *network) period(slot ssz.Slot) uint64 { return uint64(slot / era.SlotsPerEra(n.parsed)) }
 
 // slotsOf returns the first and the last slot of a period.
 func (n *network) slotsOf(period uint64) (first, last ssz.Slot) {
-	first = ssz.Slot(period * n.slotsPerPeriod())
-	return first, first + ssz.Slot(n.slotsPerPeriod()-1)
+	perEra := era.SlotsPerEra(n.parsed)
+	first = ssz.Slot(period) * perEra
+	return first, first + perEra - 1
 }
 
 // A historyWriter appends objects of a kind to segment files, one after the other. The index records of what it has
