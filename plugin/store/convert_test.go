@@ -212,7 +212,7 @@ func TestConversionCompactsWhatItMoved(t *testing.T) {
 		})
 	})
 	if len(keys) == 0 || len(left) > 0 {
-		t.Errorf("keys %x are not compacted, of %d", left, len(keys))
+		t.Errorf("%d of %d keys are not compacted", len(left), len(keys))
 	}
 }
 
