@@ -134,13 +134,15 @@ type Config struct {
 	PeerTrace *beacon.PeerTrace
 	// Middleware wraps every exchange that is served, the first outermost.
 	Middleware []reqresp.Middleware
-	// Custody is how many custody groups of data columns the node has, from CUSTODY_REQUIREMENT to
-	// ssz.NumberOfCustodyGroups: see beacon.CustodyColumns. Metadata and the record of discovery announce it if the
-	// chain holds data columns, and else CUSTODY_REQUIREMENT, which is the least that the specs allow. Zero means
-	// CUSTODY_REQUIREMENT. It must be zero with MetaData.
+	// Custody is how many custody groups of data columns metadata and the record of discovery announce, from
+	// CUSTODY_REQUIREMENT to ssz.NumberOfCustodyGroups: see beacon.CustodyColumns. It fetches no columns: the
+	// EarliestAvailableSlot of the status is after the last block of which the store lacks an announced one. A chain
+	// that is no source of data columns announces CUSTODY_REQUIREMENT, which is the least that the specs allow. Zero
+	// means CUSTODY_REQUIREMENT. It must be zero with MetaData.
 	Custody uint64
 	// MetaData is what metadata and ping requests are answered from; see
-	// beacon.ServerOptions.
+	// beacon.ServerOptions. The EarliestAvailableSlot follows the CustodyGroupCount that it returns when the service
+	// starts.
 	MetaData func() ssz.MetaDataV3
 	// Drain bounds how long Stop waits for exchanges in flight. Zero means
 	// DefaultDrain.

@@ -8,8 +8,8 @@ import (
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
-// metaData returns what metadata and ping requests are answered from. A node announces no more custody than it
-// serves: of a chain without data columns that is what the specs require of every node.
+// metaData returns what metadata and ping requests are answered from. Of a chain that is no source of data columns it
+// announces the custody that the specs require of every node.
 func (s *Service) metaData(n *ssz.Network, chain beacon.Chain) (func() ssz.MetaDataV3, error) {
 	count, least := s.cfg.Custody, n.Config().CustodyRequirement
 	switch {
@@ -24,8 +24,8 @@ func (s *Service) metaData(n *ssz.Network, chain beacon.Chain) (func() ssz.MetaD
 	return func() ssz.MetaDataV3 { return ssz.MetaDataV3{CustodyGroupCount: count} }, nil
 }
 
-// setCustody tells the embedded store, if there is one, which columns peers expect of this node. They cannot know of a
-// host without a secp256k1 key.
+// setCustody sets the columns that peers expect of this node in the embedded store, if there is one, so that the
+// earliest available slot is after what lacks one of them. Of a host without a secp256k1 key peers expect none.
 func (r *running) setCustody(groups uint64) {
 	if r.store == nil {
 		return

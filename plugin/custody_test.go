@@ -3,6 +3,7 @@ package plugin_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ethereum/go-ethereum/p2p/enode"
 	"github.com/ethereum/go-ethereum/p2p/enr"
@@ -12,6 +13,7 @@ import (
 	"github.com/seed-2dd5877b/reqresp/plugin/discovery"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon/beacontest"
+	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
 func TestCustodyIsAnnouncedOfAChainWithColumns(t *testing.T) {
@@ -73,5 +75,27 @@ func TestCustodyBelowTheRequirementIsRefused(t *testing.T) {
 	const want = "Config.Custody is 3, want at least 4"
 	if err := service.Start(); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("%v, want %s", err, want)
+	}
+}
+
+// What is announced is not missing of the blocks that the status offers.
+func TestEarliestAvailableSlotFollowsTheCustody(t *testing.T) {
+	t.Parallel()
+	n := beacontest.FuluNetwork()
+	last := beacontest.Fulu().Columns[len(beacontest.Fulu().Columns)-1].Slot
+	for custody, want := range map[uint64]ssz.Slot{0: 0, 4: 0, 5: last + 1, ssz.NumberOfCustodyGroups: last + 1} {
+		service := startStandalone(t, "", plugin.Config{
+			Genesis: fuluGenesis(), Listen: loopback, Custody: custody,
+			Now: func() time.Time { return n.TimeAt(beacontest.FuluHead) },
+		})
+		id, err := beacon.NodeIDOf(service.Host().ID())
+		if err != nil {
+			t.Fatal(err)
+		}
+		fillWithSidecars(t, service.Store(), beacon.CustodyColumns(id, 4))
+		status, err := service.Server().Status(t.Context())
+		if err != nil || status.EarliestAvailableSlot != want {
+			t.Errorf("with custody %d: earliest available slot %d, %v, want %d", custody, status.EarliestAvailableSlot, err, want)
+		}
 	}
 }

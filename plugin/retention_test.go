@@ -1,6 +1,7 @@
 package plugin_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,7 +18,7 @@ import (
 )
 
 // fillWithSidecars appends a real chain with some columns of each block to a store.
-func fillWithSidecars(t *testing.T, s *store.Store) {
+func fillWithSidecars(t *testing.T, s *store.Store, columns []uint64) {
 	t.Helper()
 	c := beacontest.Fulu()
 	for _, b := range beacontest.FuluBlocks() {
@@ -28,7 +29,7 @@ func fillWithSidecars(t *testing.T, s *store.Store) {
 			}
 		}
 		for _, column := range c.DataColumnSidecars() {
-			if column.BlockRoot == b.Root && column.Index < 3 {
+			if column.BlockRoot == b.Root && slices.Contains(columns, column.Index) {
 				of.Columns = append(of.Columns, column)
 			}
 		}
@@ -82,7 +83,7 @@ func TestRetentionIsSetAndChanged(t *testing.T) {
 	if err := service.Start(); err != nil {
 		t.Fatal(err)
 	}
-	fillWithSidecars(t, service.Store())
+	fillWithSidecars(t, service.Store(), []uint64{0, 1, 2})
 	if columns, blobs := held(t, service.Store()); columns != 33 || blobs != 18 {
 		t.Fatalf("%d columns and %d blobs, want 33 and 18", columns, blobs)
 	}

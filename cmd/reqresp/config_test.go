@@ -40,7 +40,7 @@ Verbosity = "error"
 		}
 	}
 	if want := []string{
-		"[node]", "[network]", "genesis_time = 7",
+		"[node]", "[retention]", "[network]", "genesis_time = 7",
 		"[p2p]", "max_peers = 30", "static_nodes = ['" + somebody + "']", "trusted_nodes = ['" + somebodysID + "']", "discovery_v5 = true", "memory = 128",
 		"[http]", "addr = '127.0.0.3'", "port = 3", "virtual_hosts = ['b', 'c']", "[metrics]", "enabled = true", "[pprof]",
 		"[log]", "verbosity = 'error'", "[limits]", "[limits.prefix]",

@@ -53,8 +53,8 @@ func (a *app) runConvert(ctx context.Context, in *invocation) (err error) {
 	}
 	m.end()
 	if s.Info().Final == 0 {
-		return fmt.Errorf("nothing was moved, as no finalized block of the store in %s is known: record one by 'reqresp sync', "+
-			"or by 'reqresp import' with --finalized-root and --finalized-epoch", dir)
+		return fmt.Errorf("nothing was moved, as no finalized block of the store in %s is known: record one by "+
+			"'reqresp sync', or by 'reqresp import' with --finalized-root and --finalized-epoch", dir)
 	}
 	a.stdout.printf("all history is in flat files\n")
 	return nil

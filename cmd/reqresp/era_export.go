@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/seed-2dd5877b/reqresp/internal/atomicfile"
 	"github.com/seed-2dd5877b/reqresp/internal/settings"
 	"github.com/seed-2dd5877b/reqresp/plugin/store"
 	"github.com/seed-2dd5877b/reqresp/protocols/era"
@@ -219,7 +220,10 @@ func (e *exporter) publish(ctx context.Context, file *os.File, written exportedE
 	if _, err := f.Check(ctx, e.network); err != nil {
 		return written, err
 	}
-	if err := errors.Join(file.Chmod(0o644), file.Sync(), os.Rename(file.Name(), written.File)); err != nil {
+	if err := errors.Join(file.Chmod(0o644), file.Sync()); err != nil {
+		return written, err
+	}
+	if err := atomicfile.Rename(file.Name(), written.File); err != nil {
 		return written, err
 	}
 	written.Bytes, written.Written = info.Size(), true

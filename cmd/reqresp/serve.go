@@ -29,15 +29,16 @@ is served too, which says so.
 
 The store may hold blocks without the sidecars that belong to them. The earliest_available_slot in the
 status is after the last block with blobs whose sidecars have to be served and are not held: such a
-node is of no use to clients that sync Fulu history with blobs, which is logged. Of data columns
-those of --custody have to be held.
+node is of no use to clients that sync Fulu history with blobs, which is logged. A block counts as
+held with its data columns if all that --custody announces are held.
 
 With --era it serves a directory of era files as they are, and the store for what comes after, as one
 chain. The store may be empty, or has to link to the files: its first block is the child of their
 last one, or both have the same blocks. 'reqresp sync --era DIR' fills an empty one. Blocks of the
 files are verified by the roots in their states when they are first asked for, and named in the
 log if they are damaged; 'reqresp era check' verifies all before. By root it finds the blocks of the
-store, and of the files those of the last era and of eras that were asked for lately.
+store, and of the files those of the last era and of eras that were asked for lately; 'reqresp era
+index' writes an index by which it finds all blocks of the files.
 
 An interrupt, SIGTERM or SIGHUP ends it in good order, with exit code 0: peers are told goodbye, and
 what is being served gets five seconds. A second one ends it at once. SIGHUP does not reload

@@ -20,8 +20,8 @@ before. It tells what is damaged, a line each on standard error, and fails if an
 
 Damaged blocks are not served; all others are. History is in flat files beside the database, which
 has their index. With --repair, that index is made anew from the files first: if it is damaged, or
-lost with the database. A database that cannot be opened is removed before, and --network tells the
-network of the store then. What is damaged in the files themselves stays so: fill such a store anew
+lost with the database. Remove a database that cannot be opened first, and give the network of the
+store by --network then. What is damaged in the files themselves stays so: fill such a store anew
 by 'reqresp sync' or 'reqresp import', after removing what the last line names.
 
 Signatures are not checked. The root of a block does not cover its signature, and to check that
@@ -191,7 +191,7 @@ func (in *invocation) explainStore(err error) error {
 // howToRepair tells what to do about a store that is damaged.
 func howToRepair(datadir string) string {
 	return fmt.Sprintf("to repair it, run 'reqresp verify --repair'; "+
-		"if its database cannot be opened, remove %[1]s before, "+
+		"if its database cannot be opened, remove %[1]s first, "+
 		"and give --network. If that is not enough, remove %[1]s and %[1]s-segments, or restore copies, "+
 		"and fill it anew by 'reqresp sync' or 'reqresp import'",
 		nodeConfig(datadir).ResolvePath(plugin.DatabaseName))

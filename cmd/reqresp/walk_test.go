@@ -4,9 +4,12 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -182,5 +185,53 @@ func TestAnOperatorsWalk(t *testing.T) {
 	fail(t, exitFailed, "peer is banned", "connect", other.Addrs[0], "--datadir", dir)
 	if o := node.stop(); o.code != exitOK {
 		t.Errorf("exit code %d: %s", o.code, o.stderr)
+	}
+}
+
+// An operator imports an archive, keeps less of it when the disk gets small, and has a peer sync the rest.
+func TestAnOperatorKeepsLess(t *testing.T) {
+	t.Parallel()
+	network := eraNetwork(t)
+	dir := t.TempDir()
+	archive := eraDir(t, eraGenesis, eraFirst, eraSecond)
+	final := eraBlocks(120, 120)[0] // the first slot of epoch 15
+	succeed(t, slices.Concat([]string{
+		"import", "--datadir", dir, "--finalized-root", final.Root.String(), "--finalized-epoch", "15",
+	}, network, []string{archive})...)
+	all := decode[verifyResult](t, succeed(t, "verify", "--json", "--datadir", dir))
+	succeed(t, "convert", "--datadir", dir)
+	first := filepath.Join(segments(dir), "blocks-00000000.e2s")
+	if _, err := os.Stat(first); err != nil {
+		t.Fatal(err)
+	}
+
+	// The file of the first 64 slots is discarded. Peers are told a later earliest slot, as the archive has no columns.
+	node := startServe(t, dir, "--json", "--retention.blocks", "2")
+	at := decode[serveResult](t, node.line(t))
+	waitUntil(t, "the first segment is discarded", func(context.Context) (bool, error) {
+		_, err := os.Stat(first)
+		return errors.Is(err, os.ErrNotExist), nil
+	})
+	sync := func(from, datadir string) []string {
+		return slices.Concat([]string{"sync", "--json", "--from", from, "--datadir", datadir}, network, at.Addrs[:1])
+	}
+	fail(t, exitFailed, "resource unavailable", sync("32", t.TempDir())...)
+	got := decode[syncResult](t, succeed(t, sync("64", t.TempDir())...))
+	if got.EarliestSlot != 64 || got.HeadSlot != all.HeadSlot {
+		t.Errorf("a peer synced slots %d to %d, want 64 to %d", got.EarliestSlot, got.HeadSlot, all.HeadSlot)
+	}
+	if o := node.stop(); o.code != exitOK {
+		t.Errorf("exit code %d: %s", o.code, o.stderr)
+	}
+	left := decode[verifyResult](t, succeed(t, "verify", "--json", "--datadir", dir))
+	if left.EarliestSlot != 64 || left.Blocks >= all.Blocks || left.Blocks < 50 {
+		t.Errorf("%d blocks from slot %d are left of %d, want those from slot 64", left.Blocks, left.EarliestSlot, all.Blocks)
+	}
+
+	// What was discarded comes back from the archive into an empty store.
+	again := t.TempDir()
+	succeed(t, slices.Concat([]string{"import", "--datadir", again}, network, []string{archive})...)
+	if got := decode[verifyResult](t, succeed(t, "verify", "--json", "--datadir", again)); got.Blocks != all.Blocks {
+		t.Errorf("%d blocks, want %d", got.Blocks, all.Blocks)
 	}
 }

@@ -1,4 +1,4 @@
-// Package atomicfile writes small files that outlive a crash of the process or the machine.
+// Package atomicfile writes files that outlive a crash of the process or the machine.
 package atomicfile
 
 import (
@@ -14,6 +14,10 @@ import (
 // new. Content and name are on the disk when it returns nil. It writes to path with ".tmp" appended first, and leaves
 // nothing there if it fails. Concurrent calls for one path are not allowed.
 func Write(path string, content []byte) error { return disk.write(path, content) }
+
+// Rename gives a file, whose content has been synced, another name in the same directory, in place of any file that has
+// it. The name is on the disk when Rename returns nil.
+func Rename(from, to string) error { return disk.publish(from, to) }
 
 // A file is what is being written.
 type file interface {
@@ -39,13 +43,19 @@ func (d fs) write(path string, content []byte) error {
 	partial := path + ".tmp"
 	err := d.writeSynced(partial, content)
 	if err == nil {
-		err = d.rename(partial, path)
+		err = d.publish(partial, path)
 	}
 	if err != nil {
 		_ = d.remove(partial) // On a full disk it is in the way.
+	}
+	return err
+}
+
+func (d fs) publish(from, to string) error {
+	if err := d.rename(from, to); err != nil {
 		return err
 	}
-	return d.syncIn(filepath.Dir(path))
+	return d.syncIn(filepath.Dir(to))
 }
 
 // writeSynced has a file on the disk. One that is renamed before may be empty after a power cut.

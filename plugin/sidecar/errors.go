@@ -24,7 +24,7 @@ var (
 	ErrCommitments = errors.New("sidecar: commitments are not the block's")
 	// ErrProof is a sidecar with a KZG proof that does not hold, or that is malformed as a commitment or a cell is.
 	ErrProof = errors.New("sidecar: KZG proof is wrong")
-	// ErrRepeated is a sidecar with the index of another one that was given.
+	// ErrRepeated is a sidecar with the index of one before it that has passed all checks but its proof.
 	ErrRepeated = errors.New("sidecar: index is given twice")
 	// ErrBid is an execution payload envelope that is not what the block's bid commits to.
 	ErrBid = errors.New("sidecar: payload is not that of the bid")

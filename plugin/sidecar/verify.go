@@ -22,8 +22,9 @@ import (
 // a few times what right ones cost.
 //
 // Verify runs at most GOMAXPROCS goroutines, and returns when all have ended. Each has copies of up to 1024 cells,
-// which take about 6 MiB. The end of ctx is noticed between two batches. Verify keeps no reference to what it is given.
-// The first call of the process loads the trusted setup, which takes seconds.
+// which take about 6 MiB, or of those of one column of more blobs. The end of ctx is noticed between two batches.
+// Verify keeps no reference to what it is given. The first call of the process loads the trusted setup, which takes
+// seconds.
 func Verify(ctx context.Context, n *ssz.Network, of ...beacon.Sidecars) error {
 	v := verifier{network: n}
 	for _, s := range of {

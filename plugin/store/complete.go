@@ -23,19 +23,25 @@ func (s *Store) Custody() []uint64 {
 	return nil
 }
 
-// completeLook is how many slots are looked at for one answer. It is twice those of the serve range of mainnet.
-const completeLook = 1 << 18
+// completeLook is about how many slots are looked at for one answer.
+const completeLook = 1 << 13
 
-// A completion is from which slot on all objects of a kind are held.
+// A completion is what is known of from which slot on all objects of a kind are held. It grows upward with the chain,
+// and downward as far as there is something to find.
 type completion struct {
 	turn chan struct{} // holds an element while somebody looks
 
 	// What follows belongs to whoever has the turn.
-	discards uint64
-	custody  *[]uint64
-	head     ssz.Slot
-	from     ssz.Slot // so far; zero if nothing is known
+	known   bool
+	cuts    uint64
+	custody *[]uint64
+	from    ssz.Slot // from here up to head nothing is missing
+	head    ssz.Slot // up to here all blocks have been looked at
+	below   stretch  // the longest stretch below from in which nothing is missing
 }
+
+// A stretch is the slots from one on up to, but not including, another.
+type stretch struct{ from, end ssz.Slot }
 
 func newCompletions() (all [len(sidecarKinds)]completion) {
 	for i := range all {
@@ -44,17 +50,11 @@ func newCompletions() (all [len(sidecarKinds)]completion) {
 	return all
 }
 
-// earliest is Earliest of the [beacon.Sources]: the first slot from which on the objects of a kind are held of all
+// earliestOf is Earliest of the [beacon.Sources]: the first slot from which on the objects of a kind are held of all
 // blocks that have some. Of the head that is taken to be so as long as only the next block can tell. An answer looks at
-// completeLook slots and at those since the last answer; what has not been looked at counts as not held.
+// completeLook slots, and the next one goes on where it has ended, or where ctx has ended it; what has not been looked
+// at counts as not held.
 func (s *Store) earliestOf(ctx context.Context, kind beacon.Kind) (ssz.Slot, error) {
-	v := s.view.Load()
-	switch {
-	case v.Head == nil:
-		return 0, nil
-	case v.network == nil:
-		return v.Head.Slot + 1, nil // There are no objects, and it is not known which blocks have some.
-	}
 	c := &s.complete[slices.Index(sidecarKinds[:], kind)]
 	select {
 	case c.turn <- struct{}{}:
@@ -62,25 +62,75 @@ func (s *Store) earliestOf(ctx context.Context, kind beacon.Kind) (ssz.Slot, err
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	}
-	custody := s.custody.Load()
-	if c.discards != v.discards || c.custody != custody || c.head > v.Head.Slot || c.from == 0 {
-		c.discards, c.custody, c.head, c.from = v.discards, custody, v.Head.Slot, v.Head.Slot+1
+	v, custody := s.view.Load(), s.custody.Load()
+	switch {
+	case v.Head == nil:
+		return 0, nil
+	case v.network == nil:
+		return v.Head.Slot + 1, nil // There are no objects, and it is not known which blocks have some.
 	}
 	look := completeness{store: s, view: v, kind: kind, custody: custody}
 	first := max(*v.Earliest, look.first())
-	// The head before may have a child now, which tells what belongs to it.
-	from, err := look.down(ctx, max(first, c.head), v.Head.Slot)
-	if err == nil && from <= max(first, c.head) {
-		from, err = look.down(ctx, max(first, c.from-min(c.from, completeLook)), c.from-1)
+	if !c.known || c.cuts != v.cuts || c.custody != custody {
+		*c = completion{
+			turn: c.turn, known: true, cuts: v.cuts, custody: custody, from: v.Head.Slot + 1, head: v.Head.Slot,
+		}
 	}
-	if err != nil {
+	if err := c.run(ctx, &look, first); err != nil {
 		return 0, err
 	}
-	c.head, c.from = v.Head.Slot, from
-	if from <= first {
+	switch {
+	case c.head < v.Head.Slot:
+		return v.Head.Slot + 1, nil
+	case c.from <= first:
 		return *v.Earliest, nil
 	}
-	return from, nil
+	return c.from, nil
+}
+
+// run looks at slots: at new ones first, and then downward to the first slot.
+func (c *completion) run(ctx context.Context, look *completeness, first ssz.Slot) error {
+	top := look.view.Head.Slot
+	c.head = max(c.head, min(first, top))
+	for range completeLook / scanBatch {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		switch {
+		case c.head < top:
+			c.up(look, top)
+		case c.from <= first || !c.down(look, first):
+			return nil
+		}
+	}
+	return nil
+}
+
+// up looks at some slots above the head so far, and again at it: it has a child now, which tells what belongs to it.
+func (c *completion) up(look *completeness, top ssz.Slot) {
+	low, high := c.head, min(c.head+scanBatch-1, top)
+	if slot, found := look.among(low, high); found {
+		if low > c.from && low-c.from > c.below.end-c.below.from {
+			c.below = stretch{c.from, low}
+		}
+		c.from = slot + 1
+	}
+	c.head = high
+}
+
+// down looks at some slots below from. It reports false if something is missing of one of them.
+func (c *completion) down(look *completeness, first ssz.Slot) bool {
+	low := max(first, c.below.end, c.from-min(c.from, scanBatch))
+	slot, found := look.among(low, c.from-1)
+	switch {
+	case found:
+		c.from = slot + 1
+	case low == c.below.end:
+		c.from, c.below = c.below.from, stretch{}
+	default:
+		c.from = low
+	}
+	return !found
 }
 
 // A completeness looks for blocks of which objects of a kind are missing.
@@ -89,33 +139,12 @@ type completeness struct {
 	view    *view
 	kind    beacon.Kind
 	custody *[]uint64
-	child   *record // the block after the one that is looked at
 }
 
 // first returns the first slot whose blocks may have such objects.
 func (c *completeness) first() ssz.Slot {
-	fork := map[beacon.Kind]ssz.Fork{
-		beacon.KindBlobSidecar: ssz.Deneb, beacon.KindDataColumnSidecar: ssz.Fulu,
-		beacon.KindExecutionPayloadEnvelope: ssz.Gloas,
-	}[c.kind]
 	n := c.view.network.parsed
-	return n.StartSlot(n.Config().Forks[fork].Epoch)
-}
-
-// down returns the slot, from first to last+1, from which on no objects of blocks are missing up to last.
-func (c *completeness) down(ctx context.Context, first, last ssz.Slot) (ssz.Slot, error) {
-	end := last + 1
-	for end > first {
-		if err := ctx.Err(); err != nil {
-			return 0, err
-		}
-		low := end - min(end-first, scanBatch)
-		if slot, found := c.among(low, end-1); found {
-			return slot + 1, nil
-		}
-		end = low
-	}
-	return end, nil
+	return n.StartSlot(n.Config().Forks[firstFork(c.kind)].Epoch)
 }
 
 // among returns the last slot of a few of whose block objects are missing. It reports false if there is none.
@@ -126,10 +155,14 @@ func (c *completeness) among(first, last ssz.Slot) (slot ssz.Slot, found bool) {
 			held[r.slot] = r
 		}
 	}
+	child, err := c.after(last)
+	if err != nil {
+		return last, true // It cannot be told.
+	}
 	var blocks []record
 	for r, err := range c.store.scan(first, last, scanBatch) {
 		if err != nil {
-			slot, found = r.Slot, true // It cannot be told.
+			slot, found = r.Slot, true // Likewise.
 			blocks = blocks[:0]
 			continue
 		}
@@ -137,17 +170,31 @@ func (c *completeness) among(first, last ssz.Slot) (slot ssz.Slot, found bool) {
 	}
 	for i := range slices.Backward(blocks) {
 		r := &blocks[i]
-		lacks, err := c.lacks(r, held[r.Slot])
+		lacks, err := c.lacks(r, held[r.Slot], child)
 		if err != nil || lacks {
 			return r.Slot, true
 		}
-		c.child = r
+		child = r
 	}
 	return slot, found
 }
 
+// after returns the first block after a slot, nil if there is none, or if it tells nothing of what belongs to others.
+func (c *completeness) after(slot ssz.Slot) (*record, error) {
+	n, head := c.view.network.parsed, c.view.Head.Slot
+	if slot >= head || n.ForkAt(n.EpochOf(slot)) < ssz.Gloas {
+		return nil, nil
+	}
+	var room [1]record
+	blocks, _, err := c.store.records(room[:0], slot+1, head)
+	if len(blocks) == 0 {
+		return nil, err
+	}
+	return &blocks[0], nil
+}
+
 // lacks reports whether objects of a block are missing.
-func (c *completeness) lacks(r *record, held sidecarRecord) (bool, error) {
+func (c *completeness) lacks(r *record, held sidecarRecord, child *record) (bool, error) {
 	n := c.view.network.parsed
 	fork := n.ForkAt(n.EpochOf(r.Slot))
 	if fork < ssz.Deneb {
@@ -159,7 +206,7 @@ func (c *completeness) lacks(r *record, held sidecarRecord) (bool, error) {
 	}
 	revealed := true
 	if fork >= ssz.Gloas {
-		if revealed, err = c.store.buildsOn(c.view, says, c.child); err != nil {
+		if revealed, err = c.store.buildsOn(c.view, says, child); err != nil {
 			return false, err
 		}
 	}

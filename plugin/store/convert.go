@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
@@ -19,8 +20,8 @@ const compactBytes = 512 << 20
 //
 // Blocks are moved in batches, and the database is compacted after each 512 MiB, so that no more room is taken than
 // that. Other writers take turns with the batches. If ctx ends, or the process does, what has been moved stays so, and
-// another call goes on from there. If progress is not nil, it is called after each batch with the last slot moved and
-// the last one to move. The error may be a [*SpaceError].
+// another call goes on from there; a compaction that has begun, of seconds, ends first. If progress is not nil, it is
+// called after each batch with the last slot moved and the last one to move. The error may be a [*SpaceError].
 func (s *Store) Convert(ctx context.Context, progress func(slot, last ssz.Slot)) error {
 	var done ssz.Slot // up to which the database is compacted
 	for moved := 0; ; {
@@ -30,8 +31,8 @@ func (s *Store) Convert(ctx context.Context, progress func(slot, last ssz.Slot))
 		}
 		moved += n
 		if moved >= compactBytes || slot == last && moved > 0 {
-			if err := s.db.Compact(slotKey(framesPrefix, done), slotKey(framesPrefix, slot)); err != nil {
-				return fmt.Errorf("store: %w", err)
+			if err := s.compact(ctx, done, slot); err != nil {
+				return err
 			}
 			done, moved = slot, 0
 		}
@@ -42,6 +43,25 @@ func (s *Store) Convert(ctx context.Context, progress func(slot, last ssz.Slot))
 			return nil
 		}
 	}
+}
+
+// compact frees the room that frames of the slots from first to last had in the database.
+func (s *Store) compact(ctx context.Context, first, last ssz.Slot) error {
+	ranges := [][2][]byte{{slotKey(framesPrefix, first), slotKey(framesPrefix, last)}}
+	for _, kind := range sidecarKinds {
+		ranges = append(ranges, [2][]byte{
+			sidecarFramesKey(kind, first, 0), sidecarFramesKey(kind, last, math.MaxUint16),
+		})
+	}
+	for _, r := range ranges {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := s.db.Compact(r[0], r[1]); err != nil {
+			return fmt.Errorf("store: %w", err)
+		}
+	}
+	return nil
 }
 
 // convertSome moves one batch. It returns the size, the last slot of the batch, and the last slot of all.

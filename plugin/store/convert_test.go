@@ -176,3 +176,61 @@ func TestAppendMovesHistoryInBoundedSteps(t *testing.T) {
 	}
 	checkServed(t, open(t, db), blocks)
 }
+
+// A compactingDB notes the ranges that are compacted.
+type compactingDB struct {
+	ethdb.KeyValueStore
+	compacted [][2][]byte
+}
+
+func (db *compactingDB) Compact(start, limit []byte) error {
+	db.compacted = append(db.compacted, [2][]byte{start, limit})
+	return db.KeyValueStore.Compact(start, limit)
+}
+
+// The room that blocks and what belongs to them had in the database is freed.
+func TestConversionCompactsWhatItMoved(t *testing.T) {
+	t.Parallel()
+	db := &compactingDB{KeyValueStore: memorydb.New()}
+	bare, err := store.Open(db, "")
+	must(t, err)
+	must(t, bare.SetNetwork(t.Context(), fuluNetwork()))
+	must(t, bare.SetAnchor(t.Context(), everything))
+	must(t, bare.AppendSidecars(t.Context(), fuluSidecars()...))
+	var keys [][]byte
+	for _, prefix := range []string{"f", "g"} {
+		it := db.NewIterator([]byte(prefix), nil)
+		for it.Next() {
+			keys = append(keys, bytes.Clone(it.Key()))
+		}
+		it.Release()
+	}
+	must(t, open(t, db).Convert(t.Context(), nil))
+	left := slices.DeleteFunc(keys, func(key []byte) bool {
+		return slices.ContainsFunc(db.compacted, func(r [2][]byte) bool {
+			return bytes.Compare(r[0], key) <= 0 && bytes.Compare(key, r[1]) <= 0
+		})
+	})
+	if len(keys) == 0 || len(left) > 0 {
+		t.Errorf("%d of %d keys are not compacted", len(left), len(keys))
+	}
+}
+
+// A conversion begins no batch for which there is no room.
+func TestConversionKeepsTheReserve(t *testing.T) {
+	t.Parallel()
+	db, blocks := version1(t)
+	free := uint64(store.Reserve + 1<<20)
+	s, err := store.Open(db, dirOf(t, db), store.FreeSpace(func() (uint64, error) { return free, nil }))
+	must(t, err)
+	err = s.Convert(t.Context(), nil)
+	if short, ok := errors.AsType[*store.SpaceError](err); !ok || short.Free != free {
+		t.Errorf("error %v, want a SpaceError", err)
+	}
+	if files := segmentFiles(t, db); len(files) > 0 {
+		t.Errorf("files %v were written", files)
+	}
+	free = store.Reserve + 16<<20
+	must(t, s.Convert(t.Context(), nil))
+	checkConverted(t, db, blocks)
+}

@@ -63,6 +63,7 @@ func (s *Store) truncate(ctx context.Context, from ssz.Slot, head *position) err
 		for kind, slot := range next.Pruned {
 			next.setPruned(kind, min(slot, low))
 		}
+		next.cuts++
 		below, err := s.discard(&next, low, top, above)
 		if err != nil || low == from {
 			return err
@@ -88,10 +89,7 @@ func (s *Store) Prune(ctx context.Context, before ssz.Slot) error {
 		return nil
 	}
 	err := errors.Join(s.prune(ctx, min(before, v.Head.Slot)), s.sync())
-	for kind := beacon.KindBlock; kind <= beacon.KindExecutionPayloadEnvelope; kind++ {
-		err = errors.Join(err, s.dropFiles(kind, *s.view.Load().Earliest))
-	}
-	return err
+	return errors.Join(err, s.dropFiles(*s.view.Load().Earliest, append(sidecarKinds[:], beacon.KindBlock)...))
 }
 
 func (s *Store) prune(ctx context.Context, before ssz.Slot) error {

@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"testing"
 
@@ -285,6 +286,31 @@ func TestNothingIsLeftOfDamagedBlocksThatAreDiscarded(t *testing.T) {
 					t.Errorf("%d entries are left by Prune, want %d", n, want)
 				}
 			})
+		})
+	}
+}
+
+// The index follows before files are cut or removed: it never says that there is more of a file than there is.
+func TestFilesAreCutOnceTheIndexFollows(t *testing.T) {
+	t.Parallel()
+	for name, discard := range map[string]func(ctx context.Context, s *store.Store) error{
+		"cut":     func(ctx context.Context, s *store.Store) error { return s.Truncate(ctx, 150) },
+		"removed": func(ctx context.Context, s *store.Store) error { return s.Prune(ctx, 190) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			db, _ := repairable(t)
+			s, files := open(t, db), segmentFiles(t, db)
+			changed := func() bool { return !maps.Equal(files, segmentFiles(t, db)) }
+			early := false
+			db.onSync = func() error {
+				early = early || changed()
+				return nil
+			}
+			must(t, discard(t.Context(), s))
+			if early || !changed() {
+				t.Errorf("files have changed before the index was synced: %t, and at last: %t", early, changed())
+			}
 		})
 	}
 }

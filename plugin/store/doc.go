@@ -49,8 +49,9 @@
 //
 // Neither go-ethereum's databases nor file systems sync what is written. Each call that changes something writes and
 // syncs segment files first. Then it writes one batch to the database and syncs that, and only then readers see the
-// change: when Append returns nil, its blocks survive a kill and a loss of power. A batch is written as a whole or not
-// at all, so that the store is consistent whenever it is opened.
+// change: when Append returns nil, its blocks survive a kill and a loss of power. Truncate, Prune and Retain hide from
+// readers what they discard before they delete it. A batch is written as a whole or not at all, so that the store is
+// consistent whenever it is opened.
 //
 // The index has the length of each segment file. Bytes beyond that length are not part of the store. They are cut off
 // before more is written, if they can be the rest of an interrupted write. A file of which the index has no length, or

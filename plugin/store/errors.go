@@ -11,14 +11,14 @@ import (
 
 var (
 	// ErrSchema is returned by Open for a database that this version of the package cannot use:
-	// one with another version of the schema, or with other people's data.
+	// one with another version of the schema, or with data of another application.
 	ErrSchema = errors.New("store: unusable database")
 
 	// ErrBlock is returned by Append for a block that contradicts itself: without SSZ, with
 	// frames of another length, or with a slot or parent root other than in its SSZ.
 	ErrBlock = errors.New("store: inconsistent block")
 
-	// ErrSidecar is returned by AppendSidecars for an object that is not what it is given for: of another block or
+	// ErrSidecar is returned by AppendSidecars for an object that is not what it is given for: of another block, fork or
 	// index, malformed, or with a wrong inclusion proof.
 	ErrSidecar = errors.New("store: inconsistent sidecar")
 
@@ -59,8 +59,9 @@ var (
 	errCommitments = errors.New("commitments differ from the block's")
 )
 
-// A SpaceError is returned by Append when too little is free on the volume of the database, see [FreeSpace]. Nothing
-// was stored, and nothing has failed: with more room the same call does.
+// A SpaceError is returned by Append, AppendSidecars, Convert and CheckSpace when too little is free on the volume of
+// the database or of the segment files, see [FreeSpace]. The call has stored nothing, apart from what Convert has moved
+// before, and works once there is room.
 type SpaceError struct {
 	Free uint64 // how many bytes are free
 	Want uint64 // how many have to be

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/ethdb"
 
 	"github.com/seed-2dd5877b/reqresp/plugin/store/internal/segment"
 	"github.com/seed-2dd5877b/reqresp/protocols/beacon"
+	"github.com/seed-2dd5877b/reqresp/protocols/era"
 	"github.com/seed-2dd5877b/reqresp/ssz"
 )
 
@@ -47,21 +49,15 @@ func (s *Store) settled(v *view) (slot ssz.Slot, ok bool) {
 	return slot, slot > 0
 }
 
-// slotsPerPeriod returns SLOTS_PER_HISTORICAL_ROOT, the number of slots of a segment file, as of an era file.
-func (n *network) slotsPerPeriod() uint64 {
-	if n.parsed.Preset() == ssz.MinimalPreset {
-		return 64
-	}
-	return 8192
-}
-
-// period returns the number of the period of a slot.
-func (n *network) period(slot ssz.Slot) uint64 { return uint64(slot) / n.slotsPerPeriod() }
+// period returns the number of the period of a slot. Like an era file, a segment file is of SLOTS_PER_HISTORICAL_ROOT
+// slots.
+func (n *network) period(slot ssz.Slot) uint64 { return uint64(slot / era.SlotsPerEra(n.parsed)) }
 
 // slotsOf returns the first and the last slot of a period.
 func (n *network) slotsOf(period uint64) (first, last ssz.Slot) {
-	first = ssz.Slot(period * n.slotsPerPeriod())
-	return first, first + ssz.Slot(n.slotsPerPeriod()-1)
+	perEra := era.SlotsPerEra(n.parsed)
+	first = ssz.Slot(period) * perEra
+	return first, first + perEra - 1
 }
 
 // A historyWriter appends objects of a kind to segment files, one after the other. The index records of what it has
@@ -329,14 +325,14 @@ func (s *Store) usedLength(v *view, f segment.File) (length int64, err error) {
 	return length, nil
 }
 
-// dropFiles removes the files of a kind whose periods end before a slot.
-func (s *Store) dropFiles(kind beacon.Kind, before ssz.Slot) error {
+// dropFiles removes the files of some kinds whose periods end before a slot.
+func (s *Store) dropFiles(before ssz.Slot, kinds ...beacon.Kind) error {
 	period := uint64(0)
 	if n := s.view.Load().network; n != nil {
 		period = n.period(before)
 	}
 	return s.trim(func(f segment.File) (length int64, err error) {
-		if f.Kind == kind && f.Period < period {
+		if f.Period < period && slices.Contains(kinds, f.Kind) {
 			return 0, nil
 		}
 		return f.Size, nil

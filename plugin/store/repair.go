@@ -180,6 +180,7 @@ func (r *repair) end() error {
 	}
 	r.next.Lost = false
 	r.next.discards++ // Whoever reads has seen another index.
+	r.next.cuts++
 	batch := r.store.db.NewBatch()
 	defer batch.Close()
 	return r.commit(batch)

@@ -129,7 +129,8 @@ func (s *Store) pruneSidecars(ctx context.Context, kind beacon.Kind, before ssz.
 	if err := deleteSidecars(batch, kind, 0, before-1); err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
-	return errors.Join(s.commit(batch, &next), s.dropFiles(kind, before))
+	next.cuts++ // last, so that nobody counts on what he has seen before it was deleted
+	return errors.Join(s.commit(batch, &next), s.dropFiles(before, kind))
 }
 
 // setPruned sets the slot below which objects of a kind have been discarded.

@@ -92,7 +92,12 @@ func (s source) ExecutionPayloadEnvelopesByRoot(ctx context.Context, roots []ssz
 	}
 }
 
-// inRange yields the wanted objects of a kind that are held of the slots from start to start+count-1.
+// unwantedLook is of how many blocks in a row objects are looked through none of which is wanted.
+const unwantedLook = 256
+
+// inRange yields the wanted objects of a kind that are held of the slots from start to start+count-1. After
+// unwantedLook blocks without any it ends as if none were held of the next: a request that costs its peer nothing must
+// not look through all of the index.
 func (s source) inRange(
 	ctx context.Context, kind beacon.Kind, start ssz.Slot, count uint64, wanted func(object) bool,
 ) iter.Seq2[beacon.Ref, error] {
@@ -106,16 +111,24 @@ func (s source) inRange(
 			return
 		}
 		last := min(start+ssz.Slot(min(count-1, math.MaxUint64-uint64(start))), v.Head.Slot)
+		unwanted := 0
 		for r, err := range s.store.scanSidecars(kind, start, last) {
 			if err == nil {
 				err = ctx.Err()
+			}
+			if err == nil && unwanted == unwantedLook {
+				err = fmt.Errorf("%w: %ss up to slot %d", beacon.ErrUnavailable, kind, r.slot)
 			}
 			if err != nil {
 				yield(beacon.Ref{}, s.store.readError(v, err))
 				return
 			}
+			unwanted++
 			for i := range r.objects {
-				if wanted(r.objects[i]) && !yield(r.ref(&r.objects[i]), nil) {
+				if !wanted(r.objects[i]) {
+					continue
+				}
+				if unwanted = 0; !yield(r.ref(&r.objects[i]), nil) {
 					return
 				}
 			}

@@ -16,6 +16,23 @@ var sidecarKinds = [...]beacon.Kind{
 	beacon.KindBlobSidecar, beacon.KindDataColumnSidecar, beacon.KindExecutionPayloadEnvelope,
 }
 
+// firstFork returns the first fork whose blocks have objects of a kind.
+func firstFork(kind beacon.Kind) ssz.Fork {
+	switch kind {
+	case beacon.KindBlobSidecar:
+		return ssz.Deneb
+	case beacon.KindDataColumnSidecar:
+		return ssz.Fulu
+	default:
+		return ssz.Gloas
+	}
+}
+
+// haveKind reports whether blocks of a fork have objects of a kind.
+func haveKind(fork ssz.Fork, kind beacon.Kind) bool {
+	return fork >= firstFork(kind) && (kind != beacon.KindBlobSidecar || fork < ssz.Fulu)
+}
+
 // A sidecarRecord describes what is stored of one kind of a block.
 type sidecarRecord struct {
 	kind    beacon.Kind

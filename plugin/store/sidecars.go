@@ -19,9 +19,10 @@ import (
 // stored already, by block, kind and index, is passed over, and more columns of a block may come later. All is stored
 // for good when AppendSidecars returns nil, else none of it is.
 //
-// An object that is not of its block, or whose inclusion proof is wrong, is [ErrSidecar]. KZG proofs are not verified:
-// that is for [sidecar.Verify], which takes the same arguments. Without a network the error is [ErrNoNetwork]; the
-// other errors are those of Append. AppendSidecars keeps no reference to the objects.
+// An object that is not of its block or of the block's fork, or whose inclusion proof is wrong, is [ErrSidecar]. KZG
+// proofs are not verified: that is for Verify of package plugin/sidecar, which takes the same arguments. Without a
+// network the error is [ErrNoNetwork]; the other errors are those of Append. AppendSidecars keeps no reference to the
+// objects.
 func (s *Store) AppendSidecars(ctx context.Context, of ...beacon.Sidecars) error {
 	blocks := make([]*beacon.Block, len(of))
 	for i := range of {
@@ -54,9 +55,12 @@ func objectsOf(s beacon.Sidecars) (objects []given) {
 
 // check returns the frames to store of an object, after verifying that it is that of a block.
 func (g *given) check(n *ssz.Network, b *beacon.Block) ([]byte, error) {
+	fork := n.ForkAt(n.EpochOf(b.Slot))
 	slot, root, index, err := decodeSidecar(n, g.kind, g.Chunk)
 	switch {
 	case err != nil:
+	case g.Fork != fork || !haveKind(fork, g.kind):
+		err = fmt.Errorf("it is of %v, the block is of %v", g.Fork, fork)
 	case slot != b.Slot || root != b.Root:
 		err = fmt.Errorf("it is of slot %d, root %v", slot, root)
 	case index != g.index:

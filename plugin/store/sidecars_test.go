@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"iter"
@@ -419,6 +420,25 @@ func TestSidecarsThatAreNotTheirBlocksAreRefused(t *testing.T) {
 	s := open(t, memorydb.New())
 	if err := s.AppendSidecars(t.Context(), all[0]); !errors.Is(err, store.ErrNoNetwork) {
 		t.Errorf("%v, want ErrNoNetwork", err)
+	}
+}
+
+func TestSidecarsOfAnotherForkAreRefused(t *testing.T) {
+	t.Parallel()
+	s, n, all := openMadeUp(t, memorydb.New()), beacontest.Network(), sidecarsOf(t, beacontest.New())
+	of := func(fork ssz.Fork) beacon.Sidecars {
+		return all[slices.IndexFunc(all, func(s beacon.Sidecars) bool { return s.Block.Fork == fork && len(s.Columns) > 0 })]
+	}
+	// A column of Gloas names its block, without a proof.
+	fulu, encoded := of(ssz.Fulu), slices.Clone(of(ssz.Gloas).Columns[0].SSZ)
+	const slotAt = 8 + 2*4
+	binary.LittleEndian.PutUint64(encoded[slotAt:], uint64(fulu.Block.Slot))
+	copy(encoded[slotAt+8:], fulu.Block.Root[:])
+	column, err := beacon.DecodeDataColumnSidecar(n, beacon.Chunk{Fork: ssz.Gloas, SSZ: encoded})
+	must(t, err)
+	err = s.AppendSidecars(t.Context(), beacon.Sidecars{Block: fulu.Block, Columns: []*beacon.DataColumnSidecar{column}})
+	if !errors.Is(err, store.ErrSidecar) {
+		t.Errorf("a column of Gloas for a block of Fulu: %v, want ErrSidecar", err)
 	}
 }
 

@@ -45,6 +45,7 @@ type view struct {
 	anchor    *ssz.Slot // Where the anchor is held, nil if it is not.
 	below     bool      // The anchor is the parent of the first block.
 	discards  uint64    // How often blocks have been discarded.
+	cuts      uint64    // How often anything but the earliest blocks has been discarded, or the index made anew.
 }
 
 // A chain is what is recorded with every batch of blocks. What its pointers lead to never

@@ -133,8 +133,9 @@ type Sources struct {
 
 	// Earliest returns the earliest slot from which on all objects of a kind are held, for kinds that are kept for a
 	// time of their own: the server asks for those of Blobs, Columns and Payloads that are held, and its status has
-	// the latest of these slots, of kinds that have to be served from before. If Earliest is nil, Status tells the
-	// slot for all kinds.
+	// the latest of these slots, of kinds that have to be served from before. It is asked for each status that is sent:
+	// while it has many blocks to look into it returns a later slot, and an earlier one when it is called again. If
+	// Earliest is nil, Status tells the slot for all kinds.
 	Earliest func(ctx context.Context, kind Kind) (ssz.Slot, error)
 
 	// BlobCommitments returns what a block that the chain has yielded, of Deneb or later, says of its blobs, for a

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/libp2p/go-libp2p/core/host"
@@ -135,6 +136,40 @@ func TestEarliestSlotFollowsThoseOfAllKindsHeld(t *testing.T) {
 			if status.EarliestAvailableSlot != tt.want || !errors.Is(err, tt.err) {
 				t.Errorf("%s: got slot %d, %v, want %d, %v", tt.name, status.EarliestAvailableSlot, err, tt.want, tt.err)
 			}
+		}
+	})
+}
+
+// A lookingChain looks for the earliest slot of its columns in steps: each answer is earlier than the one before.
+type lookingChain struct {
+	beacon.Chain
+	slot *atomic.Uint64
+}
+
+func (c lookingChain) Sources() beacon.Sources {
+	s := c.Chain.Sources()
+	s.Earliest = func(_ context.Context, kind beacon.Kind) (ssz.Slot, error) {
+		if kind != beacon.KindDataColumnSidecar {
+			return 0, nil
+		}
+		return ssz.Slot(max(c.slot.Add(^uint64(0)), 50)), nil
+	}
+	return s
+}
+
+// A chain may take several answers to find its earliest slot. The owner waits for the last, peers are sent the first.
+func TestEarliestSlotIsAskedForUntilItIsFound(t *testing.T) {
+	simulate(t, func(t *testing.T, client, server host.Host) {
+		n, chain := beacontest.Network(), lookingChain{fullChain(), new(atomic.Uint64)}
+		srv := serveOn(t, server, n, chain, beacon.ServerOptions{Now: inSlot(beacontest.Head)})
+		chain.slot.Store(60)
+		c := beacon.NewClient(client, beacon.NewFamily(n), nil)
+		ours := beacon.Status{ForkDigest: n.DigestAt(n.EpochOf(beacontest.Head))}
+		if got := must(c.Status(t.Context(), server.ID(), ours)).EarliestAvailableSlot; got != 59 {
+			t.Errorf("a peer is sent earliest slot %d, want 59", got)
+		}
+		if got := must(srv.Status(t.Context())).EarliestAvailableSlot; got != 50 {
+			t.Errorf("earliest slot %d in the end, want 50", got)
 		}
 	})
 }

@@ -59,8 +59,11 @@ func columnsByRange(
 	ctx context.Context, q *query, req *ssz.DataColumnSidecarsByRangeRequest,
 ) (iter.Seq2[Ref, error], error) {
 	columns, err := checkColumns(req.Columns)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
+	case len(columns) == 0:
+		return nil, checkRange("start_slot", req.StartSlot, req.Count)
 	}
 	ours, known := q.ofCustody(columns)
 	h := holding{most: q.p.cfg.MaxRequestBlocksDeneb, optional: len(ours) == 0}

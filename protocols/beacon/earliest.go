@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/seed-2dd5877b/reqresp/ssz"
@@ -15,7 +16,7 @@ import (
 func (s *Server) earliest(ctx context.Context, status Status, quick bool) (ssz.Slot, error) {
 	slot := status.EarliestAvailableSlot
 	for _, p := range s.kept {
-		from, err := s.earliestOf(ctx, p)
+		from, err := s.earliestOf(ctx, p, quick)
 		if err != nil {
 			return 0, err
 		}
@@ -32,14 +33,19 @@ func (s *Server) earliest(ctx context.Context, status Status, quick bool) (ssz.S
 }
 
 // earliestOf returns from which slot on a chain can serve all objects of a kind that it is a source of, or 0 if that
-// is as early as they have to be served from. After the last fork that has them there are none to miss.
-func (s *Server) earliestOf(ctx context.Context, p *Protocol) (ssz.Slot, error) {
-	from, err := s.sources.Earliest(ctx, p.kind)
-	if err != nil || from <= p.ServedFrom(s.currentSlot()) {
-		return 0, err
+// is as early as they have to be served from. After the last fork that has them there are none to miss. An answer that
+// is not quick asks for as long as the slot becomes earlier.
+func (s *Server) earliestOf(ctx context.Context, p *Protocol, quick bool) (ssz.Slot, error) {
+	for slot := ssz.Slot(math.MaxUint64); ; {
+		from, err := s.sources.Earliest(ctx, p.kind)
+		switch {
+		case err != nil || from <= p.ServedFrom(s.currentSlot()):
+			return 0, err
+		case quick || from >= slot:
+			return min(from, p.end()), nil
+		}
+		slot = from
 	}
-	from = min(from, p.end())
-	return from, nil
 }
 
 // A frontier is where the blocks end that have sidecars of one kind, none of which are held. It is looked for

@@ -35,7 +35,8 @@ type holding struct {
 	// lacks reports whether some objects are missing of those that belong to a block, of which some are held. Nil
 	// means that none is.
 	lacks func(ctx context.Context, sp *blockSpan, i int, held []Ref) (bool, error)
-	// optional tells that nothing of what is asked for has to be held.
+	// optional tells that nothing of what is asked for has to be held. Then no more blocks of the range are looked into
+	// than may be sent of, which cost the peer nothing if there is nothing to send.
 	optional bool
 	// single tells that no more than one object belongs to a block.
 	single bool
@@ -72,15 +73,25 @@ var errStopped = errors.New("beacon: stopped")
 func (h *holding) list(ctx context.Context) error {
 	h.first = h.p.ServedFrom(h.currentSlot())
 	start, count := after(h.first, h.start, h.count)
-	if h.optional = h.optional || count == 0; h.optional {
+	switch {
+	case h.optional:
+		start, count = h.start, h.count
+	case count == 0:
+		h.optional = true
 		return nil
 	}
 	sp, err := h.spanOf(ctx, h.in, start, count, h.p.cfg.MaxRequestBlocksDeneb)
-	if errors.Is(err, ErrUnavailable) {
+	switch {
+	case errors.Is(err, ErrUnavailable):
 		return nil // A source may hold more than the chain.
+	case err != nil:
+		return err
+	case !h.optional:
+		h.span = sp
+	case !sp.whole && len(sp.blocks) > 0:
+		h.count = uint64(sp.blocks[len(sp.blocks)-1].Slot-h.start) + 1
 	}
-	h.span = sp
-	return err
+	return nil
 }
 
 func (h *holding) yieldRange(ctx context.Context, yield func(Ref, error) bool) error {

@@ -196,8 +196,8 @@ func (s *Server) Family() *Family { return s.family }
 
 // Status returns what this node sends its peers: the chain's view, with the fork digest in force now. From Fulu
 // on EarliestAvailableSlot is not before the slot after the last block whose sidecars have to be served and are
-// not held. The first time that may take a look into many blocks; peers are sent a later slot until it is
-// finished. A server of [NoChain] returns a head at slot 0, and sends each peer that peer's own view.
+// not held. The first time that may take a look into many blocks, which Status finishes; peers are sent a later
+// slot until then. A server of [NoChain] returns a head at slot 0, and sends each peer that peer's own view.
 func (s *Server) Status(ctx context.Context) (Status, error) { return s.status(ctx, false) }
 
 func (s *Server) status(ctx context.Context, quick bool) (Status, error) {

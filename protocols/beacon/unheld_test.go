@@ -273,6 +273,39 @@ func (s *partialSource) AppendFrames(ctx context.Context, ref beacon.Ref, dst []
 	return s.memoryChain.AppendFrames(ctx, ref, dst)
 }
 
+// A spiedSource has the numbers of slots that are looked into for columns by range.
+type spiedSource struct {
+	*partialSource
+	counts []uint64
+}
+
+func (s *spiedSource) DataColumnSidecarsByRange(
+	ctx context.Context, start ssz.Slot, count uint64, columns []uint64,
+) iter.Seq2[beacon.Ref, error] {
+	s.counts = append(s.counts, count)
+	return s.partialSource.DataColumnSidecarsByRange(ctx, start, count, columns)
+}
+
+func (s *spiedSource) Sources() beacon.Sources { return beacontest.SourcesOf(s) }
+
+// A request that there may be nothing to answer with is looked into for no more blocks than may be sent of.
+func TestRequestsForWhatIsNotOfTheCustodyAreBounded(t *testing.T) {
+	simulate(t, func(t *testing.T, client, server host.Host) {
+		h, ours := custodyHost(server)
+		source := &spiedSource{partialSource: &partialSource{memoryChain: blocksWithoutBlobs(80, 1000)}}
+		serveOn(t, h, beacontest.FuluNetwork(), source, beacon.ServerOptions{Now: fuluNow(1000)})
+		others := slices.DeleteFunc(slices.Clone(everyColumn), func(c uint64) bool { return slices.Contains(ours, c) })
+		checkAnswers(t, client, server, []unheld{
+			{"no columns", columnsByRange, columnRange(80, 1<<40), 0},
+			{"columns of others", columnsByRange, columnRange(80, 1<<40, others...), 0},
+			{"no columns of a range that overflows", columnsByRange, columnRange(60, 1<<64-1), reqresp.CodeInvalidRequest},
+		})
+		if len(source.counts) != 1 || source.counts[0] != 128 {
+			t.Errorf("%d slots are looked into, want 128 once", source.counts)
+		}
+	})
+}
+
 // What a source holds is sent, whole blocks alone, up to the first block whose sidecars are not held.
 func TestSourcesThatHoldOnlySome(t *testing.T) {
 	const no = reqresp.CodeResourceUnavailable

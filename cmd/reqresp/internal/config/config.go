@@ -105,7 +105,7 @@ func (c *Config) table() settings.Table {
 		settings.New("node.era_dir", "era", settings.Text(&s.Era, nil),
 			"`DIR` of era files, which are served as they are; the store has what comes after"),
 		settings.New("node.custody", "custody", custody(&s.Custody),
-			"`GROUPS` of data columns to keep and serve, or all; none is the least that the network requires"),
+			"`GROUPS` of data columns to announce, or all; none is the least that the network requires"),
 
 		settings.New("retention.blocks", "retention.blocks", retention(&s.Retention.Blocks),
 			"`EPOCHS` that blocks are kept with their sidecars, all, or spec: what has to be served"),

@@ -17,10 +17,11 @@ import (
 type Dir struct {
 	path    string
 	handles *handles
+	sync    func(*os.File) error // (*os.File).Sync, but for tests
 }
 
 // Open returns the files of a directory, which need not exist: the first [Writer] makes it.
-func Open(path string) *Dir { return &Dir{path, newHandles(path)} }
+func Open(path string) *Dir { return &Dir{path, newHandles(path), (*os.File).Sync} }
 
 // Close closes the files that are open for reading. Later reads fail.
 func (d *Dir) Close() error { return d.handles.close() }
@@ -85,7 +86,7 @@ func (d *Dir) Truncate(id ID, length int64) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(cut(f, length), f.Sync(), f.Close())
+	return errors.Join(cut(f, length), d.sync(f), f.Close())
 }
 
 func cut(f *os.File, length int64) error {
@@ -108,18 +109,18 @@ func (d *Dir) Remove(ids ...ID) error {
 			return err
 		}
 	}
-	return syncDir(d.path)
+	return d.syncDir(d.path)
 }
 
 func (d *Dir) file(id ID) string { return filepath.Join(d.path, id.String()) }
 
 // syncDir makes the names in a directory durable.
-func syncDir(path string) error {
+func (d *Dir) syncDir(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+	if err := errors.Join(d.sync(f), f.Close()); err != nil {
 		return fmt.Errorf("syncing directory %s: %w", path, err)
 	}
 	return nil

@@ -1,5 +1,5 @@
 // Package segment keeps objects of history in append-only files: e2store files, one for each kind of object and period
-// of slots, and further ones for what comes late.
+// of slots, and supplementary ones beside those that cannot be appended to.
 //
 // A file begins with a Version record and an Info record, whose data is a JSON object that names the kind, the period
 // and the record type. Each further record is one object: the snappy frames of its SSZ encoding, as on the wire. Blocks
@@ -13,6 +13,6 @@
 //	0x8003  SignedExecutionPayloadEnvelope
 //
 // The records of a file may be in any order. Which of them count, up to which length the file is written, and where
-// each object is, the caller keeps in an index of his own: a file may end with records that the index does not know,
+// each object is, the caller keeps in its own index: a file may end with records that the index does not know,
 // which the next [Writer] cuts off.
 package segment

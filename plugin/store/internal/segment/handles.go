@@ -13,7 +13,8 @@ const maxHandles = 64
 
 // handles are the files that are open for reading, those used last.
 type handles struct {
-	path string
+	path     string
+	openFile func(path string) (*os.File, error) // os.Open, but for tests
 
 	mu      sync.Mutex
 	open    lru.BasicLRU[ID, *handle]
@@ -29,7 +30,7 @@ type handle struct {
 }
 
 func newHandles(path string) *handles {
-	return &handles{path: path, open: lru.NewBasicLRU[ID, *handle](maxHandles)}
+	return &handles{path: path, openFile: os.Open, open: lru.NewBasicLRU[ID, *handle](maxHandles)}
 }
 
 // acquire returns an open file, which stays so until release.
@@ -47,7 +48,7 @@ func (p *handles) acquire(id ID) (*handle, error) {
 	if ok {
 		return h, nil
 	}
-	f, err := os.Open(filepath.Join(p.path, id.String()))
+	f, err := p.openFile(filepath.Join(p.path, id.String()))
 	if err != nil {
 		return nil, err
 	}

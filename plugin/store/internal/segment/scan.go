@@ -63,6 +63,8 @@ type scan struct {
 	pos    int64 // of the next record
 	buf    []byte
 
+	chunk, decoded []byte // Buffers.
+
 	doubtful bool // What the header at pos says has been tried, and may be wrong.
 }
 
@@ -121,8 +123,8 @@ func (s *scan) header(ctx context.Context, off int64) (r e2store.Record, ok bool
 // maxHead is the most data that a record has which is no object.
 const maxHead = 4096
 
-// search returns the object whose frames are the next that begin, whatever the headers say. They end before the
-// header that is before those that begin after them.
+// search returns the object whose frames are the next that begin, whatever the headers say. They end where no sound
+// chunk follows: frames may contain what looks like the beginning of others.
 func (s *scan) search(ctx context.Context) (Object, error) {
 	begin, err := s.find(ctx, max(s.pos, e2store.HeaderSize))
 	if err != nil {
@@ -132,17 +134,52 @@ func (s *scan) search(ctx context.Context) (Object, error) {
 		s.pos = begin
 		return Object{}, io.EOF
 	}
-	end, err := s.find(ctx, begin+1)
-	if err != nil {
-		return Object{}, err
+	s.buf = append(s.buf[:0], magic...)
+	s.pos = begin + int64(len(magic))
+	for more := true; more && err == nil; {
+		more, err = s.appendChunk(ctx)
 	}
-	if end < s.src.Size() {
-		end -= e2store.HeaderSize
-	}
-	s.pos = end
-	n := min(max(end-begin, 0), maxFrames)
-	s.buf, err = e2store.AppendRange(ctx, s.src, s.buf[:0], begin, n)
 	return Object{begin - e2store.HeaderSize, s.buf}, err
+}
+
+// A chunk of frames has a header: its type and, in three bytes, the length of what follows.
+const (
+	chunkHeader  = 4
+	maxChunkType = 1 // of those with data
+)
+
+// maxChunk is the most that a chunk takes, with its header.
+var maxChunk = int64(snappy.MaxCompressedLen(64 << 10))
+
+// appendChunk appends the chunk at s.pos to the frames in s.buf, and goes on behind it. It reports false if there is no
+// sound one.
+func (s *scan) appendChunk(ctx context.Context) (ok bool, err error) {
+	left := min(s.src.Size()-s.pos, maxFrames-int64(len(s.buf)))
+	if left < chunkHeader {
+		return false, nil
+	}
+	s.chunk, err = e2store.AppendRange(ctx, s.src, s.chunk[:0], s.pos, chunkHeader)
+	if err != nil {
+		return false, err
+	}
+	n := chunkHeader + (int64(s.chunk[1]) | int64(s.chunk[2])<<8 | int64(s.chunk[3])<<16)
+	if s.chunk[0] > maxChunkType || n > min(left, maxChunk) {
+		return false, nil
+	}
+	s.chunk, err = e2store.AppendRange(ctx, s.src, append(s.chunk[:0], magic...), s.pos, n)
+	if err != nil {
+		return false, err
+	}
+	size, err := snappy.DecodedLen(s.chunk)
+	if err == nil {
+		s.decoded, err = snappy.AppendDecoded(s.decoded[:0], s.chunk, size)
+	}
+	if err != nil {
+		return false, nil
+	}
+	s.buf = append(s.buf, s.chunk[len(magic):]...)
+	s.pos += n
+	return true, nil
 }
 
 // findWindow is how much is read at a time by find.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -234,11 +235,13 @@ func TestOnlyTheRestOfAnInterruptedWriteIsCutOff(t *testing.T) {
 			if !errors.Is(err, tt.want) {
 				t.Fatalf("error %v, want %v", err, tt.want)
 			}
-			want := length
+			want := length + tt.rest
 			if err == nil {
-				must(t, w.Close())
-			} else {
-				want += tt.rest
+				_, err = w.Append(all[0])
+				must(t, err)
+				want, err = w.Commit()
+				must(t, err)
+				defer w.Close()
 			}
 			stat, err := os.Stat(path)
 			must(t, err)
@@ -247,6 +250,56 @@ func TestOnlyTheRestOfAnInterruptedWriteIsCutOff(t *testing.T) {
 			}
 			checkRead(t, d, blocksID, offsets, all[:len(offsets)])
 		})
+	}
+}
+
+// What is reported as committed, cut or removed has been synced before: the file, with all that it has, and each directory
+// that has a new name.
+func TestChangesAreDurable(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	dir := filepath.Join(root, "segments")
+	file := filepath.Join(dir, blocksID.String())
+	d := segment.Open(dir)
+	var synced []string // each with its size, if it is a file
+	failing := ""
+	d.OnSync(func(f *os.File) error {
+		stat, err := f.Stat()
+		must(t, err)
+		if f.Name() == failing {
+			return io.ErrNoProgress
+		}
+		if stat.IsDir() {
+			synced = append(synced, f.Name())
+		} else {
+			synced = append(synced, fmt.Sprintf("%s %d", f.Name(), stat.Size()))
+		}
+		return nil
+	})
+	check := func(what string, want ...string) {
+		t.Helper()
+		if !slices.Equal(synced, want) {
+			t.Errorf("%s: synced %q, want %q", what, synced, want)
+		}
+		synced = nil
+	}
+	all := objects(4, 20)
+	must(t, os.Mkdir(dir, 0o700)) // by a process that was killed then
+	offsets, length := write(t, d, blocksID, 0, all[:10])
+	check("a new file", root, fmt.Sprintf("%s %d", file, length), dir)
+	_, longer := write(t, d, blocksID, length, all[10:])
+	check("more of it", fmt.Sprintf("%s %d", file, longer))
+	must(t, d.Truncate(blocksID, offsets[5]))
+	check("cut", fmt.Sprintf("%s %d", file, offsets[5]))
+	must(t, d.Remove(blocksID))
+	check("removed", dir)
+	for _, failing = range []string{file, dir} {
+		w, err := d.Writer(blocksID, 0)
+		must(t, err)
+		if _, err := w.Commit(); !errors.Is(err, segment.ErrSync) || !errors.Is(err, io.ErrNoProgress) {
+			t.Errorf("%s cannot be synced: error %v, want %v", failing, err, segment.ErrSync)
+		}
+		must(t, w.Close())
 	}
 }
 
@@ -279,6 +332,22 @@ func TestReadersSeeTheFileThatIsThere(t *testing.T) {
 			t.Errorf("a file that was removed is read: %v", err)
 		}
 	}
+}
+
+// A file that is removed while a reader opens it is not kept open for others.
+func TestAFileRemovedAsItIsOpenedIsNotKept(t *testing.T) {
+	t.Parallel()
+	d := segment.Open(t.TempDir())
+	before, after := objects(1, 2), objects(2, 2)
+	offsets, _ := write(t, d, blocksID, 0, before)
+	d.OnOpened(func() {
+		d.OnOpened(func() {})
+		must(t, d.Remove(blocksID))
+		offsets, _ = write(t, d, blocksID, 0, after)
+	})
+	at := offsets
+	checkRead(t, d, blocksID, at[:1], before[:1])
+	checkRead(t, d, blocksID, offsets, after)
 }
 
 // openFiles counts the files that this process has open in a directory.
@@ -366,6 +435,44 @@ func TestAScanLosesOnlyWhatIsDamaged(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// Objects whose frames contain what frames begin with are found behind a damaged header as well.
+func TestAScanFindsFramesThatContainABeginning(t *testing.T) {
+	t.Parallel()
+	beginning := "\xff\x06\x00\x00sNaPpY"
+	for name, at := range map[string]int{"early": 0, "in between": 2000, "in a later chunk": 70_000, "at a chunk": 65_536} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			d := segment.Open(dir)
+			random := rand.NewChaCha8([32]byte{1})
+			var all [][]byte
+			for range 4 {
+				content := make([]byte, 200_000)
+				_, _ = random.Read(content)
+				copy(content[at:], beginning)
+				all = append(all, snappy.AppendFrames(nil, content))
+			}
+			offsets, _ := write(t, d, blocksID, 0, all)
+			path := filepath.Join(dir, blocksID.String())
+			content, err := os.ReadFile(path)
+			must(t, err)
+			for i := range all {
+				for _, at := range []int64{0, 3, 7} { // type, length, reserved
+					damaged := bytes.Clone(content)
+					damaged[offsets[i]+at] ^= 0x41
+					must(t, os.WriteFile(path, damaged, 0o600))
+					got, _ := scan(t, d, blocksID)
+					for j, o := range all {
+						if !slices.ContainsFunc(got, func(g []byte) bool { return bytes.Equal(g, o) }) {
+							t.Errorf("byte %d of header %d: object %d is lost", at, i, j)
+						}
+					}
+				}
+			}
+		})
 	}
 }
 

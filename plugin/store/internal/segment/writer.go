@@ -61,15 +61,12 @@ func (d *Dir) Writer(id ID, length int64) (*Writer, error) {
 	return w, nil
 }
 
-// make makes the directory, durably.
+// make makes the directory, durably. One that is there may have been made right before the process was killed.
 func (d *Dir) make() error {
-	if _, err := os.Stat(d.path); !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
 	if err := os.MkdirAll(d.path, 0o700); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(d.path))
+	return d.syncDir(filepath.Dir(d.path))
 }
 
 // begin makes the file end where the Writer begins.
@@ -144,11 +141,11 @@ func (w *Writer) Commit() (length int64, err error) {
 var ErrSync = errors.New("syncing a segment file")
 
 func (w *Writer) sync() error {
-	if err := w.file.Sync(); err != nil {
+	if err := w.dir.sync(w.file); err != nil {
 		return err
 	}
 	if w.created {
-		return syncDir(w.dir.path)
+		return w.dir.syncDir(w.dir.path)
 	}
 	return nil
 }
