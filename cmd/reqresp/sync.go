@@ -51,7 +51,8 @@ one and Nimbus do, are asked without delay. If you know the peer's limits to be 
 A new store needs to know its network, and remembers it.
 
 With --json it prints one object: blocks, bytes (of the blocks' SSZ), sidecars, lacking (the blocks
-stored without some of their sidecars) and seconds of this run, earliest_slot, head_slot, head_root of the store, trusted_root, trusted_slot (0 if it is below earliest_slot), trust, which is one of
+stored without some of their sidecars) and seconds of this run, earliest_slot, head_slot, head_root
+of the store, trusted_root, trusted_slot (0 if it is below earliest_slot), trust, which is one of
 "given", "peer's finalized root" and "peer's head root", and signatures, which is "unchecked".`
 
 // A syncing is what the flags of a sync are set to. What is zero is not set.

@@ -96,8 +96,8 @@ func (e *IncompleteError) Unwrap() error { return e.Err }
 // A block without commitments is complete by itself, and so is a Gloas block whose payload the next one does not build
 // on. Whether the payload of the last block was revealed shows when a peer has it.
 //
-// It returns one Sidecars for each block, in the same order. With an [*IncompleteError] it returns what there is. Other errors
-// are that of Verify, that of a malformed block, or the context's.
+// It returns one Sidecars for each block, in the same order. With an [*IncompleteError] it returns what there is.
+// Other errors are that of Verify, that of a malformed block, or the context's.
 func FetchSidecars(ctx context.Context, cfg *SidecarConfig, blocks []*beacon.Block) ([]Sidecars, error) {
 	if cfg.Client == nil || cfg.Network == nil || cfg.Peers == nil {
 		return nil, errors.New("chainsync: Client, Network and Peers of SidecarConfig must be set")
