@@ -135,8 +135,8 @@ type Config struct {
 	// Middleware wraps every exchange that is served, the first outermost.
 	Middleware []reqresp.Middleware
 	// Custody is how many custody groups of data columns metadata and the record of discovery announce, from
-	// CUSTODY_REQUIREMENT to ssz.NumberOfCustodyGroups: see beacon.CustodyColumns. It fetches no columns: the
-	// EarliestAvailableSlot of the status is after the last block of which the store lacks an announced one. A chain
+	// CUSTODY_REQUIREMENT to ssz.NumberOfCustodyGroups: see beacon.CustodyColumns. [Service.Sync] downloads their
+	// columns. If the store lacks some of a block, the EarliestAvailableSlot of the status is after that block. A chain
 	// that is no source of data columns announces CUSTODY_REQUIREMENT, which is the least that the specs allow. Zero
 	// means CUSTODY_REQUIREMENT. It must be zero with MetaData.
 	Custody uint64
