@@ -76,8 +76,8 @@ func (p *exchange) put() {
 	p.shard.spare, p.next = p, p.shard.spare
 }
 
-// get gets what p asks for of the peer's own budget, and what it wants of all that is shared. If it fails p is no more
-// if it was to be admitted. The shard is locked, but while waiting.
+// get takes what p asks for from the peer's own budget and from the shared ones. If it fails, p is discarded unless it
+// was admitted before. shard.mu must be held; it is released while waiting.
 func (p *exchange) get(ctx context.Context, now time.Duration, s stage) error {
 	now, err := p.own(ctx, now, s)
 	if err == nil {
@@ -87,8 +87,8 @@ func (p *exchange) get(ctx context.Context, now time.Duration, s stage) error {
 }
 
 // own waits until the peer's own budget and its other exchanges let p go on, and takes what p asks for of that. From
-// due on it takes it on overdraft. If it fails p is no more if it was to be admitted. It returns the time it is then.
-// The shard is locked, but while waiting.
+// due on it takes it on overdraft. If it fails, p is discarded unless it was admitted before. It returns the time at
+// which it returns. shard.mu must be held; it is released while waiting.
 func (p *exchange) own(ctx context.Context, now time.Duration, s stage) (time.Duration, error) {
 	u := p.usage
 	if now < p.due {
@@ -166,8 +166,9 @@ func (u *usage) serve(now time.Duration, s stage) time.Duration {
 	return never
 }
 
-// pass takes what p wants of all that is shared, and waits where it has to. From due on it takes it on overdraft. If it
-// fails p holds nothing, and is no more if it was to be admitted. The shard is locked, but while waiting.
+// pass takes what p asks for from the shared budgets, and waits where it has to. From due on it takes it on overdraft.
+// If it fails, p holds nothing, and is discarded unless it was admitted before. shard.mu must be held; it is released
+// while waiting.
 func (p *exchange) pass(ctx context.Context, now time.Duration, s stage) error {
 	var err error
 	passed := now < p.due && p.passFreely(now, s)
@@ -232,8 +233,8 @@ func (p *exchange) passFreely(now time.Duration, s stage) bool {
 	return lacks == nil
 }
 
-// passInTurn waits for the share of p, and reports whether it got it before it was due. The shard is locked, but while
-// waiting.
+// passInTurn waits for the share of p, and reports whether it got it before it was due. shard.mu must be held; it is
+// released while waiting.
 func (p *exchange) passInTurn(ctx context.Context, now time.Duration, s stage) (bool, error) {
 	l, peer := p.limiter, p.usage.peer
 	_, _ = l.peer(p.shard, l.key(peer.id), peer.id, now) // an exchange may go on for long, and the peer's weight change
@@ -350,7 +351,7 @@ func (h *handle) Reserve(ctx context.Context, c reqresp.Cost) error {
 	return refused(p.usage.peer.id, p.usage.method.name, p.reserve(ctx, c))
 }
 
-// reserve waits until c may be used. The shard is locked, but while waiting.
+// reserve waits until c may be used. shard.mu must be held; it is released while waiting.
 func (p *exchange) reserve(ctx context.Context, c reqresp.Cost) error {
 	now := p.limiter.now()
 	if p.held != (cost{}) || p.holds[p.levels-1].taken != (cost{}) {

@@ -237,7 +237,7 @@ func (l *Limiter) Admit(ctx context.Context, from peer.ID, spec *reqresp.Spec) (
 	return nil, refused(from, spec.Name(), err)
 }
 
-// admit admits an exchange. The shard is locked, but while waiting.
+// admit admits an exchange. shard.mu must be held; it is released while waiting.
 func (l *Limiter) admit(ctx context.Context, sh *shard, k key, from peer.ID, m *method) (*handle, error) {
 	now := l.now()
 	ps, err := l.peer(sh, k, from, now)

@@ -208,8 +208,8 @@ func (l *Limiter) usage(ps *peerState, m *method) *usage {
 	return ps.last
 }
 
-// peer returns the state of a peer, up to date, which it makes if need be. The shard is locked, but while others are
-// asked of the peer.
+// peer returns the state of a peer, up to date, which it makes if need be. shard.mu must be held; it is released while
+// the score and the address of the peer are asked for.
 func (l *Limiter) peer(sh *shard, k key, id peer.ID, now time.Duration) (*peerState, error) {
 	ps := sh.peers[k]
 	isNew := ps == nil
