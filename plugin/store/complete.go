@@ -29,9 +29,13 @@ const completeLook = 1 << 13
 // A completion is what is known of from which slot on all objects of a kind are held. It grows upward with the chain,
 // and downward as far as there is something to find.
 type completion struct {
-	turn chan struct{} // holds an element while somebody looks
+	turn chan struct{} // holds an element while a goroutine looks, which owns seen
 
-	// What follows belongs to whoever has the turn.
+	seen
+}
+
+// seen is what a completion has found out.
+type seen struct {
 	known   bool
 	cuts    uint64
 	custody *[]uint64
@@ -72,9 +76,7 @@ func (s *Store) earliestOf(ctx context.Context, kind beacon.Kind) (ssz.Slot, err
 	look := completeness{store: s, view: v, kind: kind, custody: custody}
 	first := max(*v.Earliest, look.first())
 	if !c.known || c.cuts != v.cuts || c.custody != custody {
-		*c = completion{
-			turn: c.turn, known: true, cuts: v.cuts, custody: custody, from: v.Head.Slot + 1, head: v.Head.Slot,
-		}
+		c.seen = seen{known: true, cuts: v.cuts, custody: custody, from: v.Head.Slot + 1, head: v.Head.Slot}
 	}
 	if err := c.run(ctx, &look, first); err != nil {
 		return 0, err

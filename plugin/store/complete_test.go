@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/ethdb"
@@ -185,4 +186,34 @@ func TestEarliestSlotStaysWhereSomethingIsMissing(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Peers ask for the earliest slots at once, while sidecars are appended and discarded.
+func TestEarliestSlotsAreAskedForAtOnce(t *testing.T) {
+	t.Parallel()
+	db := memorydb.New()
+	s := openFulu(t, db)
+	ctx, stop := context.WithCancel(t.Context())
+	var asking sync.WaitGroup
+	for range 4 {
+		asking.Go(func() {
+			for ctx.Err() == nil {
+				for _, kind := range []beacon.Kind{beacon.KindBlobSidecar, beacon.KindDataColumnSidecar} {
+					if _, err := s.Sources().Earliest(ctx, kind); err != nil && ctx.Err() == nil {
+						t.Error(err)
+						return
+					}
+				}
+			}
+		})
+	}
+	for sidecars := range slices.Chunk(fuluSidecars(), 40) {
+		must(t, s.AppendSidecars(t.Context(), sidecars...))
+		s.SetCustody([]uint64{1, 2, 3})
+		for _, kind := range []beacon.Kind{beacon.KindBlobSidecar, beacon.KindDataColumnSidecar} {
+			must(t, s.Retain(t.Context(), kind, 8))
+		}
+	}
+	stop()
+	asking.Wait()
 }

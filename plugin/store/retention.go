@@ -129,8 +129,9 @@ func (s *Store) pruneSidecars(ctx context.Context, kind beacon.Kind, before ssz.
 	if err := deleteSidecars(batch, kind, 0, before-1); err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
-	next.cuts++ // last, so that nobody counts on what he has seen before it was deleted
-	return errors.Join(s.commit(batch, &next), s.dropFiles(before, kind))
+	after := next // which readers have
+	after.cuts++  // last, so that nothing counts that was seen before it was deleted
+	return errors.Join(s.commit(batch, &after), s.dropFiles(before, kind))
 }
 
 // setPruned sets the slot below which objects of a kind have been discarded.
