@@ -31,7 +31,7 @@ const (
 	coldLengths          = "lengths" // a file with their lengths
 
 	coldServer = "REQRESP_BENCH_COLD_SERVER" // set to the setup, as benchServer to the address
-	drop       = "drop"                      // what the server is told to do with the pages of all files
+	drop       = "drop"                      // the command by which the server drops the pages of all files
 )
 
 func init() { servers[coldServer] = serveCold }
@@ -54,7 +54,7 @@ func BenchmarkServeCold(b *testing.B) {
 	}
 }
 
-// A coldSetup is what the process that serves is told.
+// A coldSetup is passed to the process that serves.
 type coldSetup struct{ Dir, Listen string }
 
 func benchmarkServeCold(b *testing.B, setup coldSetup) {

@@ -32,12 +32,9 @@ func (a *app) runConvert(ctx context.Context, in *invocation) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := checkStoreExists(dir); err != nil {
-		return err
-	}
-	s, done, err := openStore(dir)
+	s, done, err := in.openExistingStore(dir)
 	if err != nil {
-		return in.explainStore(err)
+		return err
 	}
 	defer done(&err)
 	m := a.meter()

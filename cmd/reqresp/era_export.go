@@ -64,12 +64,9 @@ func (a *app) runEraExport(ctx context.Context, in *invocation, out string, asJS
 	if err != nil {
 		return err
 	}
-	if err := checkStoreExists(dir); err != nil {
-		return err
-	}
-	s, done, err := openStore(dir)
+	s, done, err := in.openExistingStore(dir)
 	if err != nil {
-		return in.explainStore(err)
+		return err
 	}
 	defer done(&err)
 	e := &exporter{store: s, out: out}

@@ -67,7 +67,7 @@ func (a *app) runEraIndex(ctx context.Context, in *invocation, asJSON bool) erro
 	if err := atomicfile.Write(r.File, content); err != nil {
 		return err
 	}
-	if err := os.Chmod(r.File, 0o644); err != nil { // for whoever serves the era files
+	if err := os.Chmod(r.File, 0o644); err != nil { // so that another user can serve the era files
 		return err
 	}
 	if asJSON {

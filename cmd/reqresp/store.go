@@ -66,12 +66,9 @@ func (a *app) runVerify(ctx context.Context, in *invocation, asJSON, repair bool
 	if err != nil {
 		return err
 	}
-	if err := checkStoreExists(dir); err != nil {
-		return err
-	}
-	s, done, err := openStore(dir)
+	s, done, err := in.openExistingStore(dir)
 	if err != nil {
-		return in.explainStore(err)
+		return err
 	}
 	defer done(&err)
 	if repair {
@@ -162,6 +159,17 @@ func openStore(datadir string) (s *store.Store, done func(*error), err error) {
 		return nil, nil, errors.Join(err, stack.Close())
 	}
 	return s, func(err *error) { *err = errors.Join(*err, s.Close(), db.Close(), stack.Close()) }, nil
+}
+
+// openExistingStore is openStore for a datadir that has a store. Its errors say what to do.
+func (in *invocation) openExistingStore(datadir string) (s *store.Store, done func(*error), err error) {
+	if err := checkStoreExists(datadir); err != nil {
+		return nil, nil, err
+	}
+	if s, done, err = openStore(datadir); err != nil {
+		return nil, nil, in.explainStore(err)
+	}
+	return s, done, nil
 }
 
 // checkStoreExists keeps a mistyped datadir from becoming an empty store.
